@@ -1,0 +1,40 @@
+# Two commands: `make bench` measures and shows the answer, `make test` runs the tests.
+# `make VENV=path` uses an environment of yours: what it already has is left as it is.
+
+PYTHON ?= python3
+VENV ?= .venv
+PRESET ?= default
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.panet-bench-installed
+CONSTRAINTS := $(if $(filter .venv,$(VENV)),--constraint constraints.txt)
+
+.PHONY: bench test check setup clean
+
+bench: setup
+	$(BIN)/pytest bench --preset $(PRESET) --quiet --benchmark-quiet
+	$(BIN)/python -m reports cost reports/runs/latest/results.json
+
+test: setup
+	$(BIN)/pytest tests
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(STAMP)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing PyTorch and the rest into $(VENV): a few minutes, once."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) \
+		--editable '.[backbones,traces,dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build *.egg-info

@@ -1,0 +1,18 @@
+"""The thing measured: backbone, FPN and PANet's bottom-up path, as in the article.
+
+    image -> CNN -> c2..c5 -> FPN -> p2..p5 -> PANet -> n2..n5
+
+>>> import torch
+>>> from panet import BackboneNeck
+>>> n2, n3, n4, n5 = BackboneNeck()(torch.randn(1, 3, 224, 224))
+>>> n5.shape
+torch.Size([1, 256, 7, 7])
+"""
+
+from panet.backbone import CNN, TimmBackbone
+from panet.errors import InputError
+from panet.fpn import FPN
+from panet.model import BackboneNeck
+from panet.panet import PANet
+
+__all__ = ["CNN", "FPN", "BackboneNeck", "InputError", "PANet", "TimmBackbone"]

@@ -1,0 +1,84 @@
+"""``python -m panet``: the shape walk of the network, stage by stage."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+import torch
+
+from panet.backbone import MIN_SIDE_PX
+from panet.errors import InputError
+from panet.model import BackboneNeck
+from panet.walk import Part, ShapeWalk, Stage, shape_walk
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the walk and return 0; on bad input print one line and return 2."""
+    arguments = _parser().parse_args(argv)
+    try:
+        height_px, width_px = parse_resolution(arguments.resolution)
+        if arguments.batch_size < 1:
+            raise InputError(f"--batch-size {arguments.batch_size}: give a number of 1 or more")
+        # The meta device has sizes and no data: the walk of a large image costs nothing.
+        with torch.device("meta"):
+            model = BackboneNeck(arguments.backbone)
+            image = torch.empty(arguments.batch_size, 3, height_px, width_px)
+            walk = shape_walk(model.eval(), image)
+    except InputError as error:
+        print(f"python -m panet: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(asdict(walk), indent=2) if arguments.json else "\n".join(_lines(walk)))
+    return 0
+
+
+def parse_resolution(text: str) -> tuple[int, int]:
+    """Return (height, width) in px of ``"224"`` or ``"800x1344"``.
+
+    Raises:
+        InputError: not such a text, or a side below 32 px.
+    """
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isascii() and side.isdigit() for side in sides):
+        raise InputError(
+            f"resolution {text!r}: give a side or HEIGHTxWIDTH, such as 224 or 320x480"
+        )
+    height_px, width_px = int(sides[0]), int(sides[-1])
+    if min(height_px, width_px) < MIN_SIDE_PX:
+        raise InputError(f"resolution {text}: both sides need at least {MIN_SIDE_PX} px")
+    return height_px, width_px
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m panet", description="Shape walk of the network."
+    )
+    parser.add_argument("--resolution", default="224", help="224, or HEIGHTxWIDTH such as 320x480")
+    parser.add_argument("--batch-size", type=int, default=1)
+    parser.add_argument("--backbone", default="cnn", help="cnn (the article's), or a timm name")
+    parser.add_argument("--json", action="store_true", help="print the walk as JSON")
+    return parser
+
+
+def _lines(walk: ShapeWalk) -> Iterator[str]:
+    yield f"{'stage':<16}{'size':<26}{'params':>12}{'MACs':>17}"
+    group = ""
+    for stage in walk.stages:
+        if stage.name[0] != group and stage.name[0] in "cpn":
+            yield ""
+        group = stage.name[0]
+        yield _row(stage, str(list(stage.shape)))
+    yield ""
+    for part in walk.parts:
+        yield _row(part, "")
+
+
+def _row(row: Stage | Part, size: str) -> str:
+    params = "" if row.params is None else f"{row.params:,}"
+    macs = "" if row.macs is None else f"{row.macs:,}"
+    return f"{row.name:<16}{size:<26}{params:>12}{macs:>17}".rstrip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

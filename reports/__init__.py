@@ -1,0 +1,1 @@
+"""The reading: records -> frames -> page."""
