@@ -51,7 +51,8 @@ def check_pyramid(
         if feature_map.ndim != 4 or feature_map.shape[1] != expected_channels:
             raise InputError(
                 f"{name} has shape {list(feature_map.shape)}, expected "
-                f"[batch, {expected_channels}, height, width]; set the channels of every level when the network is built"
+                f"[batch, {expected_channels}, height, width]; "
+                "set the channels of every level when the network is built"
             )
     for index in range(1, len(maps)):
         fine, coarse = maps[index - 1], maps[index]
