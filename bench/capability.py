@@ -1,0 +1,68 @@
+"""What this machine cannot run, and why: such a case is `skipped`, never silently dropped."""
+
+import importlib.util
+import os
+import shutil
+
+import torch
+
+from bench.records import Case
+from bench.workload import torch_dtype
+
+
+def unsupported(case: Case) -> str | None:
+    """Return why the case cannot be run here, or `None`."""
+    return (
+        _missing_device(torch.device(case.device))
+        or _missing_library(case)
+        or _missing_dtype(case)
+        or _missing_compiler(case)
+    )
+
+
+def _missing_device(device: torch.device) -> str | None:
+    if device.type == "cpu":
+        return None
+    present = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if present is None or present.type != device.type:
+        return f"no {device.type} device on this machine"
+    count = torch.accelerator.device_count()
+    if (device.index or 0) >= count:
+        return f"no device {device}: this machine has {count} of that kind"
+    return None
+
+
+def _missing_library(case: Case) -> str | None:
+    if case.backbone != "cnn" and importlib.util.find_spec("timm") is None:
+        return f"backbone {case.backbone} needs timm: pip install 'panet-bench[backbones]'"
+    return None
+
+
+def _missing_dtype(case: Case) -> str | None:
+    device = torch.device(case.device)
+    if case.dtype == "tf32" and device.type != "cuda":
+        return "tf32 is a precision of NVIDIA's tensor cores; this device has none"
+    if case.dtype == "tf32" and torch.cuda.get_device_capability(device) < (8, 0):
+        return "tf32 needs an NVIDIA GPU of compute capability 8.0 or newer"
+    try:
+        weight = torch.ones(1, 1, 1, 1, dtype=torch_dtype(case.dtype), device=device)
+        torch.nn.functional.conv2d(weight, weight)
+    except (RuntimeError, TypeError) as error:
+        return f"{case.dtype} convolutions do not run on {case.device}: {_first_line(error)}"
+    return None
+
+
+def _missing_compiler(case: Case) -> str | None:
+    if case.compile_mode == "off":
+        return None
+    if case.device == "cpu":
+        compilers = [os.environ.get("CXX", ""), "g++", "clang++", "cl"]
+        if not any(shutil.which(name) for name in compilers if name):
+            return "torch.compile needs a C++ compiler on the CPU: install g++ (Debian: g++)"
+    elif importlib.util.find_spec("triton") is None:
+        return "torch.compile needs triton on this device: pip install triton"
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]

@@ -1,0 +1,177 @@
+"""Before anything is timed, once per case: is it the same work that is compared, and did it run?"""
+
+import time
+from collections.abc import Mapping
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.capability import unsupported
+from bench.clock import synchronized, synchronizer, wall_s
+from bench.memory import peak_bytes
+from bench.records import ARMS, ArmFacts, Case, Finding, Status
+from bench.task import Task
+from bench.workload import Arm, Outputs, build_arms, compiler_cache, make_inputs
+
+TOLERANCE = {"float32": 1e-3, "tf32": 1e-2, "float16": 2e-2, "bfloat16": 5e-2}
+"""Largest difference between compiled and eager outputs, relative to the largest output: a few
+hundred roundings of the dtype in the depth of a backbone, and far below any wrong layer."""
+
+SETTLING_ROUNDS = 2
+"""Before the round that is only there to plan with."""
+
+
+class MismatchError(Exception):
+    """The arms do not do the work that they are compared for."""
+
+
+class CompileError(Exception):
+    """The compiler failed on what runs eagerly."""
+
+
+def check(task: Task) -> Finding:
+    """Check the case of ``task`` and return its facts; `Status.SKIPPED` where it cannot run here.
+
+    Raises:
+        MismatchError: the arms do not do the same work.
+        CompileError: `torch.compile` failed.
+    """
+    reason = unsupported(task.case)
+    if reason is not None:
+        return Finding(Status.SKIPPED, reason, images="")
+    inputs, images = make_inputs(task)
+    eager = build_arms(task, inputs, compiled=False)
+    outputs, macs = _run_counted(eager)
+    check_same_work(task.case, outputs, macs)
+    compile_s: dict[str, float] = {}
+    arms = eager
+    if task.case.compile_mode != "off":
+        arms = build_arms(task, inputs, compiled=True)
+        compile_s = _compile_cold(task, arms, outputs)
+    round_s = _round_s(task.case, arms)
+    facts = {name: _facts(arm, macs[name], compile_s.get(name), task) for name, arm in arms.items()}
+    return Finding(Status.OK, "", images, facts, round_s)
+
+
+def check_same_work(case: Case, outputs: Mapping[str, Outputs], macs: Mapping[str, int]) -> None:
+    """Raise `MismatchError` unless the arms share what they should and differ where they should.
+
+    Args:
+        case: whose layout the outputs must have.
+        outputs: of every arm, fine to coarse.
+        macs: of the operators that every arm executed.
+    """
+    for arm, maps in outputs.items():
+        if not all(torch.isfinite(x).all() for x in maps):
+            raise MismatchError(f"{arm} gives values that are not finite")
+        check_layout(case, arm, maps)
+    if difference(outputs["fpn"], outputs["fpn_again"]) > tolerance(case):
+        raise MismatchError("fpn and fpn_again differ: they are to be the same network")
+    if difference(outputs["fpn"][:1], outputs["panet"][:1]) > tolerance(case):
+        raise MismatchError("p2 of fpn and n2 of panet differ: they are to share the FPN")
+    if macs["panet"] <= macs["fpn"] or macs["fpn"] != macs["fpn_again"]:
+        raise MismatchError(f"executed MACs {dict(macs)}: the bottom-up path did not run")
+    if any(torch.equal(p, n) or n.min() < 0 for p, n in _coarser(outputs)):
+        raise MismatchError("n3..n5 are p3..p5, or negative: the bottom-up path did not run")
+
+
+def check_layout(case: Case, arm: str, maps: Outputs) -> None:
+    """Raise `MismatchError` if channels-last was lost on the way."""
+    if case.channels_last and not all(
+        x.is_contiguous(memory_format=torch.channels_last) for x in maps
+    ):
+        raise MismatchError(f"{arm} lost channels-last on the way")
+
+
+def difference(a: Outputs, b: Outputs) -> float:
+    """Return the largest absolute difference, relative to the largest absolute value of ``a``."""
+    return max(
+        float((x.float() - y.float()).abs().max() / x.float().abs().max().clamp_min(1e-30))
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+def tolerance(case: Case) -> float:
+    """Return what rounding may change in the dtype of the case."""
+    return TOLERANCE[case.dtype.removeprefix("amp-")]
+
+
+def _coarser(outputs: Mapping[str, Outputs]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    return list(zip(outputs["fpn"], outputs["panet"], strict=True))[1:]
+
+
+def _run_counted(arms: Mapping[str, Arm]) -> tuple[dict[str, Outputs], dict[str, int]]:
+    """Run every arm once, eagerly, and count the MACs of the operators that it executed forward."""
+    outputs, macs = {}, {}
+    for name, arm in arms.items():
+        arm.prepare()
+        with FlopCounterMode(display=False) as counter:
+            outputs[name] = tuple(x.detach() for x in arm.call())
+        by_operator = counter.get_flop_counts()["Global"]
+        forward = [n for op, n in by_operator.items() if "backward" not in str(op)]
+        macs[name] = sum(forward) // 2
+        arm.prepare()
+    return outputs, macs
+
+
+def _compile_cold(
+    task: Task, arms: Mapping[str, Arm], eager: Mapping[str, Outputs]
+) -> dict[str, float]:
+    """Compile every arm with caches that are empty, and compare with the eager outputs."""
+    seconds = first_calls(task, arms)
+    for name, arm in arms.items():
+        arm.prepare()
+        maps = tuple(x.detach() for x in arm.call())
+        check_layout(task.case, name, maps)
+        off = difference(eager[name], maps)
+        if not off <= tolerance(task.case):
+            raise MismatchError(
+                f"compiled {name} differs from eager by {off:.1e} of its largest value"
+            )
+    # fpn_again finds what fpn has just put into the cache: its first call is not a cold one.
+    return {arm: seconds[arm] for arm in ARMS if arm != "fpn_again"}
+
+
+def first_calls(task: Task, arms: Mapping[str, Arm]) -> dict[str, float]:
+    """Call every compiled arm for the first time, and return the seconds that each took.
+
+    Raises:
+        CompileError: the compiler failed, or gave up silently.
+    """
+    with compiler_cache(task, "none"):
+        # Imports, and the probing of the compiler and its vector units, are once per process.
+        torch.compile(lambda x: x + 1)(torch.ones(8, device=task.case.device))
+    read_s = synchronized(wall_s, synchronizer(torch.device(task.case.device)))
+    seconds = {}
+    for name, arm in arms.items():
+        arm.prepare()
+        with compiler_cache(task, name):
+            start_s = read_s()
+            try:
+                arm.call()
+            except torch.OutOfMemoryError:
+                raise
+            except Exception as error:  # whatever the compiler raises is its failure
+                raise CompileError(f"{name}: {type(error).__name__}: {error}") from error
+            seconds[name] = read_s() - start_s
+    # From here on a recompilation, or a fall back to eager, is an error and not a slow round.
+    torch._dynamo.config.error_on_recompile = True
+    return seconds
+
+
+def _round_s(case: Case, arms: Mapping[str, Arm]) -> float:
+    read_s = synchronized(time.perf_counter, synchronizer(torch.device(case.device)))
+    for _ in range(SETTLING_ROUNDS):
+        start_s = read_s()
+        for arm in arms.values():
+            arm.prepare()
+            arm.call()
+        elapsed_s = read_s() - start_s
+    return elapsed_s
+
+
+def _facts(arm: Arm, macs: int, compile_s: float | None, task: Task) -> ArmFacts:
+    arm.prepare()
+    peak = peak_bytes(arm.call, torch.device(task.case.device))
+    params = sum(parameter.numel() for parameter in arm.network.parameters())
+    return ArmFacts(params, macs, peak, compile_s)

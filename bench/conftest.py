@@ -1,0 +1,167 @@
+"""pytest's hooks and options of the harness; what they do is in `bench.session`."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench import options, runs
+from bench.errors import BenchError
+from bench.records import ARMS, Status
+from bench.replay import REPLAY_CLOCK
+from bench.session import DEFAULT_TIMEOUT, Session, keep_copy, parse_request
+
+SESSION: pytest.StashKey[Session] = pytest.StashKey()
+WANTED_JSON: pytest.StashKey[Path | None] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the axes, and when to stop."""
+    group = parser.getgroup("panet", "what PANet costs on top of FPN")
+    presets = ", ".join(options.PRESETS)
+    group.addoption("--preset", help=f"bundle of axis values: {presets} ({options.DEFAULT_PRESET})")
+    for axis in options.AXES.values():
+        group.addoption(axis.option, dest=axis.name, metavar="LIST", help=axis.help)
+    group.addoption("--half-width", help="how narrow the interval of the ratio shall be: 2%%")
+    group.addoption("--budget", help="for the whole run: 90s, 10m, 2h")
+    group.addoption("--timeout", help=f"for one worker process ({DEFAULT_TIMEOUT})")
+    group.addoption("--seed", help="of weights and orders (0)")
+    group.addoption("--images", metavar="DIR", help="your own pictures instead of photographs")
+    group.addoption("--traces", action="store_true", help="write profiler traces after the timing")
+    group.addoption("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
+    group.addoption(
+        "--resume", nargs="?", const=runs.LATEST, metavar="RUN_ID", help="go on with a killed run"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Parse the options, and send the JSON of pytest-benchmark to the folder of the run."""
+    if getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("-n: benchmarks beside each other disturb each other; leave it out")
+    names = [
+        *options.AXES,
+        *("preset", "half_width", "budget", "timeout", "seed", "images", "run_dir"),
+    ]
+    try:
+        request = parse_request(
+            {name: config.getoption(name) for name in names},
+            config.getoption("resume"),
+            traces=bool(config.getoption("traces")),
+        )
+    except BenchError as error:
+        raise pytest.UsageError(str(error)) from error
+    wanted = config.getoption("benchmark_json")
+    if wanted is not None and not wanted.resolve().parent.is_dir():
+        raise pytest.UsageError(f"--benchmark-json={wanted}: no such folder; make it first")
+    config.stash[SESSION] = Session(request)
+    config.stash[WANTED_JSON] = wanted
+    config.option.benchmark_json = request.run_dir / runs.RESULTS if measures(config) else None
+
+
+def measures(config: pytest.Config) -> bool:
+    """Whether this call of pytest is to measure anything."""
+    not_wanted = ("collectonly", "benchmark_disable", "benchmark_skip")
+    return not any(config.getoption(name) for name in not_wanted)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test per case and arm."""
+    pass_name = metafunc.function.__name__.removeprefix("test_")
+    cases = [c for c in metafunc.config.stash[SESSION].request.cases if c.pass_name == pass_name]
+    metafunc.parametrize(
+        ("case_id", "arm"),
+        [
+            pytest.param(
+                case.case_id,
+                arm,
+                id=f"{case.case_id}-{arm}",
+                marks=pytest.mark.benchmark(group=case.case_id, timer=REPLAY_CLOCK),
+            )
+            for case in cases
+            for arm in ARMS
+        ],
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Drop the placeholder of a pass without cases."""
+    items[:] = [item for item in items if "NOTSET" not in item.name]
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say how large the run is before it starts."""
+    request = config.stash[SESSION].request
+    return (
+        f"panet: {len(request.cases)} cases, to ±{request.half_width:.2g} of the ratio within "
+        f"{request.budget_s / 60:.3g} min; run {request.run_dir.name}"
+    )
+
+
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Measure what was selected, all cases taking turns, before the tests replay it."""
+    config = session.config
+    if session.testsfailed or not measures(config):
+        return
+    case_ids = [i.callspec.params["case_id"] for i in session.items if hasattr(i, "callspec")]
+    if not case_ids:
+        return
+    bench_session = config.stash[SESSION]
+    capture: Any = config.pluginmanager.getplugin("capturemanager")
+    try:
+        with capture.global_and_fixture_disabled():
+            bench_session.measure(case_ids, Console(stderr=True))
+    except BenchError as error:
+        raise pytest.UsageError(str(error)) from error
+    except KeyboardInterrupt:
+        run_id = bench_session.request.run_dir.name
+        pytest.exit(f"stopped; go on with: pytest bench ... --resume {run_id}", returncode=2)
+
+
+@pytest.fixture
+def bench_session(request: pytest.FixtureRequest) -> Session:
+    """Return the run with its results."""
+    return request.config.stash[SESSION]
+
+
+def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
+    """Leave out the clock of this very moment: it would make equal machines differ."""
+    for name in ("hz_actual", "hz_actual_friendly"):
+        machine_info["cpu"].pop(name, None)
+
+
+def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, Any]) -> None:
+    """Add the key ``panet``."""
+    output_json["panet"] = config.stash[SESSION].document()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Write the result file even if no case gave rounds, and copy it where the user wants it."""
+    yield
+    config = session.config
+    bench_session = config.stash.get(SESSION, None)
+    if bench_session is None or not bench_session.results:
+        return
+    written = bench_session.request.run_dir / runs.RESULTS
+    if not written.exists():
+        document = {"machine_info": {}, "benchmarks": [], "panet": bench_session.document()}
+        written.write_text(json.dumps(document, indent=4))
+    keep_copy(written, config.stash[WANTED_JSON])
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say where the results are, and which cases have no sure number."""
+    session = config.stash[SESSION]
+    if not session.results:
+        return
+    for result in session.results.values():
+        if result.status is not Status.OK:
+            terminalreporter.write_line(f"{result.status}: {result.case.case_id}: {result.reason}")
+    for case_id, reason in session.trace_failures.items():
+        terminalreporter.write_line(f"no trace: {case_id}: {reason}")
+    terminalreporter.write_line(f"results: {session.request.run_dir / runs.RESULTS}")

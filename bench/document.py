@@ -1,0 +1,76 @@
+"""What goes into pytest-benchmark's JSON: ``extra_info`` per arm, and the key ``panet``."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench import stats
+from bench.records import ARMS, SCHEMA, CaseResult, Status
+
+
+def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:
+    """Return what one arm of a case is, beside its rounds.
+
+    ``replicates`` tells how the rounds (``stats.data``) divide into processes, in order.
+    """
+    facts = result.finding.facts[arm] if result.finding else None
+    device_rounds_s = [
+        x for r in result.used if r.device_rounds_s is not None for x in r.device_rounds_s[arm]
+    ]
+    return {
+        "case": result.case.to_json(),
+        "case_id": result.case.case_id,
+        "arm": arm,
+        "status": str(result.status),
+        "reason": result.reason,
+        "replicates": [replicate.round_count for replicate in result.used],
+        "servers": [replicate.server for replicate in result.used],
+        "device_rounds_s": device_rounds_s or None,
+        "warm_compile_s": [r.compile_s[arm] for r in result.used if r.compile_s] or None,
+        "params": facts and facts.params,
+        "macs": facts and facts.macs,
+        "flops": facts and facts.flops,
+        "peak_bytes": facts and facts.peak_bytes,
+        "compile_s": facts and facts.compile_s,
+        "images": result.finding and result.finding.images,
+    }
+
+
+def rounds_s(result: CaseResult, arm: str) -> list[float]:
+    """Return the rounds of an arm, replicate after replicate."""
+    return [duration for replicate in result.used for duration in replicate.rounds_s[arm]]
+
+
+def panet_key(run: Mapping[str, Any], results: Sequence[CaseResult]) -> dict[str, Any]:
+    """Return the top-level key: the run, every case that is not ``ok``, and the cost of each."""
+    return {
+        "schema": SCHEMA,
+        "arms": list(ARMS),
+        **run,
+        "not_ok": [
+            {
+                "case": result.case.to_json(),
+                "case_id": result.case.case_id,
+                "status": str(result.status),
+                "reason": result.reason,
+            }
+            for result in results
+            if result.status is not Status.OK
+        ],
+        "costs": {
+            result.case.case_id: found.to_json()
+            for result in results
+            if (found := _cost(result, run["half_width"])) is not None
+        },
+        "loads": {
+            result.case.case_id: [
+                {"contended": replicate.contended, **replicate.load.to_json()}
+                for replicate in result.replicates
+            ]
+            for result in results
+            if result.replicates
+        },
+    }
+
+
+def _cost(result: CaseResult, half_width: float) -> stats.Cost | None:
+    return stats.cost([replicate.rounds_s for replicate in result.used], half_width)

@@ -1,0 +1,271 @@
+"""The engine: checks every case, then lets the cases take turns until each is sure enough.
+
+One turn is one replicate of every case that needs more. The replicates of a case come from the
+fork servers in rotation: those of the first stage each from another one, so that the servers' part
+of the spread is inside the variance that decides.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from bench import stats
+from bench.journal import Entries, Journal
+from bench.launcher import Failure, Launcher
+from bench.records import Case, CaseResult, Finding, Replicate, Status
+from bench.task import Task
+
+REPLICATE_S = 0.9
+"""Of timed rounds per replicate: long enough for its start (0.3 s) to be cheap, short enough for
+many processes, which is what the interval lives on."""
+
+BLOCK_ROUNDS = 6
+"""All orders of three arms: a multiple keeps each replicate balanced by itself."""
+
+SERVERS = stats.FIRST_STAGE
+"""Fork servers per run: one for each replicate of the first stage."""
+
+MIN_ROUNDS = 2
+"""Of a replicate of a slow case; the orders are balanced over the case then."""
+
+
+class Watch(Protocol):
+    """Who wants to know how far the run is."""
+
+    def update(self, case_id: str, doing: str, left_s: float, share_done: float) -> None:
+        """Hear what is being done now, how long is left at most, and what share is done."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the user asked for."""
+
+    cases: tuple[Case, ...]
+    half_width: float
+    budget_s: float
+    timeout_s: float
+    seed: int
+    images_dir: str | None
+    scratch_dir: str
+
+
+@dataclass
+class CaseState:
+    """What is known of a case so far."""
+
+    case: Case
+    finding: Finding | None = None
+    replicates: list[Replicate] = field(default_factory=list)
+
+    @property
+    def calm(self) -> list[Replicate]:
+        """The replicates during which the machine was calm."""
+        return [replicate for replicate in self.replicates if not replicate.contended]
+
+    @property
+    def log_ratios(self) -> list[float]:
+        """One per calm replicate."""
+        return [stats.log_ratio(replicate.rounds_s, "panet") for replicate in self.calm]
+
+    def missing(self, half_width: float) -> int:
+        """Return how many calm replicates are still needed, as far as one can tell by now."""
+        if self.finding is None or self.finding.status != Status.OK:
+            return 0
+        needed = stats.replicates_needed(self.log_ratios, half_width) or stats.FIRST_STAGE
+        return max(0, needed - len(self.calm))
+
+
+class Engine:
+    """One run of a plan.
+
+    Args:
+        plan: the cases, and when to stop.
+        launcher: starts the processes.
+        journal: gets a line for everything found.
+        clock: seconds, for the budget.
+        watch: hears about the progress.
+        entries: what an earlier, killed run of the same plan left; nothing of it is done again.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        launcher: Launcher,
+        journal: Journal,
+        clock: Callable[[], float],
+        watch: Watch,
+        entries: Entries | None = None,
+    ) -> None:
+        self._plan = plan
+        self._common: dict[str, Any] = {
+            "seed": plan.seed,
+            "scratch_dir": plan.scratch_dir,
+            "images_dir": plan.images_dir,
+        }
+        self._launcher = launcher
+        self._journal = journal
+        self._clock = clock
+        self._watch = watch
+        self._end_s = clock() + plan.budget_s
+        known = entries or Entries({})
+        self._first_server = first_server(known)
+        self._states = [
+            CaseState(
+                case,
+                known.findings.get(case.case_id),
+                list(known.replicates.get(case.case_id, ())),
+            )
+            for case in plan.cases
+        ]
+
+    def run(self) -> list[CaseResult]:
+        """Check, take turns, and return every case with its status."""
+        try:
+            for state in self._states:
+                self._check(state)
+            while turn := self._affordable():
+                for state in turn:
+                    self._replicate(state)
+        finally:
+            self._launcher.close()
+        return [result_of(state, self._plan.half_width) for state in self._states]
+
+    def _check(self, state: CaseState) -> None:
+        if state.finding is not None or self._left_s() <= 0:
+            return
+        self._tell(state, "checking")
+        task = Task("check", state.case, **self._common)
+        outcome = self._launcher.run(task, self._plan.timeout_s)
+        if isinstance(outcome, Failure):
+            # Stored as a finding, so that a resumed run does not try again what cannot work.
+            outcome = Finding(outcome.status, outcome.reason, images="")
+        assert isinstance(outcome, Finding)  # noqa: S101 - what a check gives
+        state.finding = outcome
+        self._journal.add_finding(state.case.case_id, outcome)
+
+    def _affordable(self) -> list[CaseState]:
+        """Return the cases of the next turn: the widest first, as many as fit into the budget."""
+        left_s = self._left_s()
+        turn = []
+        for state in sorted(self._states, key=self._urgency, reverse=True):
+            if not state.missing(self._plan.half_width):
+                continue
+            left_s -= self._forecast_s(state)
+            if left_s < 0:
+                break
+            turn.append(state)
+        return turn
+
+    def _urgency(self, state: CaseState) -> tuple[bool, int]:
+        """First the cases without a complete first stage, then by what they lack."""
+        missing = state.missing(self._plan.half_width)
+        return len(state.calm) < stats.FIRST_STAGE, missing
+
+    def _replicate(self, state: CaseState) -> None:
+        self._tell(state, self._running_estimate(state))
+        task = Task(
+            "replicate",
+            state.case,
+            **self._common,
+            index=len(state.replicates),
+            server=self._first_server + len(state.replicates) % SERVERS,
+            first_round=sum(replicate.round_count for replicate in state.replicates),
+            rounds=self._rounds(state),
+        )
+        outcome = self._launcher.run(task, self._plan.timeout_s)
+        if isinstance(outcome, Failure):
+            assert state.finding is not None  # noqa: S101 - only checked cases are measured
+            state.finding = replace(state.finding, status=outcome.status, reason=outcome.reason)
+            self._journal.add_finding(state.case.case_id, state.finding)
+            return
+        assert isinstance(outcome, Replicate)  # noqa: S101 - what a replicate gives
+        state.replicates.append(outcome)
+        self._journal.add_replicate(state.case.case_id, outcome)
+
+    def _rounds(self, state: CaseState) -> int:
+        assert state.finding is not None  # noqa: S101 - only checked cases are measured
+        return rounds_per_replicate(state.finding.round_s)
+
+    def _forecast_s(self, state: CaseState) -> float:
+        """Return about how long the next replicate takes."""
+        if state.replicates:
+            return state.replicates[-1].elapsed_s
+        assert state.finding is not None  # noqa: S101 - only checked cases are measured
+        return (self._rounds(state) + 1) * (state.finding.round_s or 0.0)
+
+    def _left_s(self) -> float:
+        return self._end_s - self._clock()
+
+    def _tell(self, state: CaseState, doing: str) -> None:
+        missing = [
+            s.missing(self._plan.half_width) if s.finding else stats.FIRST_STAGE
+            for s in self._states
+        ]
+        done = sum(len(s.replicates) for s in self._states)
+        forecast_s = sum(
+            count * (s.replicates[-1].elapsed_s if s.replicates else REPLICATE_S)
+            for count, s in zip(missing, self._states, strict=True)
+        )
+        left_s = max(0.0, min(self._left_s(), forecast_s))
+        self._watch.update(state.case.case_id, doing, left_s, done / max(1, done + sum(missing)))
+
+    def _running_estimate(self, state: CaseState) -> str:
+        found = stats.cost([r.rounds_s for r in state.calm], self._plan.half_width)
+        if found is None:
+            return "measuring"
+        width = found.half_width_ratio
+        return f"x{found.ratio.value:.3f}" + (f" ±{width:.1%}" if width is not None else "")
+
+
+def first_server(entries: Entries) -> int:
+    """Return the number of the first server of a sitting; an earlier sitting's are gone."""
+    used = (r.server for replicates in entries.replicates.values() for r in replicates)
+    return 1 + max(used, default=-1)
+
+
+def rounds_per_replicate(round_s: float | None) -> int:
+    """Return how many rounds fill a replicate, in whole blocks of orders where several fit."""
+    count = round(REPLICATE_S / round_s) if round_s else MIN_ROUNDS
+    if count < BLOCK_ROUNDS:
+        return max(MIN_ROUNDS, count)
+    return round(count / BLOCK_ROUNDS) * BLOCK_ROUNDS
+
+
+def result_of(state: CaseState, half_width: float) -> CaseResult:
+    """Return the status of a case, with the reason wherever it is not `ok`."""
+    status, reason = _status(state, half_width)
+    return CaseResult(state.case, status, reason, state.finding, tuple(state.replicates))
+
+
+def _status(state: CaseState, half_width: float) -> tuple[Status, str]:
+    if state.finding is None:
+        return Status.UNDECIDED, "the budget was spent before this case; raise --budget"
+    if state.finding.status != Status.OK:
+        return Status(state.finding.status), state.finding.reason
+    missing = state.missing(half_width)
+    if not missing:
+        return Status.OK, ""
+    calm, busy = len(state.calm), len(state.replicates) - len(state.calm)
+    if busy > calm:
+        return Status.CONTENDED, (
+            f"the machine was busy with something else in {busy} of {calm + busy} replicates; "
+            "run again when it is calm"
+        )
+    total = calm + missing
+    about = "at least" if calm < stats.FIRST_STAGE else "about"
+    return Status.UNDECIDED, (
+        f"{calm} replicates, and {about} {total} are needed for ±{half_width:.2g} of the ratio; "
+        "raise --budget or --half-width"
+    )
+
+
+def preload(cases: Sequence[Case]) -> list[str]:
+    """Return the modules that a server imports so that its workers need not."""
+    return list(_needed_modules(cases))
+
+
+def _needed_modules(cases: Sequence[Case]) -> Iterator[str]:
+    if any(case.scope == "model" and case.backbone != "cnn" for case in cases):
+        yield "timm"
+    if any(case.compile_mode != "off" for case in cases):
+        yield "torch._inductor.compile_fx"

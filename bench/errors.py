@@ -1,0 +1,5 @@
+"""The one base class of what the user can mend: says what, where, and what to do next."""
+
+
+class BenchError(Exception):
+    """One line for the user; ends in exit code 2 (pytest: its usage error)."""

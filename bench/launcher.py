@@ -1,0 +1,237 @@
+"""The engine's side of the fork servers: start one, give it tasks, read what became of them."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import psutil
+
+from bench.errors import BenchError
+from bench.records import Finding, Replicate, Status
+from bench.task import Task
+
+ALLOCATOR = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
+    "MALLOC_TOP_PAD_": str(256 * 2**20),
+}
+"""glibc keeps its pages (mallopt(3)). By default large tensors are mapped and unmapped at every
+call, and the page faults were most of the noise; jemalloc and tcmalloc keep them by themselves."""
+
+START_TIMEOUT_S = 300.0
+"""Importing torch from a cold disk takes minutes at worst; longer than this is a broken install."""
+
+LOG_TAIL_CHARS = 400
+
+HELPER_MODULES = ("torch._dynamo", "skimage.data")
+"""What only checks need: torch's operator counter imports dynamo, the photographs scikit-image."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A worker that gave no result."""
+
+    status: Status
+    reason: str
+
+
+Outcome = Finding | Replicate | list[str] | Failure
+
+
+class Launcher(Protocol):
+    """What the engine needs of its processes; tests simulate it."""
+
+    def run(self, task: Task, timeout_s: float) -> Outcome:
+        """Run the task in a fresh process and return what became of it."""
+
+    def close(self) -> None:
+        """End all processes."""
+
+
+class Server:
+    """One fork server: imports modules, and runs every task in a fresh worker.
+
+    Args:
+        modules: what it imports before it forks.
+        scratch_dir: where results and logs go; private to the run.
+    """
+
+    def __init__(self, modules: Sequence[str], scratch_dir: Path) -> None:
+        self._scratch_dir = scratch_dir
+        with self._log.open("a") as stderr:
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", "bench.server", *modules],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env=os.environ | ALLOCATOR,
+                start_new_session=True,  # Ctrl-C is for the engine, which ends its workers itself
+            )
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        reader = threading.Thread(
+            target=_forward_lines, args=(self._process.stdout, self._lines), daemon=True
+        )
+        reader.start()
+
+    @property
+    def _log(self) -> Path:
+        return self._scratch_dir / "server.log"
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take a task."""
+        return self._process.poll() is None
+
+    def wait_until_ready(self) -> None:
+        """Return when its imports are done and it is idle; raise `BenchError` if it never is."""
+        if self._next_line(START_TIMEOUT_S) != "ready":
+            raise BenchError(f"a worker server does not start: {_tail(self._log)}")
+
+    def run(self, task: Task, timeout_s: float) -> Outcome:
+        """Run the task in a fresh process and return what became of it."""
+        result_path = self._scratch_dir / "result.json"
+        log_path = self._scratch_dir / "worker.log"
+        result_path.unlink(missing_ok=True)
+        log_path.write_text("")
+        kills_before = _oom_kills()
+        self._ask(
+            {"task": asdict(task), "result_path": str(result_path), "log_path": str(log_path)}
+        )
+        exit_code = self._wait(timeout_s)
+        if exit_code is None:
+            return Failure(Status.TIMEOUT, f"no result within {timeout_s:.0f} s")
+        if not result_path.exists():
+            return _died(exit_code, _oom_kills() > kills_before, _tail(log_path))
+        return _outcome(json.loads(result_path.read_text()))
+
+    def close(self) -> None:
+        """End the server and its worker."""
+        if self.alive:
+            server = psutil.Process(self._process.pid)
+            for process in [*server.children(recursive=True), server]:
+                process.kill()
+        self._process.communicate()
+
+    def _ask(self, request: dict[str, Any]) -> None:
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+
+    def _wait(self, timeout_s: float) -> int | None:
+        """Return the worker's exit code; on time-out end the server and return `None`."""
+        started = self._next_line(timeout_s)
+        ended = self._next_line(timeout_s) if started else None
+        if ended is not None:
+            return int(ended.removeprefix("exit "))
+        if self._process.poll() is not None:
+            return self._process.returncode  # a server that was the worker itself
+        self.close()
+        return None
+
+    def _next_line(self, timeout_s: float) -> str | None:
+        try:
+            return self._lines.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+
+
+class ServerLauncher:
+    """A set of fork servers for the timed workers, and one more for checks and traces.
+
+    The timing servers are all started at the first timed task: none starts beside a round.
+
+    Args:
+        scratch_dir: where results and logs of workers go; private to the run.
+        preload: modules that the cases need, imported before the fork.
+        server_ids: the timing servers that tasks will name.
+    """
+
+    def __init__(
+        self, scratch_dir: Path, preload: Sequence[str], server_ids: Sequence[int]
+    ) -> None:
+        self._scratch_dir = scratch_dir
+        self._preload = list(preload)
+        self._server_ids = server_ids
+        self._timing: dict[int, Server] = {}
+        self._helper: Server | None = None
+
+    def run(self, task: Task, timeout_s: float) -> Outcome:
+        """Run the task in a fresh process and return what became of it.
+
+        Raises:
+            BenchError: a server does not start.
+        """
+        server = self._timing_server(task.server) if task.kind == "replicate" else self._helping()
+        return server.run(task, timeout_s)
+
+    def close(self) -> None:
+        """End all servers and workers."""
+        self._close_helper()
+        for server in self._timing.values():
+            server.close()
+        self._timing.clear()
+
+    def _timing_server(self, server_id: int) -> Server:
+        self._close_helper()
+        gone = [i for i in self._server_ids if i not in self._timing or not self._timing[i].alive]
+        for i in gone:
+            self._timing[i] = Server(self._preload, self._scratch_dir)
+        for i in gone:
+            self._timing[i].wait_until_ready()
+        return self._timing[server_id]
+
+    def _helping(self) -> Server:
+        if self._helper is None or not self._helper.alive:
+            self._helper = Server([*self._preload, *HELPER_MODULES], self._scratch_dir)
+            self._helper.wait_until_ready()
+        return self._helper
+
+    def _close_helper(self) -> None:
+        if self._helper is not None:
+            self._helper.close()
+            self._helper = None
+
+
+def _forward_lines(stream: IO[str], lines: "queue.Queue[str | None]") -> None:
+    for line in stream:
+        lines.put(line.strip())
+    lines.put(None)
+
+
+def _outcome(result: dict[str, Any]) -> Outcome:
+    if "failure" in result:
+        return Failure(Status(result["failure"]["status"]), result["failure"]["reason"])
+    if "finding" in result:
+        return Finding.from_json(result["finding"])
+    if "replicate" in result:
+        return Replicate.from_json(result["replicate"])
+    return list(result["traces"])
+
+
+def _died(exit_code: int, killed_for_memory: bool, log_tail: str) -> Failure:
+    """Say why a worker left no result. A kill counts as `oom` only with evidence."""
+    if killed_for_memory:
+        return Failure(Status.OOM, "killed by the kernel: out of memory")
+    how = f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
+    return Failure(Status.CRASHED, f"the worker died ({how}); its last words: {log_tail or 'none'}")
+
+
+def _oom_kills() -> int:
+    """Return how many processes the kernel has killed for memory since boot (0 where unknown)."""
+    try:
+        counters = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
+        return int(counters["oom_kill"])
+    except (OSError, KeyError, ValueError):
+        return 0
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-LOG_TAIL_CHARS:].strip()

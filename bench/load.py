@@ -1,0 +1,113 @@
+"""What else the machine did: foreign CPU time, stolen time, waiting and throttling.
+
+The judgement `contended` looks at the machine alone and never at the timings themselves, which it
+would otherwise select.
+"""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.records import Load
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+CONTENDED_RATIO = 0.10
+"""Share of the wall time: what waits or is lost beyond it is seen in the rounds (`facts.md`: a
+spinning program costs half the machine, a calm one stays below 3 %)."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Counters at one moment."""
+
+    wall_s: float
+    own_cpu_s: float
+    busy_s: float | None
+    stolen_s: float | None
+    waited_s: float | None
+    throttled_s: float | None
+    involuntary_switches: int | None
+
+
+def read(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> Reading:
+    """Read the counters of the machine and of this process."""
+    busy_s, stolen_s = _cpu_seconds(proc / "stat")
+    return Reading(
+        wall_s=time.perf_counter(),
+        own_cpu_s=time.process_time(),
+        busy_s=busy_s,
+        stolen_s=stolen_s,
+        waited_s=_waited_s(proc / "pressure" / "cpu"),
+        throttled_s=_throttled_s(cgroup / "cpu.stat"),
+        involuntary_switches=(
+            resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw if resource else None
+        ),
+    )
+
+
+def between(start: Reading, end: Reading) -> Load:
+    """Return what happened between two readings."""
+    own_cpu_s = end.own_cpu_s - start.own_cpu_s
+    busy_s = _difference(start.busy_s, end.busy_s)
+    switches = _difference(start.involuntary_switches, end.involuntary_switches)
+    return Load(
+        wall_s=end.wall_s - start.wall_s,
+        own_cpu_s=own_cpu_s,
+        # Ticks of 10 ms: a calm replicate may come out a little below zero.
+        foreign_cpu_s=None if busy_s is None else max(0.0, busy_s - own_cpu_s),
+        stolen_s=_difference(start.stolen_s, end.stolen_s),
+        waited_s=_difference(start.waited_s, end.waited_s),
+        throttled_s=_difference(start.throttled_s, end.throttled_s),
+        involuntary_switches=None if switches is None else int(switches),
+    )
+
+
+def contended(load: Load, threads: int, cores: int) -> bool:
+    """Say whether somebody else took what the rounds needed.
+
+    Waiting is the direct evidence. Where the kernel does not tell it, foreign work counts as far as
+    it does not fit beside the threads of the case.
+    """
+    waited_s = load.waited_s
+    if waited_s is None:
+        free_s = max(0, cores - threads) * load.wall_s
+        waited_s = max(0.0, (load.foreign_cpu_s or 0.0) - free_s)
+    lost_s = max(waited_s, load.stolen_s or 0.0, load.throttled_s or 0.0)
+    return lost_s > CONTENDED_RATIO * load.wall_s
+
+
+def _difference(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else end - start
+
+
+def _cpu_seconds(stat: Path) -> tuple[float | None, float | None]:
+    """Return busy and stolen seconds of all cores since boot (proc(5), /proc/stat)."""
+    try:
+        user, nice, system, _, _, irq, softirq, steal = (
+            int(x) for x in stat.read_text().split("\n", 1)[0].split()[1:9]
+        )
+    except (OSError, ValueError):
+        return None, None
+    ticks_per_s = os.sysconf("SC_CLK_TCK")
+    return (user + nice + system + irq + softirq) / ticks_per_s, steal / ticks_per_s
+
+
+def _waited_s(pressure: Path) -> float | None:
+    """Return the ``some`` total of the CPU's pressure-stall information, in seconds."""
+    try:
+        return int(pressure.read_text().split("total=", 1)[1].split()[0]) / 1e6
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _throttled_s(stat: Path) -> float | None:
+    try:
+        lines = dict(line.split() for line in stat.read_text().splitlines())
+        return int(lines["throttled_usec"]) / 1e6
+    except (OSError, ValueError, KeyError):
+        return None

@@ -1,0 +1,211 @@
+"""The one schema: what a run asks for and what it finds, as frozen data. Standard library only.
+
+A `Case` is one point of the grid. Its `Replicate`s hold the raw rounds of every arm, one fresh
+process each. A `CaseResult` is a case with its status, facts and replicates. Nothing here computes
+a statistic: `bench.stats` does, from the rounds, at any later time.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, Self
+
+SCHEMA = 1
+SCHEMA_HISTORY = {1: "first: cases, replicates with raw rounds, facts per arm, cost per case"}
+
+ARMS = ("fpn", "panet", "fpn_again")
+"""Compared within a case: FPN, FPN + bottom-up path, and FPN again (the A/A arm)."""
+
+
+class RecordError(ValueError):
+    """Stored data that is not what this schema says."""
+
+
+class Status(StrEnum):
+    """Outcome of a case; every one but `OK` comes with a reason."""
+
+    OK = "ok"
+    UNDECIDED = "undecided"
+    CONTENDED = "contended"
+    OOM = "oom"
+    TIMEOUT = "timeout"
+    COMPILE_ERROR = "compile_error"
+    MISMATCH = "mismatch"
+    CRASHED = "crashed"
+    SKIPPED = "skipped"
+
+
+MEASURED = frozenset({Status.OK, Status.UNDECIDED, Status.CONTENDED})
+"""Statuses that come with rounds."""
+
+NOT_POSSIBLE = frozenset({Status.SKIPPED, Status.OOM, Status.TIMEOUT})
+"""Findings about this machine; the others of the unmeasured are failures."""
+
+
+class _Stored:
+    """A dataclass that goes to JSON and comes back strictly."""
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild from `to_json`'s mapping; raise `RecordError` for a field too few or many."""
+        known = {entry.name for entry in fields(cls)}  # type: ignore[arg-type]  # every subclass is a dataclass
+        if not isinstance(data, Mapping) or set(data) != known:
+            found = sorted(data) if isinstance(data, Mapping) else data
+            raise RecordError(f"{cls.__name__} needs the fields {sorted(known)}, found {found}")
+        try:
+            return cls(**data)
+        except (TypeError, AttributeError) as error:
+            raise RecordError(f"{cls.__name__}: {error}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain lists, numbers, strings and mappings."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]  # every subclass is a dataclass
+
+
+@dataclass(frozen=True)
+class Case(_Stored):
+    """One point of the grid."""
+
+    backbone: str
+    scope: str
+    """``neck`` (feature maps in) or ``model`` (image in)."""
+    batch_size: int
+    height_px: int
+    width_px: int
+    device: str
+    dtype: str
+    channels_last: bool
+    compile_mode: str
+    """``off``, or a mode of `torch.compile`."""
+    pass_name: str
+    """``inference`` or ``training``."""
+    threads: int
+
+    @property
+    def case_id(self) -> str:
+        """Every axis in a fixed order; safe as a file name, and one-to-one.
+
+        A dash separates axes, so within an axis it becomes an underscore; no two values of an axis
+        differ in that alone. ``.`` is kept for timm's tags (``resnet50.a1_in1k``).
+        """
+        parts = (
+            self.backbone,
+            self.scope,
+            f"b{self.batch_size}",
+            f"{self.height_px}x{self.width_px}",
+            self.device.replace(":", ""),
+            self.dtype,
+            "nhwc" if self.channels_last else "nchw",
+            "eager" if self.compile_mode == "off" else self.compile_mode,
+            self.pass_name,
+            f"t{self.threads}",
+        )
+        return "-".join(part.replace("-", "_") for part in parts)
+
+
+@dataclass(frozen=True)
+class ArmFacts(_Stored):
+    """What is true of an arm of a case whatever the clock says; `None` where it is not known."""
+
+    params: int
+    macs: int
+    """Multiply-accumulates of one call's forward pass; ``flops`` is twice that."""
+    peak_bytes: int | None
+    """Peak tensor memory of one call on top of parameters and inputs."""
+    compile_s: float | None
+    """Cold compile: the first call with empty caches. `None` in eager mode."""
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of one call's forward pass."""
+        return 2 * self.macs
+
+
+@dataclass(frozen=True)
+class Load(_Stored):
+    """What the machine did during the rounds of a replicate; `None` where it cannot be read."""
+
+    wall_s: float
+    own_cpu_s: float
+    foreign_cpu_s: float | None
+    """CPU time of everybody else, all cores together."""
+    stolen_s: float | None
+    """CPU time that the hypervisor gave to others."""
+    waited_s: float | None
+    """Time in which some runnable task of the machine had to wait for a CPU (pressure stall)."""
+    throttled_s: float | None
+    """Time in which the cgroup's quota was used up."""
+    involuntary_switches: int | None
+
+
+@dataclass(frozen=True)
+class Replicate(_Stored):
+    """The rounds of one fresh process."""
+
+    index: int
+    server: int
+    """The fork server that the process came from; children of one server share address layout."""
+    first_round: int
+    """Position of the first round in the balanced sequence of orders of the case."""
+    rounds_s: dict[str, list[float]]
+    """Wall seconds per arm, aligned round by round."""
+    device_rounds_s: dict[str, list[float]] | None
+    """The same by device events; `None` where the device has none."""
+    compile_s: dict[str, float] | None
+    """Warm compile per arm: the first call with full caches. `None` in eager mode."""
+    elapsed_s: float
+    """The whole process, from fork to result."""
+    load: Load
+    contended: bool
+    """The machine was busy with something else; judged from `load` alone."""
+
+    def __post_init__(self) -> None:
+        """Refuse rounds that are not aligned, or are no durations."""
+        if isinstance(self.load, Mapping):
+            object.__setattr__(self, "load", Load.from_json(self.load))
+        if len({len(rounds) for rounds in self.rounds_s.values()}) != 1 or not self.round_count:
+            raise RecordError(f"replicate {self.index}: the arms have no equal number of rounds")
+        if not all(math.isfinite(x) and x > 0 for rounds in self.rounds_s.values() for x in rounds):
+            raise RecordError(f"replicate {self.index}: a round has no positive duration")
+
+    @property
+    def round_count(self) -> int:
+        """Rounds of this replicate."""
+        return len(next(iter(self.rounds_s.values()), ()))
+
+
+@dataclass(frozen=True)
+class Finding(_Stored):
+    """What the check of a case found before any timing."""
+
+    status: str
+    reason: str
+    images: str
+    """Which pictures the inputs come from."""
+    facts: dict[str, ArmFacts] = field(default_factory=dict)
+    round_s: float | None = None
+    """About how long one round of all arms takes; for planning only."""
+
+    def __post_init__(self) -> None:
+        """Build the facts from their mappings."""
+        if not all(isinstance(facts, ArmFacts) for facts in self.facts.values()):
+            built = {arm: ArmFacts.from_json(facts) for arm, facts in self.facts.items()}  # type: ignore[arg-type]
+            object.__setattr__(self, "facts", built)
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """A case with everything found about it."""
+
+    case: Case
+    status: Status
+    reason: str
+    finding: Finding | None
+    replicates: tuple[Replicate, ...]
+
+    @property
+    def used(self) -> tuple[Replicate, ...]:
+        """The replicates that count: the calm ones, or all of them where the case is contended."""
+        calm = tuple(replicate for replicate in self.replicates if not replicate.contended)
+        return self.replicates if self.status is Status.CONTENDED else calm

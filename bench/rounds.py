@@ -1,0 +1,72 @@
+"""The timed part: every arm once per round, in the order that was drawn for the round."""
+
+import gc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from bench.clock import Clock, DeviceTimer, synchronized, synchronizer, wall_s
+from bench.workload import Arm
+
+WARMUP_S = 0.15
+"""Rounds go untimed until this has passed: first calls create oneDNN's primitives."""
+
+MIN_WARMUP_ROUNDS = {"cpu": 1}
+"""A CPU settles within a call; elsewhere graphs are captured and kernels chosen first."""
+OTHER_MIN_WARMUP_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Rounds:
+    """Seconds per arm, aligned round by round."""
+
+    wall_s: dict[str, list[float]]
+    device_s: dict[str, list[float]] | None
+
+
+def warm_up(arms: Mapping[str, Arm], device: torch.device, clock: Clock = wall_s) -> int:
+    """Run untimed rounds until the process has settled; return how many."""
+    read_s = synchronized(clock, synchronizer(device))
+    rounds, start_s = 0, read_s()
+    while (
+        rounds < MIN_WARMUP_ROUNDS.get(device.type, OTHER_MIN_WARMUP_ROUNDS)
+        or read_s() - start_s < WARMUP_S
+    ):
+        for arm in arms.values():
+            arm.prepare()
+            arm.call()
+        rounds += 1
+    return rounds
+
+
+def run_rounds(
+    arms: Mapping[str, Arm],
+    orders: Sequence[Sequence[str]],
+    device: torch.device,
+    clock: Clock = wall_s,
+) -> Rounds:
+    """Time one round per order. The garbage collector waits: its pauses are nobody's cost."""
+    read_s = synchronized(clock, synchronizer(device))
+    timer = DeviceTimer(device)
+    elapsed_s: dict[str, list[float]] = {arm: [] for arm in arms}
+    events: dict[str, list[tuple[torch.Event, torch.Event]]] = {arm: [] for arm in arms}
+    gc.collect()
+    gc.disable()
+    try:
+        for order in orders:
+            for name in order:
+                arms[name].prepare()
+                start_s, start = read_s(), timer.mark()
+                outputs = arms[name].call()
+                end, end_s = timer.mark(), read_s()
+                del outputs  # outside the clock, and before the next arm needs the memory
+                elapsed_s[name].append(end_s - start_s)
+                if start is not None and end is not None:
+                    events[name].append((start, end))
+    finally:
+        gc.enable()
+    if not timer.available:
+        return Rounds(elapsed_s, None)
+    device_s = {arm: [timer.between_s(*pair) for pair in pairs] for arm, pairs in events.items()}
+    return Rounds(elapsed_s, device_s)

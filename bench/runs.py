@@ -1,0 +1,77 @@
+"""The folder of a run: its id, what identifies it, and the link to the latest."""
+
+import contextlib
+import datetime as dt
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.engine import Plan
+from bench.environment import ROOT, code_digest, describe, git_commit
+from bench.errors import BenchError
+from bench.journal import FILE_NAME
+
+RUNS_DIR = ROOT / "reports" / "runs"
+LATEST = "latest"
+RESULTS = "results.json"
+
+
+def new_run_dir(runs_dir: Path) -> Path:
+    """Return a folder for a new run; its name sorts by time and is never used twice."""
+    now = dt.datetime.now(dt.UTC)
+    return runs_dir / f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def find_run_dir(runs_dir: Path, run_id: str) -> Path:
+    """Return the folder of a run that exists; raise `BenchError` naming those that do."""
+    folder = runs_dir / run_id
+    if (folder / FILE_NAME).is_file():
+        return folder.resolve()
+    known = sorted(path.parent.name for path in runs_dir.glob(f"*/{FILE_NAME}"))
+    hint = f"runs here: {', '.join(known[-5:])}" if known else "there is none yet"
+    raise BenchError(f"--resume {run_id}: no such run in {runs_dir}; {hint}")
+
+
+def point_latest_at(run_dir: Path) -> None:
+    """Let ``latest`` name this run; where the system has no links, there is none."""
+    link = run_dir.parent / LATEST
+    with contextlib.suppress(OSError, NotImplementedError):
+        if link.is_symlink() or not link.exists():
+            fresh = link.with_name(f".{LATEST}-{run_dir.name}")
+            fresh.symlink_to(run_dir.name, target_is_directory=True)
+            fresh.replace(link)
+
+
+def header(plan: Plan) -> dict[str, Any]:
+    """Return what identifies a run in its journal."""
+    return {
+        "environment": describe(),
+        "code": code_digest(),
+        "commit": git_commit(),
+        "cases": [case.case_id for case in plan.cases],
+        "half_width": plan.half_width,
+        "seed": plan.seed,
+        "images_dir": plan.images_dir,
+    }
+
+
+MUST_MATCH = {
+    "environment": "the environment",
+    "code": "the code of panet/ or bench/",
+    "cases": "the axes",
+    "half_width": "--half-width",
+    "seed": "--seed",
+    "images_dir": "--images",
+}
+"""What a resumed run shares with its first part; the commit alone may differ."""
+
+
+def refuse_other(run_id: str, stored: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise `BenchError` where a run cannot be resumed because it would be another one."""
+    changed = [words for key, words in MUST_MATCH.items() if stored.get(key) != now[key]]
+    if changed:
+        raise BenchError(
+            f"--resume {run_id}: {' and '.join(changed)} differ from those of that run; "
+            "restore them, or start a new run without --resume"
+        )

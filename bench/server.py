@@ -1,0 +1,82 @@
+"""A fork server: it imports torch once, runs no operator, and forks a fresh worker per task.
+
+``python -m bench.server MODULE...`` imports the modules, prints ``ready``, and then answers every
+line of its standard input ``{"task": ..., "result_path": ..., "log_path": ...}`` with two lines:
+``pid N`` when the worker runs, ``exit CODE`` when it is gone (negative: killed by that signal).
+Where a process cannot fork, the server is the worker: it takes one task, and is gone.
+"""
+
+import ctypes
+import gc
+import importlib
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+CAN_FORK = sys.platform == "linux"
+"""macOS has `fork`, but its system libraries do not survive it."""
+
+PR_SET_PDEATHSIG = 1
+"""prctl(2): the signal to get when the parent dies; an orphan would only disturb."""
+
+
+def main(modules: list[str]) -> None:
+    """Serve until standard input ends."""
+    _die_with_parent()
+    for module in ["bench.worker", *modules]:
+        importlib.import_module(module)
+    # The workers inherit all of it: frozen, their garbage collector need not walk through it.
+    gc.collect()
+    gc.freeze()
+    _say("ready")
+    for line in sys.stdin:
+        request = json.loads(line)
+        _serve_forked(request) if CAN_FORK else _serve_here(request)
+
+
+def _serve_forked(request: dict[str, Any]) -> None:
+    pid = os.fork()
+    if pid == 0:
+        _die_with_parent()
+        _work(request)
+    _say(f"pid {pid}")
+    _, wait_status = os.waitpid(pid, 0)
+    _say(f"exit {os.waitstatus_to_exitcode(wait_status)}")
+
+
+def _serve_here(request: dict[str, Any]) -> None:
+    _say(f"pid {os.getpid()}")
+    _work(request)
+
+
+def _work(request: dict[str, Any]) -> None:
+    """Do the task and leave at once, without what the parent has registered to run at exit."""
+    from bench.worker import run_in_this_process
+
+    log = os.open(request["log_path"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    code = 1
+    try:
+        run_in_this_process(request["task"], request["result_path"])
+        code = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _die_with_parent() -> None:
+    if CAN_FORK:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

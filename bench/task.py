@@ -1,0 +1,33 @@
+"""What the engine asks of a worker process, and how it is written down. Standard library only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from bench.records import Case
+
+Kind = Literal["check", "replicate", "trace"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One worker process's work."""
+
+    kind: Kind
+    case: Case
+    seed: int
+    scratch_dir: str
+    """Private to the run: inputs made once, and the compiler's caches."""
+    images_dir: str | None
+    index: int = 0
+    """Of the replicate within its case."""
+    server: int = 0
+    """The fork server that a replicate comes from."""
+    first_round: int = 0
+    rounds: int = 0
+    trace_dir: str | None = None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild from what `asdict` made of it."""
+        return cls(**{**data, "case": Case.from_json(data["case"])})

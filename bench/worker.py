@@ -1,0 +1,150 @@
+"""One fresh process: build, check or warm up, run the rounds, and write one result.
+
+A failure that the worker sees itself becomes a status with a reason; what kills the process is read
+from its exit by `bench.launcher`.
+"""
+
+import json
+import os
+import secrets
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from bench import load
+from bench.checks import CompileError, MismatchError, check, first_calls
+from bench.environment import usable_cores
+from bench.errors import BenchError
+from bench.orders import orders
+from bench.records import ARMS, Case, Replicate, Status
+from bench.rounds import run_rounds, warm_up
+from bench.task import Task
+from bench.workload import build_arms, make_inputs
+from panet import InputError
+
+MEMORY_SHARE = 0.9
+"""Of what is free when the worker starts: it must fail alone, and not take the machine along."""
+
+HEAP_SHIFT_BYTES = 8 * 2**20
+"""Several times a second-level cache, and no matter for the memory of the machine."""
+
+OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "not enough memory", "out of memory")
+
+
+def main(task: Task, result_path: Path) -> None:
+    """Do the task and write what came of it: a finding, a replicate, traces, or a failure."""
+    start_s = time.perf_counter()
+    _limit_memory(task.case)
+    _set_precision(task.case)
+    torch.set_num_threads(task.case.threads)
+    shift = _shift_heap()
+    try:
+        result = _DO[task.kind](task, start_s)
+    except Exception as error:  # noqa: BLE001 - whatever happened becomes the status of the case
+        traceback.print_exc()
+        status, reason = _status_of(error)
+        result = {"failure": {"status": status, "reason": reason}}
+    del shift  # it was needed until here: what follows it in memory lies elsewhere in every worker
+    partial = result_path.with_suffix(".partial")
+    partial.write_text(json.dumps(result))
+    partial.rename(result_path)
+
+
+def _check(task: Task, _start_s: float) -> dict[str, Any]:
+    return {"finding": check(task).to_json()}
+
+
+def _replicate(task: Task, start_s: float) -> dict[str, Any]:
+    case = task.case
+    device = torch.device(case.device)
+    inputs, _ = make_inputs(task)
+    compiled = case.compile_mode != "off"
+    arms = build_arms(task, inputs, compiled=compiled)
+    compile_s = first_calls(task, arms) if compiled else None
+    warm_up(arms, device)
+    turns = orders(ARMS, f"{task.seed}-{case.case_id}", task.first_round, task.rounds)
+    before = load.read()
+    rounds = run_rounds(arms, turns, device)
+    machine = load.between(before, load.read())
+    replicate = Replicate(
+        index=task.index,
+        server=task.server,
+        first_round=task.first_round,
+        rounds_s=rounds.wall_s,
+        device_rounds_s=rounds.device_s,
+        compile_s=compile_s,
+        elapsed_s=time.perf_counter() - start_s,
+        load=machine,
+        contended=load.contended(machine, case.threads, usable_cores()),
+    )
+    return {"replicate": replicate.to_json()}
+
+
+def _trace(task: Task, _start_s: float) -> dict[str, Any]:
+    from bench.trace import write_traces
+
+    return {"traces": [str(path) for path in write_traces(task)]}
+
+
+_DO: dict[str, Callable[[Task, float], dict[str, Any]]] = {
+    "check": _check,
+    "replicate": _replicate,
+    "trace": _trace,
+}
+
+
+def _limit_memory(case: Case) -> None:
+    """Make this process the one that dies: a limit of its own, and first in line for the kernel."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    Path("/proc/self/oom_score_adj").write_text("1000")
+    if case.device == "cpu":  # a GPU's driver reserves address space beyond all memory
+        limit = int(psutil.virtual_memory().available * MEMORY_SHARE)
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def _shift_heap() -> bytearray:
+    """Move what comes next to a place of its own: workers of one server share all addresses."""
+    return bytearray(secrets.randbelow(HEAP_SHIFT_BYTES))
+
+
+def _set_precision(case: Case) -> None:
+    """Switch TF32 on only where it was asked for: cuDNN's default is on."""
+    tf32 = case.dtype == "tf32"
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
+
+
+def _status_of(error: Exception) -> tuple[Status, str]:
+    reason = f"{type(error).__name__}: {error}"
+    text = str(error).lower()
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        mark in text for mark in OUT_OF_MEMORY_TEXTS
+    ):
+        return Status.OOM, reason.split("\n", 1)[0]
+    if isinstance(error, MismatchError):
+        return Status.MISMATCH, str(error)
+    if isinstance(error, CompileError):
+        return Status.COMPILE_ERROR, str(error)[:MAX_REASON]
+    if isinstance(error, InputError | BenchError):
+        return Status.SKIPPED, str(error)
+    return Status.CRASHED, reason[:MAX_REASON]
+
+
+MAX_REASON = 2000
+"""Characters: a compiler's message can fill pages."""
+
+
+def run_in_this_process(task_json: dict[str, Any], result_path: str) -> None:
+    """Entry point of the server: do the task as this process."""
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+    main(Task.from_json(task_json), Path(result_path))

@@ -1,0 +1,170 @@
+"""Result files -> pandas frames. The only place that builds frames.
+
+`load` gives one row per arm and case; `cost` one row per case, with FPN beside FPN + PANet. Times
+are in seconds, memory in bytes; a value that is not known is missing, never 0.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench import stats
+from bench.records import SCHEMA, SCHEMA_HISTORY, Case, RecordError
+from reports.errors import ReportError
+
+AXES = (
+    "scope",
+    "backbone",
+    "device",
+    "dtype",
+    "pass_name",
+    "threads",
+    "compile_mode",
+    "batch_size",
+    "height_px",
+    "width_px",
+    "channels_last",
+)
+"""In the order in which tables are sorted: what differs least often first."""
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Return one result file.
+
+    Raises:
+        ReportError: it cannot be read, or is no result file of this schema.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReportError(f"{path}: {error.strerror}; name a results.json of a run") from error
+    except ValueError as error:
+        raise ReportError(f"{path}: damaged JSON ({error}); measure again") from error
+    if not isinstance(document, dict) or not isinstance(document.get("panet"), dict):
+        raise ReportError(f"{path}: not written by `pytest bench`: it has no key 'panet'")
+    schema = document["panet"].get("schema")
+    if schema not in SCHEMA_HISTORY:
+        raise ReportError(f"{path}: schema {schema!r}, this version reads up to {SCHEMA}")
+    return document
+
+
+def load(paths: Iterable[Path]) -> pd.DataFrame:
+    """Return one row per arm and case of the files, cases without rounds included.
+
+    Columns: ``run_id``, the axes of the case, ``case_id``, ``arm``, ``status``, ``reason``,
+    ``latency_s``, ``images_per_s``, ``params``, ``macs``, ``flops``, ``peak_bytes``, ``compile_s``,
+    and ``replicates_s``, the rounds of every replicate.
+
+    Raises:
+        ReportError: a file cannot be read.
+    """
+    rows = [row for path in paths for row in _rows(path)]
+    return pd.DataFrame(rows).convert_dtypes()
+
+
+def cost(frame: pd.DataFrame, half_width: float) -> pd.DataFrame:
+    """Return one row per run and case: FPN, FPN + PANet, their difference and ratio, and A/A.
+
+    The statistics are computed from the rounds, not read from the file.
+
+    Args:
+        frame: of `load`.
+        half_width: what was asked for, relative; decides ``replicates_needed``.
+    """
+    rows = []
+    for (run_id, case_id), arms in frame.groupby(["run_id", "case_id"], sort=False):
+        by_arm = {row["arm"]: row for _, row in arms.iterrows()}
+        first = arms.iloc[0]
+        row = {"run_id": run_id, "case_id": case_id, **{axis: first[axis] for axis in AXES}}
+        row |= {"status": first["status"], "reason": first["reason"]}
+        rows.append(row | _measured(by_arm, half_width))
+    table = pd.DataFrame(rows)
+    return table.sort_values(["run_id", *AXES], kind="stable").reset_index(drop=True)
+
+
+def _measured(by_arm: Mapping[str, "pd.Series[Any]"], half_width: float) -> dict[str, Any]:
+    if not {"fpn", "panet", "fpn_again"} <= set(by_arm):
+        return {}
+    per_arm = {arm: row["replicates_s"] for arm, row in by_arm.items()}
+    count = len(per_arm["fpn"])
+    rounds = [{arm: replicates[i] for arm, replicates in per_arm.items()} for i in range(count)]
+    found = stats.cost(rounds, half_width)
+    if found is None:
+        return {}
+    fpn, panet = by_arm["fpn"], by_arm["panet"]
+    return {
+        "fpn_s": fpn["latency_s"],
+        "panet_s": panet["latency_s"],
+        "fpn_images_per_s": fpn["images_per_s"],
+        "panet_images_per_s": panet["images_per_s"],
+        **_columns("ratio", found.ratio),
+        **_columns("difference_s", found.difference_s),
+        **_columns("aa_ratio", found.aa_ratio),
+        "half_width_ratio": found.half_width_ratio,
+        "replicates": found.replicates,
+        "replicates_needed": found.replicates_needed,
+        "rounds": found.rounds,
+        "macs_ratio": panet["macs"] / fpn["macs"],
+        "peak_difference_bytes": panet["peak_bytes"] - fpn["peak_bytes"],
+    }
+
+
+def _columns(name: str, estimate: stats.Estimate) -> dict[str, float | None]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    document = read_document(path)
+    run_id = str(document["panet"].get("run_id", path.stem))
+    try:
+        rows = [_arm_row(run_id, entry) for entry in document["benchmarks"]]
+        measured = {row["case_id"] for row in rows}
+        return rows + [
+            _case_row(run_id, entry, Case.from_json(entry["case"]))
+            for entry in document["panet"]["not_ok"]
+            if entry["case_id"] not in measured
+        ]
+    except (KeyError, TypeError, ValueError, RecordError) as error:
+        kind = type(error).__name__
+        raise ReportError(
+            f"{path}: damaged result file ({kind}: {error}); measure again"
+        ) from error
+
+
+def _arm_row(run_id: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    info = entry["extra_info"]
+    case = Case.from_json(info["case"])
+    replicates_s = _split(entry["stats"]["data"], info["replicates"])
+    latency = stats.latency_s([{info["arm"]: rounds} for rounds in replicates_s], info["arm"])
+    facts = ("params", "macs", "flops", "peak_bytes", "compile_s")
+    return {
+        **_case_row(run_id, info, case),
+        "arm": info["arm"],
+        "latency_s": latency and latency.value,
+        "images_per_s": latency and case.batch_size / latency.value,
+        **{fact: info[fact] for fact in facts},
+        "replicates_s": replicates_s,
+    }
+
+
+def _case_row(run_id: str, entry: Mapping[str, Any], case: Case) -> dict[str, Any]:
+    return {
+        "run_id": run_id,
+        **case.to_json(),
+        "case_id": case.case_id,
+        "status": entry["status"],
+        "reason": entry["reason"],
+        "arm": None,
+    }
+
+
+def _split(rounds: Sequence[float], counts: Sequence[int]) -> list[list[float]]:
+    """Cut the rounds of an arm into its replicates."""
+    bounds = list(accumulate(counts, initial=0))
+    if bounds[-1] != len(rounds):
+        raise RecordError(f"{len(rounds)} rounds do not divide into replicates of {list(counts)}")
+    return [list(rounds[start:end]) for start, end in pairwise(bounds)]

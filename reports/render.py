@@ -1,0 +1,101 @@
+"""The cost table as people read it: milliseconds, MiB, percent; on the terminal and in Markdown."""
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from bench.records import Status
+from reports.errors import ReportError
+from reports.words import closing_paragraph
+
+Row = Mapping[Hashable, Any]
+"""One row of the cost table, by column."""
+
+LEFT = ("case", "status")
+
+NAMES = ("cost.csv", "cost.parquet", "cost.md")
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the cost table as text, a column per question of the reader."""
+    rows = [_readable_row(row) for row in table.to_dict("records")]
+    return pd.DataFrame(rows).fillna("")
+
+
+def write(table: pd.DataFrame, folder: Path, heading: str) -> list[Path]:
+    """Write the table as CSV, Parquet and Markdown; return the files.
+
+    Raises:
+        ReportError: the folder cannot be written.
+    """
+    csv, parquet, markdown = (folder / name for name in NAMES)
+    text = readable(table).to_markdown(index=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        table.to_csv(csv, index=False)
+        table.to_parquet(parquet, index=False)
+        markdown.write_text(
+            f"{heading}\n\n{text}\n\n{closing_paragraph(table)}\n", encoding="utf-8"
+        )
+    except OSError as error:
+        raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
+    return [csv, parquet, markdown]
+
+
+def show(table: pd.DataFrame, console: Console, heading: str) -> None:
+    """Print the table and the closing paragraph."""
+    text = readable(table)
+    drawn = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in text.columns:
+        drawn.add_column(column, justify="left" if column in LEFT else "right", no_wrap=True)
+    for values in text.itertuples(index=False):
+        drawn.add_row(*(str(value) for value in values))
+    console.print(drawn)
+    for row in table[table["status"] != Status.OK].to_dict("records"):
+        console.print(f"{row['status']}: {_case(row)}: {row['reason']}", style="dim", markup=False)
+    console.print(closing_paragraph(table))
+
+
+def _readable_row(row: Row) -> dict[str, str]:
+    """Name the case by what is not usual; every ratio with its interval."""
+    get = row.get
+    return {
+        "case": _case(row),
+        "FPN ms": _number(get("fpn_s"), 1e3, 1),
+        "+PANet ms": _number(get("panet_s"), 1e3, 1),
+        "adds ms": _number(get("difference_s"), 1e3, 2),
+        "ratio": _interval(row, "ratio"),
+        "A/A": _interval(row, "aa_ratio"),
+        "MACs": _number(get("macs_ratio"), 1, 3),
+        "adds MiB": _number(get("peak_difference_bytes"), 1 / 2**20, 1),
+        "images/s": _number(get("panet_images_per_s"), 1, 1),
+        "status": str(row["status"]),
+    }
+
+
+def _case(row: Row) -> str:
+    layout = "nhwc" if row["channels_last"] else "nchw"
+    height, width = row["height_px"], row["width_px"]
+    size = f"b{row['batch_size']} {height if height == width else f'{height}x{width}'} {layout}"
+    usual = {"dtype": "float32", "pass_name": "inference"}
+    unusual = [str(row[axis]) for axis, value in usual.items() if row[axis] != value]
+    if row["compile_mode"] != "off":
+        unusual.append("compiled" if row["compile_mode"] == "default" else row["compile_mode"])
+    device = [] if row["device"] == "cpu" else [row["device"]]
+    return " ".join([row["scope"], row["backbone"], size, *device, *unusual])
+
+
+def _number(value: float | None, factor: float, digits: int) -> str:
+    return "" if value is None or pd.isna(value) else f"{value * factor:.{digits}f}"
+
+
+def _interval(row: Row, name: str) -> str:
+    value, low, high = (row.get(column) for column in (name, f"{name}_low", f"{name}_high"))
+    if value is None or low is None or high is None or pd.isna(low):
+        return _number(value, 1, 3)
+    return f"{value:.3f} ±{(high - low) / 2 / value:.1%}"

@@ -1,0 +1,74 @@
+"""The answer in plain words, computed from the cost table."""
+
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+
+from bench.records import Status
+
+SCOPES = {"neck": "the neck (FPN alone)", "model": "the whole model (backbone and FPN)"}
+
+
+def closing_paragraph(table: pd.DataFrame) -> str:
+    """Return what the cost table says, scope by scope, with the noise floor and what is missing.
+
+    Args:
+        table: of `reports.frames.cost`.
+    """
+    return " ".join(_sentences(table))
+
+
+def _sentences(table: pd.DataFrame) -> Iterator[str]:
+    answered = table[table["ratio"].notna()] if "ratio" in table else table.iloc[:0]
+    sure = answered[answered["status"] == Status.OK]
+    for scope, name in SCOPES.items():
+        rows = sure[sure["scope"] == scope]
+        if len(rows):
+            yield _scope_sentence(name, rows)
+    if not len(answered):
+        yield "Nothing was measured."
+    elif answered["half_width_ratio"].notna().any():
+        floor = float((answered["aa_ratio"] - 1).abs().max())
+        widths = answered["half_width_ratio"].dropna()
+        yield (
+            f"The same network against itself differs by up to {_percent(floor)} here; half-widths "
+            f"of the ratio reached: {_span(float(widths.min()), float(widths.max()))}."
+        )
+    if len(answered) and not len(sure):
+        yield "No case reached the half-width that was asked for: read the intervals."
+    counts = table.loc[table["status"] != Status.OK, "status"].value_counts()
+    if len(counts):
+        listed = ", ".join(f"{count} {status}" for status, count in counts.items())
+        yield f"Without a sure answer: {listed}."
+
+
+def _scope_sentence(name: str, rows: pd.DataFrame) -> str:
+    times, macs = rows["ratio"] - 1, rows["macs_ratio"] - 1
+    return f"PANet {_range(times)} to the time of {name}; {_amount(macs)} in MACs."
+
+
+def _range(shares: "pd.Series[float]") -> str:
+    low, high = float(shares.min()), float(shares.max())
+    if high < 0:
+        return f"takes {_span(-high, -low)} off and adds nothing"
+    if low < 0:
+        return f"adds between {_percent(low)} and {_percent(high)}"
+    return f"adds {_span(low, high)}"
+
+
+def _amount(shares: "pd.Series[float]") -> str:
+    return _span(float(shares.min()), float(shares.max()))
+
+
+def _span(low: float, high: float) -> str:
+    if _percent(low) == _percent(high):
+        return _percent(low)
+    return f"{_percent(low).removesuffix(' %')}-{_percent(high)}"
+
+
+def _percent(share: float) -> str:
+    digits = (
+        0 if abs(share) >= 0.1 else max(0, 1 - math.floor(math.log10(max(abs(share), 1e-3)) + 2))
+    )
+    return f"{share * 100:.{digits}f} %"

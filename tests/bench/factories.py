@@ -1,0 +1,80 @@
+"""Small builders of records with neutral defaults."""
+
+from typing import Any
+
+from bench.records import ArmFacts, Case, CaseResult, Finding, Load, Replicate, Status
+
+CALM = Load(
+    wall_s=1.0,
+    own_cpu_s=2.0,
+    foreign_cpu_s=0.0,
+    stolen_s=0.0,
+    waited_s=0.0,
+    throttled_s=None,
+    involuntary_switches=3,
+)
+
+
+def case(**axes: Any) -> Case:
+    defaults: dict[str, Any] = {
+        "backbone": "cnn",
+        "scope": "neck",
+        "batch_size": 1,
+        "height_px": 224,
+        "width_px": 224,
+        "device": "cpu",
+        "dtype": "float32",
+        "channels_last": False,
+        "compile_mode": "off",
+        "pass_name": "inference",
+        "threads": 2,
+    }
+    return Case(**(defaults | axes))
+
+
+def rounds(ratio: float = 1.5, aa_ratio: float = 1.0, count: int = 6) -> dict[str, list[float]]:
+    fpn = [0.01 + 0.001 * i for i in range(count)]
+    return {
+        "fpn": fpn,
+        "panet": [x * ratio for x in fpn],
+        "fpn_again": [x * aa_ratio for x in fpn],
+    }
+
+
+def replicate(index: int = 0, **values: Any) -> Replicate:
+    defaults: dict[str, Any] = {
+        "index": index,
+        "server": index,
+        "first_round": 6 * index,
+        "rounds_s": rounds(),
+        "device_rounds_s": None,
+        "compile_s": None,
+        "elapsed_s": 1.5,
+        "load": CALM,
+        "contended": False,
+    }
+    return Replicate(**(defaults | values))
+
+
+def facts(**values: Any) -> ArmFacts:
+    defaults: dict[str, Any] = {"params": 10, "macs": 100, "peak_bytes": 1000, "compile_s": None}
+    return ArmFacts(**(defaults | values))
+
+
+def finding(status: Status = Status.OK, reason: str = "", **values: Any) -> Finding:
+    arms = {"fpn": facts(), "panet": facts(params=20, macs=143, peak_bytes=1500)}
+    defaults: dict[str, Any] = {
+        "images": "scikit-image: astronaut",
+        "facts": {**arms, "fpn_again": facts()},
+        "round_s": 0.1,
+    }
+    return Finding(status, reason, **(defaults | values))
+
+
+def result(status: Status = Status.OK, reason: str = "", **values: Any) -> CaseResult:
+    defaults: dict[str, Any] = {
+        "case": case(),
+        "finding": finding(),
+        "replicates": tuple(replicate(i, rounds_s=rounds(1.5 + 0.01 * (i % 3))) for i in range(6)),
+    }
+    return CaseResult(status=status, reason=reason, **(defaults | values))

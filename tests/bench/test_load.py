@@ -1,0 +1,69 @@
+"""The judgement of the machine looks at the machine alone."""
+
+from pathlib import Path
+
+import pytest
+
+from bench import load
+from bench.load import Reading
+from tests.bench.factories import CALM
+
+STAT = "cpu  100 0 50 900 10 5 5 20 0 0\ncpu0 1 2 3\n"
+
+
+def machine(folder: Path, stat: str = STAT, waited_us: int = 2_000_000) -> Reading:
+    (folder / "pressure").mkdir(parents=True, exist_ok=True)
+    (folder / "stat").write_text(stat)
+    (folder / "pressure" / "cpu").write_text(f"some avg10=0.00 total={waited_us}\nfull total=0\n")
+    (folder / "cpu.stat").write_text("usage_usec 5\nthrottled_usec 3000000\n")
+    return load.read(proc=folder, cgroup=folder)
+
+
+def test_counters_are_read_from_proc_and_cgroup(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sysconf", lambda _: 100)
+    reading = machine(tmp_path)
+    assert reading.busy_s == 1.6
+    assert reading.stolen_s == 0.2
+    assert reading.waited_s == 2.0
+    assert reading.throttled_s == 3.0
+
+
+def test_unreadable_counters_are_unknown_and_not_zero(tmp_path: Path) -> None:
+    reading = load.read(proc=tmp_path, cgroup=tmp_path)
+    assert (reading.busy_s, reading.stolen_s, reading.waited_s, reading.throttled_s) == (None,) * 4
+    between = load.between(reading, reading)
+    assert between.foreign_cpu_s is None
+    assert between.waited_s is None
+
+
+def test_foreign_time_is_what_others_used() -> None:
+    start = Reading(0.0, 10.0, 100.0, 1.0, 5.0, None, 7)
+    end = Reading(2.0, 13.0, 104.5, 1.25, 5.5, None, 9)
+    between = load.between(start, end)
+    assert between.wall_s == 2.0
+    assert between.foreign_cpu_s == 1.5
+    assert between.stolen_s == 0.25
+    assert between.waited_s == 0.5
+    assert between.involuntary_switches == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "threads", "expected"),
+    [
+        ({}, 2, False),
+        ({"waited_s": 0.05}, 2, False),
+        ({"waited_s": 0.5}, 2, True),
+        ({"stolen_s": 0.3}, 2, True),
+        ({"throttled_s": 0.3}, 2, True),
+        ({"waited_s": None, "foreign_cpu_s": 0.5}, 2, True),
+        ({"waited_s": None, "foreign_cpu_s": 0.9}, 1, False),
+        ({"waited_s": None, "foreign_cpu_s": None, "stolen_s": None}, 2, False),
+    ],
+)
+def test_contended_means_that_the_rounds_lacked_something(
+    changes: dict[str, float | None], threads: int, expected: bool
+) -> None:
+    measured = type(CALM)(**(CALM.to_json() | changes))
+    assert load.contended(measured, threads=threads, cores=2) is expected

@@ -1,0 +1,85 @@
+"""Options: what is asked for is parsed once, and refused with one sentence."""
+
+import pytest
+
+from bench import options
+from bench.errors import BenchError
+from bench.session import parse_request
+
+NOT_GIVEN: dict[str, str | None] = dict.fromkeys(
+    [*options.AXES, "preset", "half_width", "budget", "timeout", "seed", "images", "run_dir"]
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("scopes", "head", "--scopes 'head': choose from neck, model"),
+        ("batch_sizes", "1,0", "--batch-sizes '0': give a whole number of 1 or more"),
+        ("batch_sizes", "", "--batch-sizes ''"),
+        ("resolutions", "31", "--resolutions: resolution 31: both sides need at least 32 px"),
+        ("resolutions", "800*1344", "give a side or HEIGHTxWIDTH"),
+        ("devices", "gpu", "--devices 'gpu': choose from auto, cpu, cuda"),
+        ("channels_last", "yes", "--channels-last 'yes': choose from off, on"),
+        ("compile", "fast", "--compile 'fast': choose from off, default"),
+        ("dtypes", "int8", "--dtypes 'int8': choose from float32"),
+        ("passes", "backward", "--passes 'backward': choose from inference, training"),
+        ("threads", "all", "--threads 'all': give a whole number"),
+        ("backbones", "resnet51", "unknown backbone 'resnet51'; did you mean"),
+        ("preset", "fulll", "--preset 'fulll': did you mean full?"),
+        ("preset", "x", "--preset 'x': choose from smoke, default, full"),
+        ("half_width", "120%", "--half-width '120%': give a share such as 2%"),
+        ("half_width", "narrow", "--half-width 'narrow'"),
+        ("budget", "soon", "--budget 'soon': give a duration such as 90s"),
+        ("budget", "0m", "--budget '0m'"),
+        ("timeout", "-1s", "--timeout '-1s'"),
+        ("seed", "x", "--seed 'x'"),
+        ("images", "/no/such/folder", "no such folder; name one with pictures"),
+    ],
+)
+def test_wrong_option_is_refused_with_a_sentence(name: str, text: str, sentence: str) -> None:
+    with pytest.raises(BenchError) as caught:
+        parse_request({**NOT_GIVEN, name: text}, None, traces=False)
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_single_options_override_the_preset() -> None:
+    values = {**NOT_GIVEN, "preset": "default", "batch_sizes": "3", "half_width": "0.5%"}
+    request = parse_request(values, None, traces=False)
+    assert {case.batch_size for case in request.cases} == {3}
+    assert request.half_width == 0.005
+    assert request.budget_s == 240
+
+
+def test_default_preset_covers_what_make_bench_promises() -> None:
+    cases = options.sweep(options.PRESETS["default"], {"devices": "cpu"})
+    assert len(cases) >= 12
+    assert {case.scope for case in cases} == {"neck", "model"}
+    assert {case.backbone for case in cases} == {"cnn", "resnet50"}
+    assert len({case.batch_size for case in cases}) > 1
+    assert {case.channels_last for case in cases} == {False, True}
+    assert {case.compile_mode for case in cases} == {"off", "default"}
+    assert max(case.height_px for case in cases if case.scope == "model") == 320
+    assert max(case.height_px for case in cases if case.scope == "neck") == 640
+
+
+def test_a_case_of_two_blocks_is_measured_once() -> None:
+    preset = options.Preset(blocks=({}, {}, {"batch_sizes": "1,2"}), half_width="1%", budget="1m")
+    assert len(options.sweep(preset, {"devices": "cpu"})) == 2
+
+
+def test_resolution_keeps_height_before_width() -> None:
+    preset = options.PRESETS["smoke"]
+    (case, *_) = options.sweep(preset, {"resolutions": "800x1344"})
+    assert (case.height_px, case.width_px) == (800, 1344)
+
+
+def test_auto_device_is_one_of_this_machine() -> None:
+    assert options.parse_device("auto") in {"cpu", "cuda:0", "xpu:0", "mps"}
+    assert options.parse_device("cuda") == "cuda:0"
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200)])
+def test_durations(text: str, seconds: float) -> None:
+    assert options.parse_duration("--budget", text) == seconds

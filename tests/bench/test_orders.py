@@ -1,0 +1,24 @@
+"""Orders are random, and balanced over the case."""
+
+from collections import Counter
+
+from bench.orders import orders
+from bench.records import ARMS
+
+
+def test_every_order_comes_once_in_a_block() -> None:
+    assert len(set(orders(ARMS, "seed", 0, 6))) == 6
+
+
+def test_every_arm_stands_in_every_place_equally_often() -> None:
+    for place in range(3):
+        assert set(Counter(order[place] for order in orders(ARMS, "x", 0, 60)).values()) == {20}
+
+
+def test_replicates_cut_one_sequence_of_the_case() -> None:
+    whole = orders(ARMS, "seed", 0, 20)
+    assert orders(ARMS, "seed", 0, 4) + orders(ARMS, "seed", 4, 9) == whole[:13]
+
+
+def test_seed_decides_the_sequence() -> None:
+    assert orders(ARMS, "a", 0, 12) != orders(ARMS, "b", 0, 12)
