@@ -5,6 +5,7 @@ fork servers in rotation: those of the first stage each from another one, so tha
 of the spread is inside the variance that decides.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -56,23 +57,22 @@ class CaseState:
     case: Case
     finding: Finding | None = None
     replicates: list[Replicate] = field(default_factory=list)
+    log_ratios: list[float] = field(default_factory=list)
+    """One per calm replicate."""
 
-    @property
-    def calm(self) -> list[Replicate]:
-        """The replicates during which the machine was calm."""
-        return [replicate for replicate in self.replicates if not replicate.contended]
-
-    @property
-    def log_ratios(self) -> list[float]:
-        """One per calm replicate."""
-        return [stats.log_ratio(replicate.rounds_s, "panet") for replicate in self.calm]
+    def add(self, replicate: Replicate) -> None:
+        """Take in a replicate."""
+        self.replicates.append(replicate)
+        if not replicate.contended:
+            self.log_ratios.append(stats.log_ratio(replicate.rounds_s, "panet"))
 
     def missing(self, half_width: float) -> int:
         """Return how many calm replicates are still needed, as far as one can tell by now."""
         if self.finding is None or self.finding.status != Status.OK:
             return 0
-        needed = stats.replicates_needed(self.log_ratios, half_width) or stats.FIRST_STAGE
-        return max(0, needed - len(self.calm))
+        first_stage = self.log_ratios[: stats.FIRST_STAGE]
+        needed = stats.replicates_needed(first_stage, half_width) or stats.FIRST_STAGE
+        return max(0, needed - len(self.log_ratios))
 
 
 class Engine:
@@ -109,14 +109,10 @@ class Engine:
         self._end_s = clock() + plan.budget_s
         known = entries or Entries({})
         self._first_server = first_server(known)
-        self._states = [
-            CaseState(
-                case,
-                known.findings.get(case.case_id),
-                list(known.replicates.get(case.case_id, ())),
-            )
-            for case in plan.cases
-        ]
+        self._states = [CaseState(c, known.findings.get(c.case_id)) for c in plan.cases]
+        for state in self._states:
+            for replicate in known.replicates.get(state.case.case_id, ()):
+                state.add(replicate)
 
     def run(self) -> list[CaseResult]:
         """Check, take turns, and return every case with its status."""
@@ -159,7 +155,7 @@ class Engine:
     def _urgency(self, state: CaseState) -> tuple[bool, int]:
         """First the cases without a complete first stage, then by what they lack."""
         missing = state.missing(self._plan.half_width)
-        return len(state.calm) < stats.FIRST_STAGE, missing
+        return len(state.log_ratios) < stats.FIRST_STAGE, missing
 
     def _replicate(self, state: CaseState) -> None:
         self._tell(state, self._running_estimate(state))
@@ -179,7 +175,7 @@ class Engine:
             self._journal.add_finding(state.case.case_id, state.finding)
             return
         assert isinstance(outcome, Replicate)  # noqa: S101 - what a replicate gives
-        state.replicates.append(outcome)
+        state.add(outcome)
         self._journal.add_replicate(state.case.case_id, outcome)
 
     def _rounds(self, state: CaseState) -> int:
@@ -210,11 +206,11 @@ class Engine:
         self._watch.update(state.case.case_id, doing, left_s, done / max(1, done + sum(missing)))
 
     def _running_estimate(self, state: CaseState) -> str:
-        found = stats.cost([r.rounds_s for r in state.calm], self._plan.half_width)
-        if found is None:
+        if not state.log_ratios:
             return "measuring"
-        width = found.half_width_ratio
-        return f"x{found.ratio.value:.3f}" + (f" ±{width:.1%}" if width is not None else "")
+        estimate = stats.stein_interval(state.log_ratios)
+        width = "" if estimate.high is None else f" ±{estimate.high - estimate.value:.1%}"
+        return f"x{math.exp(estimate.value):.3f}{width}"
 
 
 def first_server(entries: Entries) -> int:
@@ -245,7 +241,8 @@ def _status(state: CaseState, half_width: float) -> tuple[Status, str]:
     missing = state.missing(half_width)
     if not missing:
         return Status.OK, ""
-    calm, busy = len(state.calm), len(state.replicates) - len(state.calm)
+    calm = len(state.log_ratios)
+    busy = len(state.replicates) - calm
     if busy > calm:
         return Status.CONTENDED, (
             f"the machine was busy with something else in {busy} of {calm + busy} replicates; "

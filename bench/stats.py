@@ -4,6 +4,7 @@ The unit is the replicate: one process from a server of its own. Rounds of one p
 independent, so they are reduced to their median and never pooled.
 """
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -136,6 +137,7 @@ def _first_stage_sd(sample: Floats, first_stage: int) -> float:
     return float(sample[:first_stage].std(ddof=1))
 
 
+@functools.cache
 def _t_quantile(count: int) -> float:
     return float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1))
 

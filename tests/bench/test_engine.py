@@ -229,7 +229,7 @@ def test_resumed_sitting_has_servers_of_its_own(tmp_path: Path) -> None:
     run(Machine(spread=0.2), tmp_path / "run", budget_s=20.0)
     entries = journal.read(tmp_path / "run")
     second = Machine()
-    run(second, tmp_path / "run", entries)
+    run(second, tmp_path / "run", entries, budget_s=20.0)
     earlier = {r.server for replicates in entries.replicates.values() for r in replicates}
     assert earlier.isdisjoint(task.server for task in second.tasks if task.kind == "replicate")
 

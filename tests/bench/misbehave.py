@@ -1,0 +1,44 @@
+"""Imported by a test's fork server: makes its workers fail in the way that the task names."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import torch
+
+from bench import worker
+from bench.checks import CompileError, MismatchError
+from bench.errors import BenchError
+from bench.task import Task
+
+HONEST = worker._DO["check"]
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
+
+
+HOW: dict[str, Callable[[], object]] = {
+    "say-pid": lambda: _raise(RuntimeError(str(os.getpid()))),
+    "segfault": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "exit": lambda: os._exit(3),
+    "raise": lambda: _raise(ZeroDivisionError("planted")),
+    "tensor-oom": lambda: torch.zeros(2**45),
+    "python-oom": lambda: bytearray(2**45),
+    "mismatch": lambda: _raise(MismatchError("planted")),
+    "compile": lambda: _raise(CompileError("planted")),
+    "refuse": lambda: _raise(BenchError("planted")),
+    "hang": lambda: threading.Event().wait(),
+}
+
+
+def _check(task: Task, start_s: float) -> dict[str, Any]:
+    if task.images_dir is not None:
+        HOW[task.images_dir]()
+    return HONEST(task, start_s)
+
+
+worker._DO["check"] = _check

@@ -1,0 +1,46 @@
+"""Photographs in, normalised batches of different pictures out."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from bench.errors import BenchError
+from bench.images import PHOTOGRAPHS, load_batch
+
+
+def test_batch_holds_different_pictures_even_beyond_their_number() -> None:
+    batch, source = load_batch(3 * len(PHOTOGRAPHS), 40, 60, None)
+    assert batch.shape == (18, 3, 40, 60)
+    assert len({x.numpy().tobytes() for x in batch}) == 18
+    assert source == f"scikit-image: {', '.join(PHOTOGRAPHS)}"
+
+
+def test_pictures_are_normalised_as_imagenet_does() -> None:
+    batch, _ = load_batch(len(PHOTOGRAPHS), 64, 64, None)
+    assert batch.dtype == torch.float32
+    assert abs(float(batch.mean())) < 1
+    assert 0.5 < float(batch.std()) < 2
+
+
+def test_batch_is_the_same_every_time() -> None:
+    assert torch.equal(load_batch(9, 32, 32, None)[0], load_batch(9, 32, 32, None)[0])
+
+
+def test_own_pictures_are_taken_and_other_files_passed_over(tmp_path: Path) -> None:
+    Image.new("RGB", (50, 70), (255, 0, 0)).save(tmp_path / "red.png")
+    Image.new("L", (50, 70)).save(tmp_path / "grey.jpg")
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "folder").mkdir()
+    batch, source = load_batch(2, 32, 32, str(tmp_path))
+    assert batch.shape == (2, 3, 32, 32)
+    red = batch[1].mean(dim=(1, 2))
+    assert red[0] == pytest.approx((1 - 0.485) / 0.229, abs=1e-3)
+    assert red[1] == pytest.approx(-0.456 / 0.224, abs=1e-3)
+    assert source == f"folder: {tmp_path}"
+
+
+def test_folder_without_a_picture_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="no readable picture"):
+        load_batch(1, 32, 32, str(tmp_path))

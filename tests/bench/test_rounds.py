@@ -1,0 +1,97 @@
+"""Time is an argument: the timed part, on a clock that only the arms move."""
+
+import gc
+from collections.abc import Callable
+
+import torch
+
+from bench import rounds
+from bench.clock import synchronized, synchronizer
+from bench.records import ARMS
+from bench.workload import Arm
+
+CPU = torch.device("cpu")
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def pass_s(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+def arm(name: str, call: Callable[[], object], prepare: Callable[[], None] = lambda: None) -> Arm:
+    def run() -> tuple[torch.Tensor, ...]:
+        call()
+        return ()
+
+    return Arm(name, torch.nn.Identity(), run, prepare)
+
+
+def test_clock_waits_for_the_device_before_reading() -> None:
+    events: list[str] = []
+
+    def clock() -> float:
+        events.append("read")
+        return 1.0
+
+    read_s = synchronized(clock, lambda: events.append("wait"))
+    assert read_s() == 1.0
+    assert events == ["wait", "read"]
+
+
+def test_cpu_needs_no_synchronisation() -> None:
+    synchronizer(CPU)()
+
+
+def test_each_arm_is_timed_by_itself_in_the_order_of_the_round() -> None:
+    clock, turns = FakeClock(), []
+    takes_s = {"fpn": 2.0, "panet": 3.0, "fpn_again": 2.5}
+
+    def call(name: str) -> None:
+        turns.append(name)
+        clock.pass_s(takes_s[name])
+
+    arms = {name: arm(name, lambda name=name: call(name)) for name in ARMS}  # type: ignore[misc]
+    orders = [("panet", "fpn", "fpn_again"), ("fpn_again", "panet", "fpn")]
+    measured = rounds.run_rounds(arms, orders, CPU, clock)
+    assert measured.wall_s == {name: [takes_s[name]] * 2 for name in ARMS}
+    assert measured.device_s is None
+    assert turns == [name for order in orders for name in order]
+
+
+def test_preparing_is_outside_the_clock() -> None:
+    clock = FakeClock()
+    arms = {"fpn": arm("fpn", lambda: clock.pass_s(1.0), prepare=lambda: clock.pass_s(50.0))}
+    assert rounds.run_rounds(arms, [("fpn",)], CPU, clock).wall_s == {"fpn": [1.0]}
+
+
+def test_garbage_collector_is_off_during_rounds_and_on_again_after_an_error() -> None:
+    states: list[bool] = []
+
+    def fail() -> None:
+        states.append(gc.isenabled())
+        raise RuntimeError
+
+    try:
+        rounds.run_rounds({"fpn": arm("fpn", fail)}, [("fpn",)], CPU)
+    except RuntimeError:
+        states.append(gc.isenabled())
+    assert states == [False, True]
+
+
+def test_warm_up_goes_on_until_the_time_has_passed() -> None:
+    clock = FakeClock()
+    arms = {"fpn": arm("fpn", lambda: clock.pass_s(0.04))}
+    assert rounds.warm_up(arms, CPU, clock) == 4
+
+
+def test_slow_network_is_warm_after_one_round_on_the_cpu_and_five_elsewhere() -> None:
+    clock = FakeClock()
+    arms = {"fpn": arm("fpn", lambda: clock.pass_s(10.0))}
+    assert rounds.warm_up(arms, CPU, clock) == 1
+    assert rounds.MIN_WARMUP_ROUNDS.get("cuda", rounds.OTHER_MIN_WARMUP_ROUNDS) == 5
