@@ -26,8 +26,9 @@ BLOCK_ROUNDS = 6
 SERVERS = stats.FIRST_STAGE
 """Fork servers per run: one for each replicate of the first stage."""
 
-MIN_ROUNDS = 2
-"""Of a replicate of a slow case; the orders are balanced over the case then."""
+MIN_ROUNDS = 3
+"""Of a replicate of a slow case: the median passes over one disturbed round. The orders are
+balanced over the case then."""
 
 
 class Watch(Protocol):

@@ -84,7 +84,7 @@ def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]
 
     They are built in a random order, so that no arm always lies at the same place in memory.
     """
-    order = random.Random(f"{task.seed}-{task.index}").sample(ARMS, len(ARMS))  # noqa: S311
+    order = random.Random(f"{task.seed}-{task.index}").sample(ARMS, len(ARMS))  # noqa: S311 - no secret
     arms = {arm: _build_arm(arm, task, inputs, compiled=compiled) for arm in order}
     return {arm: arms[arm] for arm in ARMS}
 

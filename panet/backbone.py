@@ -1,6 +1,7 @@
 """Backbones, image -> c2..c5: the article's CNN, and whatever timm has with the right strides."""
 
 import difflib
+import functools
 from typing import Any
 
 import torch
@@ -111,6 +112,7 @@ def check_image(image: Tensor) -> None:
         raise InputError(f"image of {size} is too small; both sides need at least {MIN_SIDE_PX} px")
 
 
+@functools.cache
 def _pyramid_indices(name: str) -> tuple[int, ...]:
     """Return the positions of the maps with reductions 4, 8, 16, 32; the last one of each."""
     with torch.device("meta"):  # only to read the reductions: nothing is allocated or drawn

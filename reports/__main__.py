@@ -36,7 +36,7 @@ def _cost(files: Sequence[Path], out: Path | None, console: Console) -> int:
     heading = _heading(first, len(files))
     render.show(table, console, heading)
     for path in render.write(table, out or files[0].parent, heading):
-        console.print(f"wrote {path}", style="dim")
+        console.print(f"wrote {path}", style="dim", markup=False)
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench.records import Status
@@ -54,7 +55,7 @@ def show(table: pd.DataFrame, console: Console, heading: str) -> None:
     for column in text.columns:
         drawn.add_column(column, justify="left" if column in LEFT else "right", no_wrap=True)
     for values in text.itertuples(index=False):
-        drawn.add_row(*(str(value) for value in values))
+        drawn.add_row(*(escape(str(value)) for value in values))
     console.print(drawn)
     for row in table[table["status"] != Status.OK].to_dict("records"):
         console.print(f"{row['status']}: {_case(row)}: {row['reason']}", style="dim", markup=False)

@@ -1,6 +1,5 @@
 """The answer in plain words, computed from the cost table."""
 
-import math
 from collections.abc import Iterator
 
 import pandas as pd
@@ -68,7 +67,6 @@ def _span(low: float, high: float) -> str:
 
 
 def _percent(share: float) -> str:
-    digits = (
-        0 if abs(share) >= 0.1 else max(0, 1 - math.floor(math.log10(max(abs(share), 1e-3)) + 2))
-    )
+    size = abs(share)
+    digits = 0 if size >= 0.1 else 1 if size >= 0.01 else 2
     return f"{share * 100:.{digits}f} %"

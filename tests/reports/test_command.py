@@ -1,0 +1,82 @@
+"""``python -m reports cost`` as its users call it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.records import Status
+from reports.__main__ import main
+from tests.bench.factories import case, result
+from tests.reports.factories import measured, result_file
+
+
+def test_table_is_shown_and_written_beside_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lost = result(Status.OOM, "no [bold]memory[/bold]", case=case(batch_size=64), replicates=())
+    path = result_file(tmp_path, [measured(1.5), lost])
+    assert main(["cost", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "neck cnn b1 224 nchw" in shown
+    assert "1.500 ±0.0%" in shown
+    assert "oom: neck cnn b64 224 nchw: no [bold]memory[/bold]" in shown
+    assert "PANet adds 50 % to the time of the neck" in shown
+    for name in ("cost.csv", "cost.parquet", "cost.md"):
+        assert (tmp_path / name).is_file()
+
+
+def test_csv_and_parquet_hold_the_same_numbers(tmp_path: Path) -> None:
+    main(["cost", str(result_file(tmp_path, [measured(1.5), measured(1.4, batch_size=2)]))])
+    csv = pd.read_csv(tmp_path / "cost.csv")
+    parquet = pd.read_parquet(tmp_path / "cost.parquet")
+    assert list(csv.columns) == list(parquet.columns)
+    assert list(csv["ratio"]) == pytest.approx(list(parquet["ratio"]))
+    assert "fpn_s" in parquet.columns
+
+
+def test_markdown_has_a_table_and_the_paragraph(tmp_path: Path) -> None:
+    main(["cost", str(result_file(tmp_path, [measured(1.5)]))])
+    text = (tmp_path / "cost.md").read_text()
+    assert "| case " in text
+    assert "PANet adds 50 %" in text
+
+
+def test_several_files_need_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [str(result_file(tmp_path, [measured(1.5)], run_id=name)) for name in "ab"]
+    assert main(["cost", *paths]) == 2
+    assert "say with --out DIR" in capsys.readouterr().err
+    assert main(["cost", *paths, "--out", str(tmp_path / "both")]) == 0
+    assert len(pd.read_csv(tmp_path / "both" / "cost.csv")) == 2
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "[1, 2"])
+def test_bad_file_is_one_line_and_exit_code_2(
+    content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "results.json"
+    if content is not None:
+        path.write_text(content)
+    assert main(["cost", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("python -m reports: ")
+    assert error.count("\n") == 1
+
+
+def test_output_that_cannot_be_written_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = result_file(tmp_path, [measured(1.5)])
+    assert main(["cost", str(path), "--out", str(path / "sub")]) == 2
+    assert "name another with --out" in capsys.readouterr().err
+
+
+def test_reading_needs_no_torch(tmp_path: Path) -> None:
+    path = result_file(tmp_path, [measured(1.5)])
+    code = (
+        "import sys; from reports.__main__ import main; "
+        f"assert main(['cost', {str(path)!r}]) == 0; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
