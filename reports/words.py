@@ -67,6 +67,6 @@ def _span(low: float, high: float) -> str:
 
 
 def _percent(share: float) -> str:
-    size = abs(share)
+    size = abs(round(share, 4))
     digits = 0 if size >= 0.1 else 1 if size >= 0.01 else 2
     return f"{share * 100:.{digits}f} %"

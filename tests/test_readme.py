@@ -1,0 +1,75 @@
+"""The README says what the project does: its tables are tested against the code."""
+
+import re
+import tomllib
+
+import pytest
+
+from bench import options
+from bench.environment import ROOT
+from bench.records import Status
+
+README = (ROOT / "README.md").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def rows(heading: str) -> dict[str, str]:
+    """Return the table under a header cell, first column -> second."""
+    body = README.split(f"| {heading} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in body]
+    return {first.strip("`*"): second for first, second, *_ in cells}
+
+
+def dependencies() -> list[str]:
+    """Return the names of all that is asked for, extras included."""
+    asked = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    return [re.split(r"[<>=~ ]", requirement)[0] for group in asked for requirement in group]
+
+
+def test_axes_are_those_of_the_command_line() -> None:
+    assert rows("axis") == {axis.option: axis.help for axis in options.AXES.values()}
+
+
+def test_presets_and_defaults_are_named_as_they_are() -> None:
+    for name in options.PRESETS:
+        assert f"`{name}`" in README or f"`--preset {name}`" in README
+    default = options.PRESETS[options.DEFAULT_PRESET]
+    assert (default.half_width, default.budget) == ("2%", "4m")
+    assert "`--half-width` (2 %\nof the ratio)" in README
+    assert "`--budget` (4 min" in README
+
+
+def test_every_dependency_has_its_reason() -> None:
+    named = " ".join(rows("package"))
+    for name in dependencies():
+        if not name.endswith("-stubs") and not name.startswith("types-"):
+            assert name in named
+
+
+def test_table_columns_are_explained() -> None:
+    table = README.split("<!-- table -->", 1)[1].split("<!-- /table -->", 1)[0]
+    header = next(line for line in table.splitlines() if line.startswith("| case"))
+    explained = set(rows("column")) | {"images/s"}
+    assert {cell.strip() for cell in header.strip("|").split("|")} <= explained
+
+
+@pytest.mark.parametrize("command", ["make bench", "make test"])
+def test_both_commands_are_targets_and_shown_with_their_output(command: str) -> None:
+    assert f"$ {command}\n" in README
+    assert re.search(
+        rf"^{command.split()[1]}: setup$", (ROOT / "Makefile").read_text(), re.MULTILINE
+    )
+
+
+def test_statuses_that_are_explained_exist() -> None:
+    for word in ("undecided", "contended", "skipped", "mismatch", "crashed", "compile_error"):
+        assert word in README
+        assert Status(word)
+
+
+def test_pins_cover_every_dependency() -> None:
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+    }
+    assert {name.lower().replace("_", "-") for name in dependencies()} <= pinned
