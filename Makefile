@@ -12,8 +12,10 @@ CONSTRAINTS := $(if $(filter .venv,$(VENV)),--constraint constraints.txt)
 .PHONY: bench test check setup clean
 
 bench: setup
-	$(BIN)/pytest bench --preset $(PRESET) --quiet --benchmark-quiet
-	$(BIN)/python -m reports cost reports/runs/latest/results.json
+	@status=0; \
+	$(BIN)/pytest bench --preset $(PRESET) --quiet --benchmark-quiet || status=$$?; \
+	$(BIN)/python -m reports cost reports/runs/latest/results.json || status=$$?; \
+	exit $$status
 
 test: setup
 	$(BIN)/pytest tests

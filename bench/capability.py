@@ -3,11 +3,16 @@
 import importlib.util
 import os
 import shutil
+import sys
+import sysconfig
+from pathlib import Path
 
 import torch
 
 from bench.records import Case
 from bench.workload import torch_dtype
+
+LINUX = sys.platform == "linux"
 
 
 def unsupported(case: Case) -> str | None:
@@ -55,11 +60,17 @@ def _missing_dtype(case: Case) -> str | None:
 def _missing_compiler(case: Case) -> str | None:
     if case.compile_mode == "off":
         return None
-    if case.device == "cpu":
-        compilers = [os.environ.get("CXX", ""), "g++", "clang++", "cl"]
-        if not any(shutil.which(name) for name in compilers if name):
-            return "torch.compile needs a C++ compiler on the CPU: install g++ (Debian: g++)"
-    elif importlib.util.find_spec("triton") is None:
+    kind = torch.device(case.device).type
+    # What inductor calls on the CPU (torch/_inductor/config.py, cpp.cxx), and triton on a GPU.
+    compilers = {
+        "cpu": [os.environ.get("CXX", ""), "g++", *([] if LINUX else ["clang++", "cl"])],
+        "cuda": [os.environ.get("CC", ""), "gcc", "clang"],
+    }.get(kind)
+    if compilers and not any(shutil.which(name) for name in compilers if name):
+        return "torch.compile needs a C++ compiler: install g++ (Debian: g++), or set CXX"
+    if compilers and not Path(sysconfig.get_path("include"), "Python.h").exists():
+        return "torch.compile needs Python's headers: install them (Debian: python3-dev)"
+    if kind in ("cuda", "xpu") and importlib.util.find_spec("triton") is None:
         return "torch.compile needs triton on this device: pip install triton"
     return None
 

@@ -11,11 +11,14 @@ from bench.clock import synchronized, synchronizer, wall_s
 from bench.memory import peak_bytes
 from bench.records import ARMS, ArmFacts, Case, Finding, Status
 from bench.task import Task
-from bench.workload import Arm, Outputs, build_arms, compiler_cache, make_inputs
+from bench.workload import Arm, Outputs, build_arms, make_inputs, use_compiler_cache
 
 TOLERANCE = {"float32": 1e-3, "tf32": 1e-2, "float16": 2e-2, "bfloat16": 5e-2}
 """Largest difference between compiled and eager outputs, relative to the largest output: a few
 hundred roundings of the dtype in the depth of a backbone, and far below any wrong layer."""
+
+
+CUDA_GRAPH_MODES = ("reduce-overhead", "max-autotune")
 
 
 class MismatchError(Exception):
@@ -105,6 +108,7 @@ def _run_counted(arms: Mapping[str, Arm]) -> tuple[dict[str, Outputs], dict[str,
     outputs, macs = {}, {}
     for name, arm in arms.items():
         arm.prepare()
+        torch.manual_seed(0)  # a backbone that drops paths in training drops the same in every arm
         with FlopCounterMode(display=False) as counter:
             outputs[name] = tuple(x.detach() for x in arm.call())
         by_operator = counter.get_flop_counts()["Global"]
@@ -138,22 +142,22 @@ def first_calls(task: Task, arms: Mapping[str, Arm]) -> dict[str, float]:
     Raises:
         CompileError: the compiler failed, or gave up silently.
     """
-    with compiler_cache(task, "none"):
-        # Imports, and the probing of the compiler and its vector units, are once per process.
-        torch.compile(lambda x: x + 1)(torch.ones(8, device=task.case.device))
+    # Imports, and the probing of the compiler and its vector units, are once per process.
+    use_compiler_cache(task, "none")
+    torch.compile(lambda x: x + 1)(torch.ones(8, device=task.case.device))
     read_s = synchronized(wall_s, synchronizer(torch.device(task.case.device)))
     seconds = {}
     for name, arm in arms.items():
         arm.prepare()
-        with compiler_cache(task, name):
-            start_s = read_s()
-            try:
-                arm.call()
-            except torch.OutOfMemoryError:
-                raise
-            except Exception as error:  # whatever the compiler raises is its failure
-                raise CompileError(f"{name}: {type(error).__name__}: {error}") from error
-            seconds[name] = read_s() - start_s
+        use_compiler_cache(task, name)
+        start_s = read_s()
+        try:
+            arm.call()
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:  # whatever the compiler raises is its failure
+            raise CompileError(f"{name}: {type(error).__name__}: {error}") from error
+        seconds[name] = read_s() - start_s
     # From here on a recompilation, or a fall back to eager, is an error and not a slow round.
     torch._dynamo.config.error_on_recompile = True
     return seconds
@@ -171,6 +175,8 @@ def _round_s(case: Case, arms: Mapping[str, Arm]) -> float:
 
 def _facts(arm: Arm, macs: int, compile_s: float | None, task: Task) -> ArmFacts:
     arm.prepare()
-    peak = peak_bytes(arm.call, torch.device(task.case.device))
+    # CUDA graphs replay in memory that was set aside when they were captured: no peak to see.
+    graphs = task.case.device.startswith("cuda") and task.case.compile_mode in CUDA_GRAPH_MODES
+    peak = None if graphs else peak_bytes(arm.call, torch.device(task.case.device))
     params = sum(parameter.numel() for parameter in arm.network.parameters())
     return ArmFacts(params, macs, peak, compile_s)

@@ -1,7 +1,8 @@
 """pytest's hooks and options of the harness; what they do is in `bench.session`."""
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from bench import options, runs
 from bench.errors import BenchError
 from bench.records import ARMS, Status
 from bench.replay import REPLAY_CLOCK
-from bench.session import DEFAULT_TIMEOUT, Session, keep_copy, parse_request
+from bench.session import DEFAULT_TIMEOUT, Session, forecast, keep_copy, parse_request
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
 WANTED_JSON: pytest.StashKey[Path | None] = pytest.StashKey()
@@ -91,33 +92,43 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if "NOTSET" not in item.name]
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    """Say how large the run is before it starts."""
-    request = config.stash[SESSION].request
-    return (
-        f"panet: {len(request.cases)} cases, to ±{request.half_width:.2g} of the ratio within "
-        f"{request.budget_s / 60:.3g} min; run {request.run_dir.name}"
-    )
-
-
-def pytest_runtestloop(session: pytest.Session) -> None:
-    """Measure what was selected, all cases taking turns, before the tests replay it."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Measure what was selected, all cases taking turns; let the tests replay it; then trace."""
     config = session.config
-    if session.testsfailed or not measures(config):
-        return
-    case_ids = [i.callspec.params["case_id"] for i in session.items if hasattr(i, "callspec")]
-    if not case_ids:
-        return
+    case_ids = {
+        str(case_id)
+        for item in session.items
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        if (case_id := item.callspec.params.get("case_id")) is not None
+    }
+    if session.testsfailed or not case_ids or not measures(config):
+        return (yield)
     bench_session = config.stash[SESSION]
+    console = Console(stderr=True)
+    with _outside_pytest(config):
+        console.print(forecast(bench_session.request, len(case_ids)), highlight=False)
+        bench_session.measure(sorted(case_ids), console)
+    replayed = yield
+    if bench_session.request.traces:
+        with _outside_pytest(config):
+            bench_session.trace(console)
+    bench_session.clean_up()
+    return replayed
+
+
+@contextlib.contextmanager
+def _outside_pytest(config: pytest.Config) -> Iterator[None]:
+    """Let the engine use the terminal; turn its errors and Ctrl-C into pytest's own endings."""
     capture: Any = config.pluginmanager.getplugin("capturemanager")
+    run_dir = config.stash[SESSION].request.run_dir
     try:
         with capture.global_and_fixture_disabled():
-            bench_session.measure(case_ids, Console(stderr=True))
+            yield
     except BenchError as error:
         raise pytest.UsageError(str(error)) from error
     except KeyboardInterrupt:
-        run_id = bench_session.request.run_dir.name
-        pytest.exit(f"stopped; go on with: pytest bench ... --resume {run_id}", returncode=2)
+        pytest.exit(f"stopped; add --resume {run_dir.name} to go on", returncode=2)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench import stats
-from bench.records import ARMS, SCHEMA, CaseResult, Status
+from bench.records import ARMS, MEASURED, SCHEMA, CaseResult, Replicate
 
 
 def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:
@@ -41,12 +41,16 @@ def rounds_s(result: CaseResult, arm: str) -> list[float]:
 
 
 def panet_key(run: Mapping[str, Any], results: Sequence[CaseResult]) -> dict[str, Any]:
-    """Return the top-level key: the run, every case that is not ``ok``, and the cost of each."""
+    """Return the top-level key: the run, how every case ended, and the cost of each.
+
+    ``unused`` has the rounds that are in no entry: of contended replicates, and of cases that
+    failed after some had been measured.
+    """
     return {
         "schema": SCHEMA,
         "arms": list(ARMS),
         **run,
-        "not_ok": [
+        "outcomes": [
             {
                 "case": result.case.to_json(),
                 "case_id": result.case.case_id,
@@ -54,12 +58,17 @@ def panet_key(run: Mapping[str, Any], results: Sequence[CaseResult]) -> dict[str
                 "reason": result.reason,
             }
             for result in results
-            if result.status is not Status.OK
         ],
         "costs": {
             result.case.case_id: found.to_json()
             for result in results
+            if result.status in MEASURED
             if (found := _cost(result, run["half_width"])) is not None
+        },
+        "unused": {
+            result.case.case_id: [r.rounds_s for r in unused]
+            for result in results
+            if (unused := _unused(result))
         },
         "loads": {
             result.case.case_id: [
@@ -70,6 +79,12 @@ def panet_key(run: Mapping[str, Any], results: Sequence[CaseResult]) -> dict[str
             if result.replicates
         },
     }
+
+
+def _unused(result: CaseResult) -> list[Replicate]:
+    if result.status not in MEASURED:
+        return list(result.replicates)
+    return [replicate for replicate in result.replicates if replicate not in result.used]
 
 
 def _cost(result: CaseResult, half_width: float) -> stats.Cost | None:

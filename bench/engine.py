@@ -1,10 +1,11 @@
 """The engine: checks every case, then lets the cases take turns until each is sure enough.
 
-One turn is one replicate of every case that needs more. The replicates of a case come from the
-fork servers in rotation: those of the first stage each from another one, so that the servers' part
-of the spread is inside the variance that decides.
+One turn is one replicate of every case that needs more, all from one fork server, and the next turn
+has a server of its own. So no two replicates of a case share one: they are independent, and the
+servers' part of the spread is inside the interval.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,9 +23,6 @@ many processes, which is what the interval lives on."""
 
 BLOCK_ROUNDS = 6
 """All orders of three arms: a multiple keeps each replicate balanced by itself."""
-
-SERVERS = stats.FIRST_STAGE
-"""Fork servers per run: one for each replicate of the first stage."""
 
 MIN_ROUNDS = 3
 """Of a replicate of a slow case: the median passes over one disturbed round. The orders are
@@ -120,9 +118,12 @@ class Engine:
         try:
             for state in self._states:
                 self._check(state)
-            while turn := self._affordable():
+            for server in itertools.count(self._first_server):
+                turn = self._affordable()
+                if not turn:
+                    break
                 for state in turn:
-                    self._replicate(state)
+                    self._replicate(state, server)
         finally:
             self._launcher.close()
         return [result_of(state, self._plan.half_width) for state in self._states]
@@ -145,12 +146,10 @@ class Engine:
         left_s = self._left_s()
         turn = []
         for state in sorted(self._states, key=self._urgency, reverse=True):
-            if not state.missing(self._plan.half_width):
-                continue
-            left_s -= self._forecast_s(state)
-            if left_s < 0:
-                break
-            turn.append(state)
+            forecast_s = self._forecast_s(state) if state.missing(self._plan.half_width) else None
+            if forecast_s is not None and forecast_s <= left_s:
+                left_s -= forecast_s
+                turn.append(state)
         return turn
 
     def _urgency(self, state: CaseState) -> tuple[bool, int]:
@@ -158,14 +157,14 @@ class Engine:
         missing = state.missing(self._plan.half_width)
         return len(state.log_ratios) < stats.FIRST_STAGE, missing
 
-    def _replicate(self, state: CaseState) -> None:
+    def _replicate(self, state: CaseState, server: int) -> None:
         self._tell(state, self._running_estimate(state))
         task = Task(
             "replicate",
             state.case,
             **self._common,
             index=len(state.replicates),
-            server=self._first_server + len(state.replicates) % SERVERS,
+            server=server,
             first_round=sum(replicate.round_count for replicate in state.replicates),
             rounds=self._rounds(state),
         )

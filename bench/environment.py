@@ -5,6 +5,8 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +20,39 @@ MEASURED_CODE = ("panet", "bench")
 """The packages whose code decides what is measured and how."""
 
 
-def usable_cores(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+def usable_cores(root: Path = Path("/")) -> int:
     """Return the cores that this process may use: affinity and the cgroup's quota respected.
 
     torch counts the host's cores instead (48 times slower was seen under a quota).
     """
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    try:
-        quota, period = (cgroup / "cpu.max").read_text().split()
-    except (OSError, ValueError):
-        return allowed or 1
-    limit = allowed or 1 if quota == "max" else int(quota) / int(period)
-    return max(1, min(allowed or 1, int(limit)))
+    affinity = getattr(os, "sched_getaffinity", None)
+    allowed = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, min(allowed, *(int(limit) for limit in [allowed, *_quotas(root)])))
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """Yield the CPU quotas of this process's control groups and those above, in cores.
+
+    Version 2 has ``cpu.max``, version 1 two files (kernel, cgroup-v2.rst and sched-bwc.rst).
+    """
+    for line in (_read(root / "proc/self/cgroup") or "0::/").splitlines():
+        _, controllers, path = line.split(":", 2)
+        mount = root / "sys/fs/cgroup" / ("cpu" if "cpu" in controllers.split(",") else "")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        own = mount / path.lstrip("/")
+        for group in [own, *own.parents][: len(Path(path).parts)]:
+            quota, period = (_read(group / "cpu.max") or "max 1").split()
+            if quota != "max":
+                yield int(quota) / int(period)
+            quota_us = int(_read(group / "cpu.cfs_quota_us") or -1)
+            if quota_us > 0:
+                yield quota_us / int(_read(group / "cpu.cfs_period_us") or quota_us)
 
 
 def describe() -> dict[str, Any]:
     """Return the environment of this installation as plain values."""
     import torch
-
-    from bench.launcher import ALLOCATOR
 
     return {
         "cpu": _cpu_model(),
@@ -49,7 +65,7 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         "libraries": {name: _version(name) for name in LIBRARIES},
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "allocator": f"{' '.join(platform.libc_ver())} {ALLOCATOR}".strip(),
+        "allocator": _allocator(),
     }
 
 
@@ -76,13 +92,28 @@ def _git(root: Path, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603 - fixed words
 
 
+def _allocator() -> str:
+    """Return what hands out memory in the workers, as far as the environment decides it."""
+    from bench.launcher import ALLOCATOR
+
+    preloaded = os.environ.get("LD_PRELOAD")
+    if preloaded:
+        return f"LD_PRELOAD={preloaded}"
+    if platform.libc_ver()[0] != "glibc":
+        return f"the system's ({sys.platform}); its settings are not known to this tool"
+    settings = " ".join(f"{name}={value}" for name, value in ALLOCATOR.items())
+    return f"{'-'.join(platform.libc_ver())} {settings}"
+
+
 def _accelerator() -> str | None:
     import torch
 
     if not torch.accelerator.is_available():
         return None
     if torch.cuda.is_available():
-        return f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}"
+        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+        return f"{', '.join(names)}; CUDA {torch.version.cuda}, cuDNN {cudnn}"
     return str(torch.accelerator.current_accelerator())
 
 

@@ -34,7 +34,7 @@ def load_batch(
     Raises:
         BenchError: the folder has no readable picture.
     """
-    pictures = _shipped() if folder is None else _own(Path(folder))
+    pictures = _shipped() if folder is None else _own(Path(folder), batch_size)
     source = f"scikit-image: {', '.join(PHOTOGRAPHS)}" if folder is None else f"folder: {folder}"
     batch = [
         _normalised(
@@ -52,13 +52,18 @@ def _shipped() -> list[Image.Image]:
     return [Image.fromarray(x[0] if isinstance(x, tuple) else x) for x in loaded]
 
 
-def _own(folder: Path) -> list[Image.Image]:
-    pictures = []
+def _own(folder: Path, count: int) -> list[Image.Image]:
+    """Return the first pictures of the folder, by name, the right way up."""
+    pictures: list[Image.Image] = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if len(pictures) == count:
+            break
         try:
-            pictures.append(Image.open(path).convert("RGB"))
+            pictures.append(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
         except (UnidentifiedImageError, IsADirectoryError):
             continue  # a folder of pictures may hold other things too
+        except (OSError, Image.DecompressionBombError) as error:
+            raise BenchError(f"--images: {path} cannot be read ({error}); remove it") from error
     if not pictures:
         raise BenchError(f"--images {folder}: no readable picture there; name a folder with some")
     return pictures

@@ -16,6 +16,11 @@ from typing import Any, TextIO
 from bench.errors import BenchError
 from bench.records import SCHEMA, Finding, RecordError, Replicate
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 FILE_NAME = "journal.jsonl"
 
 
@@ -45,6 +50,7 @@ class Journal:
             raise BenchError(
                 f"cannot write {folder}: {error.strerror}; choose --run-dir"
             ) from error
+        journal._lock(folder)
         journal._write({"header": {"schema": SCHEMA, **header}})
         return journal
 
@@ -52,9 +58,11 @@ class Journal:
     def reopen(cls, folder: Path, entries: Entries) -> "Journal":
         """Go on behind the last whole line."""
         stream = (folder / FILE_NAME).open("r+", encoding="utf-8")
+        journal = cls(stream)
+        journal._lock(folder)
         stream.seek(entries.intact_bytes)
         stream.truncate()
-        return cls(stream)
+        return journal
 
     def add_finding(self, case_id: str, finding: Finding) -> None:
         """Store the finding of a case."""
@@ -67,6 +75,15 @@ class Journal:
     def close(self) -> None:
         """Close the file; everything in it is synced already."""
         self._stream.close()
+
+    def _lock(self, folder: Path) -> None:
+        """Keep a second process out for as long as the file is open."""
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BenchError(f"run {folder.name} is still going on in another process") from error
 
     def _write(self, entry: Mapping[str, Any]) -> None:
         self._stream.write(json.dumps(entry, separators=(",", ":")) + "\n")

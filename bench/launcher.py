@@ -1,8 +1,10 @@
 """The engine's side of the fork servers: start one, give it tasks, read what became of them."""
 
+import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -25,6 +27,9 @@ ALLOCATOR = {
 """glibc keeps its pages (mallopt(3)). By default large tensors are mapped and unmapped at every
 call, and the page faults were most of the noise; jemalloc and tcmalloc keep them by themselves."""
 
+COMPILER = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
+"""In the worker itself: a pool of compiler processes would go on beside the rounds."""
+
 START_TIMEOUT_S = 300.0
 """Importing torch from a cold disk takes minutes at worst; longer than this is a broken install."""
 
@@ -42,7 +47,7 @@ class Failure:
     reason: str
 
 
-Outcome = Finding | Replicate | list[str] | Failure
+Outcome = Finding | Replicate | Path | Failure
 
 
 class Launcher(Protocol):
@@ -72,14 +77,14 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                env=os.environ | ALLOCATOR,
+                env=os.environ | ALLOCATOR | COMPILER,
                 start_new_session=True,  # Ctrl-C is for the engine, which ends its workers itself
             )
         self._lines: queue.Queue[str | None] = queue.Queue()
-        reader = threading.Thread(
+        self._reader = threading.Thread(
             target=_forward_lines, args=(self._process.stdout, self._lines), daemon=True
         )
-        reader.start()
+        self._reader.start()
 
     @property
     def _log(self) -> Path:
@@ -92,7 +97,11 @@ class Server:
 
     def wait_until_ready(self) -> None:
         """Return when its imports are done and it is idle; raise `BenchError` if it never is."""
-        if self._next_line(START_TIMEOUT_S) != "ready":
+        try:
+            said = self._lines.get(timeout=START_TIMEOUT_S)
+        except queue.Empty:
+            said = None
+        if said != "ready":
             raise BenchError(f"a worker server does not start: {_tail(self._log)}")
 
     def run(self, task: Task, timeout_s: float) -> Outcome:
@@ -105,8 +114,10 @@ class Server:
         self._ask(
             {"task": asdict(task), "result_path": str(result_path), "log_path": str(log_path)}
         )
-        exit_code = self._wait(timeout_s)
-        if exit_code is None:
+        try:
+            exit_code = self._wait(timeout_s)
+        except queue.Empty:
+            self.close()
             return Failure(Status.TIMEOUT, f"no result within {timeout_s:.0f} s")
         if not result_path.exists():
             return _died(exit_code, _oom_kills() > kills_before, _tail(log_path))
@@ -117,49 +128,45 @@ class Server:
         if self.alive:
             server = psutil.Process(self._process.pid)
             for process in [*server.children(recursive=True), server]:
-                process.kill()
-        self._process.communicate()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        self._process.wait()
+        self._reader.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):  # what a dead server has not read is lost
+                pipe.close()  # type: ignore[union-attr]  # both were asked for
 
     def _ask(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # a dead server: its exit code says so
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
 
-    def _wait(self, timeout_s: float) -> int | None:
-        """Return the worker's exit code; on time-out end the server and return `None`."""
-        started = self._next_line(timeout_s)
-        ended = self._next_line(timeout_s) if started else None
-        if ended is not None:
-            return int(ended.removeprefix("exit "))
-        if self._process.poll() is not None:
-            return self._process.returncode  # a server that was the worker itself
-        self.close()
-        return None
-
-    def _next_line(self, timeout_s: float) -> str | None:
-        try:
-            return self._lines.get(timeout=timeout_s)
-        except queue.Empty:
-            return None
+    def _wait(self, timeout_s: float) -> int:
+        """Return the worker's exit code; raise `queue.Empty` if it does not come in time."""
+        if self._lines.get(timeout=timeout_s):  # the line that says the worker runs
+            ended = self._lines.get(timeout=timeout_s)
+            if ended:
+                return int(ended.removeprefix("exit "))
+        return self._process.wait()  # no more lines: the server is gone, or was the worker itself
 
 
 class ServerLauncher:
-    """A set of fork servers for the timed workers, and one more for checks and traces.
+    """Fork servers for the timed workers, and one more for checks and traces.
 
-    The timing servers are all started at the first timed task: none starts beside a round.
+    Timing servers are started as many at a time as there are cores, and waited for: none starts
+    beside a round.
 
     Args:
         scratch_dir: where results and logs of workers go; private to the run.
         preload: modules that the cases need, imported before the fork.
-        server_ids: the timing servers that tasks will name.
+        at_once: how many timing servers are started together.
     """
 
-    def __init__(
-        self, scratch_dir: Path, preload: Sequence[str], server_ids: Sequence[int]
-    ) -> None:
+    def __init__(self, scratch_dir: Path, preload: Sequence[str], at_once: int) -> None:
         self._scratch_dir = scratch_dir
         self._preload = list(preload)
-        self._server_ids = server_ids
+        self._at_once = at_once
         self._timing: dict[int, Server] = {}
         self._helper: Server | None = None
 
@@ -175,18 +182,22 @@ class ServerLauncher:
     def close(self) -> None:
         """End all servers and workers."""
         self._close_helper()
+        self._close_timing()
+
+    def _timing_server(self, server_id: int) -> Server:
+        """Return the server of that number; ids only grow, so older servers are done."""
+        if server_id not in self._timing or not self._timing[server_id].alive:
+            self.close()
+            for fresh_id in range(server_id, server_id + self._at_once):
+                self._timing[fresh_id] = Server(self._preload, self._scratch_dir)
+            for server in self._timing.values():
+                server.wait_until_ready()
+        return self._timing[server_id]
+
+    def _close_timing(self) -> None:
         for server in self._timing.values():
             server.close()
         self._timing.clear()
-
-    def _timing_server(self, server_id: int) -> Server:
-        self._close_helper()
-        gone = [i for i in self._server_ids if i not in self._timing or not self._timing[i].alive]
-        for i in gone:
-            self._timing[i] = Server(self._preload, self._scratch_dir)
-        for i in gone:
-            self._timing[i].wait_until_ready()
-        return self._timing[server_id]
 
     def _helping(self) -> Server:
         if self._helper is None or not self._helper.alive:
@@ -213,12 +224,12 @@ def _outcome(result: dict[str, Any]) -> Outcome:
         return Finding.from_json(result["finding"])
     if "replicate" in result:
         return Replicate.from_json(result["replicate"])
-    return list(result["traces"])
+    return Path(result["trace"])
 
 
 def _died(exit_code: int, killed_for_memory: bool, log_tail: str) -> Failure:
     """Say why a worker left no result. A kill counts as `oom` only with evidence."""
-    if killed_for_memory:
+    if killed_for_memory and exit_code == -signal.SIGKILL:
         return Failure(Status.OOM, "killed by the kernel: out of memory")
     how = f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
     return Failure(Status.CRASHED, f"the worker died ({how}); its last words: {log_tail or 'none'}")

@@ -19,10 +19,12 @@ from bench.records import Case
 from bench.sweep import Axes, cases
 from panet import InputError
 from panet.__main__ import parse_resolution
+from panet.backbone import MIN_SIDE_PX
 
 COMPILE_MODES = (
     "off",
     "default",
+    "lite",
     "reduce-overhead",
     "max-autotune",
     "max-autotune-no-cudagraphs",
@@ -216,6 +218,13 @@ def parse_duration(option: str, text: str) -> float:
     if seconds <= 0:
         raise BenchError(f"{option} {text!r}: give a duration such as 90s, 10m or 1.5h")
     return seconds
+
+
+def check_images(folder: str) -> None:
+    """Raise `BenchError` unless the folder has a picture that can be read."""
+    from bench.images import load_batch
+
+    load_batch(1, MIN_SIDE_PX, MIN_SIDE_PX, folder)
 
 
 def find_preset(name: str) -> Preset:

@@ -18,6 +18,10 @@ ARMS = ("fpn", "panet", "fpn_again")
 """Compared within a case: FPN, FPN + bottom-up path, and FPN again (the A/A arm)."""
 
 
+TRACED_ARMS = ("fpn", "panet")
+"""What a profile shows; the A/A arm would show ``fpn`` once more."""
+
+
 class RecordError(ValueError):
     """Stored data that is not what this schema says."""
 
@@ -131,9 +135,9 @@ class Load(_Stored):
     foreign_cpu_s: float | None
     """CPU time of everybody else, all cores together."""
     stolen_s: float | None
-    """CPU time that the hypervisor gave to others."""
+    """Time that the hypervisor gave to others, averaged over the cores."""
     waited_s: float | None
-    """Time in which some runnable task of the machine had to wait for a CPU (pressure stall)."""
+    """Time in which the worker's own threads were runnable and waited for a CPU, all together."""
     throttled_s: float | None
     """Time in which the cgroup's quota was used up."""
     involuntary_switches: int | None

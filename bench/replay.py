@@ -45,7 +45,7 @@ def replay(benchmark: BenchmarkFixture, durations_s: Sequence[float], info: dict
     remaining = iter(durations_s)
     benchmark.extra_info.update(info)
     benchmark.pedantic(  # type: ignore[no-untyped-call]
-        lambda: REPLAY_CLOCK.advance(next(remaining, 0.0)),
+        lambda: REPLAY_CLOCK.advance(next(remaining)),
         setup=REPLAY_CLOCK.reset,
         rounds=len(durations_s),
         iterations=1,

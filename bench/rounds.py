@@ -57,9 +57,11 @@ def run_rounds(
         for order in orders:
             for name in order:
                 arms[name].prepare()
-                start_s, start = read_s(), timer.mark()
+                start = timer.mark()
+                start_s = read_s()
                 outputs = arms[name].call()
-                end, end_s = timer.mark(), read_s()
+                end = timer.mark()
+                end_s = read_s()
                 del outputs  # outside the clock, and before the next arm needs the memory
                 elapsed_s[name].append(end_s - start_s)
                 if start is not None and end is not None:

@@ -67,9 +67,21 @@ MUST_MATCH = {
 """What a resumed run shares with its first part; the commit alone may differ."""
 
 
+def _fields(stored: object, now: object) -> str:
+    """Name the fields of two mappings that differ, in brackets."""
+    if not (isinstance(stored, Mapping) and isinstance(now, Mapping)):
+        return ""
+    names = sorted(name for name in {*stored, *now} if stored.get(name) != now.get(name))
+    return f" ({', '.join(names)})"
+
+
 def refuse_other(run_id: str, stored: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raise `BenchError` where a run cannot be resumed because it would be another one."""
-    changed = [words for key, words in MUST_MATCH.items() if stored.get(key) != now[key]]
+    changed = [
+        words + _fields(stored.get(key), now[key])
+        for key, words in MUST_MATCH.items()
+        if stored.get(key) != now[key]
+    ]
     if changed:
         raise BenchError(
             f"--resume {run_id}: {' and '.join(changed)} differ from those of that run; "

@@ -13,10 +13,12 @@ import json
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 CAN_FORK = sys.platform == "linux"
 """macOS has `fork`, but its system libraries do not survive it."""
+
+_protocol: TextIO = sys.stdout
 
 PR_SET_PDEATHSIG = 1
 """prctl(2): the signal to get when the parent dies; an orphan would only disturb."""
@@ -24,7 +26,9 @@ PR_SET_PDEATHSIG = 1
 
 def main(modules: list[str]) -> None:
     """Serve until standard input ends."""
+    global _protocol  # noqa: PLW0603 - set once, before the first line is said
     _die_with_parent()
+    _protocol = os.fdopen(os.dup(1), "w")  # a worker that is this process turns 1 into its log
     for module in ["bench.worker", *modules]:
         importlib.import_module(module)
     # The workers inherit all of it: frozen, their garbage collector need not walk through it.
@@ -74,8 +78,8 @@ def _die_with_parent() -> None:
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    _protocol.write(f"{line}\n")
+    _protocol.flush()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """One run of ``pytest bench``, from its options to its results; called from pytest's hooks."""
 
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,11 +11,12 @@ from rich.console import Console
 
 from bench import journal, options, runs
 from bench.document import panet_key
-from bench.engine import SERVERS, Engine, Plan, first_server, preload
+from bench.engine import Engine, Plan, preload
+from bench.environment import usable_cores
 from bench.errors import BenchError
 from bench.launcher import Failure, ServerLauncher
 from bench.progress import ProgressBar
-from bench.records import MEASURED, Case, CaseResult
+from bench.records import TRACED_ARMS, Case, CaseResult
 from bench.task import Task
 
 
@@ -51,28 +51,45 @@ class Session:
             BenchError: the run cannot be resumed, or its folder not written.
         """
         chosen = tuple(case for case in self.request.cases if case.case_id in set(case_ids))
-        with tempfile.TemporaryDirectory(prefix="panet-bench-") as scratch_dir:
-            plan = self._plan(chosen, scratch_dir)
-            self.run = runs.header(plan) | {"run_id": self.request.run_dir.name}
-            log, entries = self._open_journal()
-            first = first_server(entries)
-            servers = range(first, first + SERVERS)
-            launcher = ServerLauncher(Path(scratch_dir), preload(chosen), servers)
+        plan = self._plan(chosen)
+        self.run = runs.header(plan) | {"run_id": self.request.run_dir.name}
+        log, entries = self._open_journal()
+        self._scratch_dir.mkdir(exist_ok=True)
+        launcher = ServerLauncher(self._scratch_dir, preload(chosen), usable_cores())
+        try:
             with ProgressBar(console) as bar:
                 engine = Engine(plan, launcher, log, time.monotonic, bar, entries)
-                try:
-                    results = engine.run()
-                finally:
-                    log.close()
-                self.results = {result.case.case_id: result for result in results}
-                if self.request.traces:
-                    self._trace(launcher, scratch_dir, bar)
+                self.results = {result.case.case_id: result for result in engine.run()}
+        finally:
+            log.close()
+
+    def trace(self, console: Console) -> None:
+        """Profile the arms of every case that was measured, each in a process of its own."""
+        cases = [result.case for result in self.results.values() if result.used]
+        launcher = ServerLauncher(self._scratch_dir, preload(cases), usable_cores())
+        try:
+            with ProgressBar(console) as bar:
+                for number, case in enumerate(cases):
+                    bar.update(case.case_id, "tracing", 0.0, number / len(cases))
+                    for arm in TRACED_ARMS:
+                        self._trace_arm(launcher, case, arm)
+        finally:
+            launcher.close()
+
+    def clean_up(self) -> None:
+        """Remove what only a resumed run would need."""
+        shutil.rmtree(self._scratch_dir, ignore_errors=True)
+
+    @property
+    def _scratch_dir(self) -> Path:
+        """Inputs and compiler caches: private to the run, and kept for ``--resume``."""
+        return self.request.run_dir / "scratch"
 
     def document(self) -> dict[str, Any]:
         """Return the key ``panet`` of the result file."""
         return panet_key(self.run, list(self.results.values()))
 
-    def _plan(self, cases: tuple[Case, ...], scratch_dir: str) -> Plan:
+    def _plan(self, cases: tuple[Case, ...]) -> Plan:
         request = self.request
         return Plan(
             cases=cases,
@@ -81,7 +98,7 @@ class Session:
             timeout_s=request.timeout_s,
             seed=request.seed,
             images_dir=request.images_dir,
-            scratch_dir=scratch_dir,
+            scratch_dir=str(self._scratch_dir),
         )
 
     def _open_journal(self) -> tuple[journal.Journal, journal.Entries]:
@@ -89,30 +106,25 @@ class Session:
         if self.request.resume:
             entries = journal.read(folder)
             runs.refuse_other(folder.name, entries.header, self.run)
+            (folder / runs.RESULTS).unlink(missing_ok=True)  # of the part before
             return journal.Journal.reopen(folder, entries), entries
         log = journal.Journal.create(folder, self.run)
         runs.point_latest_at(folder)
         return log, journal.Entries(self.run)
 
-    def _trace(self, launcher: ServerLauncher, scratch_dir: str, bar: ProgressBar) -> None:
-        """Profile every measured case, each in a process of its own, after all timing."""
-        measured = [result for result in self.results.values() if result.status in MEASURED]
-        for number, result in enumerate(measured):
-            case = result.case
-            bar.update(case.case_id, "tracing", 0.0, number / len(measured))
-            folder = self.request.run_dir / "traces" / case.case_id
-            task = Task(
-                "trace",
-                case,
-                self.request.seed,
-                scratch_dir,
-                self.request.images_dir,
-                trace_dir=str(folder),
-            )
-            outcome = launcher.run(task, self.request.timeout_s)
-            if isinstance(outcome, Failure):
-                self.trace_failures[case.case_id] = outcome.reason
-        launcher.close()
+    def _trace_arm(self, launcher: ServerLauncher, case: Case, arm: str) -> None:
+        task = Task(
+            "trace",
+            case,
+            self.request.seed,
+            str(self._scratch_dir),
+            self.request.images_dir,
+            arm=arm,
+            trace_dir=str(self.request.run_dir / "traces" / case.case_id / arm),
+        )
+        outcome = launcher.run(task, self.request.timeout_s)
+        if isinstance(outcome, Failure):
+            self.trace_failures[f"{case.case_id}, {arm}"] = outcome.reason
 
 
 def parse_request(values: Mapping[str, str | None], resume: str | None, *, traces: bool) -> Request:
@@ -125,11 +137,11 @@ def parse_request(values: Mapping[str, str | None], resume: str | None, *, trace
     axes = {name: text for name in options.AXES if (text := values[name]) is not None}
     runs_dir = Path(values["run_dir"]) if values["run_dir"] else runs.RUNS_DIR
     seed = values["seed"] or "0"
-    if not seed.isdigit():
+    if not (seed.isascii() and seed.isdigit()):
         raise BenchError(f"--seed {seed!r}: give a whole number of 0 or more")
     images_dir = values["images"]
-    if images_dir is not None and not Path(images_dir).is_dir():
-        raise BenchError(f"--images {images_dir}: no such folder; name one with pictures")
+    if images_dir is not None:
+        options.check_images(images_dir)
     return Request(
         cases=options.sweep(preset, axes),
         half_width=options.parse_half_width(values["half_width"] or preset.half_width),
@@ -142,6 +154,20 @@ def parse_request(values: Mapping[str, str | None], resume: str | None, *, trace
         resume=resume is not None,
     )
 
+
+def forecast(request: Request, cases: int) -> str:
+    """Say how large the run is before it starts."""
+    compiled = sum(case.compile_mode != "off" for case in request.cases)
+    about_s = min(request.budget_s, cases * TYPICAL_CASE_S + compiled * TYPICAL_COMPILE_S)
+    return (
+        f"{cases} cases, to ±{request.half_width:.2g} of the ratio: about {about_s / 60:.1f} min, "
+        f"at most {request.budget_s / 60:.1f} (--budget); run {request.run_dir.name}"
+    )
+
+
+TYPICAL_CASE_S, TYPICAL_COMPILE_S = 15.0, 40.0
+"""Check and first stage of an eager case of the default preset, and what compiling adds, on two
+cores; only the forecast rests on them."""
 
 DEFAULT_TIMEOUT = "10m"
 """For one worker: several times what compiling the largest network of the presets takes."""

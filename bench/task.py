@@ -25,7 +25,9 @@ class Task:
     """The fork server that a replicate comes from."""
     first_round: int = 0
     rounds: int = 0
-    trace_dir: str | None = None
+    arm: str = ""
+    """The one that is traced; checks and replicates run all of them."""
+    trace_dir: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

@@ -1,4 +1,4 @@
-"""Profiler traces, one per arm of a case, in a process that times nothing.
+"""Profiler traces, one per arm of a case, each in a process of its own that times nothing.
 
 TensorBoard's profiler tab takes every folder with a ``*.pt.trace.json.gz`` for a run, so FPN and
 FPN + PANet stand side by side in it; Perfetto opens the same files.
@@ -17,24 +17,20 @@ from bench.rounds import warm_up
 from bench.task import Task
 from bench.workload import Arm, build_arms, make_inputs
 
-TRACED_ARMS = ("fpn", "panet")
-"""The A/A arm would show ``fpn`` once more."""
-
 WAIT_STEPS, WARMUP_STEPS, ACTIVE_STEPS = 1, 1, 3
 """The profiler's own first step is slow; three steps show what repeats."""
 
 
-def write_traces(task: Task) -> list[Path]:
-    """Trace the arms of a case into ``<trace_dir>/<arm>/``; return the files."""
-    assert task.trace_dir is not None  # noqa: S101 - the engine names it for a trace
+def write_trace(task: Task) -> Path:
+    """Trace the arm that the task names into its folder; return the file."""
     device = torch.device(task.case.device)
     inputs, _ = make_inputs(task)
     compiled = task.case.compile_mode != "off"
-    arms = build_arms(task, inputs, compiled=compiled)
+    arms = {task.arm: build_arms(task, inputs, compiled=compiled)[task.arm]}
     if compiled:
         first_calls(task, arms)
     warm_up(arms, device)
-    return [_trace(arms[name], device, Path(task.trace_dir) / name) for name in TRACED_ARMS]
+    return _trace(arms[task.arm], device, Path(task.trace_dir))
 
 
 def _trace(arm: Arm, device: torch.device, folder: Path) -> Path:

@@ -4,8 +4,8 @@ A failure that the worker sees itself becomes a status with a reason; what kills
 from its exit by `bench.launcher`.
 """
 
+import contextlib
 import json
-import os
 import secrets
 import sys
 import time
@@ -34,17 +34,24 @@ MEMORY_SHARE = 0.9
 HEAP_SHIFT_BYTES = 8 * 2**20
 """Several times a second-level cache, and no matter for the memory of the machine."""
 
-OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "not enough memory", "out of memory")
+OUT_OF_MEMORY_TEXTS = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "bad_alloc",
+    "could not create a memory",  # oneDNN
+    "status_alloc_failed",  # cuDNN, cuBLAS
+)
 
 
 def main(task: Task, result_path: Path) -> None:
     """Do the task and write what came of it: a finding, a replicate, traces, or a failure."""
     start_s = time.perf_counter()
-    _limit_memory(task.case)
-    _set_precision(task.case)
-    torch.set_num_threads(task.case.threads)
     shift = _shift_heap()
     try:
+        _limit_memory(task.case)
+        _set_precision(task.case)
+        torch.set_num_threads(task.case.threads)
         result = _DO[task.kind](task, start_s)
     except Exception as error:  # noqa: BLE001 - whatever happened becomes the status of the case
         traceback.print_exc()
@@ -87,9 +94,9 @@ def _replicate(task: Task, start_s: float) -> dict[str, Any]:
 
 
 def _trace(task: Task, _start_s: float) -> dict[str, Any]:
-    from bench.trace import write_traces
+    from bench.trace import write_trace
 
-    return {"traces": [str(path) for path in write_traces(task)]}
+    return {"trace": str(write_trace(task))}
 
 
 _DO: dict[str, Callable[[Task, float], dict[str, Any]]] = {
@@ -105,10 +112,12 @@ def _limit_memory(case: Case) -> None:
         return
     import resource
 
-    Path("/proc/self/oom_score_adj").write_text("1000")
+    with contextlib.suppress(OSError):  # a container may forbid it
+        Path("/proc/self/oom_score_adj").write_text("1000")
     if case.device == "cpu":  # a GPU's driver reserves address space beyond all memory
         limit = int(psutil.virtual_memory().available * MEMORY_SHARE)
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
@@ -146,5 +155,4 @@ MAX_REASON = 2000
 
 def run_in_this_process(task_json: dict[str, Any], result_path: str) -> None:
     """Entry point of the server: do the task as this process."""
-    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
     main(Task.from_json(task_json), Path(result_path))

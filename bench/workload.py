@@ -1,9 +1,8 @@
 """From a case to its arms: networks with equal weights, inputs, and the call that is timed."""
 
-import contextlib
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,13 +88,11 @@ def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]
     return {arm: arms[arm] for arm in ARMS}
 
 
-@contextlib.contextmanager
-def compiler_cache(task: Task, arm: str) -> Iterator[None]:
+def use_compiler_cache(task: Task, arm: str) -> None:
     """Point the compiler's disk caches to a folder private to run, case and network."""
     folder = Path(task.scratch_dir) / "compiled" / task.case.case_id / arm.removesuffix("_again")
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
     os.environ["TRITON_CACHE_DIR"] = str(folder / "triton")
-    yield
 
 
 def _fresh_inputs(task: Task) -> tuple[Outputs, str]:

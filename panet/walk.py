@@ -81,7 +81,7 @@ def _parts(model: BackboneNeck) -> Iterator[tuple[str, str, nn.Module]]:
 def _recorder(sizes: list[tuple[int, ...]]) -> Any:  # noqa: ANN401 - torch's type of a hook
     def record(_module: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
         tensors = output if isinstance(output, tuple | list) else (output,)
-        sizes.extend(tuple(tensor.shape) for tensor in tensors)
+        sizes.extend(tuple(x.shape) for x in tensors if isinstance(x, Tensor))
 
     return record
 

@@ -1,17 +1,19 @@
 """``python -m reports``: reads result files and answers."""
 
 import argparse
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from reports import frames, render
 from reports.errors import ReportError
 
-PIPE_WIDTH = 140
-"""Characters where there is no terminal that has a width."""
+TABLE_WIDTH = 140
+"""Characters that the table needs: a narrower terminal wraps lines, but loses no digit."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _cost(
             arguments.files,
             arguments.out,
-            Console(width=None if sys.stdout.isatty() else PIPE_WIDTH),
+            Console(width=max(shutil.get_terminal_size().columns, TABLE_WIDTH)),
         )
     except ReportError as error:
         print(f"python -m reports: {error}", file=sys.stderr)
@@ -40,12 +42,12 @@ def _cost(files: Sequence[Path], out: Path | None, console: Console) -> int:
     return 0
 
 
-def _heading(run: dict[str, object], files: int) -> str:
+def _heading(run: Mapping[str, Any], files: int) -> str:
     environment = run["environment"]
-    assert isinstance(environment, dict)  # noqa: S101 - read_document has checked the schema
     others = f", and {files - 1} more" if files > 1 else ""
-    machine = environment["accelerator"] or f"{environment['cpu']}, {environment['cores']} cores"
-    torch = environment["libraries"]["torch"]
+    cpu = f"{environment.get('cpu')}, {environment.get('cores')} cores"
+    machine = environment.get("accelerator") or cpu
+    torch = environment.get("libraries", {}).get("torch")
     return f"Cost of PANet on top of FPN: run {run['run_id']}{others}; {machine}; torch {torch}"
 
 

@@ -32,6 +32,10 @@ AXES = (
 """In the order in which tables are sorted: what differs least often first."""
 
 
+NOT_REPLAYED = "measured, but its tests did not run: go on with --resume"
+"""What a run that was stopped between measuring and writing says of a case."""
+
+
 def read_document(path: Path) -> dict[str, Any]:
     """Return one result file.
 
@@ -49,6 +53,9 @@ def read_document(path: Path) -> dict[str, Any]:
     schema = document["panet"].get("schema")
     if schema not in SCHEMA_HISTORY:
         raise ReportError(f"{path}: schema {schema!r}, this version reads up to {SCHEMA}")
+    missing = {"run_id", "half_width", "environment", "outcomes"} - set(document["panet"])
+    if missing:
+        raise ReportError(f"{path}: damaged, it has no {', '.join(sorted(missing))}; measure again")
     return document
 
 
@@ -63,6 +70,8 @@ def load(paths: Iterable[Path]) -> pd.DataFrame:
         ReportError: a file cannot be read.
     """
     rows = [row for path in paths for row in _rows(path)]
+    if not rows:
+        raise ReportError("no case in the files; measure some with `pytest bench`")
     return pd.DataFrame(rows).convert_dtypes()
 
 
@@ -81,7 +90,10 @@ def cost(frame: pd.DataFrame, half_width: float) -> pd.DataFrame:
         first = arms.iloc[0]
         row = {"run_id": run_id, "case_id": case_id, **{axis: first[axis] for axis in AXES}}
         row |= {"status": first["status"], "reason": first["reason"]}
-        rows.append(row | _measured(by_arm, half_width))
+        measured = _measured(by_arm, half_width)
+        if not measured and not row["reason"]:
+            row["reason"] = f"only {', '.join(by_arm)} in the file: measure whole cases"
+        rows.append(row | measured)
     table = pd.DataFrame(rows)
     return table.sort_values(["run_id", *AXES], kind="stable").reset_index(drop=True)
 
@@ -119,14 +131,15 @@ def _columns(name: str, estimate: stats.Estimate) -> dict[str, float | None]:
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     document = read_document(path)
-    run_id = str(document["panet"].get("run_id", path.stem))
+    run_id = str(document["panet"]["run_id"])
     try:
         rows = [_arm_row(run_id, entry) for entry in document["benchmarks"]]
         measured = {row["case_id"] for row in rows}
         return rows + [
-            _case_row(run_id, entry, Case.from_json(entry["case"]))
-            for entry in document["panet"]["not_ok"]
+            _case_row(run_id, {**entry, "reason": entry["reason"] or NOT_REPLAYED}, case)
+            for entry in document["panet"]["outcomes"]
             if entry["case_id"] not in measured
+            for case in [Case.from_json(entry["case"])]
         ]
     except (KeyError, TypeError, ValueError, RecordError) as error:
         kind = type(error).__name__

@@ -1,6 +1,6 @@
 """The cost table as people read it: milliseconds, MiB, percent; on the terminal and in Markdown."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ NAMES = ("cost.csv", "cost.parquet", "cost.md")
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """Return the cost table as text, a column per question of the reader."""
-    rows = [_readable_row(row) for row in table.to_dict("records")]
+    varying = [name for name in ("run_id", "threads") if len(set(table[name])) > 1]
+    rows = [_readable_row(row, varying) for row in table.to_dict("records")]
     return pd.DataFrame(rows).fillna("")
 
 
@@ -62,14 +63,15 @@ def show(table: pd.DataFrame, console: Console, heading: str) -> None:
     console.print(closing_paragraph(table))
 
 
-def _readable_row(row: Row) -> dict[str, str]:
+def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:
     """Name the case by what is not usual; every ratio with its interval."""
     get = row.get
     return {
+        **{name: str(row[name]) for name in varying},
         "case": _case(row),
         "FPN ms": _number(get("fpn_s"), 1e3, 1),
         "+PANet ms": _number(get("panet_s"), 1e3, 1),
-        "adds ms": _number(get("difference_s"), 1e3, 2),
+        "adds ms": _difference(row),
         "ratio": _interval(row, "ratio"),
         "A/A": _interval(row, "aa_ratio"),
         "MACs": _number(get("macs_ratio"), 1, 3),
@@ -89,6 +91,13 @@ def _case(row: Row) -> str:
         unusual.append("compiled" if row["compile_mode"] == "default" else row["compile_mode"])
     device = [] if row["device"] == "cpu" else [row["device"]]
     return " ".join([row["scope"], row["backbone"], size, *device, *unusual])
+
+
+def _difference(row: Row) -> str:
+    value, low, high = (row.get(f"difference_s{bound}") for bound in ("", "_low", "_high"))
+    if low is None or high is None or pd.isna(low):
+        return _number(value, 1e3, 2)
+    return f"{_number(value, 1e3, 2)} ±{(high - low) / 2 * 1e3:.2f}"
 
 
 def _number(value: float | None, factor: float, digits: int) -> str:

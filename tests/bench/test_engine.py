@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench import journal, stats
-from bench.engine import SERVERS, Engine, Plan, preload, rounds_per_replicate
+from bench.engine import Engine, Plan, preload, rounds_per_replicate
 from bench.journal import Entries, Journal
 from bench.launcher import Failure, Outcome
 from bench.records import CaseResult, Status
@@ -26,6 +26,7 @@ class Machine:
         spread: of the log ratio between processes.
         busy: whether the machine is contended during the n-th replicate of all.
         fails: what becomes of a task, instead of a result.
+        seconds: how long a task takes.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Machine:
         spread: float = 0.0,
         busy: Callable[[int], bool] = lambda _: False,
         fails: Callable[[Task], Failure | None] = lambda _: None,
+        seconds: Callable[[Task], float] = lambda _: 2.0,
     ) -> None:
         self.now_s = 0.0
         self.tasks: list[Task] = []
@@ -40,10 +42,12 @@ class Machine:
         self._spread = spread
         self._busy = busy
         self._fails = fails
+        self._seconds = seconds
         self._random = random.Random(1)
 
     def run(self, task: Task, timeout_s: float) -> Outcome:
-        self.now_s += 2.0
+        elapsed_s = self._seconds(task)
+        self.now_s += elapsed_s
         replicates = sum(t.kind == "replicate" for t in self.tasks)
         self.tasks.append(task)
         failure = self._fails(task)
@@ -57,7 +61,7 @@ class Machine:
             server=task.server,
             first_round=task.first_round,
             rounds_s=rounds(ratio, count=task.rounds),
-            elapsed_s=2.0,
+            elapsed_s=elapsed_s,
             contended=self._busy(replicates),
         )
 
@@ -114,11 +118,21 @@ def test_cases_take_turns(tmp_path: Path) -> None:
         assert set(measured[turn : turn + 2]) == {case.case_id for case in TWO}
 
 
-def test_replicates_of_the_first_stage_come_from_different_servers(tmp_path: Path) -> None:
-    machine = Machine()
+def test_no_two_replicates_of_a_case_come_from_one_server(tmp_path: Path) -> None:
+    machine = Machine(spread=0.02, busy=lambda number: number % 3 == 0)
     run(machine, tmp_path / "run")
-    servers = Counter(t.server for t in machine.tasks if t.case == TWO[0] and t.kind == "replicate")
-    assert servers == dict.fromkeys(range(SERVERS), 1)
+    for measured in TWO:
+        servers = [t.server for t in machine.tasks if t.case == measured and t.kind == "replicate"]
+        assert len(servers) > stats.FIRST_STAGE
+        assert len(set(servers)) == len(servers)
+
+
+def test_case_that_no_longer_fits_leaves_the_budget_to_the_others(tmp_path: Path) -> None:
+    slow = TWO[0].case_id
+    machine = Machine(spread=0.2, seconds=lambda task: 30.0 if task.case.case_id == slow else 2.0)
+    results = run(machine, tmp_path / "run", budget_s=100.0)
+    assert len(results[0].replicates) < len(results[1].replicates)
+    assert 97.0 < machine.now_s <= 100.0
 
 
 def test_noisy_case_gets_as_many_replicates_as_it_needs(tmp_path: Path) -> None:

@@ -9,14 +9,29 @@ from bench.errors import BenchError
 
 
 @pytest.mark.parametrize(
-    ("quota", "cores"), [("max 100000", 4), ("150000 100000", 1), ("250000 100000", 2), (None, 4)]
+    ("files", "cores"),
+    [
+        ({}, 4),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000\n"}, 4),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000\n"}, 1),
+        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/cpu.max": "250000 100000\n"}, 2),
+        (
+            {
+                "proc/self/cgroup": "4:memory:/x\n3:cpu,cpuacct:/job\n",
+                "sys/fs/cgroup/cpu/job/cpu.cfs_quota_us": "300000\n",
+                "sys/fs/cgroup/cpu/job/cpu.cfs_period_us": "100000\n",
+            },
+            3,
+        ),
+    ],
 )
 def test_cores_respect_affinity_and_quota(
-    quota: str | None, cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: dict[str, str], cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
-    if quota is not None:
-        (tmp_path / "cpu.max").write_text(quota)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
     assert environment.usable_cores(tmp_path) == cores
 
 
@@ -41,6 +56,10 @@ def test_resume_is_refused_naming_what_differs() -> None:
     runs.refuse_other("run", header, header | {"commit": "b"})
     with pytest.raises(BenchError, match="the environment and the axes differ"):
         runs.refuse_other("run", header, header | {"environment": "x", "cases": "y"})
+    before = header | {"environment": {"cpu": 1, "os": 2}}
+    now = header | {"environment": {"cpu": 3, "os": 2, "torch": 4}}
+    with pytest.raises(BenchError, match=r"the environment \(cpu, torch\) differ"):
+        runs.refuse_other("run", before, now)
 
 
 def test_runs_are_found_by_their_name_and_latest(tmp_path: Path) -> None:

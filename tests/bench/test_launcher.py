@@ -99,9 +99,9 @@ def test_server_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 def test_timed_tasks_go_to_the_server_they_name(tmp_path: Path) -> None:
-    launcher = ServerLauncher(tmp_path, [], server_ids=(4, 5))
+    launcher = ServerLauncher(tmp_path, [], at_once=2)
     try:
-        for server_id in (5, 4):
+        for server_id in (4, 5, 6):
             asked = task(tmp_path, "replicate", rounds=1, server=server_id)
             outcome = launcher.run(asked, 120)
             assert isinstance(outcome, Replicate)

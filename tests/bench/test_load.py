@@ -8,13 +8,15 @@ from bench import load
 from bench.load import Reading
 from tests.bench.factories import CALM
 
-STAT = "cpu  100 0 50 900 10 5 5 20 0 0\ncpu0 1 2 3\n"
+STAT = "cpu  100 0 50 900 10 5 5 20 0 0\ncpu0 1 2 3\ncpu1 1 2 3\nintr 5\n"
 
 
-def machine(folder: Path, stat: str = STAT, waited_us: int = 2_000_000) -> Reading:
-    (folder / "pressure").mkdir(parents=True, exist_ok=True)
-    (folder / "stat").write_text(stat)
-    (folder / "pressure" / "cpu").write_text(f"some avg10=0.00 total={waited_us}\nfull total=0\n")
+def machine(folder: Path) -> Reading:
+    (folder / "stat").write_text(STAT)
+    for thread, waited_ns in ((1, 1_500_000_000), (2, 500_000_000)):
+        (folder / "self" / "task" / str(thread)).mkdir(parents=True)
+        schedstat = folder / "self" / "task" / str(thread) / "schedstat"
+        schedstat.write_text(f"9000 {waited_ns} 77\n")
     (folder / "cpu.stat").write_text("usage_usec 5\nthrottled_usec 3000000\n")
     return load.read(proc=folder, cgroup=folder)
 
@@ -25,7 +27,7 @@ def test_counters_are_read_from_proc_and_cgroup(
     monkeypatch.setattr("os.sysconf", lambda _: 100)
     reading = machine(tmp_path)
     assert reading.busy_s == 1.6
-    assert reading.stolen_s == 0.2
+    assert reading.stolen_s == 0.1
     assert reading.waited_s == 2.0
     assert reading.throttled_s == 3.0
 
@@ -54,6 +56,7 @@ def test_foreign_time_is_what_others_used() -> None:
     [
         ({}, 2, False),
         ({"waited_s": 0.05}, 2, False),
+        ({"waited_s": 0.5}, 4, False),
         ({"waited_s": 0.5}, 2, True),
         ({"stolen_s": 0.3}, 2, True),
         ({"throttled_s": 0.3}, 2, True),

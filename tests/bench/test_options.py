@@ -34,7 +34,7 @@ NOT_GIVEN: dict[str, str | None] = dict.fromkeys(
         ("budget", "0m", "--budget '0m'"),
         ("timeout", "-1s", "--timeout '-1s'"),
         ("seed", "x", "--seed 'x'"),
-        ("images", "/no/such/folder", "no such folder; name one with pictures"),
+        ("images", "/no/such/folder", "no readable picture there; name a folder with some"),
     ],
 )
 def test_wrong_option_is_refused_with_a_sentence(name: str, text: str, sentence: str) -> None:

@@ -10,15 +10,16 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from bench.records import TRACED_ARMS
 from bench.task import Task
-from bench.trace import ACTIVE_STEPS, write_traces
+from bench.trace import ACTIVE_STEPS, write_trace
 from tests.bench.factories import case
 
 pytest.importorskip("torch_tb_profiler", reason="an extra; make test installs it")
@@ -32,7 +33,9 @@ def log_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_dir = tmp_path_factory.mktemp("run")
     folder = run_dir / "traces" / CASE.case_id
     scratch = tmp_path_factory.mktemp("scratch")
-    write_traces(Task("trace", CASE, 0, str(scratch), None, trace_dir=str(folder)))
+    for arm in TRACED_ARMS:
+        where = str(folder / arm)
+        write_trace(Task("trace", CASE, 0, str(scratch), None, arm=arm, trace_dir=where))
     return run_dir
 
 
@@ -58,8 +61,8 @@ def routes(log_dir: Path) -> Iterator[str]:
         process.wait()
 
 
-def get(url: str) -> Any:
-    """Ask until the server is up and has loaded the runs."""
+def get(url: str, loaded: Callable[[Any], bool] = bool) -> Any:
+    """Ask until the server is up and has loaded what is asked for."""
     end_s = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < end_s:
         with (
@@ -67,24 +70,25 @@ def get(url: str) -> Any:
             urllib.request.urlopen(url, timeout=30) as response,  # noqa: S310 - loopback
         ):
             answer = json.loads(response.read())
-            if not (isinstance(answer, dict) and answer.get("loading")):
+            if loaded(answer):
                 return answer
     raise AssertionError(f"{url} did not answer")
 
 
 def test_arms_stand_side_by_side_as_runs(routes: str) -> None:
-    runs = get(f"{routes}/runs")["runs"]
+    runs = get(f"{routes}/runs", lambda answer: len(answer["runs"]) == 2)["runs"]
     assert {Path(run).name for run in runs} == {"fpn", "panet"}
     assert all(CASE.case_id in run for run in runs)
 
 
 @pytest.mark.parametrize("arm", ["fpn", "panet"])
 def test_steps_and_operators_have_time(routes: str, arm: str) -> None:
-    (run,) = [run for run in get(f"{routes}/runs")["runs"] if Path(run).name == arm]
+    runs = get(f"{routes}/runs", lambda answer: len(answer["runs"]) == 2)["runs"]
+    (run,) = [run for run in runs if Path(run).name == arm]
     at = f"run={quote(run)}"
     assert "Overview" in get(f"{routes}/views?{at}")
     (worker,) = get(f"{routes}/workers?{at}&view=Overview")
-    spans = get(f"{routes}/spans?{at}&worker={quote(worker)}") or [""]
+    spans = get(f"{routes}/spans?{at}&worker={quote(worker)}", lambda _: True) or [""]
     view = f"{at}&worker={quote(worker)}&span={quote(str(spans[0]))}"
     overview = get(f"{routes}/overview?{view}&view=Overview")
     assert len(overview["steps"]["rows"]) == ACTIVE_STEPS
