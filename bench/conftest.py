@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from bench import options, runs
 from bench.errors import BenchError
-from bench.records import ARMS, Status
+from bench.records import ARMS
 from bench.replay import REPLAY_CLOCK
 from bench.session import DEFAULT_TIMEOUT, Session, forecast, keep_copy, parse_request
 
@@ -166,13 +167,12 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say where the results are, and which cases have no sure number."""
+    """Say how the cases ended, and where the results are."""
     session = config.stash[SESSION]
     if not session.results:
         return
-    for result in session.results.values():
-        if result.status is not Status.OK:
-            terminalreporter.write_line(f"{result.status}: {result.case.case_id}: {result.reason}")
+    counts = Counter(result.status for result in session.results.values())
+    terminalreporter.write_line(", ".join(f"{n} {status}" for status, n in counts.items()))
     for case_id, reason in session.trace_failures.items():
         terminalreporter.write_line(f"no trace: {case_id}: {reason}")
     terminalreporter.write_line(f"results: {session.request.run_dir / runs.RESULTS}")

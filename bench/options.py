@@ -158,7 +158,7 @@ PRESETS = {
     ),
     "default": Preset(
         blocks=(
-            {"batch_sizes": "1,4", "channels_last": "off,on"},
+            {"batch_sizes": "1,2", "channels_last": "off,on"},
             {"resolutions": "320", "channels_last": "off,on"},
             {"resolutions": "640", "channels_last": "on"},
             {"compile": "default", "channels_last": "on"},

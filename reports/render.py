@@ -58,9 +58,17 @@ def show(table: pd.DataFrame, console: Console, heading: str) -> None:
     for values in text.itertuples(index=False):
         drawn.add_row(*(escape(str(value)) for value in values))
     console.print(drawn)
-    for row in table[table["status"] != Status.OK].to_dict("records"):
-        console.print(f"{row['status']}: {_case(row)}: {row['reason']}", style="dim", markup=False)
+    for line in reasons(table):
+        console.print(line, style="dim", markup=False, highlight=False)
     console.print(closing_paragraph(table))
+
+
+def reasons(table: pd.DataFrame) -> list[str]:
+    """Return why cases are not `ok`, a line per reason with the cases that it holds for."""
+    cases: dict[str, list[str]] = {}
+    for row in table[table["status"] != Status.OK].to_dict("records"):
+        cases.setdefault(f"{row['status']}: {row['reason']}", []).append(_case(row))
+    return [f"{reason} [{', '.join(named)}]" for reason, named in cases.items()]
 
 
 def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:

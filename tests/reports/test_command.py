@@ -22,7 +22,7 @@ def test_table_is_shown_and_written_beside_the_file(
     shown = capsys.readouterr().out
     assert "neck cnn b1 224 nchw" in shown
     assert "1.500 ±0.0%" in shown
-    assert "oom: neck cnn b64 224 nchw: no [bold]memory[/bold]" in shown
+    assert "oom: no [bold]memory[/bold] [neck cnn b64 224 nchw]" in shown
     assert "PANet adds 50 % to the time of the neck" in shown
     for name in ("cost.csv", "cost.parquet", "cost.md"):
         assert (tmp_path / name).is_file()
