@@ -163,7 +163,8 @@ PRESETS = {
             {"resolutions": "640", "channels_last": "on"},
             {"compile": "default", "channels_last": "on"},
             {"scopes": "model"},
-            {"scopes": "model", "backbones": "resnet50", "channels_last": "off,on"},
+            {"passes": "training", "channels_last": "on"},
+            {"scopes": "model", "backbones": "resnet50", "channels_last": "on"},
             {
                 "scopes": "model",
                 "backbones": "resnet50",
@@ -172,7 +173,7 @@ PRESETS = {
             },
         ),
         half_width="2%",
-        budget="4m",
+        budget="4.3m",
     ),
     "full": Preset(
         blocks=(

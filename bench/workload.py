@@ -1,5 +1,6 @@
 """From a case to its arms: networks with equal weights, inputs, and the call that is timed."""
 
+import copy
 import os
 import random
 from collections.abc import Callable, Sequence
@@ -83,8 +84,9 @@ def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]
 
     They are built in a random order, so that no arm always lies at the same place in memory.
     """
+    backbone = _seeded_backbone(task) if task.case.scope == "model" else None
     order = random.Random(f"{task.seed}-{task.index}").sample(ARMS, len(ARMS))  # noqa: S311 - no secret
-    arms = {arm: _build_arm(arm, task, inputs, compiled=compiled) for arm in order}
+    arms = {arm: _build_arm(arm, task, inputs, backbone, compiled=compiled) for arm in order}
     return {arm: arms[arm] for arm in ARMS}
 
 
@@ -100,18 +102,19 @@ def _fresh_inputs(task: Task) -> tuple[Outputs, str]:
     image, source = load_batch(case.batch_size, case.height_px, case.width_px, task.images_dir)
     if case.scope == "model":
         return (image,), source
-    torch.manual_seed(task.seed)
-    backbone = build_backbone(case.backbone).eval().to(case.device)
+    backbone = _seeded_backbone(task).eval().to(case.device)
     # One picture at a time: the maps are the same, and a large batch needs no more memory than one.
     with torch.inference_mode():
         maps = [tuple(c.cpu() for c in backbone(x[None].to(case.device))) for x in image]
     return tuple(torch.cat(level) for level in zip(*maps, strict=True)), source
 
 
-def _build_arm(name: str, task: Task, inputs: Outputs, *, compiled: bool) -> Arm:
+def _build_arm(
+    name: str, task: Task, inputs: Outputs, backbone: nn.Module | None, *, compiled: bool
+) -> Arm:
     case = task.case
-    torch.manual_seed(task.seed)  # before each: the same FPN and backbone in every arm
-    network = _network(name, case, inputs)
+    torch.manual_seed(task.seed)  # before each: the same FPN in every arm
+    network = _network(name, inputs, backbone)
     layout = torch.channels_last if case.channels_last else torch.contiguous_format
     network = network.to(case.device, torch_dtype(case.dtype)).to(memory_format=layout)
     network.train(case.pass_name == "training")
@@ -124,9 +127,15 @@ def _build_arm(name: str, task: Task, inputs: Outputs, *, compiled: bool) -> Arm
     return Arm(name, network, _training_step(forward), lambda: network.zero_grad(set_to_none=True))
 
 
-def _network(name: str, case: Case, inputs: Outputs) -> nn.Module:
-    if case.scope == "model":
-        return BackboneNeck(case.backbone, neck="panet" if name == "panet" else "fpn")
+def _seeded_backbone(task: Task) -> nn.Module:
+    torch.manual_seed(task.seed)
+    return build_backbone(task.case.backbone)
+
+
+def _network(name: str, inputs: Outputs, backbone: nn.Module | None) -> nn.Module:
+    if backbone is not None:
+        # Copied: drawing the weights of a backbone takes longer than timing it.
+        return BackboneNeck(copy.deepcopy(backbone), neck="panet" if name == "panet" else "fpn")
     return Neck([c.shape[1] for c in inputs], bottom_up=name == "panet")
 
 

@@ -34,9 +34,9 @@ def test_presets_and_defaults_are_named_as_they_are() -> None:
     for name in options.PRESETS:
         assert f"`{name}`" in README or f"`--preset {name}`" in README
     default = options.PRESETS[options.DEFAULT_PRESET]
-    assert (default.half_width, default.budget) == ("2%", "4m")
+    assert (default.half_width, default.budget) == ("2%", "4.3m")
     assert "`--half-width` (2 %\nof the ratio)" in README
-    assert "`--budget` (4 min" in README
+    assert "`--budget` (4.3 min" in README
 
 
 def test_every_dependency_has_its_reason() -> None:

@@ -49,7 +49,7 @@ def test_single_options_override_the_preset() -> None:
     request = parse_request(values, None, traces=False)
     assert {case.batch_size for case in request.cases} == {3}
     assert request.half_width == 0.005
-    assert request.budget_s == 240
+    assert request.budget_s == 258
 
 
 def test_default_preset_covers_what_make_bench_promises() -> None:
