@@ -19,6 +19,11 @@ Row = Mapping[Hashable, Any]
 
 LEFT = ("case", "status")
 
+UNDECIDED = (
+    "undecided (replicates measured/needed): the interval is right, but wider than asked; "
+    "raise --budget or --half-width"
+)
+
 NAMES = ("cost.csv", "cost.parquet", "cost.md")
 
 
@@ -67,8 +72,22 @@ def reasons(table: pd.DataFrame) -> list[str]:
     """Return why cases are not `ok`, a line per reason with the cases that it holds for."""
     cases: dict[str, list[str]] = {}
     for row in table[table["status"] != Status.OK].to_dict("records"):
-        cases.setdefault(f"{row['status']}: {row['reason']}", []).append(_case(row))
+        reason = UNDECIDED if _undecided(row) else f"{row['status']}: {row['reason']}"
+        cases.setdefault(reason, []).append(_case(row))
+    if UNDECIDED in cases:
+        cases[UNDECIDED] = [f"{len(cases[UNDECIDED])} of {len(table)} cases"]
     return [f"{reason} [{', '.join(named)}]" for reason, named in cases.items()]
+
+
+def _undecided(row: Row) -> bool:
+    return row["status"] == Status.UNDECIDED and not pd.isna(row.get("ratio"))
+
+
+def _status(row: Row) -> str:
+    if not _undecided(row):
+        return str(row["status"])
+    needed = row["replicates_needed"]
+    return f"undecided {row['replicates']:.0f}/{'?' if pd.isna(needed) else f'{needed:.0f}'}"
 
 
 def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:
@@ -85,7 +104,7 @@ def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:
         "MACs": _number(get("macs_ratio"), 1, 3),
         "adds MiB": _number(get("peak_difference_bytes"), 1 / 2**20, 1),
         "images/s": _number(get("panet_images_per_s"), 1, 1),
-        "status": str(row["status"]),
+        "status": _status(row),
     }
 
 

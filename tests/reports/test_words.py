@@ -44,15 +44,21 @@ def test_a_single_number_is_no_range(tmp_path: Path) -> None:
     assert "adds 50 % to the time" in text
 
 
-def test_unsure_cases_give_no_sentence_and_are_counted(tmp_path: Path) -> None:
+def test_contended_cases_give_no_sentence(tmp_path: Path) -> None:
+    text = closing_paragraph(table_of(tmp_path, measured(1.5, Status.CONTENDED)))
+    assert "PANet adds" not in text
+    assert "1 contended" in text
+
+
+def test_undecided_cases_speak_and_are_counted(tmp_path: Path) -> None:
     text = closing_paragraph(
         table_of(
             tmp_path,
-            measured(1.5, Status.UNDECIDED),
-            measured(1.5, Status.CONTENDED, batch_size=2),
+            measured(1.4, Status.UNDECIDED),
+            measured(1.9, Status.CONTENDED, batch_size=2),
         )
     )
-    assert "PANet adds" not in text
+    assert "PANet adds 40 % to the time of the neck" in text
     assert "No case reached the half-width" in text
     assert "1 undecided" in text
     assert "1 contended" in text
