@@ -123,7 +123,8 @@ class Engine:
                 if not turn:
                     break
                 for state in turn:
-                    self._replicate(state, server)
+                    if self._forecast_s(state) <= self._left_s():  # servers took time to start
+                        self._replicate(state, server)
         finally:
             self._launcher.close()
         return [result_of(state, self._plan.half_width) for state in self._states]

@@ -12,7 +12,7 @@ from rich.console import Console
 from reports import frames, render
 from reports.errors import ReportError
 
-TABLE_WIDTH = 140
+TABLE_WIDTH = 150
 """Characters that the table needs: a narrower terminal wraps lines, but loses no digit."""
 
 

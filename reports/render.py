@@ -41,7 +41,7 @@ def write(table: pd.DataFrame, folder: Path, heading: str) -> list[Path]:
         ReportError: the folder cannot be written.
     """
     csv, parquet, markdown = (folder / name for name in NAMES)
-    text = readable(table).to_markdown(index=False)
+    text = readable(table).to_markdown(index=False, disable_numparse=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         table.to_csv(csv, index=False)
