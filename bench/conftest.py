@@ -72,7 +72,9 @@ def measures(config: pytest.Config) -> bool:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test per case and arm."""
     pass_name = metafunc.function.__name__.removeprefix("test_")
-    cases = [c for c in metafunc.config.stash[SESSION].request.cases if c.pass_name == pass_name]
+    cases = [
+        c for c in metafunc.config.stash[SESSION].request.plan.cases if c.pass_name == pass_name
+    ]
     metafunc.parametrize(
         ("case_id", "arm"),
         [

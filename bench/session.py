@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,9 @@ from bench.task import Task
 
 @dataclass(frozen=True)
 class Request:
-    """The command line, parsed."""
+    """The command line, parsed: what to measure, and what to do around it."""
 
-    cases: tuple[Case, ...]
-    half_width: float
-    budget_s: float
-    timeout_s: float
-    seed: int
-    images_dir: str | None
+    plan: Plan
     traces: bool
     run_dir: Path
     resume: bool
@@ -50,8 +45,9 @@ class Session:
         Raises:
             BenchError: the run cannot be resumed, or its folder not written.
         """
-        chosen = tuple(case for case in self.request.cases if case.case_id in set(case_ids))
-        plan = self._plan(chosen)
+        asked = self.request.plan
+        chosen = tuple(case for case in asked.cases if case.case_id in set(case_ids))
+        plan = replace(asked, cases=chosen)
         self.run = runs.header(plan) | {"run_id": self.request.run_dir.name}
         log, entries = self._open_journal()
         self._scratch_dir.mkdir(exist_ok=True)
@@ -83,23 +79,11 @@ class Session:
     @property
     def _scratch_dir(self) -> Path:
         """Inputs and compiler caches: private to the run, and kept for ``--resume``."""
-        return self.request.run_dir / "scratch"
+        return Path(self.request.plan.scratch_dir)
 
     def document(self) -> dict[str, Any]:
         """Return the key ``panet`` of the result file."""
         return panet_key(self.run, list(self.results.values()))
-
-    def _plan(self, cases: tuple[Case, ...]) -> Plan:
-        request = self.request
-        return Plan(
-            cases=cases,
-            half_width=request.half_width,
-            budget_s=request.budget_s,
-            timeout_s=request.timeout_s,
-            seed=request.seed,
-            images_dir=request.images_dir,
-            scratch_dir=str(self._scratch_dir),
-        )
 
     def _open_journal(self) -> tuple[journal.Journal, journal.Entries]:
         folder = self.request.run_dir
@@ -116,13 +100,13 @@ class Session:
         task = Task(
             "trace",
             case,
-            self.request.seed,
+            self.request.plan.seed,
             str(self._scratch_dir),
-            self.request.images_dir,
+            self.request.plan.images_dir,
             arm=arm,
             trace_dir=str(self.request.run_dir / "traces" / case.case_id / arm),
         )
-        outcome = launcher.run(task, self.request.timeout_s)
+        outcome = launcher.run(task, self.request.plan.timeout_s)
         if isinstance(outcome, Failure):
             self.trace_failures[f"{case.case_id}, {arm}"] = outcome.reason
 
@@ -142,26 +126,27 @@ def parse_request(values: Mapping[str, str | None], resume: str | None, *, trace
     images_dir = values["images"]
     if images_dir is not None:
         options.check_images(images_dir)
-    return Request(
+    run_dir = runs.find_run_dir(runs_dir, resume) if resume else runs.new_run_dir(runs_dir)
+    plan = Plan(
         cases=options.sweep(preset, axes),
         half_width=options.parse_half_width(values["half_width"] or preset.half_width),
         budget_s=options.parse_duration("--budget", values["budget"] or preset.budget),
         timeout_s=options.parse_duration("--timeout", values["timeout"] or DEFAULT_TIMEOUT),
         seed=int(seed),
         images_dir=images_dir and str(Path(images_dir).resolve()),
-        traces=traces,
-        run_dir=runs.find_run_dir(runs_dir, resume) if resume else runs.new_run_dir(runs_dir),
-        resume=resume is not None,
+        scratch_dir=str(run_dir / "scratch"),
     )
+    return Request(plan, traces=traces, run_dir=run_dir, resume=resume is not None)
 
 
 def forecast(request: Request, cases: int) -> str:
     """Say how large the run is before it starts."""
-    compiled = sum(case.compile_mode != "off" for case in request.cases)
-    about_s = min(request.budget_s, cases * TYPICAL_CASE_S + compiled * TYPICAL_COMPILE_S)
+    plan = request.plan
+    compiled = sum(case.compile_mode != "off" for case in plan.cases)
+    about_s = min(plan.budget_s, cases * TYPICAL_CASE_S + compiled * TYPICAL_COMPILE_S)
     return (
-        f"{cases} cases, to ±{request.half_width:.2g} of the ratio: about {about_s / 60:.1f} min, "
-        f"at most {request.budget_s / 60:.1f} (--budget); run {request.run_dir.name}"
+        f"{cases} cases, to ±{plan.half_width:.2g} of the ratio: about {about_s / 60:.1f} min, "
+        f"at most {plan.budget_s / 60:.1f} (--budget); run {request.run_dir.name}"
     )
 
 

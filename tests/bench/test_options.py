@@ -47,9 +47,9 @@ def test_wrong_option_is_refused_with_a_sentence(name: str, text: str, sentence:
 def test_single_options_override_the_preset() -> None:
     values = {**NOT_GIVEN, "preset": "default", "batch_sizes": "3", "half_width": "0.5%"}
     request = parse_request(values, None, traces=False)
-    assert {case.batch_size for case in request.cases} == {3}
-    assert request.half_width == 0.005
-    assert request.budget_s == 258
+    assert {case.batch_size for case in request.plan.cases} == {3}
+    assert request.plan.half_width == 0.005
+    assert request.plan.budget_s == 258
 
 
 def test_default_preset_covers_what_make_bench_promises() -> None:
