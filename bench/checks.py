@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.capability import unsupported
 from bench.clock import synchronized, synchronizer, wall_s
 from bench.memory import peak_bytes
-from bench.records import ARMS, ArmFacts, Case, Finding, Status
+from bench.records import ArmFacts, Case, Finding, Status
 from bench.task import Task
 from bench.workload import Arm, Outputs, build_arms, make_inputs, use_compiler_cache
 
@@ -42,25 +42,36 @@ def check(task: Task) -> Finding:
     inputs, images = make_inputs(task)
     eager = build_arms(task, inputs, compiled=False)
     outputs, macs = _run_counted(eager)
-    check_same_work(task.case, outputs, macs)
+    check_same_work(task.case, task.arms, outputs, macs)
     compile_s: dict[str, float] = {}
     arms = eager
     if task.case.compile_mode != "off":
         arms = build_arms(task, inputs, compiled=True)
         compile_s = _compile_cold(task, arms, outputs)
     round_s = _round_s(task.case, arms)
-    facts = {
-        name: _facts(arms[name], macs[name], compile_s.get(name), task) for name in ("fpn", "panet")
-    }
-    facts["fpn_again"] = replace(facts["fpn"], compile_s=None)  # the same network
+    facts: dict[str, ArmFacts] = {}
+    for name, first in _first_of_its_kind(task.arms).items():
+        if name == first:
+            facts[name] = _facts(arms[name], macs[name], compile_s.get(name), task)
+        else:  # the same network; it finds in the cache what the first has put there
+            facts[name] = replace(facts[first], compile_s=None)
     return Finding(Status.OK, "", images, facts, round_s)
 
 
-def check_same_work(case: Case, outputs: Mapping[str, Outputs], macs: Mapping[str, int]) -> None:
+def _first_of_its_kind(arms: Mapping[str, str]) -> dict[str, str]:
+    """Return for every arm the first one that runs the same network."""
+    names = list(arms)
+    return {arm: next(x for x in names if arms[x] == arms[arm]) for arm in names}
+
+
+def check_same_work(
+    case: Case, arms: Mapping[str, str], outputs: Mapping[str, Outputs], macs: Mapping[str, int]
+) -> None:
     """Raise `MismatchError` unless the arms share what they should and differ where they should.
 
     Args:
         case: whose layout the outputs must have.
+        arms: which network each arm runs.
         outputs: of every arm, fine to coarse.
         macs: of the operators that every arm executed.
     """
@@ -68,13 +79,28 @@ def check_same_work(case: Case, outputs: Mapping[str, Outputs], macs: Mapping[st
         if not all(torch.isfinite(x).all() for x in maps):
             raise MismatchError(f"{arm} gives values that are not finite")
         check_layout(case, arm, maps)
-    if difference(outputs["fpn"], outputs["fpn_again"]) > tolerance(case):
-        raise MismatchError("fpn and fpn_again differ: they are to be the same network")
-    if difference(outputs["fpn"][:1], outputs["panet"][:1]) > tolerance(case):
+    for arm, first in _first_of_its_kind(arms).items():
+        if difference(outputs[first], outputs[arm]) > tolerance(case) or macs[first] != macs[arm]:
+            raise MismatchError(f"{first} and {arm} differ: they are to be the same network")
+    first_of = {arms[arm].partition("+")[0]: arm for arm in reversed(list(arms))}
+    for arm, recipe in arms.items():
+        network, slowdown, _ = recipe.partition("+")
+        if slowdown and network in first_of:
+            plain = outputs[first_of[network]]
+            if difference(plain, outputs[arm]) > tolerance(case):
+                raise MismatchError(f"{arm}: the slow-down changes what the network gives")
+    if {"fpn", "panet"} <= set(first_of):
+        fpn, panet = first_of["fpn"], first_of["panet"]
+        _check_bottom_up(case, outputs[fpn], outputs[panet])
+        if macs[panet] <= macs[fpn]:
+            raise MismatchError(f"executed MACs {dict(macs)}: the bottom-up path did not run")
+
+
+def _check_bottom_up(case: Case, p: Outputs, n: Outputs) -> None:
+    if difference(p[:1], n[:1]) > tolerance(case):
         raise MismatchError("p2 of fpn and n2 of panet differ: they are to share the FPN")
-    if macs["panet"] <= macs["fpn"] or macs["fpn"] != macs["fpn_again"]:
-        raise MismatchError(f"executed MACs {dict(macs)}: the bottom-up path did not run")
-    if any(torch.equal(p, n) or n.min() < 0 for p, n in _coarser(outputs)):
+    coarser = zip(p[1:], n[1:], strict=True)
+    if any(torch.equal(fine, fused) or fused.min() < 0 for fine, fused in coarser):
         raise MismatchError("n3..n5 are p3..p5, or negative: the bottom-up path did not run")
 
 
@@ -97,10 +123,6 @@ def difference(a: Outputs, b: Outputs) -> float:
 def tolerance(case: Case) -> float:
     """Return what rounding may change in the dtype of the case."""
     return TOLERANCE[case.dtype.removeprefix("amp-")]
-
-
-def _coarser(outputs: Mapping[str, Outputs]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    return list(zip(outputs["fpn"], outputs["panet"], strict=True))[1:]
 
 
 def _run_counted(arms: Mapping[str, Arm]) -> tuple[dict[str, Outputs], dict[str, int]]:
@@ -132,8 +154,7 @@ def _compile_cold(
             raise MismatchError(
                 f"compiled {name} differs from eager by {off:.1e} of its largest value"
             )
-    # fpn_again finds what fpn has just put into the cache: its first call is not a cold one.
-    return {arm: seconds[arm] for arm in ARMS if arm != "fpn_again"}
+    return seconds
 
 
 def first_calls(task: Task, arms: Mapping[str, Arm]) -> dict[str, float]:

@@ -7,19 +7,19 @@ servers' part of the spread is inside the interval.
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bench import stats
 from bench.journal import Entries, Journal
 from bench.launcher import Failure, Launcher
-from bench.records import Case, CaseResult, Finding, Replicate, Status
+from bench.records import COST_ARMS, Case, CaseResult, Finding, Replicate, Status
 from bench.task import Task
 
-REPLICATE_S = 0.9
-"""Of timed rounds per replicate: long enough for its start (0.3 s) to be cheap, short enough for
-many processes, which is what the interval lives on."""
+REPLICATE_S = 1.8
+"""Of timed rounds per replicate: long enough for its start (0.5 s, and its part of the server's) to
+be cheap, short enough for many processes, which is what the interval lives on."""
 
 BLOCK_ROUNDS = 6
 """All orders of three arms: a multiple keeps each replicate balanced by itself."""
@@ -47,6 +47,17 @@ class Plan:
     seed: int
     images_dir: str | None
     scratch_dir: str
+    arms: Mapping[str, str] = field(default_factory=lambda: dict(COST_ARMS))
+    """What takes turns in every case, and which network each arm runs."""
+    extra_arms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Case id -> further arms of that case alone."""
+    contrast: stats.Contrast = stats.COST
+    """Whose ratio the half-width is asked for."""
+    min_rounds: int = MIN_ROUNDS
+
+    def arms_of(self, case: Case) -> dict[str, str]:
+        """Return the arms of a case and what each runs."""
+        return {**self.arms, **self.extra_arms.get(case.case_id, {})}
 
 
 @dataclass
@@ -56,14 +67,17 @@ class CaseState:
     case: Case
     finding: Finding | None = None
     replicates: list[Replicate] = field(default_factory=list)
-    log_ratios: list[float] = field(default_factory=list)
-    """One per calm replicate."""
+    contrast: stats.Contrast = stats.COST
 
-    def add(self, replicate: Replicate) -> None:
-        """Take in a replicate."""
-        self.replicates.append(replicate)
-        if not replicate.contended:
-            self.log_ratios.append(stats.log_ratio(replicate.rounds_s, "panet"))
+    @property
+    def calm(self) -> list[Replicate]:
+        """The replicates that were not disturbed."""
+        return [replicate for replicate in self.replicates if not replicate.contended]
+
+    @property
+    def log_ratios(self) -> list[float]:
+        """One per calm replicate."""
+        return [stats.log_ratio(replicate.rounds_s, self.contrast) for replicate in self.calm]
 
     def missing(self, half_width: float) -> int:
         """Return how many calm replicates are still needed, as far as one can tell by now."""
@@ -72,6 +86,10 @@ class CaseState:
         first_stage = self.log_ratios[: stats.FIRST_STAGE]
         needed = stats.replicates_needed(first_stage, half_width) or stats.FIRST_STAGE
         return max(0, needed - len(self.log_ratios))
+
+
+Need = Callable[[CaseState], int]
+"""How many calm replicates a case still needs, as far as one can tell by now."""
 
 
 class Engine:
@@ -107,33 +125,53 @@ class Engine:
         self._watch = watch
         self._end_s = clock() + plan.budget_s
         known = entries or Entries({})
-        self._first_server = first_server(known)
-        self._states = [CaseState(c, known.findings.get(c.case_id)) for c in plan.cases]
-        for state in self._states:
-            for replicate in known.replicates.get(state.case.case_id, ()):
-                state.add(replicate)
+        self._next_server = first_server(known)
+        self.states = [
+            CaseState(
+                case,
+                known.findings.get(case.case_id),
+                list(known.replicates.get(case.case_id, ())),
+                plan.contrast,
+            )
+            for case in plan.cases
+        ]
+        self._need: Need = lambda state: state.missing(plan.half_width)
 
     def run(self) -> list[CaseResult]:
         """Check, take turns, and return every case with its status."""
         try:
-            for state in self._states:
-                self._check(state)
-            for server in itertools.count(self._first_server):
-                turn = self._affordable()
-                if not turn:
-                    break
-                for state in turn:
-                    if self._forecast_s(state) <= self._left_s():  # servers took time to start
-                        self._replicate(state, server)
+            self.check()
+            self.take_turns(self._need)
         finally:
-            self._launcher.close()
-        return [result_of(state, self._plan.half_width) for state in self._states]
+            self.close()
+        return [result_of(state, self._plan.half_width) for state in self.states]
+
+    def check(self) -> None:
+        """Check every case that was not checked yet."""
+        for state in self.states:
+            self._check(state)
+
+    def take_turns(self, need: Need) -> None:
+        """Measure replicates, turn by turn, until no case needs more or the budget is spent."""
+        self._need = need
+        for server in itertools.count(self._next_server):
+            turn = self._affordable()
+            if not turn:
+                break
+            self._next_server = server + 1
+            for state in turn:
+                if self._forecast_s(state) <= self._left_s():  # servers took time to start
+                    self._replicate(state, server)
+
+    def close(self) -> None:
+        """End the processes."""
+        self._launcher.close()
 
     def _check(self, state: CaseState) -> None:
         if state.finding is not None or self._left_s() <= 0:
             return
         self._tell(state, "checking")
-        task = Task("check", state.case, **self._common)
+        task = Task("check", state.case, **self._common, arms=self._plan.arms_of(state.case))
         outcome = self._launcher.run(task, self._plan.timeout_s)
         if isinstance(outcome, Failure):
             # Stored as a finding, so that a resumed run does not try again what cannot work.
@@ -146,8 +184,8 @@ class Engine:
         """Return the cases of the next turn: the widest first, as many as fit into the budget."""
         left_s = self._left_s()
         turn = []
-        for state in sorted(self._states, key=self._urgency, reverse=True):
-            forecast_s = self._forecast_s(state) if state.missing(self._plan.half_width) else None
+        for state in sorted(self.states, key=self._urgency, reverse=True):
+            forecast_s = self._forecast_s(state) if self._need(state) else None
             if forecast_s is not None and forecast_s <= left_s:
                 left_s -= forecast_s
                 turn.append(state)
@@ -155,8 +193,7 @@ class Engine:
 
     def _urgency(self, state: CaseState) -> tuple[bool, int]:
         """First the cases without a complete first stage, then by what they lack."""
-        missing = state.missing(self._plan.half_width)
-        return len(state.log_ratios) < stats.FIRST_STAGE, missing
+        return len(state.calm) < stats.FIRST_STAGE, self._need(state)
 
     def _replicate(self, state: CaseState, server: int) -> None:
         self._tell(state, self._running_estimate(state))
@@ -164,6 +201,7 @@ class Engine:
             "replicate",
             state.case,
             **self._common,
+            arms=self._plan.arms_of(state.case),
             index=len(state.replicates),
             server=server,
             first_round=sum(replicate.round_count for replicate in state.replicates),
@@ -176,12 +214,12 @@ class Engine:
             self._journal.add_finding(state.case.case_id, state.finding)
             return
         assert isinstance(outcome, Replicate)  # noqa: S101 - what a replicate gives
-        state.add(outcome)
+        state.replicates.append(outcome)
         self._journal.add_replicate(state.case.case_id, outcome)
 
     def _rounds(self, state: CaseState) -> int:
         assert state.finding is not None  # noqa: S101 - only checked cases are measured
-        return rounds_per_replicate(state.finding.round_s)
+        return rounds_per_replicate(state.finding.round_s, self._plan.min_rounds)
 
     def _forecast_s(self, state: CaseState) -> float:
         """Return about how long the next replicate takes."""
@@ -194,20 +232,17 @@ class Engine:
         return self._end_s - self._clock()
 
     def _tell(self, state: CaseState, doing: str) -> None:
-        missing = [
-            s.missing(self._plan.half_width) if s.finding else stats.FIRST_STAGE
-            for s in self._states
-        ]
-        done = sum(len(s.replicates) for s in self._states)
+        missing = [self._need(s) if s.finding else stats.FIRST_STAGE for s in self.states]
+        done = sum(len(s.replicates) for s in self.states)
         forecast_s = sum(
             count * (s.replicates[-1].elapsed_s if s.replicates else REPLICATE_S)
-            for count, s in zip(missing, self._states, strict=True)
+            for count, s in zip(missing, self.states, strict=True)
         )
         left_s = max(0.0, min(self._left_s(), forecast_s))
         self._watch.update(state.case.case_id, doing, left_s, done / max(1, done + sum(missing)))
 
     def _running_estimate(self, state: CaseState) -> str:
-        if not state.log_ratios:
+        if not state.calm:
             return "measuring"
         estimate = stats.stein_interval(state.log_ratios)
         width = "" if estimate.high is None else f" ±{estimate.high - estimate.value:.1%}"
@@ -220,11 +255,11 @@ def first_server(entries: Entries) -> int:
     return 1 + max(used, default=-1)
 
 
-def rounds_per_replicate(round_s: float | None) -> int:
+def rounds_per_replicate(round_s: float | None, min_rounds: int = MIN_ROUNDS) -> int:
     """Return how many rounds fill a replicate, in whole blocks of orders where several fit."""
-    count = round(REPLICATE_S / round_s) if round_s else MIN_ROUNDS
+    count = round(REPLICATE_S / round_s) if round_s else min_rounds
     if count < BLOCK_ROUNDS:
-        return max(MIN_ROUNDS, count)
+        return max(min_rounds, count)
     return round(count / BLOCK_ROUNDS) * BLOCK_ROUNDS
 
 
@@ -242,7 +277,7 @@ def _status(state: CaseState, half_width: float) -> tuple[Status, str]:
     missing = state.missing(half_width)
     if not missing:
         return Status.OK, ""
-    calm = len(state.log_ratios)
+    calm = len(state.calm)
     busy = len(state.replicates) - calm
     if busy > calm:
         return Status.CONTENDED, (

@@ -175,6 +175,11 @@ PRESETS = {
         half_width="2%",
         budget="4.3m",
     ),
+    "cells": Preset(
+        blocks=({"batch_sizes": "1,2", "resolutions": "224,320", "channels_last": "off,on"},),
+        half_width="1%",
+        budget="4m",
+    ),
     "full": Preset(
         blocks=(
             {
@@ -193,6 +198,11 @@ PRESETS = {
     ),
 }
 DEFAULT_PRESET = "default"
+
+GRID = Preset(
+    blocks=({},), half_width=PRESETS["default"].half_width, budget=PRESETS["default"].budget
+)
+"""What single options start from: exactly the grid that they span, and no more."""
 
 
 def parse_list(axis: Axis, text: str) -> tuple[Any, ...]:
@@ -228,8 +238,10 @@ def check_images(folder: str) -> None:
     load_batch(1, MIN_SIDE_PX, MIN_SIDE_PX, folder)
 
 
-def find_preset(name: str) -> Preset:
-    """Return a preset by its name."""
+def choose_preset(name: str | None, overrides: Mapping[str, str]) -> Preset:
+    """Return the preset of that name; without one the plain grid if axes are given."""
+    if name is None:
+        return GRID if overrides else PRESETS[DEFAULT_PRESET]
     if name not in PRESETS:
         near = difflib.get_close_matches(name, PRESETS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(PRESETS)}"

@@ -14,9 +14,11 @@ from typing import Any, Self
 SCHEMA = 1
 SCHEMA_HISTORY = {1: "first: cases, replicates with raw rounds, facts per arm, cost per case"}
 
-ARMS = ("fpn", "panet", "fpn_again")
-"""Compared within a case: FPN, FPN + bottom-up path, and FPN again (the A/A arm)."""
+COST_ARMS = {"fpn": "fpn", "panet": "panet", "fpn_again": "fpn"}
+"""Compared within a case, and what each arm runs: FPN, FPN + bottom-up path, and FPN again (the A/A
+arm)."""
 
+ARMS = tuple(COST_ARMS)
 
 TRACED_ARMS = ("fpn", "panet")
 """What a profile shows; the A/A arm would show ``fpn`` once more."""

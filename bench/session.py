@@ -117,8 +117,8 @@ def parse_request(values: Mapping[str, str | None], resume: str | None, *, trace
     Raises:
         BenchError: naming the option, what is wrong with it, and what would be right.
     """
-    preset = options.find_preset(values["preset"] or options.DEFAULT_PRESET)
     axes = {name: text for name in options.AXES if (text := values[name]) is not None}
+    preset = options.choose_preset(values["preset"], axes)
     runs_dir = Path(values["run_dir"]) if values["run_dir"] else runs.RUNS_DIR
     seed = values["seed"] or "0"
     if not (seed.isascii() and seed.isdigit()):

@@ -5,6 +5,7 @@ independent, so they are reduced to their median and never pooled.
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +17,9 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 
+POWER = 0.95
+"""Of the smallest detectable change: found in 19 cases of 20."""
+
 FIRST_STAGE = 5
 """Replicates before anyone looks at their spread. Fewer make Stein's interval wide (t of 4 degrees
 of freedom is 2.8, of 3 it is 3.2), more cost time in calm cases."""
@@ -25,6 +29,21 @@ MIN_FOR_INTERVAL = 3
 
 Floats = NDArray[np.float64]
 Rounds = Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Which arms are compared with which; several arms of a side are turns of the same network."""
+
+    arms: tuple[str, ...]
+    baselines: tuple[str, ...]
+
+
+COST = Contrast(("panet",), ("fpn", "fpn_again"))
+"""Both turns of FPN are the baseline: a third less variance than with one of them (measured)."""
+
+NOISE = Contrast(("fpn_again",), ("fpn",))
+"""The same network twice: the A/A ratio."""
 
 
 @dataclass(frozen=True)
@@ -50,21 +69,26 @@ class Cost:
     """Half of the ratio's interval, relative to the ratio."""
     replicates_needed: int | None
     """For the half-width that was asked for; `None` before the first stage is complete."""
+    detectable_ratio: float | None
+    """The smallest change of the ratio that two runs such as this one would tell apart."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)
 
 
-def log_ratio(rounds: Rounds, arm: str, baseline: str = "fpn") -> float:
+def log_ratio(rounds: Rounds, contrast: Contrast = COST) -> float:
     """Return the median over rounds of log(arm / baseline); within a round drift cancels."""
-    ratios = np.asarray(rounds[arm], float) / np.asarray(rounds[baseline], float)
-    return float(np.median(np.log(ratios)))
+    pairs = itertools.product(contrast.arms, contrast.baselines)
+    logs = [np.log(np.asarray(rounds[a], float) / np.asarray(rounds[b], float)) for a, b in pairs]
+    return float(np.median(logs))
 
 
-def difference_s(rounds: Rounds, arm: str, baseline: str = "fpn") -> float:
+def difference_s(rounds: Rounds, contrast: Contrast = COST) -> float:
     """Return the median over rounds of arm - baseline, in seconds."""
-    return float(np.median(np.asarray(rounds[arm], float) - np.asarray(rounds[baseline], float)))
+    pairs = itertools.product(contrast.arms, contrast.baselines)
+    differences = [np.asarray(rounds[a], float) - np.asarray(rounds[b], float) for a, b in pairs]
+    return float(np.median(differences))
 
 
 def stein_interval(values: Sequence[float], first_stage: int = FIRST_STAGE) -> Estimate:
@@ -82,6 +106,34 @@ def stein_interval(values: Sequence[float], first_stage: int = FIRST_STAGE) -> E
     half = _t_quantile(min(count, first_stage)) * _first_stage_sd(sample, first_stage)
     half /= math.sqrt(count)
     return Estimate(mean, mean - half, mean + half)
+
+
+def ratio_interval(log_ratios: Sequence[float], first_stage: int = FIRST_STAGE) -> Estimate:
+    """Return the ratio of replicates' log ratios with its 95 % interval."""
+    return _exp(stein_interval(log_ratios, first_stage))
+
+
+def detectable_ratio(
+    log_ratios: Sequence[float], confidence: float = CONFIDENCE, runs: int = 1
+) -> float | None:
+    """Return the smallest change (0.02: by 2 %) that replicates such as these find 19 times of 20.
+
+    Args:
+        log_ratios: one per replicate.
+        confidence: of the two-sided test that has to find it.
+        runs: 1 for a change within these replicates, 2 for one between two such runs.
+
+    Returns:
+        `None` with fewer than `MIN_FOR_INTERVAL` replicates.
+    """
+    count = len(log_ratios)
+    if count < MIN_FOR_INTERVAL:
+        return None
+    error = float(np.std(log_ratios, ddof=1)) * math.sqrt(runs / count)
+    quantiles = sum(
+        float(stats.t.ppf(p, runs * (count - 1))) for p in (0.5 + confidence / 2, POWER)
+    )
+    return math.expm1(quantiles * error)
 
 
 def replicates_needed(
@@ -110,8 +162,8 @@ def cost(replicates: Sequence[Rounds], half_width: float) -> Cost | None:
     """
     if not replicates:
         return None
-    ratios = [log_ratio(rounds, "panet") for rounds in replicates]
-    ratio = _exp(stein_interval(ratios))
+    ratios = [log_ratio(rounds) for rounds in replicates]
+    ratio = ratio_interval(ratios)
     half_width_ratio = None
     if ratio.low is not None and ratio.high is not None:
         half_width_ratio = (ratio.high - ratio.low) / 2 / ratio.value
@@ -119,10 +171,11 @@ def cost(replicates: Sequence[Rounds], half_width: float) -> Cost | None:
         replicates=len(replicates),
         rounds=sum(len(rounds["fpn"]) for rounds in replicates),
         ratio=ratio,
-        difference_s=stein_interval([difference_s(rounds, "panet") for rounds in replicates]),
-        aa_ratio=_exp(stein_interval([log_ratio(rounds, "fpn_again") for rounds in replicates])),
+        difference_s=stein_interval([difference_s(rounds) for rounds in replicates]),
+        aa_ratio=_exp(stein_interval([log_ratio(rounds, NOISE) for rounds in replicates])),
         half_width_ratio=half_width_ratio,
         replicates_needed=replicates_needed(ratios, half_width),
+        detectable_ratio=detectable_ratio(ratios, runs=2),
     )
 
 

@@ -1,10 +1,10 @@
 """What the engine asks of a worker process, and how it is written down. Standard library only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from bench.records import Case
+from bench.records import COST_ARMS, Case
 
 Kind = Literal["check", "replicate", "trace"]
 
@@ -19,6 +19,8 @@ class Task:
     scratch_dir: str
     """Private to the run: inputs made once, and the compiler's caches."""
     images_dir: str | None
+    arms: Mapping[str, str] = field(default_factory=lambda: dict(COST_ARMS))
+    """What takes turns, and which network each arm runs (`bench.workload.NETWORKS`)."""
     index: int = 0
     """Of the replicate within its case."""
     server: int = 0
@@ -26,7 +28,7 @@ class Task:
     first_round: int = 0
     rounds: int = 0
     arm: str = ""
-    """The one that is traced; checks and replicates run all of them."""
+    """The one that is traced; checks and replicates run all of `arms`."""
     trace_dir: str = ""
 
     @classmethod

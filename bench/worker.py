@@ -22,7 +22,7 @@ from bench.checks import CompileError, MismatchError, check, first_calls
 from bench.environment import usable_cores
 from bench.errors import BenchError
 from bench.orders import orders
-from bench.records import ARMS, Case, Replicate, Status
+from bench.records import Case, Replicate, Status
 from bench.rounds import run_rounds, warm_up
 from bench.task import Task
 from bench.workload import build_arms, make_inputs
@@ -75,7 +75,7 @@ def _replicate(task: Task, start_s: float) -> dict[str, Any]:
     arms = build_arms(task, inputs, compiled=compiled)
     compile_s = first_calls(task, arms) if compiled else None
     warm_up(arms, device)
-    turns = orders(ARMS, f"{task.seed}-{case.case_id}", task.first_round, task.rounds)
+    turns = orders(tuple(arms), f"{task.seed}-{case.case_id}", task.first_round, task.rounds)
     before = load.read()
     rounds = run_rounds(arms, turns, device)
     machine = load.between(before, load.read())

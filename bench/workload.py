@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.images import load_batch
-from bench.records import ARMS, Case
+from bench.records import Case
+from bench.slowdown import Alone, Slowdown, Slowed
 from bench.task import Task
 from panet import FPN, BackboneNeck, PANet
 from panet.backbone import build_backbone
@@ -34,12 +35,12 @@ class Arm:
 
 
 class Neck(nn.Module):
-    """FPN, with or without the bottom-up path: c2..c5 -> p2..p5 or n2..n5."""
+    """FPN and bottom-up path: c2..c5 -> n2..n5; p2..p5 where ``panet`` is taken away."""
 
-    def __init__(self, in_channels: Sequence[int], *, bottom_up: bool) -> None:
+    def __init__(self, in_channels: Sequence[int]) -> None:
         super().__init__()
         self.fpn = FPN(in_channels)
-        self.panet = PANet(self.fpn.out_channels, len(in_channels)) if bottom_up else None
+        self.panet: PANet | None = PANet(self.fpn.out_channels, len(in_channels))
 
     def forward(self, *c: Tensor) -> Outputs:
         """Take c2..c5 of ``in_channels``; return one map per level with 256 channels."""
@@ -82,17 +83,19 @@ def make_inputs(task: Task) -> tuple[Outputs, str]:
 def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]:
     """Return the arms of the case, with equal weights in memory of their own.
 
-    They are built in a random order, so that no arm always lies at the same place in memory.
+    The weights are drawn once, which takes as long as many a round, and copied in a random order,
+    so that no arm always lies at the same place in memory.
     """
-    backbone = _seeded_backbone(task) if task.case.scope == "model" else None
-    order = random.Random(f"{task.seed}-{task.index}").sample(ARMS, len(ARMS))  # noqa: S311 - no secret
-    arms = {arm: _build_arm(arm, task, inputs, backbone, compiled=compiled) for arm in order}
-    return {arm: arms[arm] for arm in ARMS}
+    whole = _whole_network(task, inputs)
+    order = list(task.arms)
+    random.Random(f"{task.seed}-{task.index}").shuffle(order)  # noqa: S311 - no secret
+    arms = {arm: _build_arm(arm, whole, task, inputs, compiled=compiled) for arm in order}
+    return {arm: arms[arm] for arm in task.arms}
 
 
 def use_compiler_cache(task: Task, arm: str) -> None:
     """Point the compiler's disk caches to a folder private to run, case and network."""
-    folder = Path(task.scratch_dir) / "compiled" / task.case.case_id / arm.removesuffix("_again")
+    folder = Path(task.scratch_dir) / "compiled" / task.case.case_id / task.arms.get(arm, arm)
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
     os.environ["TRITON_CACHE_DIR"] = str(folder / "triton")
 
@@ -110,11 +113,10 @@ def _fresh_inputs(task: Task) -> tuple[Outputs, str]:
 
 
 def _build_arm(
-    name: str, task: Task, inputs: Outputs, backbone: nn.Module | None, *, compiled: bool
+    name: str, whole: Neck | BackboneNeck, task: Task, inputs: Outputs, *, compiled: bool
 ) -> Arm:
     case = task.case
-    torch.manual_seed(task.seed)  # before each: the same FPN in every arm
-    network = _network(name, inputs, backbone)
+    network = _network(task.arms[name], whole, inputs)
     layout = torch.channels_last if case.channels_last else torch.contiguous_format
     network = network.to(case.device, torch_dtype(case.dtype)).to(memory_format=layout)
     network.train(case.pass_name == "training")
@@ -132,11 +134,28 @@ def _seeded_backbone(task: Task) -> nn.Module:
     return build_backbone(task.case.backbone)
 
 
-def _network(name: str, inputs: Outputs, backbone: nn.Module | None) -> nn.Module:
-    if backbone is not None:
-        # Copied: drawing the weights of a backbone takes longer than timing it.
-        return BackboneNeck(copy.deepcopy(backbone), neck="panet" if name == "panet" else "fpn")
-    return Neck([c.shape[1] for c in inputs], bottom_up=name == "panet")
+def _whole_network(task: Task, inputs: Outputs) -> Neck | BackboneNeck:
+    if task.case.scope == "model":
+        return BackboneNeck(_seeded_backbone(task))
+    torch.manual_seed(task.seed)
+    return Neck([c.shape[1] for c in inputs])
+
+
+def _network(recipe: str, whole: Neck | BackboneNeck, inputs: Outputs) -> nn.Module:
+    """Return what an arm runs: ``fpn`` or ``panet``, perhaps with ``+`` a slow-down.
+
+    ``none`` is the slow-down without a network.
+    """
+    name, _, slowdown = recipe.partition("+")
+    if name == "none":
+        batch_size, _, height_px, width_px = inputs[0].shape
+        channels = whole.fpn.out_channels
+        finest = inputs[0].new_empty(batch_size, channels, height_px, width_px)
+        return Alone(Slowdown(slowdown), finest.normal_())
+    network = copy.deepcopy(whole)
+    if name == "fpn":
+        network.panet = None
+    return Slowed(network, Slowdown(slowdown)) if slowdown else network
 
 
 def _forward(run: Callable[..., Outputs], case: Case, inputs: Outputs) -> Callable[[], Outputs]:

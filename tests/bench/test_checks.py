@@ -8,7 +8,7 @@ import torch
 
 from bench import checks
 from bench.checks import MismatchError, check, check_same_work
-from bench.records import ARMS, Status
+from bench.records import ARMS, COST_ARMS, Status
 from bench.task import Task
 from bench.workload import build_arms, make_inputs
 from tests.bench.factories import case
@@ -30,7 +30,7 @@ MACS = {"fpn": 10, "panet": 14, "fpn_again": 10}
 
 
 def test_same_work_passes() -> None:
-    check_same_work(case(), outputs(), MACS)
+    check_same_work(case(), COST_ARMS, outputs(), MACS)
 
 
 @pytest.mark.parametrize("scope", ["neck", "model"])
@@ -73,39 +73,45 @@ def test_values_that_are_not_finite_are_found() -> None:
     maps = outputs()
     maps["panet"][1][0, 0, 0, 0] = float("nan")
     with pytest.raises(MismatchError, match="panet gives values that are not finite"):
-        check_same_work(case(), maps, MACS)
+        check_same_work(case(), COST_ARMS, maps, MACS)
 
 
 def test_a_different_a_a_arm_is_found() -> None:
     maps = outputs()
     maps["fpn_again"] = tuple(x * 1.1 for x in maps["fpn"])
     with pytest.raises(MismatchError, match="to be the same network"):
-        check_same_work(case(), maps, MACS)
+        check_same_work(case(), COST_ARMS, maps, MACS)
 
 
 def test_a_different_fpn_under_the_bottom_up_path_is_found() -> None:
     maps = outputs()
     maps["panet"] = (maps["panet"][0] * 1.1, maps["panet"][1])
     with pytest.raises(MismatchError, match="to share the FPN"):
-        check_same_work(case(), maps, MACS)
+        check_same_work(case(), COST_ARMS, maps, MACS)
 
 
-@pytest.mark.parametrize("macs", [{**MACS, "panet": 10}, {**MACS, "fpn_again": 11}])
-def test_a_bottom_up_path_that_executed_nothing_is_found(macs: dict[str, int]) -> None:
-    with pytest.raises(MismatchError, match="did not run"):
-        check_same_work(case(), outputs(), macs)
+@pytest.mark.parametrize(
+    ("macs", "why"),
+    [
+        ({**MACS, "panet": 10}, "the bottom-up path did not run"),
+        ({**MACS, "fpn_again": 11}, "fpn and fpn_again differ"),
+    ],
+)
+def test_arms_that_executed_the_wrong_work_are_found(macs: dict[str, int], why: str) -> None:
+    with pytest.raises(MismatchError, match=why):
+        check_same_work(case(), COST_ARMS, outputs(), macs)
 
 
 def test_a_bottom_up_path_that_changed_nothing_is_found() -> None:
     maps = outputs()
     maps["panet"] = maps["fpn"]
     with pytest.raises(MismatchError, match="did not run"):
-        check_same_work(case(), maps, MACS)
+        check_same_work(case(), COST_ARMS, maps, MACS)
 
 
 def test_lost_channels_last_is_found() -> None:
     with pytest.raises(MismatchError, match="fpn lost channels-last"):
-        check_same_work(case(channels_last=True), outputs(), MACS)
+        check_same_work(case(channels_last=True), COST_ARMS, outputs(), MACS)
 
 
 def test_tolerance_lets_rounding_pass_and_stops_a_wrong_layer() -> None:

@@ -27,7 +27,7 @@ NOT_GIVEN: dict[str, str | None] = dict.fromkeys(
         ("threads", "all", "--threads 'all': give a whole number"),
         ("backbones", "resnet51", "unknown backbone 'resnet51'; did you mean"),
         ("preset", "fulll", "--preset 'fulll': did you mean full?"),
-        ("preset", "x", "--preset 'x': choose from smoke, default, full"),
+        ("preset", "x", "--preset 'x': choose from smoke, default, cells, full"),
         ("half_width", "120%", "--half-width '120%': give a share such as 2%"),
         ("half_width", "narrow", "--half-width 'narrow'"),
         ("budget", "soon", "--budget 'soon': give a duration such as 90s"),
@@ -50,6 +50,14 @@ def test_single_options_override_the_preset() -> None:
     assert {case.batch_size for case in request.plan.cases} == {3}
     assert request.plan.half_width == 0.005
     assert request.plan.budget_s == 258
+
+
+def test_single_options_without_a_preset_are_the_whole_grid() -> None:
+    request = parse_request(
+        {**NOT_GIVEN, "batch_sizes": "1,2", "devices": "cpu"}, None, traces=False
+    )
+    assert [case.batch_size for case in request.plan.cases] == [1, 2]
+    assert request.plan.half_width == 0.02
 
 
 def test_default_preset_covers_what_make_bench_promises() -> None:

@@ -1,0 +1,79 @@
+"""One comparison: the cases of a suite with the arms of two sides, screened and then confirmed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench import stats, verdict
+from bench.engine import CaseState, Engine
+from bench.records import Replicate
+from bench.verdict import GATE, Change, Gate
+
+GIVE_UP_AFTER = 4
+"""Replicates without a calm one: the machine stays contended, and more of them would not help."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The calm replicates of a case: those that the screen saw, and those measured after it."""
+
+    screened: tuple[Replicate, ...]
+    fresh: tuple[Replicate, ...]
+
+
+Suspects = Sequence[stats.Contrast]
+"""Several comparisons may share replicates (the self-test's do): a case is measured again if one of
+them flags it."""
+
+
+def measure(
+    engine: Engine, contrasts: Mapping[str, Suspects], gate: Gate = GATE
+) -> dict[str, Measured]:
+    """Measure every case for the screen, and again those that a contrast of theirs flags.
+
+    Args:
+        engine: whose plan has the cases and their arms; checked, and closed by the caller.
+        contrasts: case id -> candidate over baseline, once per comparison that uses the case.
+        gate: how many replicates, and how much is suspicious.
+    """
+    engine.take_turns(lambda state: _missing(state, gate.screen_replicates))
+    again = {
+        name
+        for name, found in divide(engine.states, gate).items()
+        for contrast in contrasts[name]
+        if verdict.screen({name: log_ratios(found.screened, contrast)}, gate)
+    }
+    total = gate.screen_replicates + gate.confirm_replicates
+    engine.take_turns(lambda s: _missing(s, total) if s.case.case_id in again else 0)
+    return divide(engine.states, gate)
+
+
+def divide(states: Sequence[CaseState], gate: Gate = GATE) -> dict[str, Measured]:
+    """Divide the calm replicates of every case into those of the screen and those after it."""
+    first = gate.screen_replicates
+    return {s.case.case_id: Measured(tuple(s.calm[:first]), tuple(s.calm[first:])) for s in states}
+
+
+def judge(
+    measured: Mapping[str, Measured],
+    contrasts: Mapping[str, stats.Contrast],
+    gate: Gate = GATE,
+) -> dict[str, Change]:
+    """Return the verdict of every case for one comparison."""
+    return verdict.judge(
+        {case_id: log_ratios(m.screened, contrasts[case_id]) for case_id, m in measured.items()},
+        {case_id: log_ratios(m.fresh, contrasts[case_id]) for case_id, m in measured.items()},
+        gate,
+    )
+
+
+def log_ratios(replicates: Sequence[Replicate], contrast: stats.Contrast) -> list[float]:
+    """Return candidate over baseline, one per replicate."""
+    return [stats.log_ratio(replicate.rounds_s, contrast) for replicate in replicates]
+
+
+def _missing(state: CaseState, wanted: int) -> int:
+    if state.finding is None or state.finding.status != "ok":
+        return 0
+    if len(state.replicates) >= GIVE_UP_AFTER and not state.calm:
+        return 0
+    return max(0, wanted - len(state.calm))

@@ -1,0 +1,71 @@
+"""How evenly do the cores run? A fixed computation, again and again, on one core.
+
+``python -m bench.probe CORE SECONDS`` prints the spread of its speed over windows of several
+lengths. No counter of the guest shows a neighbour on the other thread of a physical core, or a
+changing clock; the speed of fixed work does.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+WINDOWS_S = (0.001, 0.01, 0.1, 1.0)
+SIDE = 192
+"""Three matrices of this side fit into a second-level cache: the memory has no part in it."""
+
+PROBE_S = 8.0
+
+
+def spreads(ends_s: NDArray[np.float64]) -> dict[str, float | None]:
+    """Return per window length the standard deviation of the log speed.
+
+    Args:
+        ends_s: when each of the equal pieces of work ended.
+    """
+    found: dict[str, float | None] = {}
+    for window_s in WINDOWS_S:
+        marks = np.arange(ends_s[0], ends_s[-1], window_s)
+        done = np.diff(np.interp(marks, ends_s, np.arange(ends_s.size)))
+        found[f"{window_s:g}"] = float(np.log(done).std()) if done.size > 3 else None
+    return found
+
+
+def probe_cores(seconds: float = PROBE_S) -> list[dict[str, float | None]]:
+    """Probe all usable cores at the same time, each in a process of its own."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    processes = [_start(core, seconds) for core in cores]
+    return [json.loads(process.communicate()[0]) for process in processes]
+
+
+def _start(core: int, seconds: float) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "bench.probe", str(core), str(seconds)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+
+
+def _run(core: int, seconds: float) -> NDArray[np.float64]:
+    import torch
+
+    os.sched_setaffinity(0, {core})
+    torch.set_num_threads(1)
+    matrix = torch.randn(SIDE, SIDE)
+    ends_s = [time.perf_counter()]
+    while ends_s[-1] - ends_s[0] < seconds:
+        matrix @ matrix
+        ends_s.append(time.perf_counter())
+    return np.asarray(ends_s)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Probe one core."""
+    core, seconds = arguments
+    sys.stdout.write(json.dumps(spreads(_run(int(core), float(seconds)))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

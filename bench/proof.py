@@ -1,0 +1,309 @@
+"""What the trials of the self-test prove: rates with intervals, and what the noise is made of.
+
+Pure functions of the trials' replicates: everything can be computed again from the journals.
+"""
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats as distributions
+
+from bench import stats, trials
+from bench.trials import Outcome
+from bench.verdict import Gate, Verdict
+
+ALARMS = (Verdict.REGRESSED, Verdict.IMPROVED)
+
+RESAMPLED = 20_000
+"""Comparisons drawn from the recorded replicates: a rate of 0.2 % is known to 0.03 %."""
+
+MIN_RESAMPLED_REPLICATES = 20
+"""With fewer recorded replicates a cell has too few different draws to speak of."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often something happened, with Wilson's 95 % interval."""
+
+    count: int
+    total: int
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How comparisons with a slow-down of one size ended."""
+
+    asked: float
+    true_low: float
+    true_high: float
+    """Smallest and largest calibrated size."""
+    found: Rate
+    wrong: int
+    """An alarm in an untouched case, or the wrong side named."""
+    undecided: int
+    alone_s: float | None
+    """What such a comparison would take by itself; median."""
+
+
+def rate(count: int, total: int) -> Rate:
+    """Return a rate with its interval (Wilson, 1927); no bounds without trials."""
+    if not total:
+        return Rate(count, total, None, None)
+    bounds = distributions.binomtest(count, total).proportion_ci(method="wilson")
+    return Rate(count, total, float(bounds.low), float(bounds.high))
+
+
+def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return everything that the trials of one load and number of threads show."""
+    identical = [outcome.changes(None) for outcome in outcomes]
+    alarms = sum(any(c.verdict in ALARMS for c in changes.values()) for changes in identical)
+    flags = sum(change.flagged for changes in identical for change in changes.values())
+    replicates = [r for o in outcomes for found in o.replicates.values() for r in found]
+    shares = [o.timed_s / o.elapsed_s for o in outcomes if o.elapsed_s]
+    first = outcomes[0].trial
+    return {
+        "load": first.load,
+        "threads": first.threads,
+        "sittings": sorted({o.trial.sitting for o in outcomes}),
+        "trials": len(outcomes),
+        "replicates": len(replicates),
+        "contended": sum(r.contended for r in replicates),
+        "false_alarms": asdict(rate(alarms, len(outcomes))),
+        "undecided": sum(
+            all(c.verdict is Verdict.UNDECIDED for c in changes.values()) for changes in identical
+        ),
+        "flagged_share": flags / max(1, sum(len(changes) for changes in identical)),
+        "detections": [asdict(found) for found in _detections(outcomes)],
+        "resampled": resampled(outcomes, first.gate),
+        "coverage": asdict(coverage(outcomes)),
+        "cases": _cases(outcomes),
+        "components": {
+            "cost": components(outcomes, trials.COST),
+            "identical": components(outcomes, trials.IDENTICAL),
+        },
+        "alone_s": _median([trials.comparison_alone_s(o, None) for o in outcomes]),
+        "elapsed_s": _median([o.elapsed_s for o in outcomes]),
+        "timed_share": _median(shares),
+    }
+
+
+def _detections(outcomes: Sequence[Outcome]) -> list[Detection]:
+    by_size: dict[float, list[tuple[Outcome, str]]] = defaultdict(list)
+    for outcome in outcomes:
+        for arm, slowing in outcome.trial.slowings.items():
+            by_size[slowing.asked].append((outcome, arm))
+    return [_detection(size, pairs) for size, pairs in sorted(by_size.items())]
+
+
+def _detection(size: float, pairs: Sequence[tuple[Outcome, str]]) -> Detection:
+    endings = [_ending(outcome, arm) for outcome, arm in pairs]
+    sizes = [outcome.trial.slowings[arm].size for outcome, arm in pairs]
+    return Detection(
+        size,
+        min(sizes),
+        max(sizes),
+        rate(endings.count("found"), len(endings)),
+        endings.count("wrong"),
+        endings.count("undecided"),
+        _median([trials.comparison_alone_s(outcome, arm) for outcome, arm in pairs]),
+    )
+
+
+def _ending(outcome: Outcome, arm: str) -> str:
+    changes = dict(outcome.changes(arm))
+    slowed = changes.pop(outcome.trial.slowed_case).verdict
+    expected = outcome.expected(arm)
+    if slowed in ALARMS and slowed is not expected:
+        return "wrong"
+    if any(change.verdict in ALARMS for change in changes.values()):
+        return "wrong"
+    if slowed is expected:
+        return "found"
+    return "undecided" if slowed is Verdict.UNDECIDED else "missed"
+
+
+def coverage(outcomes: Sequence[Outcome]) -> Rate:
+    """Return how often the 95 % interval of the cost holds the mean of the other trials."""
+    covered = total = 0
+    for case_id in outcomes[0].replicates:
+        per_trial = [_log_ratios(o, case_id, trials.COST) for o in outcomes]
+        for number, own in enumerate(per_trial):
+            others = [x for other in per_trial[:number] + per_trial[number + 1 :] for x in other]
+            interval = stats.stein_interval(own, max(1, len(own))) if own else None
+            if interval is None or interval.low is None or interval.high is None or not others:
+                continue
+            total += 1
+            covered += interval.low <= float(np.mean(others)) <= interval.high
+    return rate(covered, total)
+
+
+def _cases(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+    return {case_id: _case(outcomes, case_id) for case_id in outcomes[0].replicates}
+
+
+def _case(outcomes: Sequence[Outcome], case_id: str) -> dict[str, Any]:
+    costs = [_log_ratios(o, case_id, trials.COST) for o in outcomes]
+    means = [math.exp(float(np.mean(values))) for values in costs if values]
+    identical = [_log_ratios(o, case_id, trials.IDENTICAL) for o in outcomes]
+    every = [x for values in identical for x in values]
+    detectable = [
+        stats.detectable_ratio(v, 1 - o.trial.gate.screen_p)
+        for o, v in zip(outcomes, identical, strict=True)
+    ]
+    return {
+        "replicates": len(every),
+        "cost": float(np.mean(means)) if means else None,
+        "cost_max_over_min": max(means) / min(means) if means else None,
+        "replicate_sd": float(np.std(every, ddof=1)) if len(every) > 1 else None,
+        "detectable_ratio": _median(detectable),
+    }
+
+
+def _log_ratios(outcome: Outcome, case_id: str, contrast: stats.Contrast) -> list[float]:
+    """Return those of the screen's replicates: their number does not depend on what they showed."""
+    measured = outcome.measured.get(case_id)
+    screened = measured.screened if measured else ()
+    return [stats.log_ratio(replicate.rounds_s, contrast) for replicate in screened]
+
+
+def resampled(
+    outcomes: Sequence[Outcome], gate: Gate, count: int = RESAMPLED
+) -> dict[str, Any] | None:
+    """Return rates of comparisons drawn, with replacement, from all calm replicates recorded.
+
+    The two sides of identical code are interchangeable, so every drawn log ratio gets a sign by
+    chance: what the few recorded ones have in common by luck is not taken for a difference.
+    """
+    pools = _pools(outcomes)
+    if not pools or min(pool.size for pool in pools.values()) < MIN_RESAMPLED_REPLICATES:
+        return None
+    generator = np.random.default_rng(0)
+    draws = {name: _Draws(pool, gate, count, generator) for name, pool in pools.items()}
+    sizes = sorted({s.asked for o in outcomes for s in o.trial.slowings.values()})
+    return {
+        "replicates_per_case": min(pool.size for pool in pools.values()),
+        "false_alarm_rate": _false_alarm_rate(list(draws.values()), gate),
+        "detection_rate": {
+            f"{size}": {name: drawn.detection_rate(size, gate) for name, drawn in draws.items()}
+            for size in sizes
+        },
+    }
+
+
+def _pools(outcomes: Sequence[Outcome]) -> dict[str, Floats]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for outcome in outcomes:
+        for case_id, replicates in outcome.replicates.items():
+            found[case_id] += [
+                stats.log_ratio(r.rounds_s, trials.IDENTICAL) for r in replicates if not r.contended
+            ]
+    return {case_id: np.asarray(values) for case_id, values in found.items()}
+
+
+class _Draws:
+    """Comparisons of one case drawn from its recorded replicates."""
+
+    def __init__(
+        self, pool: Floats, gate: Gate, count: int, generator: np.random.Generator
+    ) -> None:
+        def draw(replicates: int) -> Floats:
+            chosen = generator.choice(pool, (count, replicates))
+            return np.asarray(chosen * generator.choice((-1.0, 1.0), chosen.shape))
+
+        self._screened, self._fresh = draw(gate.screen_replicates), draw(gate.confirm_replicates)
+
+    def flagged_p(self, change: float, gate: Gate) -> Floats:
+        """Return the fresh p-value of every comparison; infinity where nothing was flagged."""
+        t = _t(self._screened + change)
+        flagged = 2 * distributions.t.sf(np.abs(t), gate.screen_replicates - 1) < gate.screen_p
+        p = distributions.t.sf(np.sign(t) * _t(self._fresh + change), gate.confirm_replicates - 1)
+        return np.where(flagged, p, np.inf)
+
+    def detection_rate(self, size: float, gate: Gate) -> float:
+        """Return how often a change of ``size`` in this case alone raises an alarm."""
+        return float(np.mean(self.flagged_p(math.log1p(size), gate) < gate.alarm_p))
+
+
+def _false_alarm_rate(draws: Sequence[_Draws], gate: Gate) -> float:
+    p = np.stack([drawn.flagged_p(0.0, gate) for drawn in draws])
+    flagged = np.isfinite(p).sum(axis=0)
+    # Holm rejects something exactly where the smallest p-value passes Bonferroni.
+    return float(np.mean(p.min(axis=0) * np.maximum(flagged, 1) < gate.alarm_p))
+
+
+def _t(values: Floats) -> Floats:
+    spread = values.std(axis=1, ddof=1) / math.sqrt(values.shape[1])
+    return np.asarray(values.mean(axis=1) / spread)
+
+
+def components(outcomes: Sequence[Outcome], contrast: stats.Contrast) -> dict[str, float | None]:
+    """Return what the spread of a log ratio is made of, as standard deviations.
+
+    ``round``: between rounds of a process. ``process``: what the rounds of a process share, and
+    those of another do not. ``turn``: what replicates of different cases share that ran within
+    the same turn, from one server. ``trial``: what replicates of a case share within a trial
+    (minutes). Each is the mean product of deviations of pairs that share it, less the next.
+    """
+    halves: list[tuple[float, float]] = []
+    round_variances: list[float] = []
+    by_turn: dict[tuple[int, int], list[float]] = defaultdict(list)
+    by_trial: dict[tuple[int, str], list[float]] = defaultdict(list)
+    for case_id in outcomes[0].replicates:
+        found = [
+            (i, r) for i, o in enumerate(outcomes) for r in o.replicates[case_id] if not r.contended
+        ]
+        values = [stats.log_ratio(r.rounds_s, contrast) for _, r in found]
+        center = float(np.mean(values)) if values else 0.0
+        for (trial, replicate), value in zip(found, values, strict=True):
+            odd, even = (_half(replicate.rounds_s, contrast, start) for start in (0, 1))
+            halves.append((odd - center, even - center))
+            round_variances.append(_round_variance(replicate.rounds_s, contrast))
+            by_turn[trial, replicate.server].append(value - center)
+            by_trial[trial, case_id].append(value - center)
+    if len(halves) < MIN_RESAMPLED_REPLICATES:
+        return dict.fromkeys(("round", "process", "turn", "trial"))
+    turn, trial_share = _shared(by_turn.values()), _shared(by_trial.values())
+    process = float(np.mean([a * b for a, b in halves])) - max(0.0, turn)
+    variances = {
+        "round": float(np.mean(round_variances)),
+        "process": process,
+        "turn": turn,
+        "trial": trial_share,
+    }
+    return {name: math.sqrt(max(0.0, variance)) for name, variance in variances.items()}
+
+
+def _half(rounds: stats.Rounds, contrast: stats.Contrast, start: int) -> float:
+    return stats.log_ratio({arm: values[start::2] for arm, values in rounds.items()}, contrast)
+
+
+def _round_variance(rounds: stats.Rounds, contrast: stats.Contrast) -> float:
+    count = len(next(iter(rounds.values())))
+    each = [
+        stats.log_ratio({arm: values[i : i + 1] for arm, values in rounds.items()}, contrast)
+        for i in range(count)
+    ]
+    return float(np.var(each, ddof=1))
+
+
+def _shared(groups: Any) -> float:  # noqa: ANN401 - any collection of lists of deviations
+    products = [a * b for group in groups for a, b in itertools.combinations(group, 2)]
+    return float(np.mean(products)) if products else 0.0
+
+
+def _median(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
+
+
+Summaries = Mapping[str, Mapping[str, Any]]

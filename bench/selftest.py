@@ -1,0 +1,330 @@
+"""``python -m bench selftest``: how far can its numbers be trusted, on this machine?"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench import journal, options, proof, runs, selftest_page, stats, trials
+from bench.calibration import BASE, Slowing, calibrate
+from bench.engine import BLOCK_ROUNDS, Engine, Plan, Watch, preload
+from bench.environment import code_digest, describe, git_commit, usable_cores
+from bench.errors import BenchError
+from bench.hog import load
+from bench.launcher import ServerLauncher
+from bench.probe import probe_cores
+from bench.progress import ProgressBar
+from bench.records import Case, Finding
+from bench.trials import ARMS, Outcome, Trial
+from bench.verdict import GATE, Gate
+
+TRIAL_BUDGET_S = 1800.0
+"""No trial takes as long on any machine seen; a hanging one must end."""
+
+TIMEOUT_S = 600.0
+
+QUICK_GATE = Gate(screen_replicates=4, confirm_replicates=6)
+QUICK_AXES = {"resolutions": "64", "batch_sizes": "1"}
+"""To see that everything works, in two or three minutes; the rates mean nothing yet."""
+
+PREFIX = "selftest-"
+SITTINGS, JSON, PAGE = "sittings.jsonl", "selftest.json", "selftest.md"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked for."""
+
+    trials: int
+    sizes: tuple[float, ...]
+    loads: tuple[str, ...]
+    quick: bool
+    folder: Path
+    resume: bool
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A load, a number of threads, and the cases that are compared under them."""
+
+    load: str
+    threads: int
+    cases: tuple[Case, ...]
+
+    @property
+    def name(self) -> str:
+        """As part of a folder's name."""
+        return f"{self.load}-t{self.threads}"
+
+
+def setups(settings: Settings, cores: int) -> list[Setup]:
+    """Return what is to be tried: beside a hog also with a thread less, which it cannot disturb."""
+    axes = QUICK_AXES if settings.quick else {}
+    chosen = []
+    for name in settings.loads:
+        for threads in dict.fromkeys((cores,) if name == "none" else (max(1, cores - 1), cores)):
+            cases = options.sweep(options.PRESETS["cells"], {**axes, "threads": str(threads)})
+            chosen.append(Setup(name, threads, cases))
+    return chosen
+
+
+def find_folder(runs_dir: Path, resume: str | None) -> Path:
+    """Return the folder to write into: a new one, or the one that is gone on with.
+
+    Raises:
+        BenchError: there is none to go on with.
+    """
+    if resume is None:
+        return runs_dir / f"{PREFIX}{runs.new_run_dir(runs_dir).name}"
+    known = sorted(path.parent for path in runs_dir.glob(f"{PREFIX}*/{SITTINGS}"))
+    for folder in reversed(known):
+        if resume in (runs.LATEST, folder.name):
+            return folder
+    names = ", ".join(folder.name for folder in known[-5:]) or "none yet"
+    raise BenchError(
+        f"--resume {resume}: no such self-test in {runs_dir}; self-tests here: {names}"
+    )
+
+
+class SelfTest:
+    """One sitting of a self-test.
+
+    Args:
+        settings: what was asked for.
+        console: hears how the trials end.
+    """
+
+    def __init__(self, settings: Settings, console: Console) -> None:
+        self._settings = settings
+        self._console = console
+        self._folder = settings.folder
+        self._gate = QUICK_GATE if settings.quick else GATE
+        self._sitting = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+    def run(self) -> None:
+        """Calibrate, run the trials, and write the page after each.
+
+        Raises:
+            BenchError: the folder cannot be written, or belongs to another machine.
+        """
+        self._start_sitting()
+        chosen = setups(self._settings, usable_cores())
+        calibrated = {setup.threads: self._calibrated(setup) for setup in chosen}
+        for setup in chosen:
+            self._finish_interrupted(setup, calibrated[setup.threads])
+        done = {setup.name: self._next_number(setup) for setup in chosen}
+        for number in range(self._settings.trials):
+            for setup in chosen:
+                slowings, findings = calibrated[setup.threads]
+                trial = trials.draw(
+                    done[setup.name] + number,
+                    self._sitting,
+                    setup.load,
+                    setup.threads,
+                    slowings,
+                    self._gate,
+                )
+                self._run_trial(trial, setup, findings)
+                self.write_page()
+
+    def write_page(self) -> dict[str, Any]:
+        """Compute everything again from the journals, and write it as JSON and as a page."""
+        document = self.document()
+        (self._folder / JSON).write_text(json.dumps(document, indent=1))
+        (self._folder / PAGE).write_text(selftest_page.render(document))
+        return document
+
+    def document(self) -> dict[str, Any]:
+        """Return what all trials of the folder show, load by load."""
+        by_setup: dict[str, list[Outcome]] = {}
+        for folder in sorted(self._folder.glob(f"trial-*/{trials.END}")):
+            outcome = trials.read(folder.parent)
+            by_setup.setdefault(f"{outcome.trial.load}-t{outcome.trial.threads}", []).append(
+                outcome
+            )
+        return {
+            "sittings": _read_lines(self._folder / SITTINGS),
+            "setups": {name: proof.summary(found) for name, found in sorted(by_setup.items())},
+        }
+
+    def _start_sitting(self) -> None:
+        environment = describe()
+        earlier = _read_lines(self._folder / SITTINGS)
+        for sitting in earlier:
+            if sitting["environment"] != environment:
+                raise BenchError(
+                    f"--resume {self._folder.name}: another environment than now; "
+                    "start a new self-test without --resume"
+                )
+        self._console.print("probing how evenly the cores run", highlight=False)
+        line = {
+            "sitting": self._sitting,
+            "environment": environment,
+            "code": code_digest(),
+            "commit": git_commit(),
+            "core_speed_sd": probe_cores(),
+        }
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with (self._folder / SITTINGS).open("a") as stream:
+                stream.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise BenchError(
+                f"cannot write {self._folder}: {error.strerror}; choose --run-dir"
+            ) from error
+
+    def _calibrated(self, setup: Setup) -> tuple[dict[str, list[Slowing]], dict[str, Finding]]:
+        """Return the slow-downs and the checked cases, from the folder if they are there."""
+        path = self._folder / f"calibration-t{setup.threads}.json"
+        if not path.exists():
+            self._console.print(f"calibrating slow-downs, {setup.threads} threads", highlight=False)
+            slowings = calibrate(
+                setup.cases,
+                self._settings.sizes,
+                lambda arms: self._calibrating(setup, {BASE: "panet"}, arms),
+            )
+            findings = self._check(setup, slowings)
+            stored = {
+                case_id: {
+                    "slowings": [s.to_json() for s in slowings[case_id]],
+                    "finding": findings[case_id].to_json(),
+                }
+                for case_id in slowings
+            }
+            path.write_text(json.dumps(stored, indent=1))
+        found = json.loads(path.read_text())
+        return (
+            {i: [Slowing.from_json(s) for s in entry["slowings"]] for i, entry in found.items()},
+            {i: Finding.from_json(entry["finding"]) for i, entry in found.items()},
+        )
+
+    def _check(self, setup: Setup, slowings: Mapping[str, Sequence[Slowing]]) -> dict[str, Finding]:
+        """Check every case with all arms that it will ever have, once for all trials."""
+        extra = {
+            case_id: {f"other_{i}": f"panet+{s.recipe}" for i, s in enumerate(found)}
+            for case_id, found in slowings.items()
+        }
+        engine = self._calibrating(setup, ARMS, extra)
+        try:
+            engine.check()
+        finally:
+            engine.close()
+        return {s.case.case_id: s.finding for s in engine.states if s.finding is not None}
+
+    def _finish_interrupted(
+        self, setup: Setup, calibrated: tuple[dict[str, list[Slowing]], dict[str, Finding]]
+    ) -> None:
+        for folder in sorted(self._folder.glob(f"trial-{setup.name}-*")):
+            if not (folder / trials.END).exists():
+                entries = journal.read(folder)
+                trial = Trial.from_json(entries.header[trials.HEADER])
+                self._run_trial(trial, setup, calibrated[1], entries)
+
+    def _next_number(self, setup: Setup) -> int:
+        return len(list(self._folder.glob(f"trial-{setup.name}-*")))
+
+    def _run_trial(
+        self,
+        trial: Trial,
+        setup: Setup,
+        findings: Mapping[str, Finding],
+        entries: journal.Entries | None = None,
+    ) -> None:
+        folder = self._folder / f"trial-{setup.name}-{trial.number:03d}"
+        header = {
+            trials.HEADER: trial.to_json(),
+            trials.CASES: {case.case_id: case.to_json() for case in setup.cases},
+        }
+        resumed = entries is not None
+        known = entries or journal.Entries(header)
+        log = (
+            journal.Journal.reopen(folder, known)
+            if resumed
+            else journal.Journal.create(folder, header)
+        )
+        for case in setup.cases:
+            arms = len(ARMS) + len(trial.extra_arms.get(case.case_id, {}))
+            known.findings[case.case_id] = trials.scaled(findings[case.case_id], arms)
+        start_s = time.monotonic()
+        title = f"trial {trial.number + 1}, load {trial.load}, {trial.threads} threads"
+        try:
+            with load(trial.load), ProgressBar(self._console) as bar:
+                plan = self._plan(setup, ARMS, trial.extra_arms, seed=trial.number)
+                trials.run(trial, self._engine(plan, log, bar, known))
+        finally:
+            log.close()
+        elapsed_s = None if resumed else time.monotonic() - start_s
+        (folder / trials.END).write_text(json.dumps({"elapsed_s": elapsed_s}))
+        self._console.print(f"{title}: {_ending(trials.read(folder))}", highlight=False)
+
+    def _calibrating(
+        self, setup: Setup, arms: Mapping[str, str], extra_arms: Mapping[str, Mapping[str, str]]
+    ) -> Engine:
+        """Return an engine with a journal of its own, kept beside those of the trials."""
+        number = len(list(self._folder.glob("calibration-*/")))
+        folder = self._folder / f"calibration-t{setup.threads}-{number}"
+        log = journal.Journal.create(folder, {"arms": dict(arms), "extra_arms": dict(extra_arms)})
+        return self._engine(self._plan(setup, arms, extra_arms), log, Silent())
+
+    def _plan(
+        self,
+        setup: Setup,
+        arms: Mapping[str, str],
+        extra_arms: Mapping[str, Mapping[str, str]],
+        seed: int = 0,
+    ) -> Plan:
+        names = tuple(arms)
+        return Plan(
+            cases=setup.cases,
+            half_width=1.0,  # nobody asks for one: the numbers of replicates are fixed
+            budget_s=TRIAL_BUDGET_S,
+            timeout_s=TIMEOUT_S,
+            seed=seed,
+            images_dir=None,
+            scratch_dir=str(self._folder / "scratch"),
+            arms=arms,
+            extra_arms=extra_arms,
+            contrast=stats.Contrast(names[-1:], names[:1]),
+            min_rounds=BLOCK_ROUNDS,
+        )
+
+    def _engine(
+        self, plan: Plan, log: journal.Journal, watch: Watch, known: journal.Entries | None = None
+    ) -> Engine:
+        scratch = Path(plan.scratch_dir)
+        scratch.mkdir(exist_ok=True)
+        launcher = ServerLauncher(scratch, preload(plan.cases), usable_cores())
+        return Engine(plan, launcher, log, time.monotonic, watch, known)
+
+
+class Silent:
+    """A `bench.engine.Watch` that shows nothing."""
+
+    def update(self, case_id: str, doing: str, left_s: float, share_done: float) -> None:
+        """Show nothing."""
+
+
+def _ending(outcome: Outcome) -> str:
+    """Say in a line how the comparisons of a trial ended."""
+    parts = []
+    for arm in (None, *outcome.trial.slowings):
+        changes = outcome.changes(arm)
+        size = "identical" if arm is None else f"+{outcome.trial.slowings[arm].asked:.0%}"
+        alarms = [i for i, change in changes.items() if change.verdict in proof.ALARMS]
+        expected = [] if arm is None else [outcome.trial.slowed_case]
+        right = "right" if alarms == expected else ("missed" if not alarms else "WRONG")
+        if any(c.verdict == "undecided" for c in changes.values()) and right != "WRONG":
+            right = "undecided" if arm is None or alarms != expected else right
+        parts.append(f"{size} {right}")
+    seconds = f", {outcome.elapsed_s:.0f} s" if outcome.elapsed_s else ""
+    return "; ".join(parts) + seconds
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]

@@ -1,0 +1,102 @@
+"""Slow-downs of known size for the self-test: real work beside the network, never sleep.
+
+A recipe ``panet+copy:96`` runs the network and then copies 96 channels of its finest map. The size
+is a number of channels, so it can be chosen finely; what it takes is calibrated in processes of
+their own (`bench.calibration`), as ``none+copy:96``: the work without the network.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d
+
+from panet import InputError
+
+Outputs = tuple[Tensor, ...]
+
+
+class Slowdown(nn.Module):
+    """Extra work on a map of shape (N, C, H, W); the map itself stays as it is.
+
+    Args:
+        text: ``kind:channels``; more channels than the map has go over it again.
+
+    Raises:
+        InputError: an unknown kind.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        kind, _, channels = text.partition(":")
+        if kind not in KINDS:
+            raise InputError(f"unknown slow-down {kind!r}; choose from {', '.join(KINDS)}")
+        self._work = KINDS[kind]
+        self._channels = int(channels)
+
+    def forward(self, x: Tensor) -> None:
+        """Do the work; what comes of it is dropped."""
+        left = self._channels
+        while left > 0:
+            self._work(x, min(left, x.shape[1]))
+            left -= x.shape[1]
+
+
+def _compute(x: Tensor, channels: int) -> Tensor:
+    """Another 1x1 convolution."""
+    return conv2d(x, x.new_full((channels, x.shape[1], 1, 1), 1e-3))
+
+
+def _copy(x: Tensor, channels: int) -> Tensor:
+    """Another copy of a feature map."""
+    return x[:, :channels].clone()
+
+
+def _layout(x: Tensor, channels: int) -> Tensor:
+    """The layout lost, and restored."""
+    other, own = torch.contiguous_format, torch.channels_last
+    if x.is_contiguous():
+        other, own = own, other
+    return x[:, :channels].contiguous(memory_format=other).contiguous(memory_format=own)
+
+
+KINDS: dict[str, Callable[[Tensor, int], Tensor]] = {
+    "compute": _compute,
+    "copy": _copy,
+    "layout": _layout,
+}
+
+
+class Slowed(nn.Module):
+    """A network, and extra work on its finest output."""
+
+    def __init__(self, network: nn.Module, slowdown: Slowdown) -> None:
+        super().__init__()
+        self.network = network
+        self.slowdown = slowdown
+
+    def forward(self, *inputs: Tensor) -> Outputs:
+        """Return what the network returns."""
+        outputs: Outputs = self.network(*inputs)
+        self.slowdown(outputs[0])
+        return outputs
+
+
+class Alone(nn.Module):
+    """The extra work without the network, on a map such as the network's finest output.
+
+    Args:
+        slowdown: the work.
+        x: the map, of shape (N, C, H, W) and in the layout of the case.
+    """
+
+    def __init__(self, slowdown: Slowdown, x: Tensor) -> None:
+        super().__init__()
+        self.slowdown = slowdown
+        self.x: Tensor
+        self.register_buffer("x", x)
+
+    def forward(self, *_inputs: Tensor) -> Outputs:
+        """Return the map."""
+        self.slowdown(self.x)
+        return (self.x,)

@@ -1,0 +1,174 @@
+"""One trial of the self-test: identical code and known slow-downs, compared with the real gate.
+
+A trial is one measurement that serves several comparisons. In every case the same network takes
+turns as ``left`` and ``right``, and FPN beside them; in one case the slowed networks do, too. So
+identical code is compared (``right`` over ``left`` in all cases), and every slow-down (the same,
+but in its case the slowed network against ``left``; which of them is the baseline is drawn). The
+gate gets names of arms and rounds; what the arms run is in the header of the journal.
+"""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from bench import comparison, journal, stats
+from bench.calibration import Slowing
+from bench.comparison import Measured
+from bench.engine import CaseState, Engine
+from bench.records import Case, Finding, Replicate
+from bench.verdict import Change, Gate, Verdict
+
+FPN, LEFT, RIGHT = "fpn", "left", "right"
+ARMS = {FPN: "fpn", LEFT: "panet", RIGHT: "panet"}
+
+COST = stats.Contrast((LEFT, RIGHT), (FPN,))
+IDENTICAL = stats.Contrast((RIGHT,), (LEFT,))
+
+HEADER, CASES, END = "trial", "cases", "end.json"
+"""Keys of the journal's header, and the file that says that the trial is complete."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is measured in a trial, drawn before it starts."""
+
+    number: int
+    sitting: str
+    load: str
+    threads: int
+    slowed_case: str
+    slowings: dict[str, Slowing]
+    """Arm -> what slows it."""
+    candidates: dict[str, bool]
+    """Arm -> whether the slowed network is the candidate; otherwise it is the baseline."""
+    gate: Gate
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild from `to_json`'s mapping."""
+        slowings = {arm: Slowing.from_json(found) for arm, found in data["slowings"].items()}
+        return cls(**{**data, "slowings": slowings, "gate": Gate(**data["gate"])})
+
+    @property
+    def extra_arms(self) -> dict[str, dict[str, str]]:
+        """The slowed networks: case id -> arm -> what it runs."""
+        recipes = {arm: f"panet+{slowing.recipe}" for arm, slowing in self.slowings.items()}
+        return {self.slowed_case: recipes}
+
+    def contrast(self, arm: str | None, case_id: str) -> stats.Contrast:
+        """Return who is compared in a case: identical code, or a slowed ``arm`` in its case."""
+        if arm is None or case_id != self.slowed_case:
+            return IDENTICAL
+        sides = ((arm,), (LEFT,))
+        return stats.Contrast(*(sides if self.candidates[arm] else sides[::-1]))
+
+    def contrasts(self, case_id: str) -> list[stats.Contrast]:
+        """Return every contrast that the comparisons of this trial look at in a case."""
+        return list(dict.fromkeys(self.contrast(arm, case_id) for arm in (None, *self.slowings)))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trial with what was measured."""
+
+    trial: Trial
+    cases: dict[str, Case]
+    replicates: dict[str, list[Replicate]]
+    elapsed_s: float | None
+    """Wall time of the trial; `None` where it was put together from several sittings."""
+
+    @property
+    def measured(self) -> dict[str, Measured]:
+        """The calm replicates, divided as the gate saw them."""
+        states = [CaseState(self.cases[i], None, r) for i, r in self.replicates.items()]
+        return comparison.divide(states, self.trial.gate)
+
+    def changes(self, arm: str | None) -> dict[str, Change]:
+        """Return the verdicts of one comparison: of identical code, or with a slowed ``arm``."""
+        measured = self.measured
+        contrasts = {case_id: self.trial.contrast(arm, case_id) for case_id in measured}
+        return comparison.judge(measured, contrasts, self.trial.gate)
+
+    def expected(self, arm: str) -> Verdict:
+        """Return what a comparison with a slowed arm should find in its case."""
+        return Verdict.REGRESSED if self.trial.candidates[arm] else Verdict.IMPROVED
+
+    @property
+    def timed_s(self) -> float:
+        """Seconds inside timed rounds, of all arms."""
+        return sum(_timed_s(r) for found in self.replicates.values() for r in found)
+
+
+def comparison_alone_s(outcome: Outcome, arm: str | None) -> float | None:
+    """Return how long the comparison would have taken without the arms of the others.
+
+    What its own arms took in timed rounds, and the untimed part of the replicates that it looks at
+    (start, building, warm-up of fewer arms; servers), in proportion.
+    """
+    if outcome.elapsed_s is None or not outcome.timed_s:
+        return None
+    own_s = 0.0
+    flagged = {case_id for case_id, change in outcome.changes(arm).items() if change.flagged}
+    gate = outcome.trial.gate
+    for case_id, replicates in outcome.replicates.items():
+        wanted = gate.screen_replicates + (gate.confirm_replicates if case_id in flagged else 0)
+        contrast = outcome.trial.contrast(arm, case_id)
+        for replicate in replicates[:wanted]:
+            own_s += sum(sum(replicate.rounds_s[a]) for a in (*contrast.arms, *contrast.baselines))
+    return own_s * outcome.elapsed_s / outcome.timed_s
+
+
+def draw(
+    number: int,
+    sitting: str,
+    load: str,
+    threads: int,
+    slowings: Mapping[str, Sequence[Slowing]],
+    gate: Gate,
+) -> Trial:
+    """Draw a trial: the cases are slowed in turn; names of arms and sides by chance."""
+    chance = random.Random(f"{sitting}-{load}-{threads}-{number}")  # noqa: S311 - not for secrets
+    slowed_case = list(slowings)[number % len(slowings)]
+    chosen = list(slowings[slowed_case])
+    chance.shuffle(chosen)
+    arms = {f"other_{i}": slowing for i, slowing in enumerate(chosen)}
+    candidates = {arm: chance.random() < 0.5 for arm in arms}
+    return Trial(number, sitting, load, threads, slowed_case, arms, candidates, gate)
+
+
+def run(trial: Trial, engine: Engine) -> None:
+    """Measure a trial; everything is in the engine's journal."""
+    try:
+        case_ids = [state.case.case_id for state in engine.states]
+        comparison.measure(engine, {i: trial.contrasts(i) for i in case_ids}, trial.gate)
+    finally:
+        engine.close()
+
+
+def read(folder: Path) -> Outcome:
+    """Read a finished trial from its folder; raise `BenchError` where its journal is damaged."""
+    entries = journal.read(folder)
+    return Outcome(
+        Trial.from_json(entries.header[HEADER]),
+        {case_id: Case.from_json(case) for case_id, case in entries.header[CASES].items()},
+        entries.replicates,
+        json.loads((folder / END).read_text())["elapsed_s"],
+    )
+
+
+def scaled(finding: Finding, arms: int) -> Finding:
+    """Return the finding with the round of ``arms`` arms instead of those that were checked."""
+    if finding.round_s is None:
+        return finding
+    return replace(finding, round_s=finding.round_s * arms / len(finding.facts))
+
+
+def _timed_s(replicate: Replicate) -> float:
+    return sum(sum(rounds) for rounds in replicate.rounds_s.values())
