@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from bench import stats
-from bench.engine import CaseState, Engine
+from bench.engine import CaseState
 from bench.records import Case
 from bench.slowdown import KINDS
 
@@ -50,26 +50,27 @@ class Slowing:
         return cls(**data)
 
 
-MakeEngine = Callable[[Mapping[str, Mapping[str, str]]], Engine]
-"""From the extra arms of every case to an engine whose arm ``base`` is the network."""
+Measure = Callable[[Mapping[str, Mapping[str, str]], int], Sequence[CaseState]]
+"""From the extra arms of every case, and how many replicates, to the cases measured with these arms
+beside ``base``, the network."""
 
 
 def calibrate(
-    cases: Sequence[Case], sizes: Sequence[float], make_engine: MakeEngine
+    cases: Sequence[Case], sizes: Sequence[float], measure: Measure
 ) -> dict[str, list[Slowing]]:
     """Return for every case a slow-down of each size, of a kind that changes from case to case.
 
     Args:
         cases: where to slow down.
         sizes: relative, such as 0.05.
-        make_engine: starts an engine with the given extra arms.
+        measure: runs processes with the given extra arms.
     """
     kinds = {c.case_id: list(KINDS)[i % len(KINDS)] for i, c in enumerate(cases)}
     trials = {
         case_id: {f"{n}": f"none+{kind}:{n}" for n in TRIAL_CHANNELS}
         for case_id, kind in kinds.items()
     }
-    fitted = _shares(make_engine(trials), FIT_REPLICATES)
+    fitted = _shares(measure(trials, FIT_REPLICATES))
     channels = {
         case_id: {size: _channels(found, size) for size in sizes}
         for case_id, found in fitted.items()
@@ -78,7 +79,7 @@ def calibrate(
         case_id: {f"{size}": f"none+{kinds[case_id]}:{n}" for size, n in by_size.items()}
         for case_id, by_size in channels.items()
     }
-    found = _shares(make_engine(chosen), CHECK_REPLICATES)
+    found = _shares(measure(chosen, CHECK_REPLICATES))
     return {
         case_id: [
             Slowing(size, kinds[case_id], n, share.value, share.low, share.high)
@@ -89,24 +90,15 @@ def calibrate(
     }
 
 
-def _shares(engine: Engine, replicates: int) -> dict[str, dict[str, stats.Estimate]]:
+def _shares(states: Sequence[CaseState]) -> dict[str, dict[str, stats.Estimate]]:
     """Return, for every case and extra arm, its time relative to the network's."""
-    try:
-        engine.check()
-        engine.take_turns(lambda state: _missing(state, replicates))
-    finally:
-        engine.close()
     return {
         state.case.case_id: {
             arm: _share(state, arm) for arm in state.replicates[0].rounds_s if arm != BASE
         }
-        for state in engine.states
+        for state in states
         if state.replicates
     }
-
-
-def _missing(state: CaseState, wanted: int) -> int:
-    return max(0, wanted - len(state.replicates))
 
 
 def _share(state: CaseState, arm: str) -> stats.Estimate:

@@ -38,19 +38,24 @@ def measure(
     engine.take_turns(lambda state: _missing(state, gate.screen_replicates))
     again = {
         name
-        for name, found in divide(engine.states, gate).items()
+        for name, found in divided(engine, gate).items()
         for contrast in contrasts[name]
         if verdict.screen({name: log_ratios(found.screened, contrast)}, gate)
     }
     total = gate.screen_replicates + gate.confirm_replicates
     engine.take_turns(lambda s: _missing(s, total) if s.case.case_id in again else 0)
-    return divide(engine.states, gate)
+    return divided(engine, gate)
 
 
-def divide(states: Sequence[CaseState], gate: Gate = GATE) -> dict[str, Measured]:
-    """Divide the calm replicates of every case into those of the screen and those after it."""
-    first = gate.screen_replicates
-    return {s.case.case_id: Measured(tuple(s.calm[:first]), tuple(s.calm[first:])) for s in states}
+def divided(engine: Engine, gate: Gate) -> dict[str, Measured]:
+    """Return what an engine has measured so far, as the gate sees it."""
+    return {state.case.case_id: divide(state.replicates, gate) for state in engine.states}
+
+
+def divide(replicates: Sequence[Replicate], gate: Gate = GATE) -> Measured:
+    """Divide the calm replicates of a case into those of the screen and those after it."""
+    calm = tuple(replicate for replicate in replicates if not replicate.contended)
+    return Measured(calm[: gate.screen_replicates], calm[gate.screen_replicates :])
 
 
 def judge(

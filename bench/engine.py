@@ -5,7 +5,6 @@ has a server of its own. So no two replicates of a case share one: they are inde
 servers' part of the spread is inside the interval.
 """
 
-import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 from bench import stats
 from bench.journal import Entries, Journal
 from bench.launcher import Failure, Launcher
+from bench.orders import Order
 from bench.records import COST_ARMS, Case, CaseResult, Finding, Replicate, Status
 from bench.task import Task
 
@@ -37,6 +37,20 @@ class Watch(Protocol):
 
 
 @dataclass(frozen=True)
+class Design:
+    """How rounds are taken: the defaults are how we measure.
+
+    `bench.side_by_side` switches one off at a time, to see what it is good for.
+    """
+
+    order: Order = "balanced"
+    allocator: bool = True
+    """Whether malloc is to keep its pages."""
+    replicate_s: float = REPLICATE_S
+    one_server: bool = False
+
+
+@dataclass(frozen=True)
 class Plan:
     """What the user asked for."""
 
@@ -54,6 +68,7 @@ class Plan:
     contrast: stats.Contrast = stats.COST
     """Whose ratio the half-width is asked for."""
     min_rounds: int = MIN_ROUNDS
+    design: Design = Design()
 
     def arms_of(self, case: Case) -> dict[str, str]:
         """Return the arms of a case and what each runs."""
@@ -66,18 +81,19 @@ class CaseState:
 
     case: Case
     finding: Finding | None = None
-    replicates: list[Replicate] = field(default_factory=list)
     contrast: stats.Contrast = stats.COST
+    replicates: list[Replicate] = field(default_factory=list)
+    calm: list[Replicate] = field(default_factory=list)
+    """Those that were not disturbed."""
+    log_ratios: list[float] = field(default_factory=list)
+    """One per calm replicate."""
 
-    @property
-    def calm(self) -> list[Replicate]:
-        """The replicates that were not disturbed."""
-        return [replicate for replicate in self.replicates if not replicate.contended]
-
-    @property
-    def log_ratios(self) -> list[float]:
-        """One per calm replicate."""
-        return [stats.log_ratio(replicate.rounds_s, self.contrast) for replicate in self.calm]
+    def add(self, replicate: Replicate) -> None:
+        """Take in a replicate."""
+        self.replicates.append(replicate)
+        if not replicate.contended:
+            self.calm.append(replicate)
+            self.log_ratios.append(stats.log_ratio(replicate.rounds_s, self.contrast))
 
     def missing(self, half_width: float) -> int:
         """Return how many calm replicates are still needed, as far as one can tell by now."""
@@ -127,14 +143,11 @@ class Engine:
         known = entries or Entries({})
         self._next_server = first_server(known)
         self.states = [
-            CaseState(
-                case,
-                known.findings.get(case.case_id),
-                list(known.replicates.get(case.case_id, ())),
-                plan.contrast,
-            )
-            for case in plan.cases
+            CaseState(case, known.findings.get(case.case_id), plan.contrast) for case in plan.cases
         ]
+        for state in self.states:
+            for replicate in known.replicates.get(state.case.case_id, ()):
+                state.add(replicate)
         self._need: Need = lambda state: state.missing(plan.half_width)
 
     def run(self) -> list[CaseResult]:
@@ -154,14 +167,12 @@ class Engine:
     def take_turns(self, need: Need) -> None:
         """Measure replicates, turn by turn, until no case needs more or the budget is spent."""
         self._need = need
-        for server in itertools.count(self._next_server):
-            turn = self._affordable()
-            if not turn:
-                break
-            self._next_server = server + 1
+        while turn := self._affordable():
             for state in turn:
                 if self._forecast_s(state) <= self._left_s():  # servers took time to start
-                    self._replicate(state, server)
+                    self._replicate(state, self._next_server)
+            if not self._plan.design.one_server:
+                self._next_server += 1
 
     def close(self) -> None:
         """End the processes."""
@@ -206,6 +217,7 @@ class Engine:
             server=server,
             first_round=sum(replicate.round_count for replicate in state.replicates),
             rounds=self._rounds(state),
+            order=self._plan.design.order,
         )
         outcome = self._launcher.run(task, self._plan.timeout_s)
         if isinstance(outcome, Failure):
@@ -214,12 +226,14 @@ class Engine:
             self._journal.add_finding(state.case.case_id, state.finding)
             return
         assert isinstance(outcome, Replicate)  # noqa: S101 - what a replicate gives
-        state.replicates.append(outcome)
+        state.add(outcome)
         self._journal.add_replicate(state.case.case_id, outcome)
 
     def _rounds(self, state: CaseState) -> int:
         assert state.finding is not None  # noqa: S101 - only checked cases are measured
-        return rounds_per_replicate(state.finding.round_s, self._plan.min_rounds)
+        return rounds_per_replicate(
+            state.finding.round_s, self._plan.min_rounds, self._plan.design.replicate_s
+        )
 
     def _forecast_s(self, state: CaseState) -> float:
         """Return about how long the next replicate takes."""
@@ -255,9 +269,11 @@ def first_server(entries: Entries) -> int:
     return 1 + max(used, default=-1)
 
 
-def rounds_per_replicate(round_s: float | None, min_rounds: int = MIN_ROUNDS) -> int:
+def rounds_per_replicate(
+    round_s: float | None, min_rounds: int = MIN_ROUNDS, replicate_s: float = REPLICATE_S
+) -> int:
     """Return how many rounds fill a replicate, in whole blocks of orders where several fit."""
-    count = round(REPLICATE_S / round_s) if round_s else min_rounds
+    count = round(replicate_s / round_s) if round_s else min_rounds
     if count < BLOCK_ROUNDS:
         return max(min_rounds, count)
     return round(count / BLOCK_ROUNDS) * BLOCK_ROUNDS

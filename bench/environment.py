@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,13 @@ import psutil
 LIBRARIES = ("torch", "numpy", "scipy", "timm", "torchvision", "triton", "pytest-benchmark")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+MUST_MATCH = (
+    *("cpu", "cores", "affinity", "cpu_flags", "governor", "accelerator", "machine"),
+    *("python", "libraries", "cpu_capability", "allocator"),
+)
+"""What two runs must share before their times are compared. The kernel (``system``) and the size of
+the memory are told beside them; threads and precision are axes of the case."""
 
 MEASURED_CODE = ("panet", "bench")
 """The packages whose code decides what is measured and how."""
@@ -57,8 +64,10 @@ def describe() -> dict[str, Any]:
     return {
         "cpu": _cpu_model(),
         "cores": usable_cores(),
+        "affinity": _affinity(),
+        "cpu_flags": _cpu_info("flags"),
         "memory_bytes": psutil.virtual_memory().total,
-        "governor": _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        "governor": governor(),
         "accelerator": _accelerator(),
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
@@ -67,6 +76,19 @@ def describe() -> dict[str, Any]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "allocator": _allocator(),
     }
+
+
+def governor() -> str | None:
+    """Return what decides the clock of the first core; `None` where the system does not say."""
+    return _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
+
+
+def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the fields of two environments that must match and do not.
+
+    A field that one of them does not have yet (an older file) cannot be judged and is left out.
+    """
+    return [n for n in MUST_MATCH if n in stored and n in now and stored[n] != now[n]]
 
 
 def code_digest(root: Path = ROOT) -> str:
@@ -118,10 +140,20 @@ def _accelerator() -> str | None:
 
 
 def _cpu_model() -> str:
+    return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def _cpu_info(name: str) -> str | None:
+    """Return a field of the first core in /proc/cpuinfo."""
     for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
-        if line.startswith("model name"):
+        if line.startswith(name):
             return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+    return None
+
+
+def _affinity() -> list[int] | None:
+    allowed = getattr(os, "sched_getaffinity", None)
+    return sorted(allowed(0)) if allowed else None
 
 
 def _version(distribution: str) -> str | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bench.errors import BenchError
-from bench.records import SCHEMA, Finding, RecordError, Replicate
+from bench.records import SCHEMA, SCHEMA_HISTORY, Finding, RecordError, Replicate
 
 try:
     import fcntl
@@ -120,7 +120,7 @@ def read(folder: Path) -> Entries:
 def _add(entries: Entries | None, entry: Mapping[str, Any]) -> Entries:
     if entries is None:
         header = dict(entry["header"])
-        if header.get("schema") != SCHEMA:
+        if header.get("schema") not in SCHEMA_HISTORY:
             raise RecordError(f"schema {header.get('schema')}, this version writes {SCHEMA}")
         return Entries(header)
     case_id = str(entry["case_id"])

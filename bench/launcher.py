@@ -66,9 +66,12 @@ class Server:
     Args:
         modules: what it imports before it forks.
         scratch_dir: where results and logs go; private to the run.
+        allocator: whether malloc is to keep its pages.
     """
 
-    def __init__(self, modules: Sequence[str], scratch_dir: Path) -> None:
+    def __init__(
+        self, modules: Sequence[str], scratch_dir: Path, *, allocator: bool = True
+    ) -> None:
         self._scratch_dir = scratch_dir
         with self._log.open("a") as stderr:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -77,7 +80,7 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                env=os.environ | ALLOCATOR | COMPILER,
+                env=os.environ | (ALLOCATOR if allocator else {}) | COMPILER,
                 start_new_session=True,  # Ctrl-C is for the engine, which ends its workers itself
             )
         self._lines: queue.Queue[str | None] = queue.Queue()
@@ -161,9 +164,13 @@ class ServerLauncher:
         scratch_dir: where results and logs of workers go; private to the run.
         preload: modules that the cases need, imported before the fork.
         at_once: how many timing servers are started together.
+        allocator: whether malloc is to keep its pages.
     """
 
-    def __init__(self, scratch_dir: Path, preload: Sequence[str], at_once: int) -> None:
+    def __init__(
+        self, scratch_dir: Path, preload: Sequence[str], at_once: int, *, allocator: bool = True
+    ) -> None:
+        self._allocator = allocator
         self._scratch_dir = scratch_dir
         self._preload = list(preload)
         self._at_once = at_once
@@ -189,7 +196,9 @@ class ServerLauncher:
         if server_id not in self._timing or not self._timing[server_id].alive:
             self.close()
             for fresh_id in range(server_id, server_id + self._at_once):
-                self._timing[fresh_id] = Server(self._preload, self._scratch_dir)
+                self._timing[fresh_id] = Server(
+                    self._preload, self._scratch_dir, allocator=self._allocator
+                )
             for server in self._timing.values():
                 server.wait_until_ready()
         return self._timing[server_id]

@@ -32,9 +32,15 @@ class Reading:
     waited_s: float | None
     throttled_s: float | None
     involuntary_switches: int | None
+    pressure_s: float | None = None
+    clock_throttles: int | None = None
 
 
-def read(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> Reading:
+def read(
+    proc: Path = Path("/proc"),
+    cgroup: Path = Path("/sys/fs/cgroup"),
+    cpus: Path = Path("/sys/devices/system/cpu"),
+) -> Reading:
     """Read the counters of the machine and of this process."""
     busy_s, stolen_s = _cpu_seconds(proc / "stat")
     return Reading(
@@ -47,6 +53,8 @@ def read(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> R
         involuntary_switches=(
             resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw if resource else None
         ),
+        pressure_s=_pressure_s(proc / "pressure" / "cpu"),
+        clock_throttles=_clock_throttles(cpus),
     )
 
 
@@ -55,6 +63,7 @@ def between(start: Reading, end: Reading) -> Load:
     own_cpu_s = end.own_cpu_s - start.own_cpu_s
     busy_s = _difference(start.busy_s, end.busy_s)
     switches = _difference(start.involuntary_switches, end.involuntary_switches)
+    throttles = _difference(start.clock_throttles, end.clock_throttles)
     return Load(
         wall_s=end.wall_s - start.wall_s,
         own_cpu_s=own_cpu_s,
@@ -64,6 +73,8 @@ def between(start: Reading, end: Reading) -> Load:
         waited_s=_difference(start.waited_s, end.waited_s),
         throttled_s=_difference(start.throttled_s, end.throttled_s),
         involuntary_switches=None if switches is None else int(switches),
+        pressure_s=_difference(start.pressure_s, end.pressure_s),
+        clock_throttles=None if throttles is None else int(throttles),
     )
 
 
@@ -79,7 +90,8 @@ def contended(load: Load, threads: int, cores: int) -> bool:
         waited_s = max(0.0, (load.foreign_cpu_s or 0.0) - free_s)
     asked_s = min(threads, cores) * load.wall_s
     taken_s = max(load.stolen_s or 0.0, load.throttled_s or 0.0)
-    return max(waited_s / asked_s, taken_s / load.wall_s) > CONTENDED_RATIO
+    hot = bool(load.clock_throttles)
+    return hot or max(waited_s / asked_s, taken_s / load.wall_s) > CONTENDED_RATIO
 
 
 def _difference(start: float | None, end: float | None) -> float | None:
@@ -107,6 +119,24 @@ def _waited_s(tasks: Path) -> float | None:
         files = list(tasks.glob("*/schedstat"))
         return sum(int(file.read_text().split()[1]) for file in files) / 1e9 if files else None
     except (OSError, IndexError, ValueError):
+        return None
+
+
+def _pressure_s(pressure: Path) -> float | None:
+    """Return how long some thread waited for a CPU since boot (kernel, accounting/psi.rst)."""
+    try:
+        some = pressure.read_text().split("\n", 1)[0]
+        return int(some.rsplit("total=", 1)[1]) / 1e6
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def _clock_throttles(cpus: Path) -> int | None:
+    """Return how often cores were throttled for heat; a virtual machine is not told."""
+    try:
+        files = list(cpus.glob("cpu[0-9]*/thermal_throttle/core_throttle_count"))
+        return sum(int(file.read_text()) for file in files) if files else None
+    except (OSError, ValueError):
         return None
 
 

@@ -3,15 +3,26 @@
 import itertools
 import random
 from collections.abc import Sequence
+from typing import Literal
+
+Order = Literal["balanced", "fixed", "blocks"]
+"""``balanced`` is how we measure. ``fixed``, the same order in every round, and ``blocks``, one arm
+after the other, are how others do: for `bench.side_by_side`."""
 
 
-def orders(arms: Sequence[str], seed: str, first: int, count: int) -> list[tuple[str, ...]]:
+def orders(
+    arms: Sequence[str], seed: str, first: int, count: int, order: Order = "balanced"
+) -> list[tuple[str, ...]]:
     """Return rounds ``first`` to ``first + count`` of the endless sequence of ``seed``.
 
     The sequence is made of blocks; a block holds every permutation of the arms once, shuffled. So
     every arm stands in every place, and behind every other, equally often - whatever the replicates
     cut from the sequence.
     """
+    if order == "fixed":
+        return [tuple(arms)] * count
+    if order == "blocks":
+        return [(arm,) for arm in arms for _ in range(count)]
     block = list(itertools.permutations(arms))
     shuffle = random.Random(seed)  # noqa: S311 - not for secrets
     sequence: list[tuple[str, ...]] = []

@@ -6,7 +6,7 @@ Pure functions of the trials' replicates: everything can be computed again from 
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -296,7 +296,8 @@ def _round_variance(rounds: stats.Rounds, contrast: stats.Contrast) -> float:
     return float(np.var(each, ddof=1))
 
 
-def _shared(groups: Any) -> float:  # noqa: ANN401 - any collection of lists of deviations
+def _shared(groups: Iterable[Sequence[float]]) -> float:
+    """Return the mean product of two deviations of the same group."""
     products = [a * b for group in groups for a, b in itertools.combinations(group, 2)]
     return float(np.mean(products)) if products else 0.0
 
@@ -304,6 +305,3 @@ def _shared(groups: Any) -> float:  # noqa: ANN401 - any collection of lists of 
 def _median(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return float(np.median(known)) if known else None
-
-
-Summaries = Mapping[str, Mapping[str, Any]]

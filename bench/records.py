@@ -9,10 +9,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-SCHEMA = 1
-SCHEMA_HISTORY = {1: "first: cases, replicates with raw rounds, facts per arm, cost per case"}
+SCHEMA = 2
+SCHEMA_HISTORY = {
+    1: "first: cases, replicates with raw rounds, facts per arm, cost per case",
+    2: "load: pressure and clock throttling, unknown in older files; cost: both turns of FPN",
+}
 
 COST_ARMS = {"fpn": "fpn", "panet": "panet", "fpn_again": "fpn"}
 """Compared within a case, and what each arm runs: FPN, FPN + bottom-up path, and FPN again (the A/A
@@ -52,11 +55,14 @@ NOT_POSSIBLE = frozenset({Status.SKIPPED, Status.OOM, Status.TIMEOUT})
 class _Stored:
     """A dataclass that goes to JSON and comes back strictly."""
 
+    ADDED: ClassVar[frozenset[str]] = frozenset()
+    """Fields that older schemas did not have: unknown, and `None`, where they are missing."""
+
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Rebuild from `to_json`'s mapping; raise `RecordError` for a field too few or many."""
         known = {entry.name for entry in fields(cls)}  # type: ignore[arg-type]  # every subclass is a dataclass
-        if not isinstance(data, Mapping) or set(data) != known:
+        if not isinstance(data, Mapping) or not known - cls.ADDED <= set(data) <= known:
             found = sorted(data) if isinstance(data, Mapping) else data
             raise RecordError(f"{cls.__name__} needs the fields {sorted(known)}, found {found}")
         try:
@@ -143,6 +149,12 @@ class Load(_Stored):
     throttled_s: float | None
     """Time in which the cgroup's quota was used up."""
     involuntary_switches: int | None
+    pressure_s: float | None = None
+    """Time in which some thread of the machine waited for a CPU (pressure-stall information)."""
+    clock_throttles: int | None = None
+    """How often the cores lowered their clock because of heat."""
+
+    ADDED: ClassVar[frozenset[str]] = frozenset({"pressure_s", "clock_throttles"})
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from bench import journal, options, proof, runs, selftest_page, stats, trials
 from bench.calibration import BASE, Slowing, calibrate
-from bench.engine import BLOCK_ROUNDS, Engine, Plan, Watch, preload
-from bench.environment import code_digest, describe, git_commit, usable_cores
+from bench.engine import BLOCK_ROUNDS, CaseState, Engine, Plan, Watch, preload
+from bench.environment import code_digest, describe, differences, git_commit, usable_cores
 from bench.errors import BenchError
 from bench.hog import load
 from bench.launcher import ServerLauncher
@@ -155,9 +155,10 @@ class SelfTest:
         environment = describe()
         earlier = _read_lines(self._folder / SITTINGS)
         for sitting in earlier:
-            if sitting["environment"] != environment:
+            changed = differences(sitting["environment"], environment)
+            if changed:
                 raise BenchError(
-                    f"--resume {self._folder.name}: another environment than now; "
+                    f"--resume {self._folder.name}: {', '.join(changed)} differ from then; "
                     "start a new self-test without --resume"
                 )
         self._console.print("probing how evenly the cores run", highlight=False)
@@ -185,7 +186,7 @@ class SelfTest:
             slowings = calibrate(
                 setup.cases,
                 self._settings.sizes,
-                lambda arms: self._calibrating(setup, {BASE: "panet"}, arms),
+                lambda extra, count: self._measure(setup, {BASE: "panet"}, extra, count),
             )
             findings = self._check(setup, slowings)
             stored = {
@@ -208,12 +209,8 @@ class SelfTest:
             case_id: {f"other_{i}": f"panet+{s.recipe}" for i, s in enumerate(found)}
             for case_id, found in slowings.items()
         }
-        engine = self._calibrating(setup, ARMS, extra)
-        try:
-            engine.check()
-        finally:
-            engine.close()
-        return {s.case.case_id: s.finding for s in engine.states if s.finding is not None}
+        states = self._measure(setup, ARMS, extra, replicates=0)
+        return {s.case.case_id: s.finding for s in states if s.finding is not None}
 
     def _finish_interrupted(
         self, setup: Setup, calibrated: tuple[dict[str, list[Slowing]], dict[str, Finding]]
@@ -261,14 +258,25 @@ class SelfTest:
         (folder / trials.END).write_text(json.dumps({"elapsed_s": elapsed_s}))
         self._console.print(f"{title}: {_ending(trials.read(folder))}", highlight=False)
 
-    def _calibrating(
-        self, setup: Setup, arms: Mapping[str, str], extra_arms: Mapping[str, Mapping[str, str]]
-    ) -> Engine:
-        """Return an engine with a journal of its own, kept beside those of the trials."""
+    def _measure(
+        self,
+        setup: Setup,
+        arms: Mapping[str, str],
+        extra_arms: Mapping[str, Mapping[str, str]],
+        replicates: int,
+    ) -> list[CaseState]:
+        """Check the cases and measure some replicates; the journal is kept beside the trials'."""
         number = len(list(self._folder.glob("calibration-*/")))
         folder = self._folder / f"calibration-t{setup.threads}-{number}"
         log = journal.Journal.create(folder, {"arms": dict(arms), "extra_arms": dict(extra_arms)})
-        return self._engine(self._plan(setup, arms, extra_arms), log, Silent())
+        engine = self._engine(self._plan(setup, arms, extra_arms), log, Silent())
+        try:
+            engine.check()
+            engine.take_turns(lambda state: replicates - len(state.replicates))
+        finally:
+            engine.close()
+            log.close()
+        return engine.states
 
     def _plan(
         self,

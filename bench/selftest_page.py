@@ -23,10 +23,10 @@ READING = """## How to read this
 A *comparison* is eight cases in which two sides take turns: a generous screen, and fresh replicates
 of what it flags; only these decide. In a trial one measurement serves several comparisons: of
 identical code, and with a slow-down of each size in one case. The slowed side is the baseline or
-the candidate by chance, and the gate does not know. *Resampled*: drawn from all calm replicates that
-were recorded. *Coverage*: how often the 95 % interval of one trial's cost holds the mean of the
-other trials, which is itself not exact. *Detectable*: the smallest change of a case that the screen
-flags 19 times of 20, median over trials. *Components*: standard deviations of a log ratio; a
+the candidate by chance, and the gate does not know. *Resampled*: drawn from all calm replicates
+that were recorded. *Coverage*: how often the 95 % interval of one trial's cost holds the mean of
+the other trials, which is itself not exact. *Detectable*: the smallest change of a case that the
+screen flags 19 times of 20, median over trials. *Components*: standard deviations of a log ratio; a
 replicate is a process, a turn a fork server, a trial some minutes."""
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import journal, options, runs
+from bench import hints, journal, options, runs
 from bench.document import panet_key
 from bench.engine import Engine, Plan, preload
-from bench.environment import usable_cores
+from bench.environment import governor, usable_cores
 from bench.errors import BenchError
 from bench.launcher import Failure, ServerLauncher
 from bench.progress import ProgressBar
@@ -37,6 +37,8 @@ class Session:
     request: Request
     results: dict[str, CaseResult] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)
+    hints: list[str] = field(default_factory=list)
+    """What could have been calmer when the run began."""
     trace_failures: dict[str, str] = field(default_factory=dict)
 
     def measure(self, case_ids: Sequence[str], console: Console) -> None:
@@ -49,6 +51,10 @@ class Session:
         chosen = tuple(case for case in asked.cases if case.case_id in set(case_ids))
         plan = replace(asked, cases=chosen)
         self.run = runs.header(plan) | {"run_id": self.request.run_dir.name}
+        threads = max((case.threads for case in chosen), default=1)
+        self.hints = hints.hints(hints.look(usable_cores(), governor()), threads)
+        for hint in self.hints:
+            console.print(f"hint: {hint}", style="yellow", highlight=False, markup=False)
         log, entries = self._open_journal()
         self._scratch_dir.mkdir(exist_ok=True)
         launcher = ServerLauncher(self._scratch_dir, preload(chosen), usable_cores())
@@ -83,7 +89,7 @@ class Session:
 
     def document(self) -> dict[str, Any]:
         """Return the key ``panet`` of the result file."""
-        return panet_key(self.run, list(self.results.values()))
+        return panet_key(self.run | {"hints": self.hints}, list(self.results.values()))
 
     def _open_journal(self) -> tuple[journal.Journal, journal.Entries]:
         folder = self.request.run_dir

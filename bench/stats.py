@@ -24,6 +24,9 @@ FIRST_STAGE = 5
 """Replicates before anyone looks at their spread. Fewer make Stein's interval wide (t of 4 degrees
 of freedom is 2.8, of 3 it is 3.2), more cost time in calm cases."""
 
+OUTLIER_SDS = 3.5
+"""Robust standard deviations from the median (Iglewicz and Hoaglin, 1993)."""
+
 MIN_FOR_INTERVAL = 3
 """Two replicates give a t quantile of 12.7: an interval in name only."""
 
@@ -71,6 +74,8 @@ class Cost:
     """For the half-width that was asked for; `None` before the first stage is complete."""
     detectable_ratio: float | None
     """The smallest change of the ratio that two runs such as this one would tell apart."""
+    outliers: tuple[int, ...]
+    """Positions of replicates that lie far from the others. They count like the others."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -136,6 +141,19 @@ def detectable_ratio(
     return math.expm1(quantiles * error)
 
 
+def outliers(values: Sequence[float]) -> tuple[int, ...]:
+    """Return the positions of values far from the others: to be told, never to be dropped.
+
+    Far is measured in median absolute deviations, which a few far values do not widen.
+    """
+    sample = np.asarray(values, float)
+    if sample.size < FIRST_STAGE:
+        return ()
+    distances = np.abs(sample - np.median(sample))
+    limit = OUTLIER_SDS * float(stats.median_abs_deviation(sample, scale="normal"))
+    return tuple(int(i) for i in np.flatnonzero(distances > limit)) if limit else ()
+
+
 def replicates_needed(
     values: Sequence[float], half_width: float, first_stage: int = FIRST_STAGE
 ) -> int | None:
@@ -176,6 +194,7 @@ def cost(replicates: Sequence[Rounds], half_width: float) -> Cost | None:
         half_width_ratio=half_width_ratio,
         replicates_needed=replicates_needed(ratios, half_width),
         detectable_ratio=detectable_ratio(ratios, runs=2),
+        outliers=outliers(ratios),
     )
 
 

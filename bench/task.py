@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
+from bench.orders import Order
 from bench.records import COST_ARMS, Case
 
 Kind = Literal["check", "replicate", "trace"]
@@ -27,6 +28,7 @@ class Task:
     """The fork server that a replicate comes from."""
     first_round: int = 0
     rounds: int = 0
+    order: Order = "balanced"
     arm: str = ""
     """The one that is traced; checks and replicates run all of `arms`."""
     trace_dir: str = ""

@@ -17,7 +17,7 @@ from typing import Any, Self
 from bench import comparison, journal, stats
 from bench.calibration import Slowing
 from bench.comparison import Measured
-from bench.engine import CaseState, Engine
+from bench.engine import Engine
 from bench.records import Case, Finding, Replicate
 from bench.verdict import Change, Gate, Verdict
 
@@ -87,8 +87,7 @@ class Outcome:
     @property
     def measured(self) -> dict[str, Measured]:
         """The calm replicates, divided as the gate saw them."""
-        states = [CaseState(self.cases[i], None, r) for i, r in self.replicates.items()]
-        return comparison.divide(states, self.trial.gate)
+        return {i: comparison.divide(r, self.trial.gate) for i, r in self.replicates.items()}
 
     def changes(self, arm: str | None) -> dict[str, Change]:
         """Return the verdicts of one comparison: of identical code, or with a slowed ``arm``."""

@@ -51,9 +51,9 @@ class Change:
     """What a comparison found out about a case."""
 
     verdict: Verdict
-    ratio: stats.Estimate
-    """Candidate over baseline: from the fresh replicates where there are some, because those that
-    raised the flag exaggerate."""
+    ratio: stats.Estimate | None
+    """Candidate over baseline; `None` if nothing calm was measured. From the fresh replicates where
+    there are some, because those that raised the flag exaggerate."""
     flagged: bool
     p_value: float | None
     """Of the fresh replicates, corrected; `None` where the case was not flagged."""
@@ -141,7 +141,7 @@ def _change(
     used = fresh if len(fresh) >= stats.MIN_FOR_INTERVAL else screened
     return Change(
         verdict,
-        stats.ratio_interval(used, first_stage=max(1, len(used))),
+        stats.ratio_interval(used, first_stage=len(used)) if used else None,
         side is not None,
         p_value,
         stats.detectable_ratio(screened, 1 - gate.screen_p),

@@ -75,7 +75,8 @@ def _replicate(task: Task, start_s: float) -> dict[str, Any]:
     arms = build_arms(task, inputs, compiled=compiled)
     compile_s = first_calls(task, arms) if compiled else None
     warm_up(arms, device)
-    turns = orders(tuple(arms), f"{task.seed}-{case.case_id}", task.first_round, task.rounds)
+    seed = f"{task.seed}-{case.case_id}"
+    turns = orders(tuple(arms), seed, task.first_round, task.rounds, task.order)
     before = load.read()
     rounds = run_rounds(arms, turns, device)
     machine = load.between(before, load.read())

@@ -117,6 +117,8 @@ def _measured(by_arm: Mapping[str, "pd.Series[Any]"], half_width: float) -> dict
         **_columns("difference_s", found.difference_s),
         **_columns("aa_ratio", found.aa_ratio),
         "half_width_ratio": found.half_width_ratio,
+        "detectable_ratio": found.detectable_ratio,
+        "outliers": len(found.outliers),
         "replicates": found.replicates,
         "replicates_needed": found.replicates_needed,
         "rounds": found.rounds,

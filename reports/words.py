@@ -35,6 +35,10 @@ def _sentences(table: pd.DataFrame) -> Iterator[str]:
             f"The same network against itself differs by up to {_percent(floor)} here; half-widths "
             f"of the ratio reached: {_span(float(widths.min()), float(widths.max()))}."
         )
+    far = int(answered["outliers"].sum()) if len(answered) else 0
+    if far:
+        of = int(answered["replicates"].sum())
+        yield f"{far} of {of} replicates lie far from the others of their case, and count as they."
     if len(answered) and not (answered["status"] == Status.OK).any():
         yield "No case reached the half-width that was asked for: read the intervals."
     counts = table.loc[table["status"] != Status.OK, "status"].value_counts()

@@ -1,103 +1,27 @@
 """The engine on simulated machines: no process, no clock, no torch."""
 
-import random
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench import journal, stats
-from bench.engine import Engine, Plan, preload, rounds_per_replicate
-from bench.journal import Entries, Journal
-from bench.launcher import Failure, Outcome
+from bench.engine import preload, rounds_per_replicate
+from bench.journal import Entries
+from bench.launcher import Failure
 from bench.records import CaseResult, Status
 from bench.task import Task
-from tests.bench.factories import case, finding, replicate, rounds
-
-TWO = (case(), case(batch_size=2))
-
-
-class Machine:
-    """A `Launcher` whose processes take simulated seconds and give simulated rounds.
-
-    Args:
-        spread: of the log ratio between processes.
-        busy: whether the machine is contended during the n-th replicate of all.
-        fails: what becomes of a task, instead of a result.
-        seconds: how long a task takes.
-    """
-
-    def __init__(
-        self,
-        spread: float = 0.0,
-        busy: Callable[[int], bool] = lambda _: False,
-        fails: Callable[[Task], Failure | None] = lambda _: None,
-        seconds: Callable[[Task], float] = lambda _: 2.0,
-    ) -> None:
-        self.now_s = 0.0
-        self.tasks: list[Task] = []
-        self.closed = False
-        self._spread = spread
-        self._busy = busy
-        self._fails = fails
-        self._seconds = seconds
-        self._random = random.Random(1)
-
-    def run(self, task: Task, timeout_s: float) -> Outcome:
-        elapsed_s = self._seconds(task)
-        self.now_s += elapsed_s
-        replicates = sum(t.kind == "replicate" for t in self.tasks)
-        self.tasks.append(task)
-        failure = self._fails(task)
-        if failure is not None:
-            return failure
-        if task.kind == "check":
-            return finding()
-        ratio = 1.5 * (1 + self._random.gauss(0, self._spread))
-        return replicate(
-            task.index,
-            server=task.server,
-            first_round=task.first_round,
-            rounds_s=rounds(ratio, count=task.rounds),
-            elapsed_s=elapsed_s,
-            contended=self._busy(replicates),
-        )
-
-    def close(self) -> None:
-        self.closed = True
-
-    def indices(self, case_id: str) -> list[int]:
-        return [t.index for t in self.tasks if t.kind == "replicate" and t.case.case_id == case_id]
-
-
-class Silent:
-    def update(self, case_id: str, doing: str, left_s: float, share_done: float) -> None:
-        assert left_s >= 0
-        assert 0 <= share_done <= 1
+from tests.bench.factories import case
+from tests.bench.machines import TWO, Machine, engine, journal_in
 
 
 def run(
     machine: Machine, folder: Path, entries: Entries | None = None, **plan: Any
 ) -> list[CaseResult]:
-    defaults: dict[str, Any] = {
-        "cases": TWO,
-        "half_width": 0.02,
-        "budget_s": 10_000.0,
-        "timeout_s": 100.0,
-        "seed": 0,
-        "images_dir": None,
-        "scratch_dir": "",
-    }
-    log = (
-        Journal.reopen(folder, entries) if entries else Journal.create(folder, {"simulated": True})
-    )
-    engine = Engine(
-        Plan(**(defaults | plan)), machine, log, lambda: machine.now_s, Silent(), entries
-    )
+    log = journal_in(folder, entries)
     try:
-        return engine.run()
+        return engine(machine, log, entries, **plan).run()
     finally:
         log.close()
 

@@ -72,3 +72,16 @@ def test_runs_are_found_by_their_name_and_latest(tmp_path: Path) -> None:
     assert runs.find_run_dir(tmp_path, "latest") == run_dir
     with pytest.raises(BenchError, match=f"runs here: .*{run_dir.name}"):
         runs.find_run_dir(tmp_path, "other")
+
+
+def test_two_runs_are_comparable_where_what_must_match_does() -> None:
+    here = environment.describe()
+    assert set(environment.MUST_MATCH) <= set(here)
+    assert environment.differences(here, here | {"system": "another kernel"}) == []
+    assert environment.differences(here, here | {"cpu": "x", "cores": 99}) == ["cpu", "cores"]
+
+
+def test_field_that_an_older_file_does_not_have_is_not_judged() -> None:
+    here = environment.describe()
+    older = {name: value for name, value in here.items() if name != "affinity"}
+    assert environment.differences(older, here) == []

@@ -14,7 +14,7 @@ import pytest
 
 from bench import journal, runs
 from bench.environment import ROOT
-from bench.records import ARMS
+from bench.records import ARMS, SCHEMA
 
 TINY: list[str | Path] = [
     *("--preset", "smoke", "--scopes", "neck", "--channels-last", "off", "--passes", "inference"),
@@ -99,7 +99,7 @@ def test_cases_without_an_answer_are_in_the_file_with_their_reason(
 def test_file_says_what_ran_where(measured: tuple[Path, dict[str, Any]]) -> None:
     _, document = measured
     panet = document["panet"]
-    assert panet["schema"] == 1
+    assert panet["schema"] == SCHEMA
     assert panet["environment"]["libraries"]["torch"]
     assert "hz_actual" not in document["machine_info"]["cpu"]
     assert set(panet["costs"]) == {entry["group"] for entry in document["benchmarks"]}

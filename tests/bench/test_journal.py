@@ -90,3 +90,8 @@ def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BenchError, match="choose --run-dir"):
         Journal.create(tmp_path / "file" / "run", HEADER)
+
+
+def test_older_schema_is_read(tmp_path: Path) -> None:
+    (tmp_path / journal.FILE_NAME).write_bytes(b'{"header": {"schema": 1}}\n')
+    assert journal.read(tmp_path).header == {"schema": 1}

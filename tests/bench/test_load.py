@@ -18,7 +18,15 @@ def machine(folder: Path) -> Reading:
         schedstat = folder / "self" / "task" / str(thread) / "schedstat"
         schedstat.write_text(f"9000 {waited_ns} 77\n")
     (folder / "cpu.stat").write_text("usage_usec 5\nthrottled_usec 3000000\n")
-    return load.read(proc=folder, cgroup=folder)
+    (folder / "pressure").mkdir()
+    psi = "some avg10=1.00 avg60=0.50 avg300=0.10 total=4000000\nfull avg10=0.00 total=9\n"
+    (folder / "pressure" / "cpu").write_text(psi)
+    for core, count in ((0, 3), (1, 4)):
+        (folder / f"cpu{core}" / "thermal_throttle").mkdir(parents=True)
+        (folder / f"cpu{core}" / "thermal_throttle" / "core_throttle_count").write_text(
+            f"{count}\n"
+        )
+    return load.read(proc=folder, cgroup=folder, cpus=folder)
 
 
 def test_counters_are_read_from_proc_and_cgroup(
@@ -30,14 +38,18 @@ def test_counters_are_read_from_proc_and_cgroup(
     assert reading.stolen_s == 0.1
     assert reading.waited_s == 2.0
     assert reading.throttled_s == 3.0
+    assert reading.pressure_s == 4.0
+    assert reading.clock_throttles == 7
 
 
 def test_unreadable_counters_are_unknown_and_not_zero(tmp_path: Path) -> None:
-    reading = load.read(proc=tmp_path, cgroup=tmp_path)
+    reading = load.read(proc=tmp_path, cgroup=tmp_path, cpus=tmp_path)
     assert (reading.busy_s, reading.stolen_s, reading.waited_s, reading.throttled_s) == (None,) * 4
     between = load.between(reading, reading)
     assert between.foreign_cpu_s is None
     assert between.waited_s is None
+    assert between.pressure_s is None
+    assert between.clock_throttles is None
 
 
 def test_foreign_time_is_what_others_used() -> None:
@@ -56,6 +68,12 @@ def test_foreign_time_is_what_others_used() -> None:
     [
         ({}, 2, False),
         ({"waited_s": 0.05}, 2, False),
+        (
+            {"pressure_s": 0.5, "clock_throttles": 0},
+            2,
+            False,
+        ),  # pressure counts others' waiting too
+        ({"clock_throttles": 1}, 2, True),
         ({"waited_s": 0.5}, 4, False),
         ({"waited_s": 0.5}, 2, True),
         ({"stolen_s": 0.3}, 2, True),

@@ -22,3 +22,9 @@ def test_replicates_cut_one_sequence_of_the_case() -> None:
 
 def test_seed_decides_the_sequence() -> None:
     assert orders(ARMS, "a", 0, 12) != orders(ARMS, "b", 0, 12)
+
+
+def test_other_ways_of_measuring_have_no_balance_to_show() -> None:
+    """What `bench.side_by_side` compares ours with."""
+    assert orders(("a", "b"), "x", 5, 3, "fixed") == [("a", "b")] * 3
+    assert orders(("a", "b"), "x", 5, 2, "blocks") == [("a",), ("a",), ("b",), ("b",)]

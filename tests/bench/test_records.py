@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bench.options import COMPILE_MODES, DTYPES, PASSES, SCOPES
-from bench.records import Case, Finding, RecordError, Replicate, Status
+from bench.records import Case, Finding, Load, RecordError, Replicate, Status
 from tests.bench.factories import CALM, case, finding, replicate, result, rounds
 
 
@@ -64,6 +64,15 @@ def test_unknown_or_missing_fields_are_refused() -> None:
     del data["threads"]
     with pytest.raises(RecordError, match="Case needs the fields"):
         Case.from_json(data)
+
+
+def test_what_an_older_schema_did_not_have_is_unknown() -> None:
+    older = CALM.to_json()
+    del older["pressure_s"], older["clock_throttles"]
+    assert Load.from_json(older).pressure_s is None
+    del older["stolen_s"]
+    with pytest.raises(RecordError, match="Load needs the fields"):
+        Load.from_json(older)
 
 
 @pytest.mark.parametrize(

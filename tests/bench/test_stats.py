@@ -78,6 +78,27 @@ def test_two_stages_keep_their_coverage() -> None:
     assert covered / trials >= 0.94
 
 
+def test_smallest_detectable_change_is_found_nineteen_times_of_twenty() -> None:
+    generator = np.random.default_rng(3)
+    unit = generator.normal(size=8)
+    unit = 0.02 * unit / unit.std(ddof=1)  # replicates whose spread is exactly the true one
+    size = stats.detectable_ratio(list(unit))
+    assert size is not None
+    drawn = generator.normal(math.log1p(size), 0.02, (4000, 8))
+    error = drawn.std(axis=1, ddof=1) / math.sqrt(8)
+    found = abs(drawn.mean(axis=1)) / error > 2.3646  # t(0.975, 7), from a table
+    assert 0.94 < found.mean() < 0.97
+
+
+def test_change_between_two_runs_must_be_larger_to_be_seen() -> None:
+    values = [0.1, 0.11, 0.12, 0.13, 0.14]
+    one, two = (stats.detectable_ratio(values, runs=runs) for runs in (1, 2))
+    assert one is not None
+    assert two is not None
+    assert two > one
+    assert stats.detectable_ratio(values[:2]) is None
+
+
 def test_cost_has_ratio_difference_and_noise_floor() -> None:
     found = stats.cost([rounds(1.4, 1.01), rounds(1.5, 0.99), rounds(1.6, 1.0)], 0.02)
     assert found is not None
@@ -104,3 +125,29 @@ def test_swapped_arms_give_the_inverse_ratio() -> None:
 def test_nothing_measured_has_no_cost() -> None:
     assert stats.cost([], 0.02) is None
     assert stats.latency_s([], "fpn") is None
+
+
+def test_replicate_far_from_the_others_is_told_and_counts() -> None:
+    ratios = [1.50, 1.51, 1.49, 1.50, 1.52, 1.48, 1.90]
+    found = stats.cost([rounds(ratio) for ratio in ratios], 0.02)
+    assert found is not None
+    assert found.outliers == (6,)
+    assert found.replicates == 7
+    assert found.ratio.value == pytest.approx(math.exp(np.mean(np.log(ratios))))
+
+
+@given(VALUES, st.floats(0.1, 10), st.floats(-5, 5))
+def test_outliers_do_not_depend_on_unit_or_origin(
+    values: list[float], factor: float, shift: float
+) -> None:
+    rounded = [round(value, 3) for value in values]
+    moved = [factor * value + shift for value in rounded]
+    inner = [abs(v - np.median(rounded)) for v in rounded]
+    limit = 3.5 * 1.4826 * float(np.median(inner))
+    if all(abs(distance - limit) > 1e-6 for distance in inner) and limit > 1e-6:
+        assert stats.outliers(moved) == stats.outliers(rounded)
+
+
+def test_few_replicates_have_no_outliers() -> None:
+    assert stats.outliers([1.0, 1.0, 1.0, 9.0]) == ()
+    assert stats.outliers([1.0] * 6) == ()

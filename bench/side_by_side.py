@@ -1,0 +1,272 @@
+"""The eight cells through the usual tools and through ours, in turn, over the same hour.
+
+``python -m bench.side_by_side [--rounds N] [--tools LIST] [--run-dir DIR] [--resume ID]`` runs
+every tool once per round, N rounds, and prints one table. Ours is run as it is, and with one of its
+design choices switched off at a time. Needs the extra ``dev`` (pyperf).
+"""
+
+import argparse
+import itertools
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from tabulate import tabulate
+
+from bench import ordinary, runs, stats
+from bench.engine import REPLICATE_S, Design, Engine, Plan
+from bench.environment import describe, usable_cores
+from bench.errors import BenchError
+from bench.journal import Journal
+from bench.launcher import ServerLauncher
+from bench.progress import ProgressBar
+from bench.records import COST_ARMS
+
+GATE_RATIO = 1.05
+"""What a user would write into his CI."""
+
+REPLICATES = 8
+"""Of ours per case and run: about as long as the screen of a comparison takes."""
+
+PREFIX, RUNS = "side-by-side-", "runs.jsonl"
+
+Seconds = dict[str, float]
+"""Name of a benchmark (`bench.ordinary.names`) -> seconds that the tool reports."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one run of a tool says."""
+
+    tool: str
+    wall_s: float
+    costs: dict[str, float]
+    """Case -> FPN + PANet over FPN."""
+    seconds: Seconds | None
+    """Of the usual tools: what two runs of theirs are compared by."""
+    identical: dict[str, float] | None
+    """Of ours: case -> the same network over itself, within the run."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tools and print the table; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench.side_by_side", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="runs of every tool (5)")
+    parser.add_argument("--tools", default=",".join(TOOLS), help=f"of {', '.join(TOOLS)}")
+    parser.add_argument("--run-dir", type=Path, default=runs.RUNS_DIR, help="where runs are kept")
+    parser.add_argument("--resume", metavar="ID", help="add to an earlier one")
+    asked = parser.parse_args(arguments)
+    tools = asked.tools.split(",")
+    unknown = sorted(set(tools) - set(TOOLS))
+    if unknown:
+        parser.error(f"--tools {unknown[0]!r}: choose from {', '.join(TOOLS)}")
+    folder = asked.run_dir / (asked.resume or f"{PREFIX}{runs.new_run_dir(asked.run_dir).name}")
+    (folder / "scratch").mkdir(parents=True, exist_ok=True)
+    console = Console(stderr=True)
+    for number, tool in itertools.product(range(asked.rounds), tools):
+        console.print(f"round {number + 1} of {asked.rounds}: {tool}", highlight=False)
+        found = run_tool(tool, folder)
+        with (folder / RUNS).open("a") as stream:
+            stream.write(json.dumps(asdict(found)) + "\n")
+    lines = [json.loads(line) for line in (folder / RUNS).read_text().splitlines()]
+    table = render([Found(**line) for line in lines])
+    environment = describe()
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    page = (
+        f"{environment['cpu']}, {environment['cores']} cores; torch "
+        f"{environment['libraries']['torch']}; {today}\n\n{table}\n"
+    )
+    (folder / "side-by-side.md").write_text(page)
+    sys.stdout.write(page)
+    return 0
+
+
+def run_tool(tool: str, folder: Path) -> Found:
+    """Run a tool once over all cells."""
+    start_s = time.monotonic()
+    if tool in USUAL:
+        seconds = USUAL[tool](folder)
+        wall_s = time.monotonic() - start_s
+        return Found(tool, wall_s, _costs(seconds), seconds, None)
+    costs, identical = _ours(folder, OURS[tool])
+    return Found(tool, time.monotonic() - start_s, costs, None, identical)
+
+
+def render(found: Sequence[Found]) -> str:
+    """Return the table, a row per tool."""
+    rows = []
+    for tool in TOOLS:
+        own = [run for run in found if run.tool == tool]
+        if own:
+            alarms, comparisons = false_alarms(own)
+            rows.append(
+                [
+                    tool,
+                    f"{len(own)}",
+                    f"{np.median([run.wall_s for run in own]):.0f}",
+                    f"{alarms} of {comparisons}",
+                    f"{worst_spread(own):.3f}" if len(own) > 1 else "-",
+                    _identical_spread(own),
+                ]
+            )
+    headers = [
+        "tool", "runs", "wall s per run", f"false alarms at +{GATE_RATIO - 1:.0%}",
+        "cost, max over min, worst case", "A/A, sd",
+    ]  # fmt: skip
+    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+
+
+def false_alarms(found: Sequence[Found]) -> tuple[int, int]:
+    """Return alarms and comparisons of identical code.
+
+    The usual tools compare a run with another: all ordered pairs. Ours compares within a run.
+    """
+    if found[0].identical is not None:
+        alarms = [max(run.identical.values()) > GATE_RATIO for run in found if run.identical]
+        return sum(alarms), len(alarms)
+    pairs = [
+        any(late.seconds[name] > GATE_RATIO * early.seconds[name] for name in early.seconds)
+        for early, late in itertools.permutations(found, 2)
+        if early.seconds is not None and late.seconds is not None
+    ]
+    return sum(pairs), len(pairs)
+
+
+def worst_spread(found: Sequence[Found]) -> float:
+    """Return the largest over the smallest cost of a case over the runs, of the worst case."""
+    cases = found[0].costs
+    return max(
+        max(run.costs[name] for run in found) / min(run.costs[name] for run in found)
+        for name in cases
+    )
+
+
+def _identical_spread(found: Sequence[Found]) -> str:
+    logs = [math.log(x) for run in found for x in (run.identical or {}).values()]
+    return f"{math.sqrt(float(np.mean(np.square(logs)))):.1%}" if logs else "-"
+
+
+def _costs(seconds: Seconds) -> dict[str, float]:
+    return {
+        case.case_id: seconds[f"{case.case_id}-panet"] / seconds[f"{case.case_id}-fpn"]
+        for case in ordinary.cells()
+    }
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return os.environ | {ordinary.SCRATCH: str(folder / "scratch")}
+
+
+def _pytest_benchmark(folder: Path) -> Seconds:
+    written = folder / "pytest-benchmark.json"
+    _call(
+        folder,
+        *("-m", "pytest", "--quiet", "--benchmark-quiet", "--noconftest"),
+        *("-p", "no:cacheprovider", f"--benchmark-json={written}", ordinary.__file__),
+    )
+    entries = json.loads(written.read_text())["benchmarks"]
+    return {entry["param"]: entry["stats"]["mean"] for entry in entries}
+
+
+def _torch_timer(folder: Path) -> Seconds:
+    written = folder / "torch.json"
+    _call(folder, "-m", "bench.ordinary", "torch", str(written))
+    found: Seconds = json.loads(written.read_text())
+    return found
+
+
+def _pyperf(folder: Path) -> Seconds:
+    import pyperf
+
+    written = folder / "pyperf.json"
+    written.unlink(missing_ok=True)
+    # Twenty processes per benchmark, the default, would take half an hour: each imports torch.
+    inherited = f"{ordinary.SCRATCH},{ordinary.CELLS}"
+    quick = ("--processes", "3", "--inherit-environ", inherited, "--quiet")
+    _call(folder, "-m", "bench.ordinary", "pyperf", "-o", str(written), *quick)
+    suite = pyperf.BenchmarkSuite.load(str(written))
+    return {benchmark.get_name(): benchmark.mean() for benchmark in suite}
+
+
+def _call(folder: Path, *arguments: str) -> None:
+    command = [sys.executable, *arguments]
+    done = subprocess.run(  # noqa: S603 - our own modules
+        command, env=_environment(folder), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise BenchError(f"{' '.join(arguments[:4])}: {done.stdout[-400:]}{done.stderr[-400:]}")
+
+
+def _ours(folder: Path, scheme: "Scheme") -> tuple[dict[str, float], dict[str, float]]:
+    plan = Plan(
+        cases=ordinary.cells(),
+        half_width=1.0,  # nobody asks for one: the number of replicates is fixed
+        budget_s=1800.0,
+        timeout_s=600.0,
+        seed=0,
+        images_dir=None,
+        scratch_dir=str(folder / "scratch"),
+        arms=COST_ARMS,
+        design=scheme.design,
+    )
+    number = len(list(folder.glob("ours-*")))
+    log = Journal.create(folder / f"ours-{number:03d}", {"design": asdict(scheme.design)})
+    scratch = folder / "scratch"
+    launcher = ServerLauncher(scratch, [], usable_cores(), allocator=scheme.design.allocator)
+    with ProgressBar(Console(stderr=True)) as bar:
+        engine = Engine(plan, launcher, log, time.monotonic, bar)
+        try:
+            engine.check()
+            engine.take_turns(lambda state: scheme.replicates - len(state.replicates))
+        finally:
+            engine.close()
+            log.close()
+    found = {s.case.case_id: [r.rounds_s for r in s.replicates] for s in engine.states}
+    return _mean(found, stats.COST), _mean(found, stats.NOISE)
+
+
+def _mean(
+    found: Mapping[str, Sequence[stats.Rounds]], contrast: stats.Contrast
+) -> dict[str, float]:
+    return {
+        name: math.exp(float(np.mean([stats.log_ratio(rounds, contrast) for rounds in each])))
+        for name, each in found.items()
+    }
+
+
+USUAL: dict[str, Callable[[Path], Seconds]] = {
+    "pytest-benchmark": _pytest_benchmark,
+    "torch.utils.benchmark": _torch_timer,
+    "pyperf": _pyperf,
+}
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How ours measures, and how many replicates it takes of every case."""
+
+    design: Design
+    replicates: int = REPLICATES
+
+
+OURS = {
+    "ours": Scheme(Design()),
+    "ours, system's allocator": Scheme(Design(allocator=False)),
+    "ours, arms one after the other": Scheme(Design(order="blocks")),
+    "ours, one process": Scheme(Design(replicate_s=REPLICATES * REPLICATE_S), replicates=1),
+    "ours, one server": Scheme(Design(one_server=True)),
+    "ours, one fixed order": Scheme(Design(order="fixed")),
+}
+
+TOOLS = (*USUAL, *OURS)
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""The table of the tools: its arithmetic, and every tool once for real on a tiny cell."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import options, ordinary, side_by_side
+from bench.engine import REPLICATE_S
+from bench.side_by_side import (
+    OURS,
+    TOOLS,
+    USUAL,
+    Found,
+    false_alarms,
+    render,
+    run_tool,
+    worst_spread,
+)
+
+
+def usual(name_s: float, other_s: float = 1.0, cost: float = 1.5) -> Found:
+    return Found("pytest-benchmark", 20.0, {"a": cost}, {"x": name_s, "y": other_s}, None)
+
+
+def ours(aa_ratio: float, cost: float = 1.5) -> Found:
+    return Found("ours", 200.0, {"a": cost}, None, {"a": aa_ratio, "b": 1.0})
+
+
+def test_usual_tools_compare_every_ordered_pair_of_runs() -> None:
+    assert false_alarms([usual(1.0), usual(1.04)]) == (0, 2)
+    assert false_alarms([usual(1.0), usual(1.06)]) == (1, 2)
+    assert false_alarms([usual(1.0, 1.1), usual(1.1, 1.0)]) == (2, 2)
+
+
+def test_ours_compares_within_a_run() -> None:
+    assert false_alarms([ours(1.01), ours(0.9), ours(1.06)]) == (1, 3)
+
+
+def test_spread_of_the_cost_is_that_of_the_worst_case() -> None:
+    assert worst_spread([usual(1.0, cost=1.4), usual(1.0, cost=1.6)]) == pytest.approx(1.6 / 1.4)
+
+
+def test_table_has_a_row_per_tool_that_ran() -> None:
+    table = render([usual(1.0), usual(1.2, cost=2.0), ours(1.02)])
+    assert "| pytest-benchmark | 2 " in table
+    assert "| 1 of 2 " in table
+    assert "| ours " in table
+    assert "pyperf" not in table
+
+
+def test_each_choice_of_ours_is_switched_off_by_itself() -> None:
+    plain = OURS["ours"].design.__dict__
+    for name, scheme in OURS.items():
+        changed = {key for key, value in scheme.design.__dict__.items() if value != plain[key]}
+        assert len(changed) == (name != "ours"), name
+    one = OURS["ours, one process"]
+    assert one.replicates * one.design.replicate_s == OURS["ours"].replicates * REPLICATE_S
+
+
+@pytest.mark.parametrize("tool", [*USUAL, "ours"])
+def test_tool_times_both_necks_for_real(
+    tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "PANET_BENCH_CELLS",
+        json.dumps({"resolutions": "32", "batch_sizes": "1", "channels_last": "off"}),
+    )
+    monkeypatch.setattr(side_by_side, "REPLICATES", 1)
+    (tmp_path / "scratch").mkdir()
+    found = run_tool(tool, tmp_path)
+    (cell,) = ordinary.cells()
+    assert set(found.costs) == {cell.case_id}
+    assert 0.5 < found.costs[cell.case_id] < 10
+    assert found.wall_s > 0
+    assert (found.identical is None) == (tool in USUAL)
+
+
+def test_unknown_tool_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        side_by_side.main(["--tools", "stopwatch"])
+    assert f"choose from {', '.join(TOOLS)}" in capsys.readouterr().err
+
+
+def test_cells_are_those_of_the_preset() -> None:
+    assert ordinary.cells() == options.sweep(options.PRESETS["cells"], {})
