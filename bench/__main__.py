@@ -57,7 +57,6 @@ def _selftest(asked: argparse.Namespace) -> int:
         loads=tuple(options.one_of("--load", LOADS)(text) for text in asked.load.split(",")),
         quick=asked.quick,
         folder=folder,
-        resume=asked.resume is not None,
     )
     selftest.SelfTest(settings, Console(stderr=True)).run()
     print((folder / selftest.PAGE).read_text())

@@ -1,26 +1,28 @@
 """How much extra work is a slow-down of 5 %? Measured alone, in processes of its own.
 
-The work without the network and the network without the work take turns. So the size is known to a
-few hundredths of itself, which no comparison of the slowed network with the plain one could give.
+The work without the network runs right behind the network without the work, as in the slowed
+network. So the size is known to a few hundredths of itself, which no comparison of the slowed
+network with the plain one could give.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-import numpy as np
-
 from bench import stats
 from bench.engine import CaseState
 from bench.records import Case
 from bench.slowdown import KINDS
 
-TRIAL_CHANNELS = (64, 512)
-"""Two sizes of the work; what it takes is linear in between and around."""
+FIRST_CHANNELS = (64, 512)
+"""Two sizes of the work, through which the first line is drawn."""
 
-FIT_REPLICATES, CHECK_REPLICATES = 2, 4
+PASSES = (1, 2, 4)
+"""Replicates: for the line, for the channels that it gives, and for these corrected once more. Only
+the size that the last ones show is believed."""
 
 BASE = "base"
+"""The arms that run the network."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Slowing:
     kind: str
     channels: int
     size: float
-    """Relative to the network's time."""
+    """As calibrated, relative to the network's time."""
     low: float | None
     high: float | None
 
@@ -50,9 +52,12 @@ class Slowing:
         return cls(**data)
 
 
-Measure = Callable[[Mapping[str, Mapping[str, str]], int], Sequence[CaseState]]
-"""From the extra arms of every case, and how many replicates, to the cases measured with these arms
-beside ``base``, the network."""
+Arms = Mapping[str, Mapping[str, str]]
+"""Case id -> arm -> what it runs."""
+
+Measure = Callable[[Arms, int], Sequence[CaseState]]
+"""From the arms of every case, to be run one behind the other in that order, and the number of
+replicates, to the cases with their rounds."""
 
 
 def calibrate(
@@ -63,62 +68,66 @@ def calibrate(
     Args:
         cases: where to slow down.
         sizes: relative, such as 0.05.
-        measure: runs processes with the given extra arms.
+        measure: runs processes.
     """
+    if not sizes:
+        return {case.case_id: [] for case in cases}
     kinds = {c.case_id: list(KINDS)[i % len(KINDS)] for i, c in enumerate(cases)}
-    trials = {
-        case_id: {f"{n}": f"none+{kind}:{n}" for n in TRIAL_CHANNELS}
-        for case_id, kind in kinds.items()
-    }
-    fitted = _shares(measure(trials, FIT_REPLICATES))
+    first, second, last = PASSES
+    few, many = FIRST_CHANNELS
+    shares = _shares(kinds, dict.fromkeys(kinds, FIRST_CHANNELS), measure, first)
     channels = {
-        case_id: {size: _channels(found, size) for size in sizes}
-        for case_id, found in fitted.items()
+        case_id: [_on_line(size, (few, a.value), (many, b.value)) for size in sizes]
+        for case_id, (a, b) in shares.items()
     }
-    chosen = {
-        case_id: {f"{size}": f"none+{kinds[case_id]}:{n}" for size, n in by_size.items()}
-        for case_id, by_size in channels.items()
+    shares = _shares(kinds, channels, measure, second)
+    channels = {
+        case_id: [
+            max(1, round(n * size / share.value))
+            for n, size, share in zip(channels[case_id], sizes, found, strict=True)
+        ]
+        for case_id, found in shares.items()
     }
-    found = _shares(measure(chosen, CHECK_REPLICATES))
+    shares = _shares(kinds, channels, measure, last)
     return {
         case_id: [
             Slowing(size, kinds[case_id], n, share.value, share.low, share.high)
-            for size, n in by_size.items()
-            for share in [found[case_id][f"{size}"]]
+            for size, n, share in zip(sizes, channels[case_id], found, strict=True)
         ]
-        for case_id, by_size in channels.items()
+        for case_id, found in shares.items()
     }
 
 
-def _shares(states: Sequence[CaseState]) -> dict[str, dict[str, stats.Estimate]]:
-    """Return, for every case and extra arm, its time relative to the network's."""
-    return {
-        state.case.case_id: {
-            arm: _share(state, arm) for arm in state.replicates[0].rounds_s if arm != BASE
+def _shares(
+    kinds: Mapping[str, str],
+    channels: Mapping[str, Sequence[int]],
+    measure: Measure,
+    replicates: int,
+) -> dict[str, list[stats.Estimate]]:
+    """Return, for every case and number of channels, the work's time relative to the network's."""
+    arms = {
+        case_id: {
+            name: recipe
+            for i, n in enumerate(channels[case_id])
+            for name, recipe in ((f"{BASE}_{i}", "kept"), (f"work_{i}", f"none+{kind}:{n}"))
         }
-        for state in states
-        if state.replicates
+        for case_id, kind in kinds.items()
+    }
+    return {
+        state.case.case_id: [_share(state, i) for i in range(len(channels[state.case.case_id]))]
+        for state in measure(arms, replicates)
     }
 
 
-def _share(state: CaseState, arm: str) -> stats.Estimate:
-    contrast = stats.Contrast((arm,), (BASE,))
+def _share(state: CaseState, number: int) -> stats.Estimate:
     used = state.calm or state.replicates  # a contended calibration is rough; its interval says so
+    bases = tuple(arm for arm in used[0].rounds_s if arm.startswith(BASE))
+    contrast = stats.Contrast((f"work_{number}",), bases)
     log_ratios = [stats.log_ratio(replicate.rounds_s, contrast) for replicate in used]
-    return stats.ratio_interval(log_ratios, first_stage=max(1, len(log_ratios)))
+    return stats.ratio_interval(log_ratios, first_stage=len(log_ratios))
 
 
-def _channels(found: Mapping[str, stats.Estimate], size: float) -> int:
-    """Return how many channels take ``size``, by the line through the trial sizes."""
-    few, many = TRIAL_CHANNELS
-    return max(1, round(float(np.interp(size, *_line(found, few, many)))))
-
-
-def _line(
-    found: Mapping[str, stats.Estimate], few: int, many: int
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return shares and channels of two points far out on the line, to interpolate between."""
-    slope = max(1e-9, (found[f"{many}"].value - found[f"{few}"].value) / (many - few))
-    start = found[f"{few}"].value - slope * few
-    far = 100 * many
-    return (start, start + slope * far), (0.0, float(far))
+def _on_line(size: float, few: tuple[int, float], many: tuple[int, float]) -> int:
+    """Return the channels that take ``size`` by the line through two points."""
+    slope = (many[1] - few[1]) / (many[0] - few[0])
+    return max(1, round(few[0] + (size - few[1]) / max(slope, 1e-9)))

@@ -9,7 +9,7 @@ from bench.records import Replicate
 from bench.verdict import GATE, Change, Gate
 
 GIVE_UP_AFTER = 4
-"""Replicates without a calm one: the machine stays contended, and more of them would not help."""
+"""Contended replicates, if they are also twice as many as the calm ones: the machine stays so."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,7 @@ def log_ratios(replicates: Sequence[Replicate], contrast: stats.Contrast) -> lis
 
 
 def _missing(state: CaseState, wanted: int) -> int:
-    if state.finding is None or state.finding.status != "ok":
-        return 0
-    if len(state.replicates) >= GIVE_UP_AFTER and not state.calm:
+    contended = len(state.replicates) - len(state.calm)
+    if contended >= max(GIVE_UP_AFTER, 2 * len(state.calm)):
         return 0
     return max(0, wanted - len(state.calm))

@@ -65,8 +65,8 @@ class Plan:
     """What takes turns in every case, and which network each arm runs."""
     extra_arms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Case id -> further arms of that case alone."""
-    contrast: stats.Contrast = stats.COST
-    """Whose ratio the half-width is asked for."""
+    contrast: stats.Contrast | None = stats.COST
+    """Whose ratio the half-width is asked for; `None` where nobody asks for one."""
     min_rounds: int = MIN_ROUNDS
     design: Design = Design()
 
@@ -81,24 +81,29 @@ class CaseState:
 
     case: Case
     finding: Finding | None = None
-    contrast: stats.Contrast = stats.COST
+    contrast: stats.Contrast | None = stats.COST
     replicates: list[Replicate] = field(default_factory=list)
     calm: list[Replicate] = field(default_factory=list)
     """Those that were not disturbed."""
     log_ratios: list[float] = field(default_factory=list)
     """One per calm replicate."""
 
+    @property
+    def runs(self) -> bool:
+        """Whether the case was checked, and nothing that was found speaks against measuring it."""
+        return self.finding is not None and self.finding.status == Status.OK
+
     def add(self, replicate: Replicate) -> None:
         """Take in a replicate."""
         self.replicates.append(replicate)
-        if not replicate.contended:
-            self.calm.append(replicate)
+        if replicate.contended:
+            return
+        self.calm.append(replicate)
+        if self.contrast is not None:
             self.log_ratios.append(stats.log_ratio(replicate.rounds_s, self.contrast))
 
     def missing(self, half_width: float) -> int:
         """Return how many calm replicates are still needed, as far as one can tell by now."""
-        if self.finding is None or self.finding.status != Status.OK:
-            return 0
         first_stage = self.log_ratios[: stats.FIRST_STAGE]
         needed = stats.replicates_needed(first_stage, half_width) or stats.FIRST_STAGE
         return max(0, needed - len(self.log_ratios))
@@ -148,13 +153,13 @@ class Engine:
         for state in self.states:
             for replicate in known.replicates.get(state.case.case_id, ()):
                 state.add(replicate)
-        self._need: Need = lambda state: state.missing(plan.half_width)
+        self._wanted: Need = lambda state: state.missing(plan.half_width)
 
     def run(self) -> list[CaseResult]:
         """Check, take turns, and return every case with its status."""
         try:
             self.check()
-            self.take_turns(self._need)
+            self.take_turns(self._wanted)
         finally:
             self.close()
         return [result_of(state, self._plan.half_width) for state in self.states]
@@ -166,7 +171,7 @@ class Engine:
 
     def take_turns(self, need: Need) -> None:
         """Measure replicates, turn by turn, until no case needs more or the budget is spent."""
-        self._need = need
+        self._wanted = need
         while turn := self._affordable():
             for state in turn:
                 if self._forecast_s(state) <= self._left_s():  # servers took time to start
@@ -196,11 +201,14 @@ class Engine:
         left_s = self._left_s()
         turn = []
         for state in sorted(self.states, key=self._urgency, reverse=True):
-            forecast_s = self._forecast_s(state) if self._need(state) else None
+            forecast_s = self._forecast_s(state) if self._need(state) > 0 else None
             if forecast_s is not None and forecast_s <= left_s:
                 left_s -= forecast_s
                 turn.append(state)
         return turn
+
+    def _need(self, state: CaseState) -> int:
+        return self._wanted(state) if state.runs else 0
 
     def _urgency(self, state: CaseState) -> tuple[bool, int]:
         """First the cases without a complete first stage, then by what they lack."""
@@ -256,7 +264,7 @@ class Engine:
         self._watch.update(state.case.case_id, doing, left_s, done / max(1, done + sum(missing)))
 
     def _running_estimate(self, state: CaseState) -> str:
-        if not state.calm:
+        if not state.log_ratios:
             return "measuring"
         estimate = stats.stein_interval(state.log_ratios)
         width = "" if estimate.high is None else f" ±{estimate.high - estimate.value:.1%}"

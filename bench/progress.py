@@ -7,6 +7,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 
+class Silent:
+    """A `bench.engine.Watch` that shows nothing."""
+
+    def update(self, case_id: str, doing: str, left_s: float, share_done: float) -> None:
+        """Show nothing."""
+
+
 class ProgressBar:
     """A `bench.engine.Watch` that draws on the terminal."""
 

@@ -66,7 +66,7 @@ def rate(count: int, total: int) -> Rate:
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return everything that the trials of one load and number of threads show."""
     identical = [outcome.changes(None) for outcome in outcomes]
-    alarms = sum(any(c.verdict in ALARMS for c in changes.values()) for changes in identical)
+    endings = [ending(outcome, None) for outcome in outcomes]
     flags = sum(change.flagged for changes in identical for change in changes.values())
     replicates = [r for o in outcomes for found in o.replicates.values() for r in found]
     shares = [o.timed_s / o.elapsed_s for o in outcomes if o.elapsed_s]
@@ -78,10 +78,8 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "trials": len(outcomes),
         "replicates": len(replicates),
         "contended": sum(r.contended for r in replicates),
-        "false_alarms": asdict(rate(alarms, len(outcomes))),
-        "undecided": sum(
-            all(c.verdict is Verdict.UNDECIDED for c in changes.values()) for changes in identical
-        ),
+        "false_alarms": asdict(rate(endings.count("wrong"), len(endings))),
+        "undecided": endings.count("undecided"),
         "flagged_share": flags / max(1, sum(len(changes) for changes in identical)),
         "detections": [asdict(found) for found in _detections(outcomes)],
         "resampled": resampled(outcomes, first.gate),
@@ -106,36 +104,44 @@ def _detections(outcomes: Sequence[Outcome]) -> list[Detection]:
 
 
 def _detection(size: float, pairs: Sequence[tuple[Outcome, str]]) -> Detection:
-    endings = [_ending(outcome, arm) for outcome, arm in pairs]
+    endings = [ending(outcome, arm) for outcome, arm in pairs]
     sizes = [outcome.trial.slowings[arm].size for outcome, arm in pairs]
     return Detection(
         size,
         min(sizes),
         max(sizes),
-        rate(endings.count("found"), len(endings)),
+        rate(endings.count("right"), len(endings)),
         endings.count("wrong"),
         endings.count("undecided"),
         _median([trials.comparison_alone_s(outcome, arm) for outcome, arm in pairs]),
     )
 
 
-def _ending(outcome: Outcome, arm: str) -> str:
-    changes = dict(outcome.changes(arm))
-    slowed = changes.pop(outcome.trial.slowed_case).verdict
-    expected = outcome.expected(arm)
-    if slowed in ALARMS and slowed is not expected:
+def ending(outcome: Outcome, arm: str | None) -> str:
+    """Return how a comparison of a trial ended, against what is known to be true.
+
+    Args:
+        outcome: the trial.
+        arm: the slowed one; `None` for identical code.
+
+    Returns:
+        ``right`` or ``wrong``; ``missed`` for a slow-down that was not seen; ``undecided``.
+    """
+    verdicts = {case_id: change.verdict for case_id, change in outcome.changes(arm).items()}
+    slowed_case = outcome.trial.slowed_case
+    true = {slowed_case: outcome.expected(arm)} if arm is not None else {}
+    alarms = {case_id: verdict for case_id, verdict in verdicts.items() if verdict in ALARMS}
+    if alarms.items() - true.items():
         return "wrong"
-    if any(change.verdict in ALARMS for change in changes.values()):
-        return "wrong"
-    if slowed is expected:
-        return "found"
-    return "undecided" if slowed is Verdict.UNDECIDED else "missed"
+    if Verdict.UNDECIDED in (verdicts.get(case_id) for case_id in (true or verdicts)):
+        return "undecided"
+    return "right" if alarms == true else "missed"
 
 
 def coverage(outcomes: Sequence[Outcome]) -> Rate:
     """Return how often the 95 % interval of the cost holds the mean of the other trials."""
     covered = total = 0
-    for case_id in outcomes[0].replicates:
+    for case_id in outcomes[0].cases:
         per_trial = [_log_ratios(o, case_id, trials.COST) for o in outcomes]
         for number, own in enumerate(per_trial):
             others = [x for other in per_trial[:number] + per_trial[number + 1 :] for x in other]
@@ -148,7 +154,7 @@ def coverage(outcomes: Sequence[Outcome]) -> Rate:
 
 
 def _cases(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
-    return {case_id: _case(outcomes, case_id) for case_id in outcomes[0].replicates}
+    return {case_id: _case(outcomes, case_id) for case_id in outcomes[0].cases}
 
 
 def _case(outcomes: Sequence[Outcome], case_id: str) -> dict[str, Any]:
@@ -203,7 +209,8 @@ def resampled(
 def _pools(outcomes: Sequence[Outcome]) -> dict[str, Floats]:
     found: dict[str, list[float]] = defaultdict(list)
     for outcome in outcomes:
-        for case_id, replicates in outcome.replicates.items():
+        for case_id in outcome.cases:
+            replicates = outcome.replicates.get(case_id, ())
             found[case_id] += [
                 stats.log_ratio(r.rounds_s, trials.IDENTICAL) for r in replicates if not r.contended
             ]
@@ -258,7 +265,7 @@ def components(outcomes: Sequence[Outcome], contrast: stats.Contrast) -> dict[st
     round_variances: list[float] = []
     by_turn: dict[tuple[int, int], list[float]] = defaultdict(list)
     by_trial: dict[tuple[int, str], list[float]] = defaultdict(list)
-    for case_id in outcomes[0].replicates:
+    for case_id in outcomes[0].cases:
         found = [
             (i, r) for i, o in enumerate(outcomes) for r in o.replicates[case_id] if not r.contended
         ]

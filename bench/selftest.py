@@ -3,22 +3,23 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from bench import journal, options, proof, runs, selftest_page, stats, trials
-from bench.calibration import BASE, Slowing, calibrate
-from bench.engine import BLOCK_ROUNDS, CaseState, Engine, Plan, Watch, preload
+from bench import journal, options, proof, runs, selftest_page, trials
+from bench.calibration import Slowing, calibrate
+from bench.engine import BLOCK_ROUNDS, CaseState, Design, Engine, Plan, Watch, preload
 from bench.environment import code_digest, describe, differences, git_commit, usable_cores
 from bench.errors import BenchError
 from bench.hog import load
 from bench.launcher import ServerLauncher
+from bench.orders import Order
 from bench.probe import probe_cores
-from bench.progress import ProgressBar
-from bench.records import Case, Finding
+from bench.progress import ProgressBar, Silent
+from bench.records import Case, Finding, Status
 from bench.trials import ARMS, Outcome, Trial
 from bench.verdict import GATE, Gate
 
@@ -32,6 +33,8 @@ QUICK_AXES = {"resolutions": "64", "batch_sizes": "1"}
 """To see that everything works, in two or three minutes; the rates mean nothing yet."""
 
 PREFIX = "selftest-"
+OPTIONS = {"sizes": "inject", "quick": "quick"}
+"""What all sittings of a self-test share, and the option that it comes from."""
 SITTINGS, JSON, PAGE = "sittings.jsonl", "selftest.json", "selftest.md"
 
 
@@ -44,7 +47,6 @@ class Settings:
     loads: tuple[str, ...]
     quick: bool
     folder: Path
-    resume: bool
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,11 @@ class SelfTest:
 
     def _start_sitting(self) -> None:
         environment = describe()
-        earlier = _read_lines(self._folder / SITTINGS)
-        for sitting in earlier:
+        asked = {"sizes": list(self._settings.sizes), "quick": self._settings.quick}
+        for sitting in _read_lines(self._folder / SITTINGS):
             changed = differences(sitting["environment"], environment)
+            # The first sittings of all did not note what was asked.
+            changed += [f"--{OPTIONS[n]}" for n in asked if sitting.get(n, asked[n]) != asked[n]]
             if changed:
                 raise BenchError(
                     f"--resume {self._folder.name}: {', '.join(changed)} differ from then; "
@@ -167,6 +171,7 @@ class SelfTest:
             "environment": environment,
             "code": code_digest(),
             "commit": git_commit(),
+            **asked,
             "core_speed_sd": probe_cores(),
         }
         try:
@@ -186,7 +191,7 @@ class SelfTest:
             slowings = calibrate(
                 setup.cases,
                 self._settings.sizes,
-                lambda extra, count: self._measure(setup, {BASE: "panet"}, extra, count),
+                lambda arms, count: self._measure(setup, {}, arms, count, "fixed"),
             )
             findings = self._check(setup, slowings)
             stored = {
@@ -264,18 +269,24 @@ class SelfTest:
         arms: Mapping[str, str],
         extra_arms: Mapping[str, Mapping[str, str]],
         replicates: int,
+        order: Order = "balanced",
     ) -> list[CaseState]:
         """Check the cases and measure some replicates; the journal is kept beside the trials'."""
         number = len(list(self._folder.glob("calibration-*/")))
         folder = self._folder / f"calibration-t{setup.threads}-{number}"
         log = journal.Journal.create(folder, {"arms": dict(arms), "extra_arms": dict(extra_arms)})
-        engine = self._engine(self._plan(setup, arms, extra_arms), log, Silent())
+        plan = replace(self._plan(setup, arms, extra_arms), design=Design(order=order))
+        engine = self._engine(plan, log, Silent())
         try:
             engine.check()
             engine.take_turns(lambda state: replicates - len(state.replicates))
         finally:
             engine.close()
             log.close()
+        for state in engine.states:
+            if state.finding is None or state.finding.status != Status.OK:
+                reason = state.finding.reason if state.finding else "not checked"
+                raise BenchError(f"the self-test cannot run here: {state.case.case_id}: {reason}")
         return engine.states
 
     def _plan(
@@ -285,7 +296,6 @@ class SelfTest:
         extra_arms: Mapping[str, Mapping[str, str]],
         seed: int = 0,
     ) -> Plan:
-        names = tuple(arms)
         return Plan(
             cases=setup.cases,
             half_width=1.0,  # nobody asks for one: the numbers of replicates are fixed
@@ -296,7 +306,7 @@ class SelfTest:
             scratch_dir=str(self._folder / "scratch"),
             arms=arms,
             extra_arms=extra_arms,
-            contrast=stats.Contrast(names[-1:], names[:1]),
+            contrast=None,
             min_rounds=BLOCK_ROUNDS,
         )
 
@@ -309,25 +319,13 @@ class SelfTest:
         return Engine(plan, launcher, log, time.monotonic, watch, known)
 
 
-class Silent:
-    """A `bench.engine.Watch` that shows nothing."""
-
-    def update(self, case_id: str, doing: str, left_s: float, share_done: float) -> None:
-        """Show nothing."""
-
-
 def _ending(outcome: Outcome) -> str:
     """Say in a line how the comparisons of a trial ended."""
-    parts = []
-    for arm in (None, *outcome.trial.slowings):
-        changes = outcome.changes(arm)
-        size = "identical" if arm is None else f"+{outcome.trial.slowings[arm].asked:.0%}"
-        alarms = [i for i, change in changes.items() if change.verdict in proof.ALARMS]
-        expected = [] if arm is None else [outcome.trial.slowed_case]
-        right = "right" if alarms == expected else ("missed" if not alarms else "WRONG")
-        if any(c.verdict == "undecided" for c in changes.values()) and right != "WRONG":
-            right = "undecided" if arm is None or alarms != expected else right
-        parts.append(f"{size} {right}")
+    parts = [f"identical code {proof.ending(outcome, None)}"]
+    parts += [
+        f"+{slowing.asked:.0%} {proof.ending(outcome, arm)}"
+        for arm, slowing in outcome.trial.slowings.items()
+    ]
     seconds = f", {outcome.elapsed_s:.0f} s" if outcome.elapsed_s else ""
     return "; ".join(parts) + seconds
 

@@ -21,7 +21,7 @@ import numpy as np
 from rich.console import Console
 from tabulate import tabulate
 
-from bench import ordinary, runs, stats
+from bench import options, ordinary, runs, stats
 from bench.engine import REPLICATE_S, Design, Engine, Plan
 from bench.environment import describe, usable_cores
 from bench.errors import BenchError
@@ -36,7 +36,7 @@ GATE_RATIO = 1.05
 REPLICATES = 8
 """Of ours per case and run: about as long as the screen of a comparison takes."""
 
-PREFIX, RUNS = "side-by-side-", "runs.jsonl"
+PREFIX, RUNS, PAGE = "side-by-side-", "runs.jsonl", "side-by-side.md"
 
 Seconds = dict[str, float]
 """Name of a benchmark (`bench.ordinary.names`) -> seconds that the tool reports."""
@@ -59,34 +59,54 @@ class Found:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tools and print the table; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bench.side_by_side", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="runs of every tool (5)")
+    parser.add_argument("--rounds", default="5", help="runs of every tool (5)")
     parser.add_argument("--tools", default=",".join(TOOLS), help=f"of {', '.join(TOOLS)}")
     parser.add_argument("--run-dir", type=Path, default=runs.RUNS_DIR, help="where runs are kept")
     parser.add_argument("--resume", metavar="ID", help="add to an earlier one")
     asked = parser.parse_args(arguments)
-    tools = asked.tools.split(",")
-    unknown = sorted(set(tools) - set(TOOLS))
-    if unknown:
-        parser.error(f"--tools {unknown[0]!r}: choose from {', '.join(TOOLS)}")
-    folder = asked.run_dir / (asked.resume or f"{PREFIX}{runs.new_run_dir(asked.run_dir).name}")
+    try:
+        one_tool = options.one_of("--tools", TOOLS)
+        tools = [one_tool(text) for text in asked.tools.split(",")]
+        rounds = options.positive("--rounds")(asked.rounds)
+        folder = _folder(asked.run_dir, asked.resume)
+        _run_all(tools, rounds, folder)
+    except BenchError as error:
+        sys.stderr.write(f"python -m bench.side_by_side: {error}\n")
+        return 2
+    page = f"{_machine()}\n\n{render(read(folder))}\n"
+    (folder / PAGE).write_text(page)
+    sys.stdout.write(page)
+    return 0
+
+
+def read(folder: Path) -> list[Found]:
+    """Return what every run so far found."""
+    return [Found(**json.loads(line)) for line in (folder / RUNS).read_text().splitlines()]
+
+
+def _folder(runs_dir: Path, resume: str | None) -> Path:
+    folder = runs_dir / (resume or f"{PREFIX}{runs.new_run_dir(runs_dir).name}")
+    if resume is not None and not (folder / RUNS).exists():
+        raise BenchError(f"--resume {resume}: {folder / RUNS} does not exist; leave --resume out")
     (folder / "scratch").mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _run_all(tools: Sequence[str], rounds: int, folder: Path) -> None:
     console = Console(stderr=True)
-    for number, tool in itertools.product(range(asked.rounds), tools):
-        console.print(f"round {number + 1} of {asked.rounds}: {tool}", highlight=False)
+    for number, tool in itertools.product(range(rounds), tools):
+        console.print(f"round {number + 1} of {rounds}: {tool}", highlight=False)
         found = run_tool(tool, folder)
         with (folder / RUNS).open("a") as stream:
             stream.write(json.dumps(asdict(found)) + "\n")
-    lines = [json.loads(line) for line in (folder / RUNS).read_text().splitlines()]
-    table = render([Found(**line) for line in lines])
+
+
+def _machine() -> str:
     environment = describe()
-    today = time.strftime("%Y-%m-%d", time.gmtime())
-    page = (
+    return (
         f"{environment['cpu']}, {environment['cores']} cores; torch "
-        f"{environment['libraries']['torch']}; {today}\n\n{table}\n"
+        f"{environment['libraries']['torch']}; {time.strftime('%Y-%m-%d', time.gmtime())}"
     )
-    (folder / "side-by-side.md").write_text(page)
-    sys.stdout.write(page)
-    return 0
 
 
 def run_tool(tool: str, folder: Path) -> Found:

@@ -2,7 +2,7 @@
 
 A recipe ``panet+copy:96`` runs the network and then copies 96 channels of its finest map. The size
 is a number of channels, so it can be chosen finely; what it takes is calibrated in processes of
-their own (`bench.calibration`), as ``none+copy:96``: the work without the network.
+their own (`bench.calibration`): ``kept`` is the network, ``none+copy:96`` the work right behind it.
 """
 
 from collections.abc import Callable
@@ -82,21 +82,40 @@ class Slowed(nn.Module):
         return outputs
 
 
-class Alone(nn.Module):
-    """The extra work without the network, on a map such as the network's finest output.
+class Finest:
+    """The finest map that a network gave last, for work that comes right behind it."""
 
-    Args:
-        slowdown: the work.
-        x: the map, of shape (N, C, H, W) and in the layout of the case.
+    def __init__(self) -> None:
+        self.x = torch.empty(0)
+
+
+class Kept(nn.Module):
+    """A network that leaves its finest map for the work of another arm."""
+
+    def __init__(self, network: nn.Module, finest: Finest) -> None:
+        super().__init__()
+        self.network = network
+        self._finest = finest
+
+    def forward(self, *inputs: Tensor) -> Outputs:
+        """Return what the network returns."""
+        outputs: Outputs = self.network(*inputs)
+        self._finest.x = outputs[0]
+        return outputs
+
+
+class Alone(nn.Module):
+    """The extra work without the network, on the map that a network has just given.
+
+    As in the slowed network, the map is as far in the caches as the network has left it.
     """
 
-    def __init__(self, slowdown: Slowdown, x: Tensor) -> None:
+    def __init__(self, slowdown: Slowdown, finest: Finest) -> None:
         super().__init__()
         self.slowdown = slowdown
-        self.x: Tensor
-        self.register_buffer("x", x)
+        self._finest = finest
 
     def forward(self, *_inputs: Tensor) -> Outputs:
         """Return the map."""
-        self.slowdown(self.x)
-        return (self.x,)
+        self.slowdown(self._finest.x)
+        return (self._finest.x,)

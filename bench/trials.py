@@ -87,7 +87,10 @@ class Outcome:
     @property
     def measured(self) -> dict[str, Measured]:
         """The calm replicates, divided as the gate saw them."""
-        return {i: comparison.divide(r, self.trial.gate) for i, r in self.replicates.items()}
+        return {
+            case_id: comparison.divide(self.replicates.get(case_id, ()), self.trial.gate)
+            for case_id in self.cases
+        }
 
     def changes(self, arm: str | None) -> dict[str, Change]:
         """Return the verdicts of one comparison: of identical code, or with a slowed ``arm``."""

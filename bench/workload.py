@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.images import load_batch
 from bench.records import Case
-from bench.slowdown import Alone, Slowdown, Slowed
+from bench.slowdown import Alone, Finest, Kept, Slowdown, Slowed
 from bench.task import Task
 from panet import FPN, BackboneNeck, PANet
 from panet.backbone import build_backbone
@@ -86,10 +86,10 @@ def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]
     The weights are drawn once, which takes as long as many a round, and copied in a random order,
     so that no arm always lies at the same place in memory.
     """
-    whole = _whole_network(task, inputs)
+    whole, finest = _whole_network(task, inputs), Finest()
     order = list(task.arms)
     random.Random(f"{task.seed}-{task.index}").shuffle(order)  # noqa: S311 - no secret
-    arms = {arm: _build_arm(arm, whole, task, inputs, compiled=compiled) for arm in order}
+    arms = {arm: _build_arm(arm, whole, finest, task, inputs, compiled=compiled) for arm in order}
     return {arm: arms[arm] for arm in task.arms}
 
 
@@ -113,10 +113,16 @@ def _fresh_inputs(task: Task) -> tuple[Outputs, str]:
 
 
 def _build_arm(
-    name: str, whole: Neck | BackboneNeck, task: Task, inputs: Outputs, *, compiled: bool
+    name: str,
+    whole: Neck | BackboneNeck,
+    finest: Finest,
+    task: Task,
+    inputs: Outputs,
+    *,
+    compiled: bool,
 ) -> Arm:
     case = task.case
-    network = _network(task.arms[name], whole, inputs)
+    network = _network(task.arms[name], whole, finest)
     layout = torch.channels_last if case.channels_last else torch.contiguous_format
     network = network.to(case.device, torch_dtype(case.dtype)).to(memory_format=layout)
     network.train(case.pass_name == "training")
@@ -141,18 +147,17 @@ def _whole_network(task: Task, inputs: Outputs) -> Neck | BackboneNeck:
     return Neck([c.shape[1] for c in inputs])
 
 
-def _network(recipe: str, whole: Neck | BackboneNeck, inputs: Outputs) -> nn.Module:
+def _network(recipe: str, whole: Neck | BackboneNeck, finest: Finest) -> nn.Module:
     """Return what an arm runs: ``fpn`` or ``panet``, perhaps with ``+`` a slow-down.
 
-    ``none`` is the slow-down without a network.
+    ``kept`` is ``panet``, and ``none`` the slow-down behind it, without the network.
     """
     name, _, slowdown = recipe.partition("+")
     if name == "none":
-        batch_size, _, height_px, width_px = inputs[0].shape
-        channels = whole.fpn.out_channels
-        finest = inputs[0].new_empty(batch_size, channels, height_px, width_px)
-        return Alone(Slowdown(slowdown), finest.normal_())
+        return Alone(Slowdown(slowdown), finest)
     network = copy.deepcopy(whole)
+    if name == "kept":
+        return Kept(network, finest)
     if name == "fpn":
         network.panet = None
     return Slowed(network, Slowdown(slowdown)) if slowdown else network

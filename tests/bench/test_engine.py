@@ -184,3 +184,11 @@ def test_servers_import_what_the_cases_need_and_no_more() -> None:
     assert preload(TWO) == []
     assert preload([case(scope="model", backbone="resnet50")]) == ["timm"]
     assert preload([case(compile_mode="default")]) == ["torch._inductor.compile_fx"]
+
+
+def test_case_that_cannot_run_gets_no_turn_whoever_asks() -> None:
+    machine = Machine(fails=lambda _: Failure(Status.SKIPPED, "because"))
+    asked = engine(machine)
+    asked.check()
+    asked.take_turns(lambda _: 5)
+    assert {task.kind for task in machine.tasks} == {"check"}

@@ -10,12 +10,13 @@ import pytest
 from rich.console import Console
 
 from bench import __main__ as command
-from bench import proof, selftest, stats, trials
+from bench import proof, selftest, trials
 from bench.calibration import calibrate
 from bench.engine import CaseState
 from bench.environment import describe
 from bench.errors import BenchError
 from bench.launcher import Failure
+from bench.records import Status
 from bench.selftest import SelfTest, Settings, find_folder, setups
 from bench.task import Task
 from tests.bench.machines import SLOWDOWN_PER_CHANNEL, TWO, Machine, Noise, engine
@@ -28,11 +29,12 @@ class Simulated(Machine):
 
     noise = Noise(round_sd=0.02)
     killed_at: int | None = None
+    contended = False
     started = 0
 
     def __init__(self, *_: object) -> None:
         type(self).started += 1
-        super().__init__(noise=self.noise, fails=self._fail)
+        super().__init__(noise=self.noise, fails=self._fail, busy=lambda _: self.contended)
 
     def _fail(self, task: Task) -> Failure | None:
         if self.killed_at is not None and len(self.tasks) == self.killed_at:
@@ -46,6 +48,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selftest, "probe_cores", lambda: [{"0.001": 0.15, "1": None}])
     monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.02))
     monkeypatch.setattr(Simulated, "killed_at", None)
+    monkeypatch.setattr(Simulated, "contended", False)
 
 
 def settings(folder: Path, **values: Any) -> Settings:
@@ -55,7 +58,6 @@ def settings(folder: Path, **values: Any) -> Settings:
         "loads": ("none",),
         "quick": True,
         "folder": folder / "selftest-1",
-        "resume": False,
     }
     return Settings(**(defaults | values))
 
@@ -73,10 +75,9 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_calibration_finds_the_work_that_takes_a_given_share() -> None:
-    def measure(extra_arms: Any, replicates: int) -> Sequence[CaseState]:
+    def measure(arms: Any, replicates: int) -> Sequence[CaseState]:
         machine = Machine(noise=Noise(round_sd=0.01))
-        nothing = stats.Contrast(("base",), ("base",))
-        asked = engine(machine, arms={"base": "panet"}, extra_arms=extra_arms, contrast=nothing)
+        asked = engine(machine, arms={}, extra_arms=arms, contrast=None)
         asked.check()
         asked.take_turns(lambda state: replicates - len(state.replicates))
         return asked.states
@@ -131,7 +132,7 @@ def test_gate_does_not_know_which_side_is_slowed(tmp_path: Path) -> None:
 def test_sittings_are_pooled_and_the_trials_go_on(tmp_path: Path) -> None:
     SelfTest(settings(tmp_path, trials=2), QUIET).run()
     servers = Simulated.started
-    SelfTest(settings(tmp_path, trials=1, resume=True), QUIET).run()
+    SelfTest(settings(tmp_path, trials=1), QUIET).run()
     assert Simulated.started == servers + 1  # nothing is calibrated again
     assert summary_of(tmp_path)["trials"] == 3
     numbers = sorted(path.name for path in (tmp_path / "selftest-1").glob("trial-*"))
@@ -144,13 +145,13 @@ def test_interrupted_trial_is_finished_first_and_nothing_measured_twice(
     SelfTest(settings(tmp_path, trials=1), QUIET).run()
     monkeypatch.setattr(Simulated, "killed_at", 4)
     with pytest.raises(KeyboardInterrupt):
-        SelfTest(settings(tmp_path, trials=1, resume=True), QUIET).run()
+        SelfTest(settings(tmp_path, trials=1), QUIET).run()
     cut = tmp_path / "selftest-1" / "trial-none-t2-001"
     kept = (cut / "journal.jsonl").read_text()
     assert not (cut / trials.END).exists()
     assert summary_of(tmp_path)["trials"] == 1
     monkeypatch.setattr(Simulated, "killed_at", None)
-    SelfTest(settings(tmp_path, trials=1, resume=True), QUIET).run()
+    SelfTest(settings(tmp_path, trials=1), QUIET).run()
     assert (cut / "journal.jsonl").read_text().startswith(kept)
     assert summary_of(tmp_path)["trials"] == 3
     assert trials.read(cut).elapsed_s is None
@@ -163,7 +164,34 @@ def test_another_machine_does_not_add_its_trials(
     here = describe()
     monkeypatch.setattr(selftest, "describe", lambda: here | {"cpu": "another", "cores": 64})
     with pytest.raises(BenchError, match="cpu, cores differ from then"):
-        SelfTest(settings(tmp_path, resume=True), QUIET).run()
+        SelfTest(settings(tmp_path), QUIET).run()
+
+
+def test_other_slow_downs_are_another_self_test(tmp_path: Path) -> None:
+    SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    with pytest.raises(BenchError, match="--inject, --quick differ from then"):
+        SelfTest(settings(tmp_path, sizes=(0.02,), quick=False), QUIET).run()
+
+
+def test_cell_that_cannot_run_ends_the_self_test_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failure = Failure(Status.SKIPPED, "no such device")
+    monkeypatch.setattr(Simulated, "_fail", lambda *_: failure)
+    with pytest.raises(BenchError, match=r"cannot run here: .*: no such device"):
+        SelfTest(settings(tmp_path), QUIET).run()
+
+
+def test_busy_machine_is_undecided_and_never_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.5))
+    monkeypatch.setattr(Simulated, "contended", True)
+    SelfTest(settings(tmp_path, trials=2), QUIET).run()
+    found = summary_of(tmp_path)
+    assert (found["false_alarms"]["count"], found["undecided"]) == (0, 2)
+    assert found["detections"][0]["undecided"] == 2
+    assert found["contended"] == found["replicates"]
 
 
 def test_beside_a_hog_fewer_threads_are_tried_as_well(tmp_path: Path) -> None:

@@ -76,10 +76,21 @@ def test_tool_times_both_necks_for_real(
     assert (found.identical is None) == (tool in USUAL)
 
 
-def test_unknown_tool_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        side_by_side.main(["--tools", "stopwatch"])
-    assert f"choose from {', '.join(TOOLS)}" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--tools", "stopwatch"], f"choose from {', '.join(TOOLS)}"),
+        (["--rounds", "none"], "--rounds 'none': give a whole number"),
+        (["--resume", "x"], "--resume x: "),
+    ],
+)
+def test_wrong_option_is_one_line_and_exit_code_2(
+    arguments: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert side_by_side.main(["--run-dir", str(tmp_path), *arguments]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
 
 
 def test_cells_are_those_of_the_preset() -> None:

@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.checks import check
 from bench.records import Status
-from bench.slowdown import KINDS, Alone, Slowdown, Slowed
+from bench.slowdown import KINDS, Alone, Finest, Kept, Slowdown, Slowed
 from bench.task import Task
 from bench.workload import build_arms, make_inputs
 from panet import InputError
@@ -61,9 +61,14 @@ def test_slowed_network_gives_what_the_network_gives() -> None:
     assert torch.equal(slowed, network(x))
 
 
-def test_work_alone_needs_no_network() -> None:
-    x = torch.randn(1, 8, 4, 4)
-    assert torch.equal(Alone(Slowdown("copy:8"), x)()[0], x)
+def test_work_alone_comes_behind_what_the_network_has_given() -> None:
+    class Pyramid(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return (x + 1,)
+
+    finest = Finest()
+    (given,) = Kept(Pyramid(), finest)(torch.zeros(1, 8, 4, 4))
+    assert Alone(Slowdown("copy:8"), finest)()[0] is given
 
 
 def test_slowed_arms_pass_the_check_of_the_same_work(tmp_path: Path) -> None:
@@ -76,11 +81,12 @@ def test_slowed_arms_pass_the_check_of_the_same_work(tmp_path: Path) -> None:
 
 
 def test_arms_are_what_the_task_names(tmp_path: Path) -> None:
-    arms = {"base": "panet", "extra": "none+copy:16"}
+    arms = {"base": "kept", "extra": "none+copy:16"}
     small = case(height_px=64, width_px=64, channels_last=True)
     asked = Task("replicate", small, 0, str(tmp_path), None, arms)
     built = build_arms(asked, make_inputs(asked)[0], compiled=False)
     assert list(built) == ["base", "extra"]
+    kept = built["base"].call()[0]
     (finest,) = built["extra"].call()
-    assert finest.shape == built["base"].call()[0].shape
+    assert finest is kept
     assert finest.is_contiguous(memory_format=torch.channels_last)
