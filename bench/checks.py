@@ -133,7 +133,7 @@ def _run_counted(arms: Mapping[str, Arm]) -> tuple[dict[str, Outputs], dict[str,
         torch.manual_seed(0)  # a backbone that drops paths in training drops the same in every arm
         with FlopCounterMode(display=False) as counter:
             outputs[name] = tuple(x.detach() for x in arm.call())
-        by_operator = counter.get_flop_counts()["Global"]
+        by_operator = counter.get_flop_counts().get("Global", {})  # absent if nothing counted
         forward = [n for op, n in by_operator.items() if "backward" not in str(op)]
         macs[name] = sum(forward) // 2
         arm.prepare()

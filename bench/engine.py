@@ -145,6 +145,8 @@ class Engine:
         self._clock = clock
         self._watch = watch
         self._end_s = clock() + plan.budget_s
+        # Of all replicates, with and without the starts of their servers.
+        self._wall_s = self._worked_s = 0.0
         known = entries or Entries({})
         self._next_server = first_server(known)
         self.states = [
@@ -227,6 +229,7 @@ class Engine:
             rounds=self._rounds(state),
             order=self._plan.design.order,
         )
+        start_s = self._clock()
         outcome = self._launcher.run(task, self._plan.timeout_s)
         if isinstance(outcome, Failure):
             assert state.finding is not None  # noqa: S101 - only checked cases are measured
@@ -235,6 +238,8 @@ class Engine:
             return
         assert isinstance(outcome, Replicate)  # noqa: S101 - what a replicate gives
         state.add(outcome)
+        self._wall_s += self._clock() - start_s
+        self._worked_s += outcome.elapsed_s
         self._journal.add_replicate(state.case.case_id, outcome)
 
     def _rounds(self, state: CaseState) -> int:
@@ -260,6 +265,8 @@ class Engine:
             count * (s.replicates[-1].elapsed_s if s.replicates else REPLICATE_S)
             for count, s in zip(missing, self.states, strict=True)
         )
+        if self._worked_s:
+            forecast_s *= self._wall_s / self._worked_s
         left_s = max(0.0, min(self._left_s(), forecast_s))
         self._watch.update(state.case.case_id, doing, left_s, done / max(1, done + sum(missing)))
 

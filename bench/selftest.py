@@ -118,20 +118,16 @@ class SelfTest:
         calibrated = {setup.threads: self._calibrated(setup) for setup in chosen}
         for setup in chosen:
             self._finish_interrupted(setup, calibrated[setup.threads])
-        done = {setup.name: self._next_number(setup) for setup in chosen}
+        start_s = time.monotonic()
         for number in range(self._settings.trials):
             for setup in chosen:
                 slowings, findings = calibrated[setup.threads]
-                trial = trials.draw(
-                    done[setup.name] + number,
-                    self._sitting,
-                    setup.load,
-                    setup.threads,
-                    slowings,
-                    self._gate,
-                )
+                trial = self._draw(setup, slowings)
                 self._run_trial(trial, setup, findings)
                 self.write_page()
+            share_done = (number + 1) / self._settings.trials
+            left_s = (time.monotonic() - start_s) * (1 / share_done - 1)
+            self._console.print(f"{share_done:.0%} done, about {left_s / 60:.0f} min left")
 
     def write_page(self) -> dict[str, Any]:
         """Compute everything again from the journals, and write it as JSON and as a page."""
@@ -226,8 +222,9 @@ class SelfTest:
                 trial = Trial.from_json(entries.header[trials.HEADER])
                 self._run_trial(trial, setup, calibrated[1], entries)
 
-    def _next_number(self, setup: Setup) -> int:
-        return len(list(self._folder.glob(f"trial-{setup.name}-*")))
+    def _draw(self, setup: Setup, slowings: Mapping[str, Sequence[Slowing]]) -> Trial:
+        number = len(list(self._folder.glob(f"trial-{setup.name}-*")))
+        return trials.draw(number, self._sitting, setup.load, setup.threads, slowings, self._gate)
 
     def _run_trial(
         self,

@@ -160,10 +160,8 @@ class Forgetful(Journal):
     def close(self) -> None: ...
 
 
-def engine(
-    machine: Machine, log: Journal | None = None, entries: Entries | None = None, **plan: Any
-) -> Engine:
-    """Return an engine on a simulated machine."""
+def plan(**values: Any) -> Plan:
+    """Return a plan with neutral defaults."""
     defaults: dict[str, Any] = {
         "cases": TWO,
         "half_width": 0.02,
@@ -173,8 +171,15 @@ def engine(
         "images_dir": None,
         "scratch_dir": "",
     }
-    asked = Plan(**(defaults | plan))
-    return Engine(asked, machine, log or Forgetful(), lambda: machine.now_s, Silent(), entries)
+    return Plan(**(defaults | values))
+
+
+def engine(
+    machine: Machine, log: Journal | None = None, entries: Entries | None = None, **values: Any
+) -> Engine:
+    """Return an engine on a simulated machine."""
+    journal = log or Forgetful()
+    return Engine(plan(**values), machine, journal, lambda: machine.now_s, Silent(), entries)
 
 
 def journal_in(folder: Path, entries: Entries | None) -> Journal:

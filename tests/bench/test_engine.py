@@ -2,18 +2,18 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from bench import journal, stats
-from bench.engine import preload, rounds_per_replicate
+from bench.engine import Engine, preload, rounds_per_replicate
 from bench.journal import Entries
-from bench.launcher import Failure
+from bench.launcher import Failure, Outcome
 from bench.records import CaseResult, Status
 from bench.task import Task
 from tests.bench.factories import case
-from tests.bench.machines import TWO, Machine, engine, journal_in
+from tests.bench.machines import TWO, Forgetful, Machine, engine, journal_in, plan
 
 
 def run(
@@ -192,3 +192,23 @@ def test_case_that_cannot_run_gets_no_turn_whoever_asks() -> None:
     asked.check()
     asked.take_turns(lambda _: 5)
     assert {task.kind for task in machine.tasks} == {"check"}
+
+
+def test_time_left_counts_the_starts_of_the_servers() -> None:
+    """A replicate says 2 s of itself and takes 3 s: what is left takes half as long again."""
+
+    class Starting(Machine):
+        def run(self, task: Task, timeout_s: float) -> Outcome:
+            outcome = super().run(task, timeout_s)
+            self.now_s += 1.0
+            return outcome
+
+    class Noting:
+        left_s: ClassVar[list[float]] = []
+
+        def update(self, case_id: str, doing: str, left_s: float, share_done: float) -> None:
+            self.left_s.append(left_s)
+
+    machine = Starting()
+    Engine(plan(cases=TWO[:1]), machine, Forgetful(), lambda: machine.now_s, Noting()).run()
+    assert Noting.left_s[-1] == pytest.approx(3.0)  # before the last of the first stage

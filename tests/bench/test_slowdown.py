@@ -90,3 +90,12 @@ def test_arms_are_what_the_task_names(tmp_path: Path) -> None:
     (finest,) = built["extra"].call()
     assert finest is kept
     assert finest.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_arms_of_a_calibration_pass_the_check(kind: str, tmp_path: Path) -> None:
+    arms = {"base": "kept", "work": f"none+{kind}:16"}
+    asked = Task("check", case(height_px=64, width_px=64), 0, str(tmp_path), None, arms)
+    found = check(asked)
+    assert (found.status, found.reason) == (Status.OK, "")
+    assert found.round_s is not None
