@@ -127,7 +127,7 @@ class SelfTest:
                 self.write_page()
             share_done = (number + 1) / self._settings.trials
             left_s = (time.monotonic() - start_s) * (1 / share_done - 1)
-            self._console.print(f"{share_done:.0%} done, about {left_s / 60:.0f} min left")
+            self._say(f"{share_done:.0%} done, about {left_s / 60:.0f} min left")
 
     def write_page(self) -> dict[str, Any]:
         """Compute everything again from the journals, and write it as JSON and as a page."""
@@ -149,6 +149,9 @@ class SelfTest:
             "setups": {name: proof.summary(found) for name, found in sorted(by_setup.items())},
         }
 
+    def _say(self, line: str) -> None:
+        self._console.print(line, highlight=False, soft_wrap=True)
+
     def _start_sitting(self) -> None:
         environment = describe()
         asked = {"sizes": list(self._settings.sizes), "quick": self._settings.quick}
@@ -161,7 +164,7 @@ class SelfTest:
                     f"--resume {self._folder.name}: {', '.join(changed)} differ from then; "
                     "start a new self-test without --resume"
                 )
-        self._console.print("probing how evenly the cores run", highlight=False)
+        self._say("probing how evenly the cores run")
         line = {
             "sitting": self._sitting,
             "environment": environment,
@@ -183,7 +186,7 @@ class SelfTest:
         """Return the slow-downs and the checked cases, from the folder if they are there."""
         path = self._folder / f"calibration-t{setup.threads}.json"
         if not path.exists():
-            self._console.print(f"calibrating slow-downs, {setup.threads} threads", highlight=False)
+            self._say(f"calibrating slow-downs, {setup.threads} threads")
             slowings = calibrate(
                 setup.cases,
                 self._settings.sizes,
@@ -258,7 +261,7 @@ class SelfTest:
             log.close()
         elapsed_s = None if resumed else time.monotonic() - start_s
         (folder / trials.END).write_text(json.dumps({"elapsed_s": elapsed_s}))
-        self._console.print(f"{title}: {_ending(trials.read(folder))}", highlight=False)
+        self._say(f"{title}: {_ending(trials.read(folder))}")
 
     def _measure(
         self,

@@ -279,11 +279,11 @@ class Scheme:
 
 OURS = {
     "ours": Scheme(Design()),
-    "ours, system's allocator": Scheme(Design(allocator=False)),
-    "ours, arms one after the other": Scheme(Design(order="blocks")),
-    "ours, one process": Scheme(Design(replicate_s=REPLICATES * REPLICATE_S), replicates=1),
-    "ours, one server": Scheme(Design(one_server=True)),
-    "ours, one fixed order": Scheme(Design(order="fixed")),
+    "ours without the allocator": Scheme(Design(allocator=False)),
+    "ours without taking turns": Scheme(Design(order="blocks")),
+    "ours without replicates": Scheme(Design(replicate_s=REPLICATES * REPLICATE_S), replicates=1),
+    "ours without servers": Scheme(Design(one_server=True)),
+    "ours without balanced orders": Scheme(Design(order="fixed")),
 }
 
 TOOLS = (*USUAL, *OURS)

@@ -54,7 +54,7 @@ def test_each_choice_of_ours_is_switched_off_by_itself() -> None:
     for name, scheme in OURS.items():
         changed = {key for key, value in scheme.design.__dict__.items() if value != plain[key]}
         assert len(changed) == (name != "ours"), name
-    one = OURS["ours, one process"]
+    one = OURS["ours without replicates"]
     assert one.replicates * one.design.replicate_s == OURS["ours"].replicates * REPLICATE_S
 
 
