@@ -2,14 +2,19 @@
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from bench import options, runs, selftest
+from bench import fit, options, runs, selftest
+from bench.engine import preload
+from bench.environment import usable_cores
 from bench.errors import BenchError
 from bench.hog import LOADS
+from bench.launcher import ServerLauncher
+from bench.task import Task
 
 FINE, BAD_INPUT = 0, 2
 
@@ -45,7 +50,56 @@ def _parser() -> argparse.ArgumentParser:
         "--resume", nargs="?", const=runs.LATEST, metavar="ID", help="add to an earlier self-test"
     )
     test.set_defaults(command=_selftest)
+    about = "the largest batch that fits into memory, with FPN and with PANet"
+    fits = commands.add_parser("fit", help=about, description=about)
+    fits.add_argument("--memory", required=True, metavar="SIZE", help="such as 8GiB")
+    for axis in options.AXES.values():
+        if axis.name not in NOT_OF_FIT:
+            fits.add_argument(axis.option, dest=axis.name, metavar="LIST", help=axis.help)
+    fits.add_argument("--images", metavar="DIR", help="your own pictures instead of photographs")
+    fits.add_argument("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
+    fits.set_defaults(command=_fit)
     return parser
+
+
+NOT_OF_FIT = ("batch_sizes", "compile")
+"""The first is the answer; a compiled network's memory is the compiler's business."""
+
+
+def _fit(asked: argparse.Namespace) -> int:
+    axes = {
+        name: text
+        for name in options.AXES
+        if name not in NOT_OF_FIT and (text := getattr(asked, name)) is not None
+    }
+    cases = options.sweep(options.GRID, axes)
+    limit_bytes = options.parse_bytes("--memory", asked.memory)
+    images_dir = str(Path(asked.images).resolve()) if asked.images else None
+    if images_dir is not None:
+        options.check_images(images_dir)
+    runs_dir = Path(asked.run_dir) if asked.run_dir else runs.RUNS_DIR
+    folder = runs_dir / f"fit-{runs.new_run_dir(runs_dir).name}"
+    console = Console(stderr=True)
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            folder.mkdir(parents=True)
+            # The allocator that keeps its pages takes memory in advance.
+            launcher = ServerLauncher(
+                Path(scratch), preload(cases), usable_cores(), allocator=False
+            )
+            try:
+                task = Task("fit", cases[0], 0, scratch, images_dir)
+                search = fit.Search(launcher, task, lambda line: console.print(line, style="dim"))
+                found = fit.find_all(search, cases, limit_bytes, folder)
+            finally:
+                launcher.close()
+    except OSError as error:
+        raise BenchError(f"cannot write {folder}: {error.strerror}; choose --run-dir") from error
+    except ValueError as error:
+        raise BenchError(str(error)) from error
+    print(fit.table(found))
+    print(f"wrote {folder / fit.FILE}")
+    return FINE
 
 
 def _selftest(asked: argparse.Namespace) -> int:

@@ -1,7 +1,7 @@
 """Before anything is timed, once per case: is it the same work that is compared, and did it run?"""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -16,6 +16,15 @@ from bench.workload import Arm, Outputs, build_arms, make_inputs, use_compiler_c
 TOLERANCE = {"float32": 1e-3, "tf32": 1e-2, "float16": 2e-2, "bfloat16": 5e-2}
 """Largest difference between compiled and eager outputs, relative to the largest output: a few
 hundred roundings of the dtype in the depth of a backbone, and far below any wrong layer."""
+
+
+@dataclass(frozen=True)
+class FirstCall:
+    """What the first call of a compiled arm took, and what the compiler made of it."""
+
+    seconds: float
+    graphs: int
+    graph_breaks: int
 
 
 CUDA_GRAPH_MODES = ("reduce-overhead", "max-autotune")
@@ -43,16 +52,16 @@ def check(task: Task) -> Finding:
     eager = build_arms(task, inputs, compiled=False)
     outputs, macs = _run_counted(eager)
     check_same_work(task.case, task.arms, outputs, macs)
-    compile_s: dict[str, float] = {}
+    compiled: dict[str, FirstCall] = {}
     arms = eager
     if task.case.compile_mode != "off":
         arms = build_arms(task, inputs, compiled=True)
-        compile_s = _compile_cold(task, arms, outputs)
+        compiled = _compile_cold(task, arms, outputs)
     round_s = _round_s(task.case, arms)
     facts: dict[str, ArmFacts] = {}
     for name, first in _first_of_its_kind(task.arms).items():
         if name == first:
-            facts[name] = _facts(arms[name], macs[name], compile_s.get(name), task)
+            facts[name] = _facts(arms[name], macs[name], compiled.get(name), task)
         else:  # the same network; it finds in the cache what the first has put there
             facts[name] = replace(facts[first], compile_s=None)
     return Finding(Status.OK, "", images, facts, round_s)
@@ -142,9 +151,9 @@ def _run_counted(arms: Mapping[str, Arm]) -> tuple[dict[str, Outputs], dict[str,
 
 def _compile_cold(
     task: Task, arms: Mapping[str, Arm], eager: Mapping[str, Outputs]
-) -> dict[str, float]:
+) -> dict[str, FirstCall]:
     """Compile every arm with caches that are empty, and compare with the eager outputs."""
-    seconds = first_calls(task, arms)
+    calls = first_calls(task, arms)
     for name, arm in arms.items():
         arm.prepare()
         maps = tuple(x.detach() for x in arm.call())
@@ -154,23 +163,26 @@ def _compile_cold(
             raise MismatchError(
                 f"compiled {name} differs from eager by {off:.1e} of its largest value"
             )
-    return seconds
+    return calls
 
 
-def first_calls(task: Task, arms: Mapping[str, Arm]) -> dict[str, float]:
-    """Call every compiled arm for the first time, and return the seconds that each took.
+def first_calls(task: Task, arms: Mapping[str, Arm]) -> dict[str, FirstCall]:
+    """Call every compiled arm for the first time.
 
     Raises:
-        CompileError: the compiler failed, or gave up silently.
+        CompileError: the compiler failed, or compiled nothing and left all to Python.
     """
+    from torch._dynamo.utils import counters  # half a second that eager workers do not need
+
     # Imports, and the probing of the compiler and its vector units, are once per process.
     use_compiler_cache(task, "none")
     torch.compile(lambda x: x + 1)(torch.ones(8, device=task.case.device))
     read_s = synchronized(wall_s, synchronizer(torch.device(task.case.device)))
-    seconds = {}
+    calls = {}
     for name, arm in arms.items():
         arm.prepare()
         use_compiler_cache(task, name)
+        counters.clear()
         start_s = read_s()
         try:
             arm.call()
@@ -178,10 +190,17 @@ def first_calls(task: Task, arms: Mapping[str, Arm]) -> dict[str, float]:
             raise
         except Exception as error:  # whatever the compiler raises is its failure
             raise CompileError(f"{name}: {type(error).__name__}: {error}") from error
-        seconds[name] = read_s() - start_s
+        calls[name] = FirstCall(
+            seconds=read_s() - start_s,
+            graphs=counters["stats"]["unique_graphs"],
+            graph_breaks=sum(counters["graph_break"].values()),
+        )
+    # An arm may run what was compiled for an equal one before it; all of them cannot.
+    if not any(call.graphs for call in calls.values()):
+        raise CompileError("nothing was compiled, Python would run all of it")
     # From here on a recompilation, or a fall back to eager, is an error and not a slow round.
     torch._dynamo.config.error_on_recompile = True
-    return seconds
+    return calls
 
 
 def _round_s(case: Case, arms: Mapping[str, Arm]) -> float:
@@ -194,10 +213,12 @@ def _round_s(case: Case, arms: Mapping[str, Arm]) -> float:
     return read_s() - start_s
 
 
-def _facts(arm: Arm, macs: int, compile_s: float | None, task: Task) -> ArmFacts:
+def _facts(arm: Arm, macs: int, first: FirstCall | None, task: Task) -> ArmFacts:
     arm.prepare()
     # CUDA graphs replay in memory that was set aside when they were captured: no peak to see.
     graphs = task.case.device.startswith("cuda") and task.case.compile_mode in CUDA_GRAPH_MODES
     peak = None if graphs else peak_bytes(arm.call, torch.device(task.case.device))
     params = sum(parameter.numel() for parameter in arm.network.parameters())
-    return ArmFacts(params, macs, peak, compile_s)
+    if first is None:
+        return ArmFacts(params, macs, peak, compile_s=None)
+    return ArmFacts(params, macs, peak, first.seconds, first.graphs, first.graph_breaks)

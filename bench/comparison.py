@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench import stats, verdict
 from bench.engine import CaseState, Engine
-from bench.records import Replicate
+from bench.records import Replicate, calm
 from bench.verdict import GATE, Change, Gate
 
 GIVE_UP_AFTER = 4
@@ -54,8 +54,8 @@ def divided(engine: Engine, gate: Gate) -> dict[str, Measured]:
 
 def divide(replicates: Sequence[Replicate], gate: Gate = GATE) -> Measured:
     """Divide the calm replicates of a case into those of the screen and those after it."""
-    calm = tuple(replicate for replicate in replicates if not replicate.contended)
-    return Measured(calm[: gate.screen_replicates], calm[gate.screen_replicates :])
+    found = calm(replicates)
+    return Measured(found[: gate.screen_replicates], found[gate.screen_replicates :])
 
 
 def judge(

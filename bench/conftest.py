@@ -32,7 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--timeout", help=f"for one worker process ({DEFAULT_TIMEOUT})")
     group.addoption("--seed", help="of weights and orders (0)")
     group.addoption("--images", metavar="DIR", help="your own pictures instead of photographs")
-    group.addoption("--traces", action="store_true", help="write profiler traces after the timing")
+    group.addoption(
+        "--traces", action="store_true", help="profile every case after the timing: where time goes"
+    )
+    group.addoption(
+        "--parts", action="store_true", help="time backbone, FPN and PANet by themselves as well"
+    )
     group.addoption("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
     group.addoption(
         "--resume", nargs="?", const=runs.LATEST, metavar="RUN_ID", help="go on with a killed run"
@@ -52,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
             {name: config.getoption(name) for name in names},
             config.getoption("resume"),
             traces=bool(config.getoption("traces")),
+            parts=bool(config.getoption("parts")),
         )
     except BenchError as error:
         raise pytest.UsageError(str(error)) from error
@@ -113,9 +119,11 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         console.print(forecast(bench_session.request, len(case_ids)), highlight=False)
         bench_session.measure(sorted(case_ids), console)
     replayed = yield
-    if bench_session.request.traces:
-        with _outside_pytest(config):
-            bench_session.trace(console)
+    with _outside_pytest(config):
+        if bench_session.request.parts:
+            bench_session.measure_parts(console)
+        if bench_session.request.traces:
+            bench_session.profile(console)
     bench_session.clean_up()
     return replayed
 
@@ -175,6 +183,6 @@ def pytest_terminal_summary(
         return
     counts = Counter(result.status for result in session.results.values())
     terminalreporter.write_line(", ".join(f"{n} {status}" for status, n in counts.items()))
-    for case_id, reason in session.trace_failures.items():
-        terminalreporter.write_line(f"no trace: {case_id}: {reason}")
+    for note in session.notes:
+        terminalreporter.write_line(note)
     terminalreporter.write_line(f"results: {session.request.run_dir / runs.RESULTS}")

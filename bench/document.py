@@ -31,6 +31,8 @@ def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:
         "flops": facts and facts.flops,
         "peak_bytes": facts and facts.peak_bytes,
         "compile_s": facts and facts.compile_s,
+        "graphs": facts and facts.graphs,
+        "graph_breaks": facts and facts.graph_breaks,
         "images": result.finding and result.finding.images,
     }
 

@@ -47,7 +47,8 @@ class Failure:
     reason: str
 
 
-Outcome = Finding | Replicate | Path | Failure
+Outcome = Finding | Replicate | Path | dict[str, Any] | Failure
+"""Of a check, a replicate, a trace, of ceilings or memory; or why there is none."""
 
 
 class Launcher(Protocol):
@@ -210,7 +211,9 @@ class ServerLauncher:
 
     def _helping(self) -> Server:
         if self._helper is None or not self._helper.alive:
-            self._helper = Server([*self._preload, *HELPER_MODULES], self._scratch_dir)
+            self._helper = Server(
+                [*self._preload, *HELPER_MODULES], self._scratch_dir, allocator=self._allocator
+            )
             self._helper.wait_until_ready()
         return self._helper
 
@@ -233,13 +236,18 @@ def _outcome(result: dict[str, Any]) -> Outcome:
         return Finding.from_json(result["finding"])
     if "replicate" in result:
         return Replicate.from_json(result["replicate"])
-    return Path(result["trace"])
+    if "trace" in result:
+        return Path(result["trace"])
+    (found,) = result.values()
+    return dict(found)
 
 
 def _died(exit_code: int, killed_for_memory: bool, log_tail: str) -> Failure:
     """Say why a worker left no result. A kill counts as `oom` only with evidence."""
     if killed_for_memory and exit_code == -signal.SIGKILL:
         return Failure(Status.OOM, "killed by the kernel: out of memory")
+    if "std::bad_alloc" in log_tail:  # thrown where nobody catches it
+        return Failure(Status.OOM, f"out of memory: {log_tail}")
     how = f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
     return Failure(Status.CRASHED, f"the worker died ({how}); its last words: {log_tail or 'none'}")
 

@@ -231,6 +231,15 @@ def parse_duration(option: str, text: str) -> float:
     return seconds
 
 
+def parse_bytes(option: str, text: str) -> int:
+    """Return bytes: ``8GiB``, ``8G``, ``512MiB``."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?B)?", text, re.IGNORECASE)
+    size = float(found[1]) * 1024 ** (1 + "KMGT".index(found[2].upper())) if found else 0.0
+    if size < 1:
+        raise BenchError(f"{option} {text!r}: give a size such as 8GiB or 512MiB")
+    return int(size)
+
+
 def check_images(folder: str) -> None:
     """Raise `BenchError` unless the folder has a picture that can be read."""
     from bench.images import load_batch

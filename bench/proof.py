@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats as distributions
 
 from bench import stats, trials
+from bench.records import calm
 from bench.trials import Outcome
 from bench.verdict import Gate, Verdict
 
@@ -65,7 +66,7 @@ def rate(count: int, total: int) -> Rate:
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return everything that the trials of one load and number of threads show."""
-    identical = [outcome.changes(None) for outcome in outcomes]
+    identical = [outcome.changes[None] for outcome in outcomes]
     endings = [ending(outcome, None) for outcome in outcomes]
     flags = sum(change.flagged for changes in identical for change in changes.values())
     replicates = [r for o in outcomes for found in o.replicates.values() for r in found]
@@ -127,7 +128,7 @@ def ending(outcome: Outcome, arm: str | None) -> str:
     Returns:
         ``right`` or ``wrong``; ``missed`` for a slow-down that was not seen; ``undecided``.
     """
-    verdicts = {case_id: change.verdict for case_id, change in outcome.changes(arm).items()}
+    verdicts = {case_id: change.verdict for case_id, change in outcome.changes[arm].items()}
     slowed_case = outcome.trial.slowed_case
     true = {slowed_case: outcome.expected(arm)} if arm is not None else {}
     alarms = {case_id: verdict for case_id, verdict in verdicts.items() if verdict in ALARMS}
@@ -212,7 +213,7 @@ def _pools(outcomes: Sequence[Outcome]) -> dict[str, Floats]:
         for case_id in outcome.cases:
             replicates = outcome.replicates.get(case_id, ())
             found[case_id] += [
-                stats.log_ratio(r.rounds_s, trials.IDENTICAL) for r in replicates if not r.contended
+                stats.log_ratio(r.rounds_s, trials.IDENTICAL) for r in calm(replicates)
             ]
     return {case_id: np.asarray(values) for case_id, values in found.items()}
 
@@ -266,9 +267,7 @@ def components(outcomes: Sequence[Outcome], contrast: stats.Contrast) -> dict[st
     by_turn: dict[tuple[int, int], list[float]] = defaultdict(list)
     by_trial: dict[tuple[int, str], list[float]] = defaultdict(list)
     for case_id in outcomes[0].cases:
-        found = [
-            (i, r) for i, o in enumerate(outcomes) for r in o.replicates[case_id] if not r.contended
-        ]
+        found = [(i, r) for i, o in enumerate(outcomes) for r in calm(o.replicates[case_id])]
         values = [stats.log_ratio(r.rounds_s, contrast) for _, r in found]
         center = float(np.mean(values)) if values else 0.0
         for (trial, replicate), value in zip(found, values, strict=True):

@@ -6,15 +6,16 @@ a statistic: `bench.stats` does, from the rounds, at any later time.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
-SCHEMA = 2
+SCHEMA = 3
 SCHEMA_HISTORY = {
     1: "first: cases, replicates with raw rounds, facts per arm, cost per case",
     2: "load: pressure and clock throttling, unknown in older files; cost: both turns of FPN",
+    3: "facts: graphs and graph breaks of a compiled arm, unknown in older files",
 }
 
 COST_ARMS = {"fpn": "fpn", "panet": "panet", "fpn_again": "fpn"}
@@ -127,6 +128,12 @@ class ArmFacts(_Stored):
     """Peak tensor memory of one call on top of parameters and inputs."""
     compile_s: float | None
     """Cold compile: the first call with empty caches. `None` in eager mode."""
+    graphs: int | None = None
+    """That the compiler made; one is the whole network. `None` in eager mode."""
+    graph_breaks: int | None = None
+    """Where it gave up and left Python to run. `None` in eager mode."""
+
+    ADDED: ClassVar[frozenset[str]] = frozenset({"graphs", "graph_breaks"})
 
     @property
     def flops(self) -> int:
@@ -193,6 +200,11 @@ class Replicate(_Stored):
         return len(next(iter(self.rounds_s.values()), ()))
 
 
+def calm(replicates: Iterable[Replicate]) -> tuple[Replicate, ...]:
+    """Return the replicates that nothing else on the machine disturbed."""
+    return tuple(replicate for replicate in replicates if not replicate.contended)
+
+
 @dataclass(frozen=True)
 class Finding(_Stored):
     """What the check of a case found before any timing."""
@@ -225,5 +237,4 @@ class CaseResult:
     @property
     def used(self) -> tuple[Replicate, ...]:
         """The replicates that count: the calm ones, or all of them where the case is contended."""
-        calm = tuple(replicate for replicate in self.replicates if not replicate.contended)
-        return self.replicates if self.status is Status.CONTENDED else calm
+        return self.replicates if self.status is Status.CONTENDED else calm(self.replicates)

@@ -129,12 +129,11 @@ class SelfTest:
             left_s = (time.monotonic() - start_s) * (1 / share_done - 1)
             self._say(f"{share_done:.0%} done, about {left_s / 60:.0f} min left")
 
-    def write_page(self) -> dict[str, Any]:
+    def write_page(self) -> None:
         """Compute everything again from the journals, and write it as JSON and as a page."""
         document = self.document()
         (self._folder / JSON).write_text(json.dumps(document, indent=1))
         (self._folder / PAGE).write_text(selftest_page.render(document))
-        return document
 
     def document(self) -> dict[str, Any]:
         """Return what all trials of the folder show, load by load."""

@@ -1,5 +1,6 @@
 """One run of ``pytest bench``, from its options to its results; called from pytest's hooks."""
 
+import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import hints, journal, options, runs
+from bench import ceilings, hints, journal, options, parts, runs
 from bench.document import panet_key
 from bench.engine import Engine, Plan, preload
 from bench.environment import governor, usable_cores
@@ -17,7 +18,7 @@ from bench.errors import BenchError
 from bench.launcher import Failure, ServerLauncher
 from bench.progress import ProgressBar
 from bench.records import TRACED_ARMS, Case, CaseResult
-from bench.task import Task
+from bench.task import Kind, Task
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Request:
 
     plan: Plan
     traces: bool
+    parts: bool
     run_dir: Path
     resume: bool
 
@@ -39,7 +41,8 @@ class Session:
     run: dict[str, Any] = field(default_factory=dict)
     hints: list[str] = field(default_factory=list)
     """What could have been calmer when the run began."""
-    trace_failures: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """What went wrong behind the timing, a line each."""
 
     def measure(self, case_ids: Sequence[str], console: Console) -> None:
         """Measure these cases of the request, or what is left of them.
@@ -65,22 +68,59 @@ class Session:
         finally:
             log.close()
 
-    def trace(self, console: Console) -> None:
+    def profile(self, console: Console) -> None:
         """Profile the arms of every case that was measured, each in a process of its own."""
-        cases = [result.case for result in self.results.values() if result.used]
+        cases = self._measured
         launcher = ServerLauncher(self._scratch_dir, preload(cases), usable_cores())
         try:
             with ProgressBar(console) as bar:
+                self._find_ceilings(launcher, cases, bar)
+                start_s = time.monotonic()
                 for number, case in enumerate(cases):
-                    bar.update(case.case_id, "tracing", 0.0, number / len(cases))
+                    left_s = (time.monotonic() - start_s) / max(1, number) * (len(cases) - number)
+                    bar.update(case.case_id, "profiling", left_s, number / len(cases))
                     for arm in TRACED_ARMS:
                         self._trace_arm(launcher, case, arm)
         finally:
             launcher.close()
 
+    def measure_parts(self, console: Console) -> None:
+        """Let the parts of every case that was measured take turns, within a budget of their own.
+
+        Raises:
+            BenchError: the folder cannot be written.
+        """
+        cases = tuple(self._measured)
+        plan = replace(
+            self.request.plan,
+            cases=cases,
+            arms={},
+            extra_arms=parts.extra_arms(cases),
+            contrast=None,
+        )
+        folder = self.request.run_dir / "parts"
+        entries = journal.read(folder) if (folder / journal.FILE_NAME).exists() else None
+        log = (
+            journal.Journal.reopen(folder, entries)
+            if entries is not None
+            else journal.Journal.create(folder, self.run)
+        )
+        launcher = ServerLauncher(self._scratch_dir, preload(cases), usable_cores())
+        try:
+            with ProgressBar(console) as bar:
+                engine = Engine(plan, launcher, log, time.monotonic, bar, entries)
+                parts.write(parts.measure(engine), self.request.run_dir)
+        finally:
+            launcher.close()
+            log.close()
+
     def clean_up(self) -> None:
         """Remove what only a resumed run would need."""
         shutil.rmtree(self._scratch_dir, ignore_errors=True)
+
+    @property
+    def _measured(self) -> list[Case]:
+        return [result.case for result in self.results.values() if result.used]
 
     @property
     def _scratch_dir(self) -> Path:
@@ -103,21 +143,39 @@ class Session:
         return log, journal.Entries(self.run)
 
     def _trace_arm(self, launcher: ServerLauncher, case: Case, arm: str) -> None:
-        task = Task(
-            "trace",
-            case,
-            self.request.plan.seed,
-            str(self._scratch_dir),
-            self.request.plan.images_dir,
-            arm=arm,
-            trace_dir=str(self.request.run_dir / "traces" / case.case_id / arm),
-        )
+        folder = self.request.run_dir / "traces" / case.case_id / arm
+        task = replace(self._task("trace", case), arm=arm, trace_dir=str(folder))
         outcome = launcher.run(task, self.request.plan.timeout_s)
         if isinstance(outcome, Failure):
-            self.trace_failures[f"{case.case_id}, {arm}"] = outcome.reason
+            self.notes.append(f"no profile: {case.case_id}, {arm}: {outcome.reason}")
+        elif isinstance(outcome, Path) and (cut := json.loads(outcome.read_text())["cut"]):
+            self.notes.append(f"{case.case_id}, {arm}: {cut}")
+
+    def _find_ceilings(
+        self, launcher: ServerLauncher, cases: Sequence[Case], bar: ProgressBar
+    ) -> None:
+        """Put the ceilings for every kind of case into the run; measure those not yet known."""
+        runs_dir, environment = self.request.run_dir.parent, self.run["environment"]
+        found: dict[str, Any] = {}
+        for name, case in {ceilings.name_of(case): case for case in cases}.items():
+            found[name] = ceilings.known(runs_dir, environment, name)
+            if found[name] is None:
+                bar.update(name, "finding the ceilings of this machine", 0.0, 0.0)
+                outcome = launcher.run(self._task("ceilings", case), self.request.plan.timeout_s)
+                if isinstance(outcome, Failure):
+                    self.notes.append(f"no ceilings: {name}: {outcome.reason}")
+                elif isinstance(outcome, dict):
+                    found[name] = ceilings.keep(runs_dir, environment, name, outcome)
+        (self.request.run_dir / ceilings.FILE).write_text(json.dumps(found, indent=1))
+
+    def _task(self, kind: Kind, case: Case) -> Task:
+        plan = self.request.plan
+        return Task(kind, case, plan.seed, str(self._scratch_dir), plan.images_dir)
 
 
-def parse_request(values: Mapping[str, str | None], resume: str | None, *, traces: bool) -> Request:
+def parse_request(
+    values: Mapping[str, str | None], resume: str | None, *, traces: bool, parts: bool
+) -> Request:
     """Build the request from option texts, `None` where not given.
 
     Raises:
@@ -142,7 +200,7 @@ def parse_request(values: Mapping[str, str | None], resume: str | None, *, trace
         images_dir=images_dir and str(Path(images_dir).resolve()),
         scratch_dir=str(run_dir / "scratch"),
     )
-    return Request(plan, traces=traces, run_dir=run_dir, resume=resume is not None)
+    return Request(plan, traces=traces, parts=parts, run_dir=run_dir, resume=resume is not None)
 
 
 def forecast(request: Request, cases: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from bench.orders import Order
 from bench.records import COST_ARMS, Case
 
-Kind = Literal["check", "replicate", "trace"]
+Kind = Literal["check", "replicate", "trace", "ceilings", "fit"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Task:
     """Private to the run: inputs made once, and the compiler's caches."""
     images_dir: str | None
     arms: Mapping[str, str] = field(default_factory=lambda: dict(COST_ARMS))
-    """What takes turns, and which network each arm runs (`bench.workload.NETWORKS`)."""
+    """What takes turns, and which network each arm runs (recipes of `bench.workload`)."""
     index: int = 0
     """Of the replicate within its case."""
     server: int = 0
@@ -32,6 +32,8 @@ class Task:
     arm: str = ""
     """The one that is traced; checks and replicates run all of `arms`."""
     trace_dir: str = ""
+    limit_bytes: int | None = None
+    """Of memory; otherwise most of what is free."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:

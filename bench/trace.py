@@ -1,39 +1,104 @@
-"""Profiler traces, one per arm of a case, each in a process of its own that times nothing.
+"""Profiles, one per arm of a case, each in a process of its own that times nothing.
 
 TensorBoard's profiler tab takes every folder with a ``*.pt.trace.json.gz`` for a run, so FPN and
-FPN + PANet stand side by side in it; Perfetto opens the same files.
+FPN + PANet stand side by side in it; Perfetto opens the same files. Beside each lies `PROFILE`,
+what the trace says stage by stage, which `python -m reports profile` reads.
 """
 
+import functools
 import gzip
-import shutil
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch.profiler import ProfilerActivity, profile, schedule
+from torch import nn
+from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
+from bench import ceilings, provenance, timeline, work
 from bench.checks import first_calls
 from bench.clock import synchronizer
+from bench.plugin_trace import MODULE, for_plugin
 from bench.rounds import warm_up
+from bench.stages import Stage, stages, watched
 from bench.task import Task
 from bench.workload import Arm, build_arms, make_inputs
 
-WAIT_STEPS, WARMUP_STEPS, ACTIVE_STEPS = 1, 1, 3
-"""The profiler's own first step is slow; three steps show what repeats."""
+PROFILE = "profile.json"
+SCHEMA = 1
+
+WAIT_STEPS, WARMUP_STEPS, ACTIVE_STEPS = 1, 1, 5
+"""The profiler's own first step is slow; of five, medians pass over a disturbed one."""
+
+MAX_EVENTS = 200_000
+"""Of a trace file: about 10 MB packed, and what a browser still opens quickly."""
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What was recorded of an arm."""
+
+    events: list[dict[str, Any]]
+    about: dict[str, Any]
+    """The rest of the trace file."""
+    operators: list[dict[str, Any]]
+    """What torch itself says of every operator (`key_averages`), over all steps."""
 
 
 def write_trace(task: Task) -> Path:
-    """Trace the arm that the task names into its folder; return the file."""
+    """Profile the arm that the task names into its folder; return the profile."""
     device = torch.device(task.case.device)
     inputs, _ = make_inputs(task)
     compiled = task.case.compile_mode != "off"
     arms = {task.arm: build_arms(task, inputs, compiled=compiled)[task.arm]}
+    arm = arms[task.arm]
+    eager = build_arms(task, inputs, compiled=False)[task.arm] if compiled else arm
+    found = stages(arm.network)
+    done = work.count(eager.network, eager.call)
+    del eager
+    kernels: tuple[timeline.Kernel, ...] = ()
     if compiled:
-        first_calls(task, arms)
+        with provenance.recorded(arm.network) as told:
+            first_calls(task, arms)
+        kernels = told.kernels
     warm_up(arms, device)
-    return _trace(arms[task.arm], device, Path(task.trace_dir))
+    # A hook would be compiled into the network: only eager ones are watched.
+    with ExitStack() as stack:
+        if not compiled:
+            stack.enter_context(annotated(arm.network))
+        traced = record(arm, device)
+    folder = Path(task.trace_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    read = timeline.read(traced.events, [stage.name for stage in found], kernels)
+    events, cut = bounded(for_plugin(traced.events), MAX_EVENTS)
+    trace = folder / f"{arm.name}.pt.trace.json.gz"
+    with gzip.open(trace, "wt", encoding="utf-8") as stream:
+        json.dump({**traced.about, "traceEvents": events}, stream, separators=(",", ":"))
+    profiled = folder / PROFILE
+    profiled.write_text(
+        json.dumps(
+            {
+                "schema": SCHEMA,
+                "case": task.case.to_json(),
+                "arm": arm.name,
+                "trace": trace.name,
+                "cut": cut,
+                "ceilings": ceilings.name_of(task.case),
+                "stages": [{**stage.to_json(), **done[stage.name].to_json()} for stage in found],
+                "timeline": read.to_json(),
+                "key_averages": traced.operators,
+            }
+        )
+    )
+    return profiled
 
 
-def _trace(arm: Arm, device: torch.device, folder: Path) -> Path:
+def record(arm: Arm, device: torch.device) -> Traced:
+    """Run some steps of an arm under the profiler."""
     synchronize = synchronizer(device)
     activities = [ProfilerActivity.CPU]
     if device.type == "cuda":
@@ -47,11 +112,82 @@ def _trace(arm: Arm, device: torch.device, folder: Path) -> Path:
             arm.call()
             synchronize()
             profiler.step()
-    folder.mkdir(parents=True, exist_ok=True)
-    plain = folder / f"{arm.name}.pt.trace.json"
-    profiler.export_chrome_trace(str(plain))
-    packed = plain.with_suffix(".json.gz")
-    with plain.open("rb") as source, gzip.open(packed, "wb") as target:
-        shutil.copyfileobj(source, target)
-    plain.unlink()
-    return packed
+    return _exported(profiler)
+
+
+@contextmanager
+def annotated(network: nn.Module) -> Iterator[None]:
+    """Name the stages, and the modules as `state_dict` does, in what the profiler records."""
+    opened: list[record_function] = []
+
+    def begin(stage: Stage) -> None:
+        _open(opened, stage.name)
+
+    with ExitStack() as stack:
+        # Before the modules' own hooks: a stage ends inside the part that it belongs to.
+        stack.enter_context(watched(network, begin, lambda: _close(opened)))
+        for name, module in network.named_modules():
+            if name:
+                enter = functools.partial(_open, opened, MODULE + name)
+                leave = functools.partial(_close, opened)
+                stack.callback(module.register_forward_pre_hook(enter).remove)
+                stack.callback(module.register_forward_hook(leave).remove)
+        yield
+
+
+def _open(opened: list[record_function], name: str, *_of_hook: object) -> None:
+    annotation = record_function(name)
+    annotation.__enter__()  # type: ignore[no-untyped-call]  # torch's
+    opened.append(annotation)
+
+
+def _close(opened: list[record_function], *_of_hook: object) -> None:
+    opened.pop().__exit__(None, None, None)
+
+
+def bounded(events: Sequence[Mapping[str, Any]], most: int) -> tuple[list[dict[str, Any]], str]:
+    """Cut a trace that is too large to be opened.
+
+    Returns:
+        The events of as many whole steps as fit, or the longest events of one step; and what was
+        cut, in words, empty if nothing was.
+    """
+    if len(events) <= most:
+        return [dict(event) for event in events], ""
+    steps = sorted(
+        (e["ts"] + e["dur"], e["ts"])
+        for e in events
+        if e.get("ph") == "X" and str(e.get("name")).startswith(timeline.STEP)
+    )
+    kept: list[dict[str, Any]] = []
+    for number, (end, _) in enumerate(steps, start=1):
+        within = [dict(e) for e in events if "dur" not in e or e["ts"] + e["dur"] <= end]
+        within = [e for e in within if e.get("ts", 0) <= end]
+        if len(within) > most:
+            break
+        kept, whole_steps = within, number
+    if kept:
+        return kept, f"the trace was cut to {whole_steps} of {len(steps)} steps"
+    end = steps[0][0] if steps else float("inf")
+    first = [dict(e) for e in events if e.get("ts", 0) <= end]
+    first.sort(key=lambda e: -e.get("dur", 0))
+    return first[:most], f"the trace was cut to the {most} longest events of its first step"
+
+
+def _exported(profiler: profile) -> Traced:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.json"
+        profiler.export_chrome_trace(str(path))
+        about = json.loads(path.read_text(encoding="utf-8"))
+    events = about.pop("traceEvents")
+    operators = [
+        {
+            "name": row.key,
+            "calls": row.count,
+            "self_s": row.self_cpu_time_total * timeline.MICROSECOND_S,
+            "total_s": row.cpu_time_total * timeline.MICROSECOND_S,
+            "self_device_s": row.self_device_time_total * timeline.MICROSECOND_S,
+        }
+        for row in profiler.key_averages()
+    ]
+    return Traced(events, about, operators)

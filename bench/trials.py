@@ -7,6 +7,7 @@ but in its case the slowed network against ``left``; which of them is the baseli
 gate gets names of arms and rounds; what the arms run is in the header of the journal.
 """
 
+import functools
 import json
 import random
 from collections.abc import Mapping, Sequence
@@ -84,7 +85,7 @@ class Outcome:
     elapsed_s: float | None
     """Wall time of the trial; `None` where it was put together from several sittings."""
 
-    @property
+    @functools.cached_property
     def measured(self) -> dict[str, Measured]:
         """The calm replicates, divided as the gate saw them."""
         return {
@@ -92,11 +93,14 @@ class Outcome:
             for case_id in self.cases
         }
 
-    def changes(self, arm: str | None) -> dict[str, Change]:
-        """Return the verdicts of one comparison: of identical code, or with a slowed ``arm``."""
-        measured = self.measured
-        contrasts = {case_id: self.trial.contrast(arm, case_id) for case_id in measured}
-        return comparison.judge(measured, contrasts, self.trial.gate)
+    @functools.cached_property
+    def changes(self) -> dict[str | None, dict[str, Change]]:
+        """The verdicts of every comparison: of identical code (`None`), and with a slowed arm."""
+        return {arm: self._judge(arm) for arm in (None, *self.trial.slowings)}
+
+    def _judge(self, arm: str | None) -> dict[str, Change]:
+        contrasts = {case_id: self.trial.contrast(arm, case_id) for case_id in self.measured}
+        return comparison.judge(self.measured, contrasts, self.trial.gate)
 
     def expected(self, arm: str) -> Verdict:
         """Return what a comparison with a slowed arm should find in its case."""
@@ -117,7 +121,7 @@ def comparison_alone_s(outcome: Outcome, arm: str | None) -> float | None:
     if outcome.elapsed_s is None or not outcome.timed_s:
         return None
     own_s = 0.0
-    flagged = {case_id for case_id, change in outcome.changes(arm).items() if change.flagged}
+    flagged = {case_id for case_id, change in outcome.changes[arm].items() if change.flagged}
     gate = outcome.trial.gate
     for case_id, replicates in outcome.replicates.items():
         wanted = gate.screen_replicates + (gate.confirm_replicates if case_id in flagged else 0)

@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from bench import load
 from bench.checks import CompileError, MismatchError, check, first_calls
 from bench.environment import usable_cores
 from bench.errors import BenchError
+from bench.memory import peak_bytes
 from bench.orders import orders
 from bench.records import Case, Replicate, Status
 from bench.rounds import run_rounds, warm_up
@@ -49,7 +51,7 @@ def main(task: Task, result_path: Path) -> None:
     start_s = time.perf_counter()
     shift = _shift_heap()
     try:
-        _limit_memory(task.case)
+        _limit_memory(task)
         _set_precision(task.case)
         torch.set_num_threads(task.case.threads)
         result = _DO[task.kind](task, start_s)
@@ -73,7 +75,7 @@ def _replicate(task: Task, start_s: float) -> dict[str, Any]:
     inputs, _ = make_inputs(task)
     compiled = case.compile_mode != "off"
     arms = build_arms(task, inputs, compiled=compiled)
-    compile_s = first_calls(task, arms) if compiled else None
+    first = first_calls(task, arms) if compiled else {}
     warm_up(arms, device)
     seed = f"{task.seed}-{case.case_id}"
     turns = orders(tuple(arms), seed, task.first_round, task.rounds, task.order)
@@ -86,7 +88,7 @@ def _replicate(task: Task, start_s: float) -> dict[str, Any]:
         first_round=task.first_round,
         rounds_s=rounds.wall_s,
         device_rounds_s=rounds.device_s,
-        compile_s=compile_s,
+        compile_s={arm: call.seconds for arm, call in first.items()} or None,
         elapsed_s=time.perf_counter() - start_s,
         load=machine,
         contended=load.contended(machine, case.threads, usable_cores()),
@@ -100,14 +102,40 @@ def _trace(task: Task, _start_s: float) -> dict[str, Any]:
     return {"trace": str(write_trace(task))}
 
 
+def _ceilings(task: Task, _start_s: float) -> dict[str, Any]:
+    from bench.ceilings import measure
+
+    return {"ceilings": measure(task.case).to_json()}
+
+
+def _fit(task: Task, _start_s: float) -> dict[str, Any]:
+    device = torch.device(task.case.device)
+    base_bytes = _data_bytes() if device.type == "cpu" else 0
+    inputs, _ = make_inputs(task)
+    arms = {task.arm: task.arms[task.arm]}
+    arm = build_arms(replace(task, arms=arms), inputs, compiled=False)[task.arm]
+    arm.prepare()
+    peak = peak_bytes(arm.call, device)
+    weights = [*arm.network.parameters(), *arm.network.buffers()]
+    found = {
+        "base_bytes": base_bytes,
+        "fixed_bytes": sum(x.nbytes for x in weights),
+        "input_bytes": sum(x.nbytes for x in inputs),
+        "peak_bytes": peak or 0,
+    }
+    return {"fit": found}
+
+
 _DO: dict[str, Callable[[Task, float], dict[str, Any]]] = {
     "check": _check,
     "replicate": _replicate,
     "trace": _trace,
+    "ceilings": _ceilings,
+    "fit": _fit,
 }
 
 
-def _limit_memory(case: Case) -> None:
+def _limit_memory(task: Task) -> None:
     """Make this process the one that dies: a limit of its own, and first in line for the kernel."""
     if sys.platform != "linux":
         return
@@ -115,11 +143,24 @@ def _limit_memory(case: Case) -> None:
 
     with contextlib.suppress(OSError):  # a container may forbid it
         Path("/proc/self/oom_score_adj").write_text("1000")
-    if case.device == "cpu":  # a GPU's driver reserves address space beyond all memory
+    if task.case.device.startswith("cuda") and task.limit_bytes is not None:
+        device = torch.device(task.case.device)
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, task.limit_bytes / total), device)
+    if task.case.device == "cpu":  # a GPU's driver reserves address space beyond all memory
         limit = int(psutil.virtual_memory().available * MEMORY_SHARE)
+        limit = min(limit, task.limit_bytes or limit)
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def _data_bytes() -> int:
+    """Return what counts towards the limit: the private memory of this process (proc(5))."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmData:"):
+            return int(line.split()[1]) * 1024
+    return 0
 
 
 def _shift_heap() -> bytearray:

@@ -48,6 +48,10 @@ class Neck(nn.Module):
         return p if self.panet is None else self.panet(*p)
 
 
+ALONE = {"backbone": "cnn", "fpn_alone": "fpn", "panet_alone": "panet"}
+"""Recipe -> the part of the network that runs by itself, on maps stored before."""
+
+
 def torch_dtype(dtype: str) -> torch.dtype:
     """Return the dtype that weights and inputs are kept in: autocast and TF32 keep float32."""
     kept = "float32" if dtype == "tf32" or dtype.startswith("amp-") else dtype
@@ -89,7 +93,13 @@ def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]
     whole, finest = _whole_network(task, inputs), Finest()
     order = list(task.arms)
     random.Random(f"{task.seed}-{task.index}").shuffle(order)  # noqa: S311 - no secret
-    arms = {arm: _build_arm(arm, whole, finest, task, inputs, compiled=compiled) for arm in order}
+    arms = {}
+    for arm in order:
+        network = _placed(_network(task.arms[arm], whole, finest), task.case)
+        alone = ALONE.get(task.arms[arm])
+        own = inputs if alone is None else _maps_before(alone, network, task.case, inputs)
+        body = network if alone is None else network.get_submodule(alone)
+        arms[arm] = _build_arm(arm, body, task.case, own, compiled=compiled)
     return {arm: arms[arm] for arm in task.arms}
 
 
@@ -112,27 +122,42 @@ def _fresh_inputs(task: Task) -> tuple[Outputs, str]:
     return tuple(torch.cat(level) for level in zip(*maps, strict=True)), source
 
 
-def _build_arm(
-    name: str,
-    whole: Neck | BackboneNeck,
-    finest: Finest,
-    task: Task,
-    inputs: Outputs,
-    *,
-    compiled: bool,
-) -> Arm:
-    case = task.case
-    network = _network(task.arms[name], whole, finest)
+def _placed(network: nn.Module, case: Case) -> nn.Module:
     layout = torch.channels_last if case.channels_last else torch.contiguous_format
     network = network.to(case.device, torch_dtype(case.dtype)).to(memory_format=layout)
-    network.train(case.pass_name == "training")
+    return network.train(case.pass_name == "training")
+
+
+def _maps_before(part: str, network: nn.Module, case: Case, inputs: Outputs) -> Outputs:
+    """Return what a part of the network is called with; in training it hands gradients on."""
+    maps = inputs
+    with torch.no_grad():
+        for before in ("cnn", "fpn", "panet"):
+            if before == part:
+                break
+            if hasattr(network, before):  # the neck has no backbone
+                maps = _forward(network.get_submodule(before), case, maps)()
+    if part != "cnn" and case.pass_name == "training":
+        return tuple(x.detach().requires_grad_() for x in maps)
+    return maps
+
+
+def _build_arm(
+    name: str, network: nn.Module, case: Case, inputs: Outputs, *, compiled: bool
+) -> Arm:
     run: Callable[..., Outputs] = network
     if compiled:
-        run = torch.compile(network, mode=case.compile_mode, dynamic=False, fullgraph=True)
+        run = torch.compile(network, mode=case.compile_mode, dynamic=False)
     forward = _forward(run, case, inputs)
     if case.pass_name == "inference":
         return Arm(name, network, torch.inference_mode()(forward), _mark_step(case))
-    return Arm(name, network, _training_step(forward), lambda: network.zero_grad(set_to_none=True))
+
+    def prepare() -> None:
+        network.zero_grad(set_to_none=True)
+        for x in inputs:
+            x.grad = None
+
+    return Arm(name, network, _training_step(forward), prepare)
 
 
 def _seeded_backbone(task: Task) -> nn.Module:
@@ -150,7 +175,8 @@ def _whole_network(task: Task, inputs: Outputs) -> Neck | BackboneNeck:
 def _network(recipe: str, whole: Neck | BackboneNeck, finest: Finest) -> nn.Module:
     """Return what an arm runs: ``fpn`` or ``panet``, perhaps with ``+`` a slow-down.
 
-    ``kept`` is ``panet``, and ``none`` the slow-down behind it, without the network.
+    ``kept`` is ``panet``, and ``none`` the slow-down behind it, without the network. Of the parts
+    that run alone (`ALONE`), the whole network around them.
     """
     name, _, slowdown = recipe.partition("+")
     if name == "none":

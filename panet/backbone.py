@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -46,12 +47,8 @@ class CNN(nn.Module):
         return c2, c3, c4, c5
 
     def stages(self) -> dict[str, tuple[str, ...]]:
-        """Return the layers behind each stage of the article's shape walk, in order."""
-        walk: dict[str, tuple[str, ...]] = {}
-        for block in range(1, 6):
-            walk[f"after conv{block}"] = (f"conv{block}",)
-            walk["after pool" if block == 1 else f"after pool (c{block})"] = ("maxpool",)
-        return walk
+        """Return the layers behind each level: ``{"c1": ("conv1", "relu", "maxpool"), ...}``."""
+        return {f"c{level}": (f"conv{level}", "relu", "maxpool") for level in range(1, 6)}
 
 
 class TimmBackbone(nn.Module):
@@ -89,6 +86,26 @@ class TimmBackbone(nn.Module):
             raise InputError(f"{self.name} cannot take an image of {size}: {error}") from error
         return tuple(c.permute(0, 3, 1, 2) if self.permute_maps else c for c in maps)
 
+    def stages(self) -> dict[str, tuple[str, ...]]:
+        """Return the layers behind each level, ``{"c1": ("body.conv1", ...), "c2": ...}``.
+
+        ``c1`` is what comes before the first map of the pyramid. Empty where timm's name of a map's
+        module is none of the layers that are called one after the other.
+        """
+        info = self.body.feature_info
+        ends = [
+            _dotted(name) for name in dict.fromkeys([info.get("module", 0), *info.get("module")])
+        ]
+        groups: list[list[str]] = [[]]
+        for path in _called_in_order(self.body, ends):
+            groups[-1].append(f"body.{path}")
+            if _dotted(path.removeprefix("model.")) == ends[len(groups) - 1]:
+                groups.append([])
+                if len(groups) > len(ends):
+                    first = len(REDUCTIONS) + 2 - len(ends)
+                    return {f"c{first + i}": tuple(g) for i, g in enumerate(groups[:-1])}
+        return {}
+
 
 def build_backbone(name: str, pretrained: bool = False) -> CNN | TimmBackbone:
     """Return the article's `CNN` for ``"cnn"``, a `TimmBackbone` for any other name.
@@ -125,6 +142,22 @@ def _pyramid_indices(name: str) -> tuple[int, ...]:
         )
     last = {reduction: index for index, reduction in enumerate(reductions)}
     return tuple(last[reduction] for reduction in REDUCTIONS)
+
+
+def _called_in_order(body: nn.Module, ends: Sequence[str]) -> Iterator[str]:
+    """Yield the layers of a timm feature extractor, taken apart where a map ends inside them."""
+    for name, child in body.named_children():
+        if name == "model":  # timm's wrapper of what it does not rebuild as a list of layers
+            yield from (f"{name}.{path}" for path in _called_in_order(child, ends))
+        elif any(end.startswith(f"{_dotted(name)}.") for end in ends):
+            yield from (f"{name}.{inner}" for inner, _ in child.named_children())
+        else:
+            yield name
+
+
+def _dotted(name: str) -> str:
+    """Return a name as timm tells it and as it registers it (``features_0``) in one form."""
+    return name.replace("_", ".")
 
 
 def _create(name: str, **options: Any) -> Any:  # noqa: ANN401 - timm is not typed

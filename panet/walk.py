@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from panet.backbone import CNN
 from panet.model import BackboneNeck
 
 
@@ -89,14 +90,15 @@ def _recorder(sizes: list[tuple[int, ...]]) -> Any:  # noqa: ANN401 - torch's ty
 def _backbone_stages(
     model: BackboneNeck, sizes: dict[str, list[tuple[int, ...]]], macs: dict[str, int]
 ) -> Iterator[Stage]:
-    """Yield the stages inside the backbone, where it names them (the article's CNN does)."""
-    stages: dict[str, tuple[str, ...]] = getattr(model.cnn, "stages", dict)()
-    calls: dict[str, int] = {}
-    for stage, (layer,) in stages.items():
-        call = calls.get(layer, 0)
-        calls[layer] = call + 1
-        name = f"cnn.{layer}"
-        yield Stage(stage, sizes[name][call], _params(model.get_submodule(name)), macs.get(name, 0))
+    """Yield the stages inside the article's CNN."""
+    if not isinstance(model.cnn, CNN):
+        return
+    for block, level in enumerate(model.cnn.stages()):
+        conv = f"cnn.conv{block + 1}"
+        params = _params(model.get_submodule(conv))
+        yield Stage(f"after conv{block + 1}", sizes[conv][0], params, macs[conv])
+        pooled = "after pool" if level == "c1" else f"after pool ({level})"
+        yield Stage(pooled, sizes["cnn.maxpool"][block], 0, 0)
 
 
 def _level_stages(

@@ -5,6 +5,7 @@ are in seconds, memory in bytes; a value that is not known is missing, never 0.
 """
 
 import json
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -63,8 +64,9 @@ def load(paths: Iterable[Path]) -> pd.DataFrame:
     """Return one row per arm and case of the files, cases without rounds included.
 
     Columns: ``run_id``, the axes of the case, ``case_id``, ``arm``, ``status``, ``reason``,
-    ``latency_s``, ``images_per_s``, ``params``, ``macs``, ``flops``, ``peak_bytes``, ``compile_s``,
-    and ``replicates_s``, the rounds of every replicate.
+    ``latency_s``, ``images_per_s``, ``params``, ``macs``, ``flops``, ``peak_bytes``, ``compile_s``
+    (cold), ``warm_compile_s`` (median), ``graphs``, ``graph_breaks``, and
+    ``replicates_s``, the rounds of every replicate.
 
     Raises:
         ReportError: a file cannot be read.
@@ -155,13 +157,14 @@ def _arm_row(run_id: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     case = Case.from_json(info["case"])
     replicates_s = _split(entry["stats"]["data"], info["replicates"])
     latency = stats.latency_s([{info["arm"]: rounds} for rounds in replicates_s], info["arm"])
-    facts = ("params", "macs", "flops", "peak_bytes", "compile_s")
+    facts = ("params", "macs", "flops", "peak_bytes", "compile_s", "graphs", "graph_breaks")
     return {
         **_case_row(run_id, info, case),
         "arm": info["arm"],
         "latency_s": latency and latency.value,
         "images_per_s": latency and case.batch_size / latency.value,
-        **{fact: info[fact] for fact in facts},
+        **{fact: info.get(fact) for fact in facts},
+        "warm_compile_s": _median(info.get("warm_compile_s")),
         "replicates_s": replicates_s,
     }
 
@@ -175,6 +178,10 @@ def _case_row(run_id: str, entry: Mapping[str, Any], case: Case) -> dict[str, An
         "reason": entry["reason"],
         "arm": None,
     }
+
+
+def _median(values: Sequence[float] | None) -> float | None:
+    return statistics.median(values) if values else None
 
 
 def _split(rounds: Sequence[float], counts: Sequence[int]) -> list[list[float]]:

@@ -68,12 +68,20 @@ def show(table: pd.DataFrame, console: Console, heading: str) -> None:
     console.print(closing_paragraph(table))
 
 
+def machine_of(run: Mapping[str, Any]) -> str:
+    """Name the machine and torch of a run, from the key ``panet`` of its file."""
+    environment = run["environment"]
+    cpu = f"{environment.get('cpu')}, {environment.get('cores')} cores"
+    torch = environment.get("libraries", {}).get("torch")
+    return f"{environment.get('accelerator') or cpu}; torch {torch}"
+
+
 def reasons(table: pd.DataFrame) -> list[str]:
     """Return why cases are not `ok`, a line per reason with the cases that it holds for."""
     cases: dict[str, list[str]] = {}
     for row in table[table["status"] != Status.OK].to_dict("records"):
         reason = UNDECIDED if _undecided(row) else f"{row['status']}: {row['reason']}"
-        cases.setdefault(reason, []).append(_case(row))
+        cases.setdefault(reason, []).append(case_name(row))
     if UNDECIDED in cases:
         cases[UNDECIDED] = [f"{len(cases[UNDECIDED])} of {len(table)} cases"]
     return [f"{reason} [{', '.join(named)}]" for reason, named in cases.items()]
@@ -95,7 +103,7 @@ def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:
     get = row.get
     return {
         **{name: str(row[name]) for name in varying},
-        "case": _case(row),
+        "case": case_name(row),
         "FPN ms": _number(get("fpn_s"), 1e3, 1),
         "+PANet ms": _number(get("panet_s"), 1e3, 1),
         "adds ms": _difference(row),
@@ -109,7 +117,8 @@ def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _case(row: Row) -> str:
+def case_name(row: Row) -> str:
+    """Name a case by what is not usual."""
     layout = "nhwc" if row["channels_last"] else "nchw"
     height, width = row["height_px"], row["width_px"]
     size = f"b{row['batch_size']} {height if height == width else f'{height}x{width}'} {layout}"

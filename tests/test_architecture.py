@@ -20,8 +20,11 @@ MAY_IMPORT = {
     "reports": {"bench", "reports"},
 }
 READ_BY_REPORTS = {"bench.records", "bench.stats", "bench.verdict"}
-WITHOUT_TORCH = ("records", "task", "journal", "orders", "stats", "sweep", "engine", "document")
-STANDARD_LIBRARY_ONLY = ("records", "task", "orders")
+WITHOUT_TORCH = (
+    *("records", "task", "journal", "orders", "stats", "sweep", "engine", "document"),
+    *("timeline", "plugin_trace", "parts"),
+)
+STANDARD_LIBRARY_ONLY = ("records", "task", "orders", "timeline", "plugin_trace")
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench import journal, runs
+from bench import journal, parts, runs
 from bench.environment import ROOT
 from bench.records import ARMS, SCHEMA
 
@@ -45,7 +45,9 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     folder = tmp_path_factory.mktemp("runs")
     wanted = folder / "wanted.json"
     passes = ["--passes", "inference,training", "--dtypes", "float32,tf32"]
-    done = bench(*TINY, *passes, "--run-dir", folder, f"--benchmark-json={wanted}", "--traces")
+    done = bench(
+        *TINY, *passes, "--run-dir", folder, f"--benchmark-json={wanted}", "--traces", "--parts"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, json.loads(wanted.read_text())
 
@@ -116,6 +118,28 @@ def test_run_folder_holds_results_journal_and_traces(
     assert traces == {
         Path("traces") / case_id / arm for case_id in case_ids for arm in ("fpn", "panet")
     }
+
+
+def test_parts_take_turns_as_arms(measured: tuple[Path, dict[str, Any]]) -> None:
+    folder, document = measured
+    found = json.loads((folder / runs.LATEST / parts.FILE).read_text())["cases"]
+    assert {entry["case_id"] for entry in found} == {e["group"] for e in document["benchmarks"]}
+    for entry in found:
+        assert entry["replicates"] or entry["contended"] >= parts.REPLICATES
+        for rounds_s in entry["replicates"]:
+            assert set(rounds_s) == set(parts.ARMS["neck"])
+            assert len({len(durations) for durations in rounds_s.values()}) == 1
+
+
+def test_profile_of_the_run_is_a_page(measured: tuple[Path, dict[str, Any]]) -> None:
+    latest = measured[0] / runs.LATEST
+    command = [sys.executable, "-m", "reports", "profile", str(latest)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "PANet takes" in done.stdout
+    page = (latest / "profile.html").read_text()
+    assert "panet n3 fuse" in page
+    assert "Distance from the machine" in page
 
 
 def test_pytest_benchmark_compares_and_draws_the_file(

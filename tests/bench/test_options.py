@@ -39,14 +39,14 @@ NOT_GIVEN: dict[str, str | None] = dict.fromkeys(
 )
 def test_wrong_option_is_refused_with_a_sentence(name: str, text: str, sentence: str) -> None:
     with pytest.raises(BenchError) as caught:
-        parse_request({**NOT_GIVEN, name: text}, None, traces=False)
+        parse_request({**NOT_GIVEN, name: text}, None, traces=False, parts=False)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_single_options_override_the_preset() -> None:
     values = {**NOT_GIVEN, "preset": "default", "batch_sizes": "3", "half_width": "0.5%"}
-    request = parse_request(values, None, traces=False)
+    request = parse_request(values, None, traces=False, parts=False)
     assert {case.batch_size for case in request.plan.cases} == {3}
     assert request.plan.half_width == 0.005
     assert request.plan.budget_s == 258
@@ -54,7 +54,7 @@ def test_single_options_override_the_preset() -> None:
 
 def test_single_options_without_a_preset_are_the_whole_grid() -> None:
     request = parse_request(
-        {**NOT_GIVEN, "batch_sizes": "1,2", "devices": "cpu"}, None, traces=False
+        {**NOT_GIVEN, "batch_sizes": "1,2", "devices": "cpu"}, None, traces=False, parts=False
     )
     assert [case.batch_size for case in request.plan.cases] == [1, 2]
     assert request.plan.half_width == 0.02
@@ -91,3 +91,16 @@ def test_auto_device_is_one_of_this_machine() -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200)])
 def test_durations(text: str, seconds: float) -> None:
     assert options.parse_duration("--budget", text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("8GiB", 8 * 2**30), ("8G", 8 * 2**30), ("512 MiB", 512 * 2**20)]
+)
+def test_sizes_are_binary(text: str, size: int) -> None:
+    assert options.parse_bytes("--memory", text) == size
+
+
+@pytest.mark.parametrize("text", ["", "8", "0GiB", "lots", "-1G"])
+def test_a_wrong_size_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(BenchError, match="give a size such as 8GiB"):
+        options.parse_bytes("--memory", text)

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,9 +18,11 @@ from urllib.parse import quote
 
 import pytest
 
+from bench.engine import preload
+from bench.launcher import ServerLauncher
 from bench.records import TRACED_ARMS
 from bench.task import Task
-from bench.trace import ACTIVE_STEPS, write_trace
+from bench.trace import ACTIVE_STEPS, PROFILE, bounded, write_trace
 from tests.bench.factories import case
 
 pytest.importorskip("torch_tb_profiler", reason="an extra; make test installs it")
@@ -69,7 +72,9 @@ def get(url: str, loaded: Callable[[Any], bool] = bool) -> Any:
             contextlib.suppress(urllib.error.URLError, ConnectionError),
             urllib.request.urlopen(url, timeout=30) as response,  # noqa: S310 - loopback
         ):
-            answer = json.loads(response.read())
+            content = response.read()
+            packed = response.headers.get("Content-Encoding") == "gzip"
+            answer = json.loads(gzip.decompress(content) if packed else content)
             if loaded(answer):
                 return answer
     raise AssertionError(f"{url} did not answer")
@@ -95,6 +100,89 @@ def test_steps_and_operators_have_time(routes: str, arm: str) -> None:
     operators = get(f"{routes}/operation/table?{view}&view=Operator&group_by=Operation")["data"]
     times = {row["name"]: row["host_self_duration"] for row in operators}
     assert times["aten::mkldnn_convolution"] > 0
+
+
+def view_of(routes: str, arm: str) -> str:
+    """Return the arguments that name the run of an arm."""
+    runs = get(f"{routes}/runs", lambda answer: len(answer["runs"]) == 2)["runs"]
+    (run,) = [run for run in runs if Path(run).name == arm]
+    (worker,) = get(f"{routes}/workers?run={quote(run)}&view=Overview")
+    spans = get(f"{routes}/spans?run={quote(run)}&worker={quote(worker)}", lambda _: True) or [""]
+    return f"run={quote(run)}&worker={quote(worker)}&span={quote(str(spans[0]))}"
+
+
+@pytest.mark.parametrize("arm", ["fpn", "panet"])
+def test_plugin_shows_the_times_that_torch_itself_tells(
+    routes: str, log_dir: Path, arm: str
+) -> None:
+    view = view_of(routes, arm)
+    shown = get(f"{routes}/operation/table?{view}&view=Operator&group_by=Operation")["data"]
+    shown_us = {row["name"]: row["host_self_duration"] for row in shown}
+    profile = json.loads((log_dir / "traces" / CASE.case_id / arm / PROFILE).read_text())
+    told_us = {
+        row["name"]: row["self_s"] * 1e6
+        for row in profile["key_averages"]
+        if row["name"] in profile["timeline"]["operators"]
+    }
+    read_us = {
+        name: time["self_s"] * 1e6 * ACTIVE_STEPS
+        for name, time in profile["timeline"]["operators"].items()
+    }
+    whole, seen = sum(told_us.values()), 0.0
+    for name, told in sorted(told_us.items(), key=lambda item: -item[1]):
+        assert shown_us[name] == pytest.approx(told, rel=0.01, abs=1), name
+        assert read_us[name] == pytest.approx(told, rel=0.01, abs=1), name
+        seen += told
+        if seen > 0.99 * whole:
+            break
+
+
+def test_modules_have_the_names_of_state_dict(routes: str) -> None:
+    modules = get(f"{routes}/module?{view_of(routes, 'panet')}&view=Module")["data"]
+    by_name = {module["name"]: module for module in modules}
+    assert set(by_name) == {"fpn", "panet"}
+    names = {child["name"] for child in by_name["panet"]["children"]}
+    assert {"panet.downsample_n2", "panet.conv_n4down_p5"} <= names
+    assert by_name["fpn"]["occurences"] == ACTIVE_STEPS
+
+
+def test_diff_view_compares_fpn_with_panet(routes: str) -> None:
+    base, other = view_of(routes, "fpn"), view_of(routes, "panet")
+    other = "&".join(f"exp_{part}" for part in other.split("&"))
+    found = get(f"{routes}/diff?{base}&{other}")
+    left, right = (found[side]["total_duration"] for side in ("left", "right"))
+    assert 0 < left < right
+
+
+def test_a_trace_that_is_too_large_is_cut_and_says_so(log_dir: Path) -> None:
+    path = next(log_dir.rglob("panet.pt.trace.json.gz"))
+    events = json.loads(gzip.decompress(path.read_bytes()))["traceEvents"]
+    whole, nothing = bounded(events, len(events))
+    assert (whole, nothing) == (events, "")
+    some, message = bounded(events, len(events) * 3 // 4)
+    assert message.startswith("the trace was cut to 3 of 5 steps")
+    assert len(some) <= len(events) * 3 // 4
+    few, message = bounded(events, 50)
+    assert len(few) == 50
+    assert "longest events" in message
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiled cases need g++")
+def test_kernels_of_a_compiled_network_have_stages(tmp_path: Path) -> None:
+    compiled = case(height_px=64, width_px=64, threads=1, compile_mode="default")
+    task = Task("trace", compiled, 0, str(tmp_path), None, arm="panet", trace_dir=str(tmp_path))
+    launcher = ServerLauncher(tmp_path, preload([compiled]), 1)
+    try:
+        written = launcher.run(task, timeout_s=300)
+    finally:
+        launcher.close()
+    assert isinstance(written, Path), written
+    profile = json.loads(written.read_text())
+    times = {n: t["forward_s"] for n, t in profile["timeline"]["stages"].items()}
+    whole = sum(times.values()) + profile["timeline"]["elsewhere"]["forward_s"]
+    with_work = [stage["name"] for stage in profile["stages"] if stage["macs"]]
+    assert all(times[name] > 0 for name in with_work)
+    assert sum(times.values()) > 0.5 * whole  # the rest: what was fused over several stages
 
 
 def test_panet_runs_more_convolutions_than_fpn(log_dir: Path) -> None:

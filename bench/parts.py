@@ -1,0 +1,72 @@
+"""The parts of a network, each by itself and as the end of a growing whole.
+
+What a part costs can be measured in two ways, and they need not agree: alone, on maps that were
+stored before (backbone on images, FPN on c2..c5, PANet on p2..p5), or as what it adds to everything
+in front of it (backbone; backbone + FPN; all). All of these take turns as arms of one case, so that
+the sums can be compared.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.engine import CaseState, Engine
+from bench.records import Case
+
+FILE = "parts.json"
+SCHEMA = 1
+
+REPLICATES = 8
+"""Of every case: enough for an interval, and as long as the screen of a comparison."""
+
+ARMS = {
+    "model": {
+        "backbone": "backbone",
+        "fpn_alone": "fpn_alone",
+        "panet_alone": "panet_alone",
+        "fpn": "fpn",
+        "panet": "panet",
+    },
+    "neck": {"panet_alone": "panet_alone", "fpn": "fpn", "panet": "panet"},
+}
+"""Scope -> arms. The backbone is its own prefix, and in the scope ``neck`` FPN is, too."""
+
+
+def extra_arms(cases: Sequence[Case]) -> dict[str, dict[str, str]]:
+    """Return the arms of every case, by its id."""
+    return {case.case_id: ARMS[case.scope] for case in cases}
+
+
+def measure(engine: Engine) -> list[CaseState]:
+    """Check the cases and measure their parts; the caller closes the engine."""
+    engine.check()
+    engine.take_turns(lambda state: max(0, REPLICATES - len(state.calm)) if _hopeful(state) else 0)
+    return engine.states
+
+
+def _hopeful(state: CaseState) -> bool:
+    """Stop where most replicates are disturbed: the machine stays busy."""
+    return len(state.replicates) - len(state.calm) < REPLICATES
+
+
+def write(states: Sequence[CaseState], folder: Path) -> None:
+    """Write the rounds of all parts into the folder of the run."""
+    cases = [
+        {
+            "case": state.case.to_json(),
+            "case_id": state.case.case_id,
+            "replicates": [r.rounds_s for r in state.calm],
+            "contended": len(state.replicates) - len(state.calm),
+            "reason": _reason(state),
+        }
+        for state in states
+    ]
+    (folder / FILE).write_text(json.dumps({"schema": SCHEMA, "cases": cases}))
+
+
+def _reason(state: CaseState) -> str:
+    finding: Any = state.finding
+    if finding is None:
+        return "the budget was spent before this case; raise --budget"
+    return str(finding.reason)

@@ -1,0 +1,114 @@
+"""The stages of a network, and the one table of their names.
+
+A stage is what a reader wants to see by itself: a level of the backbone, a lateral convolution, a
+top-down sum. It begins with the call of its first layer and lasts until the next stage begins (so
+that a ReLU belongs to the convolution in front of it) or its part of the network ends. Hooks tell
+where the network is; they are attached for a profile, and no timed network ever has any.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import nn
+
+STEPS = {
+    "lateral": "lateral",
+    "topdown": "top-down sum",
+    "smooth": "smooth",
+    "downsample": "downsample",
+    "sum": "sum",
+    "conv": "fuse",
+}
+"""First word of a layer's name in FPN and PANet -> what its stage is called."""
+
+PARTS = {"cnn": "backbone", "fpn": "fpn", "panet": "panet"}
+"""Name of a part in `state_dict` -> what it is called."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage, and where its weights are."""
+
+    part: str
+    """``backbone``, ``fpn`` or ``panet``."""
+    level: str
+    """``c2`` .. ``c5``, ``p2`` .. ``p5``, ``n2`` .. ``n5``; ``c1`` is what comes before."""
+    step: str
+    """Of `STEPS`; empty in the backbone."""
+    layers: tuple[str, ...]
+    """The modules that it calls, by their names in `state_dict`; it begins with the first."""
+
+    @property
+    def name(self) -> str:
+        """As traces and tables show it: ``fpn p4 lateral``, ``backbone c2``."""
+        return " ".join(word for word in (self.part, self.level, self.step) if word)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, with the name."""
+        return {"name": self.name, **asdict(self)}
+
+
+def stages(network: nn.Module) -> list[Stage]:
+    """Return the stages of a network with the parts ``cnn``, ``fpn``, ``panet``, fine to coarse.
+
+    A part that does not tell its stages (a backbone of somebody else's) is a single one.
+    """
+    return [stage for part in _parts(network) for stage in _stages_of(network, part)]
+
+
+@contextmanager
+def watched(
+    network: nn.Module, begin: Callable[[Stage], object], end: Callable[[], object]
+) -> Iterator[None]:
+    """Hear where the network is while it runs eagerly.
+
+    Args:
+        network: with the parts ``cnn``, ``fpn``, ``panet``; a missing one has no stages.
+        begin: called when a stage begins.
+        end: called when it ends; no two stages overlap.
+    """
+    inside = False
+
+    def leave(*_: object) -> None:
+        nonlocal inside
+        if inside:
+            inside = False
+            end()
+
+    def enter(stage: Stage) -> Callable[..., None]:
+        def entered(*_: object) -> None:
+            nonlocal inside
+            leave()
+            inside = True
+            begin(stage)
+
+        return entered
+
+    with ExitStack() as stack:
+        stack.callback(leave)  # a network that raises is still inside a stage
+        for stage in stages(network):
+            module = network.get_submodule(stage.layers[0])
+            stack.callback(module.register_forward_pre_hook(enter(stage)).remove)
+        for part in _parts(network):
+            module = network.get_submodule(part)
+            stack.callback(module.register_forward_hook(leave).remove)
+        yield
+
+
+def _parts(network: nn.Module) -> list[str]:
+    return [part for part in PARTS if getattr(network, part, None) is not None]
+
+
+def _stages_of(network: nn.Module, part: str) -> Iterator[Stage]:
+    levels: dict[str, tuple[str, ...]] = getattr(network.get_submodule(part), "stages", dict)()
+    if not levels:
+        yield Stage(PARTS[part], "", "", (part,))
+    for level, layers in levels.items():
+        names = tuple(f"{part}.{layer}" for layer in layers)
+        if part == "cnn":
+            yield Stage(PARTS[part], level, "", names)
+            continue
+        for layer, name in zip(layers, names, strict=True):
+            yield Stage(PARTS[part], level, STEPS[layer.partition("_")[0]], (name,))

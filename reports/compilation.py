@@ -1,0 +1,80 @@
+"""What compiling costs, and after how many images it has paid for itself."""
+
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+
+from reports.frames import AXES
+from reports.render import case_name
+
+ARM_NAMES = {"fpn": "FPN", "panet": "FPN + PANet"}
+
+
+def table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per run, compiled case and arm, beside the eager case that is otherwise equal.
+
+    Columns: ``run_id``, ``case_id``, ``arm``, ``name``, ``cold_s`` (empty caches), ``warm_s``
+    (another process, full caches), ``graphs``, ``graph_breaks``, ``eager_s`` and ``compiled_s`` (a
+    call), ``break_even_images`` (with a cold compile; missing where there is no eager case, or
+    compiled is no faster).
+
+    Args:
+        frame: of `reports.frames.load`.
+    """
+    arms = frame[frame["arm"].isin(list(ARM_NAMES))] if len(frame) else frame
+    compiled = arms[arms["compile_mode"] != "off"] if len(arms) else arms
+    shared = ["run_id", "arm", *(axis for axis in AXES if axis != "compile_mode")]
+    eager = {
+        tuple(row[key] for key in shared): row["latency_s"]
+        for row in arms[arms["compile_mode"] == "off"].to_dict("records")
+    }
+    rows = []
+    for row in compiled.to_dict("records"):
+        eager_s = eager.get(tuple(row[key] for key in shared))
+        compiled_s, cold_s = row["latency_s"], row["compile_s"]
+        rows.append(
+            {
+                **{key: row[key] for key in ("run_id", "case_id", "arm", "graphs", "graph_breaks")},
+                "name": case_name(row),
+                "cold_s": cold_s,
+                "warm_s": row["warm_compile_s"],
+                "eager_s": eager_s,
+                "compiled_s": compiled_s,
+                "break_even_images": _break_even(cold_s, eager_s, compiled_s, row["batch_size"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def sentences(found: pd.DataFrame) -> Iterator[str]:
+    """Yield a sentence per compiled case and arm.
+
+    Args:
+        found: of `table`.
+    """
+    for row in found.to_dict("records"):
+        if pd.isna(row["cold_s"]):
+            continue
+        text = f"{row['name']}, {ARM_NAMES[row['arm']]}: compiles in {row['cold_s']:.1f} s"
+        if not pd.isna(row["warm_s"]):
+            text += f" ({row['warm_s']:.1f} s from the caches)"
+        if not pd.isna(row["graphs"]):
+            text += f", {row['graphs']:.0f} graph, {row['graph_breaks']:.0f} breaks"
+        images = row["break_even_images"]
+        if not pd.isna(images):
+            text += f"; pays for itself after {images:,.0f} images"
+        elif not pd.isna(row["eager_s"]):
+            text += "; is no faster than eager, and never pays for itself"
+        yield f"{text}."
+
+
+def _break_even(
+    cold_s: float | None, eager_s: float | None, compiled_s: float | None, batch_size: int
+) -> float | None:
+    """Return after how many images what is saved per call has made up for compiling."""
+    if any(value is None or pd.isna(value) for value in (cold_s, eager_s, compiled_s)):
+        return None
+    assert cold_s is not None and eager_s is not None and compiled_s is not None  # noqa: S101, PT018 - just seen
+    saved_s = eager_s - compiled_s
+    return math.ceil(cold_s / saved_s) * batch_size if saved_s > 0 else None

@@ -1,0 +1,258 @@
+"""The page of a profile: one HTML file that needs no internet, and its numbers as CSV."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from reports import profile_plots as plots
+from reports import profile_words, profiles
+from reports.errors import ReportError
+from reports.profile_plots import MIB
+from reports.profiles import Profiles
+from reports.render import case_name, machine_of
+
+PAGE = "profile.html"
+CSV = "profile-{}.csv"
+
+TOP_OPERATORS, TOP_TENSORS = 10, 8
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text, as it is shown."""
+
+    columns: tuple[str, ...]
+    rows: list[list[str]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A heading with a drawing, or tables."""
+
+    title: str
+    note: str = ""
+    figure: str = ""
+    tables: list[Table] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Everything about a case."""
+
+    id: str
+    name: str
+    sentences: list[str]
+    warnings: list[str]
+    blocks: list[Block]
+
+
+def write(found: Profiles, folder: Path) -> tuple[list[Section], list[Path]]:
+    """Write page and frames; return what is said of every case, and the files.
+
+    Raises:
+        ReportError: a profile is damaged, or the folder cannot be written.
+    """
+    try:
+        stages = profiles.stages(found)
+        tables = {
+            "stages": stages,
+            "differences": profiles.differences(stages),
+            "operators": profiles.operators(found),
+            "parts": profiles.parts(found),
+        }
+        known = [*(case for case, _ in found.arms), *(part["case_id"] for part in found.parts)]
+        frames = {**tables, "summary": profiles.summary(found)}
+        sections = [_section(found, frames, case_id) for case_id in dict.fromkeys(known)]
+    except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
+        raise ReportError(
+            f"run {found.run['run_id']}: damaged profile ({type(error).__name__}: {error}); "
+            "measure again"
+        ) from error
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PAGE).write_text(_render(found, sections), encoding="utf-8")
+        for name, frame in tables.items():
+            frame.to_csv(folder / CSV.format(name), index=False)
+    except OSError as error:
+        raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
+    return sections, [folder / PAGE, *(folder / CSV.format(name) for name in tables)]
+
+
+def _render(found: Profiles, sections: list[Section]) -> str:
+    loader = jinja2.PackageLoader("reports")
+    page = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    return page.get_template("profile.html").render(
+        title=f"Where the time goes: run {found.run['run_id']}",
+        machine=machine_of(found.run),
+        sentences=[READING],
+        cases=sections,
+        plotly_js=get_plotlyjs(),
+    )
+
+
+READING = (
+    "The timed rounds say how long a call takes, the profiler how that time is divided: the time "
+    "of a stage is its share of the profile times the measured latency. A ReLU counts for the "
+    "convolution in front of it."
+)
+
+
+def _section(found: Profiles, frames: Mapping[str, pd.DataFrame], case_id: str) -> Section:
+    own = {name: _of(frame, case_id) for name, frame in frames.items()}
+    row = found.table[found.table["case_id"] == case_id].iloc[0].to_dict()
+    profile = found.arms.get((case_id, "panet"))
+    ceilings = found.ceilings.get(profile["ceilings"]) if profile else None
+    blocks = [
+        *_stage_blocks(own["stages"], ceilings),
+        *_part_blocks(own["parts"]),
+        *_memory_blocks(found, case_id),
+        *_operator_blocks(own["operators"]),
+    ]
+    memory = {arm: _memory(found, case_id, arm) for arm in profiles.ARMS}
+    return Section(
+        case_id,
+        case_name(row),
+        profile_words.sentences(own["stages"], own["summary"], memory),
+        profile_words.warnings(own["summary"], own["parts"]),
+        blocks,
+    )
+
+
+def _of(frame: pd.DataFrame, case_id: str) -> pd.DataFrame:
+    return frame[frame["case_id"] == case_id] if len(frame) else frame
+
+
+def _memory(found: Profiles, case_id: str, arm: str) -> Mapping[str, Any] | None:
+    profile = found.arms.get((case_id, arm))
+    memory: Mapping[str, Any] | None = profile["timeline"]["memory"] if profile else None
+    return memory
+
+
+def _stage_blocks(stages: pd.DataFrame, ceilings: Mapping[str, Any] | None) -> Iterator[Block]:
+    if not len(stages) or not stages["time_s"].notna().any():
+        return
+    yield Block("Time per stage", figure=_html(plots.stage_bars(stages)), tables=[_stages(stages)])
+    if ceilings is not None:
+        note = (
+            f"Ceilings of this machine, measured on {ceilings['measured']}: matrix products "
+            f"{ceilings['gemm_flops_per_s'] / 1e9:.0f}, convolutions "
+            f"{ceilings['convolution_flops_per_s'] / 1e9:.0f} GFLOP/s; copy "
+            f"{ceilings['copy_bytes_per_s'] / 1e9:.1f}, triad "
+            f"{ceilings['triad_bytes_per_s'] / 1e9:.1f} GB/s."
+        )
+        yield Block(
+            "Distance from the machine's limit", note, _html(plots.roofline(stages, ceilings))
+        )
+
+
+STAGE_COLUMNS = (
+    "stage", "weights", "FPN ms", "+PANet ms", "share", "MACs M", "MiB", "FLOP/byte", "GFLOP/s",
+    "GB/s", "of ceiling",
+)  # fmt: skip
+
+
+def _stages(stages: pd.DataFrame) -> Table:
+    fpn = stages[stages["arm"] == "fpn"].set_index("stage")["time_s"]
+    rows = [
+        [
+            str(row["stage"]),
+            str(row["layers"]),
+            _number(fpn.get(row["stage"]), 1e3, 3),
+            _number(row["time_s"], 1e3, 3),
+            _number(row["share"], 100, 1, " %"),
+            _number(row["macs"], 1e-6, 1),
+            _number(row["bytes"], 1 / MIB, 2),
+            _number(row["intensity"], 1, 1),
+            _number(row["flops_per_s"] if row["macs"] else None, 1e-9, 0),
+            _number(row["bytes_per_s"], 1e-9, 2),
+            _number(row["ceiling_share"], 100, 0, " %"),
+        ]
+        for row in stages[stages["arm"] == "panet"].to_dict("records")
+    ]
+    caption = "MiB: what has to move at least, forward; weights: names in state_dict"
+    return Table(STAGE_COLUMNS, rows, caption)
+
+
+def _part_blocks(parts: pd.DataFrame) -> Iterator[Block]:
+    if not len(parts):
+        return
+    rows = [
+        [
+            str(row["part"]),
+            _interval(row, "alone_s"),
+            _interval(row, "adds_s"),
+            _number(row["profile_s"], 1e3, 2),
+        ]
+        for row in parts.to_dict("records")
+    ]
+    by_part = {row["part"]: row for row in parts.to_dict("records")}
+    note = (
+        f"Each part alone, on stored maps, and as what it adds to those in front of it, taking "
+        f"turns ({by_part['all']['replicates']} replicates; 95 % intervals). "
+        f"{profile_words.residual(by_part['all'], by_part['residual'])}"
+    )
+    columns = ("part", "alone ms", "adds ms", "in the profile ms")
+    yield Block("Do the parts add up?", note, tables=[Table(columns, rows)])
+
+
+def _memory_blocks(found: Profiles, case_id: str) -> Iterator[Block]:
+    memory = {arm: _memory(found, case_id, arm) for arm in profiles.ARMS}
+    known = {arm: m for arm, m in memory.items() if m is not None}
+    if not known:
+        return
+    tables = []
+    for arm, m in known.items():
+        rows = [
+            [stage, operator, _number(nbytes, 1 / MIB, 2)]
+            for stage, operator, nbytes in m["live"][:TOP_TENSORS]
+        ]
+        rest = sum(nbytes for _, _, nbytes in m["live"][TOP_TENSORS:])
+        if rest:
+            rows.append(["the rest", f"{len(m['live']) - TOP_TENSORS}", _number(rest, 1 / MIB, 2)])
+        caption = f"{plots.ARM_NAMES[arm]}: {m['peak_bytes'] / MIB:.2f} MiB at the peak"
+        tables.append(Table(("allocated in", "by", "MiB"), rows, caption))
+    figure = plots.memory_curves({arm: m["curve"] for arm, m in known.items()})
+    note = "Tensors of one call, weights and inputs apart; oneDNN's scratch space is not seen."
+    yield Block("Memory over time, and what fills the peak", note, _html(figure), tables)
+
+
+def _operator_blocks(operators: pd.DataFrame) -> Iterator[Block]:
+    if not len(operators):
+        return
+    tables = []
+    for arm, rows in operators.groupby("arm", sort=False):
+        shown = [
+            [
+                str(row["operator"]),
+                _number(row["calls"], 1, 1),
+                _number(row["self_s"], 1e3, 3),
+                _number(row["share"], 100, 1, " %"),
+            ]
+            for row in rows.head(TOP_OPERATORS).to_dict("records")
+        ]
+        columns = ("operator", "calls", "own ms (profile)", "share")
+        tables.append(Table(columns, shown, plots.ARM_NAMES[str(arm)]))
+    yield Block("Operators", tables=tables)
+
+
+def _interval(row: Mapping[Any, Any], name: str) -> str:
+    value, low, high = (row[f"{name}{bound}"] for bound in ("", "_low", "_high"))
+    if pd.isna(low) or pd.isna(high):
+        return _number(value, 1e3, 2)
+    return f"{value * 1e3:.2f} ±{(high - low) / 2 * 1e3:.2f}"
+
+
+def _number(value: Any, factor: float, digits: int, unit: str = "") -> str:  # noqa: ANN401 - of a frame
+    return "-" if value is None or pd.isna(value) else f"{value * factor:.{digits}f}{unit}"
+
+
+def _html(figure: go.Figure) -> str:
+    config = {"displaylogo": False, "responsive": True}
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, config=config))

@@ -1,0 +1,155 @@
+"""The drawings of a profile: time per stage, the roofline, memory over time."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+COLORS = {"backbone": "#7f7f7f", "fpn": "#0072b2", "panet": "#d55e00"}
+"""Of Okabe and Ito: the colour-blind tell them apart."""
+
+ARM_NAMES = {"fpn": "FPN", "panet": "FPN + PANet"}
+
+MIB = 2**20
+
+
+def stage_bars(stages: pd.DataFrame) -> go.Figure:
+    """Return the time of every stage, FPN beside FPN + PANet.
+
+    Args:
+        stages: of `reports.profiles.stages`, one case.
+    """
+    figure = go.Figure()
+    for rank, arm in enumerate(reversed(ARM_NAMES)):  # bars are drawn from below
+        rows = stages[stages["arm"] == arm]
+        figure.add_bar(
+            y=rows["stage"],
+            x=rows["time_s"] * 1e3,
+            orientation="h",
+            name=ARM_NAMES[arm],
+            marker_color=COLORS[arm],
+            legendrank=-rank,
+            customdata=_hover(rows),
+            hovertemplate=STAGE_HOVER,
+        )
+    order = list(dict.fromkeys(stages["stage"]))
+    figure.update_yaxes(categoryorder="array", categoryarray=order[::-1])
+    figure.update_xaxes(title="ms")
+    return _plain(figure, height=130 + 26 * len(order))
+
+
+STAGE_HOVER = (
+    "<b>%{y}</b><br>%{x:.3f} ms, %{customdata[0]} of the arm"
+    "<br>%{customdata[1]} MACs, %{customdata[2]} MiB"
+    "<br>%{customdata[3]} GFLOP/s, %{customdata[4]} of the ceiling (%{customdata[5]})"
+    "<extra></extra>"
+)
+
+
+def roofline(stages: pd.DataFrame, ceilings: Mapping[str, Any]) -> go.Figure:
+    """Return the stages of FPN + PANet below the ceilings of the machine.
+
+    Args:
+        stages: of `reports.profiles.stages`, one case.
+        ceilings: with ``flops_per_s`` and ``bytes_per_s``.
+    """
+    rows = stages[(stages["arm"] == "panet") & stages["flops_per_s"].gt(0)].dropna(
+        subset=["intensity", "flops_per_s"]
+    )
+    top, slope = ceilings["flops_per_s"], ceilings["bytes_per_s"]
+    ridge = top / slope
+    lowest = min([ridge / 30, *(rows["intensity"] * 0.7)])
+    highest = max([ridge * 30, *(rows["intensity"] * 1.4)])
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[lowest, ridge, highest],
+        y=[lowest * slope / 1e9, top / 1e9, top / 1e9],
+        mode="lines",
+        name=f"ceiling: {top / 1e9:.0f} GFLOP/s, {slope / 1e9:.1f} GB/s",
+        line_color="#999999",
+        hoverinfo="skip",
+    )
+    for arm, name in ARM_NAMES.items():
+        whole = stages[stages["arm"] == arm]
+        flops, moved = 2 * float(whole["macs"].sum()), float(whole["bytes"].sum())
+        seconds = float(whole["time_s"].sum())
+        if moved and seconds:
+            figure.add_scatter(
+                x=[flops / moved],
+                y=[flops / seconds / 1e9],
+                mode="markers",
+                name=name,
+                marker={"size": 15, "symbol": "star", "color": COLORS[arm]},
+                hovertemplate="%{y:.1f} GFLOP/s at %{x:.1f} FLOP/byte",
+            )
+    for part, found in rows.groupby("part", sort=False):
+        figure.add_scatter(
+            x=found["intensity"],
+            y=found["flops_per_s"] / 1e9,
+            text=found["stage"],
+            mode="markers",
+            name=str(part),
+            marker={"size": 10, "color": COLORS[str(part)]},
+            customdata=_hover(found),
+            hovertemplate="<b>%{text}</b><br>%{y:.1f} GFLOP/s at %{x:.1f} FLOP/byte"
+            "<br>%{customdata[4]} of the ceiling (%{customdata[5]})<extra></extra>",
+        )
+    figure.update_xaxes(type="log", dtick="D2", title="FLOP per byte that has to move")
+    figure.update_yaxes(type="log", dtick="D2", title="GFLOP/s")
+    return _plain(figure, height=420)
+
+
+def memory_curves(curves: Mapping[str, Sequence[Sequence[float]]]) -> go.Figure:
+    """Return tensor memory over one call.
+
+    Args:
+        curves: arm -> pairs of seconds and bytes.
+    """
+    figure = go.Figure()
+    for arm, curve in curves.items():
+        figure.add_scatter(
+            x=[1e3 * seconds for seconds, _ in curve],
+            y=[nbytes / MIB for _, nbytes in curve],
+            mode="lines",
+            line={"shape": "hv", "color": COLORS[arm]},
+            name=ARM_NAMES[arm],
+            hovertemplate="%{x:.2f} ms: %{y:.2f} MiB<extra></extra>",
+        )
+    figure.update_xaxes(title="ms in the profile")
+    figure.update_yaxes(title="MiB", rangemode="tozero")
+    return _plain(figure, height=320)
+
+
+def _hover(rows: pd.DataFrame) -> list[list[str]]:
+    return [
+        [
+            _text(row["share"], 100, "{:.1f} %"),
+            _text(row["macs"], 1e-6, "{:.1f} M"),
+            _text(row["bytes"], 1 / MIB, "{:.2f}"),
+            _text(row["flops_per_s"], 1e-9, "{:.0f}"),
+            _text(row["ceiling_share"], 100, "{:.0f} %"),
+            "-" if pd.isna(row["bound_by"]) else str(row["bound_by"]),
+        ]
+        for row in rows.to_dict("records")
+    ]
+
+
+def _text(value: Any, factor: float, form: str) -> str:  # noqa: ANN401 - of a frame
+    return "-" if pd.isna(value) else form.format(value * factor)
+
+
+def _plain(figure: go.Figure, height: int) -> go.Figure:
+    """Leave the background to the page, which may be dark."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 10, "r": 10, "t": 10, "b": 40},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
+        font={"family": "system-ui, sans-serif"},
+        barmode="group",
+    )
+    figure.update_xaxes(gridcolor="rgba(128,128,128,0.3)", automargin=True)
+    figure.update_yaxes(gridcolor="rgba(128,128,128,0.3)", automargin=True)
+    return figure

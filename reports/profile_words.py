@@ -1,0 +1,138 @@
+"""What a profile says, in sentences, and what is to be taken with care."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+MIB = 2**20
+
+NAMES = {"backbone": "backbone", "fpn": "FPN", "panet": "PANet"}
+
+BUSY_SHARE = 0.8
+"""Below it, what runs between the operators is worth a sentence."""
+
+ELSEWHERE_SHARE = 0.005
+"""Of the time outside all stages: less than this is not worth a sentence."""
+
+MOST_OF_PANET = 0.6
+"""So much of PANet's time is called "most of it"."""
+
+Memory = Mapping[str, Any] | None
+
+
+def sentences(
+    stages: pd.DataFrame, summary: pd.DataFrame, memory: Mapping[str, Memory]
+) -> list[str]:
+    """Return the three sentences that a reader should take along.
+
+    Args:
+        stages: of `reports.profiles.stages`, one case.
+        summary: of `reports.profiles.summary`, the same case.
+        memory: per arm, as in the profile.
+    """
+    found = [_division(stages, summary), _costliest(stages), _peak(memory)]
+    return [sentence for sentence in found if sentence]
+
+
+def warnings(summary: pd.DataFrame, parts: pd.DataFrame) -> list[str]:
+    """Return what is to be taken with care."""
+    found = []
+    for row in summary.to_dict("records"):
+        if row["bound"] == "launch":
+            found.append(
+                f"{row['arm']}: launch-bound; the device is busy for {row['busy_share']:.0%} of a "
+                "step, and waits for the host in the rest"
+            )
+        elif not row["bound"] and row["busy_share"] < BUSY_SHARE:
+            found.append(
+                f"{row['arm']}: operators run for {row['busy_share']:.0%} of a step; the rest is "
+                "Python and dispatch (the profiler adds to it)"
+            )
+        if row["elsewhere_share"] > ELSEWHERE_SHARE:
+            found.append(
+                f"{row['arm']}: {row['elsewhere_share']:.1%} of the time cannot be attributed to a "
+                "stage (kernels that a compiler fused over several, a loss)"
+            )
+    if len(parts):
+        disagreeing = parts[parts["disagrees"].fillna(value=False).astype(bool)]
+        found += [
+            f"{NAMES[row['part']]}: the profile gives it {row['profile_s'] * 1e3:.2f} ms, the "
+            f"timed rounds {row['adds_s'] * 1e3:.2f} ms; believe the rounds"
+            for row in disagreeing.to_dict("records")
+        ]
+    return found
+
+
+def residual(whole: Mapping[Hashable, Any], rest: Mapping[Hashable, Any]) -> str:
+    """Say by how much the whole and the sum of its parts alone differ, and what that may mean.
+
+    Args:
+        whole: the row ``all`` of `reports.profiles.parts`.
+        rest: its row ``residual``.
+    """
+    seconds, low, high = (rest[f"adds_s{bound}"] for bound in ("", "_low", "_high"))
+    share = seconds / whole["alone_s"]
+    text = f"The whole takes {seconds * 1e3:+.2f} ms ({share:+.1%}) against the sum of its parts"
+    if pd.isna(low) or low <= 0 <= high:
+        return f"{text}: within the noise, they add up."
+    if seconds > 0:
+        return (
+            f"{text}: alone, a part has the caches to itself, and nobody else's memory is taken "
+            "and given back in between."
+        )
+    return (
+        f"{text}: in the whole, a part reads from the caches what the one before has just written; "
+        "alone, its input comes from memory."
+    )
+
+
+def _division(stages: pd.DataFrame, summary: pd.DataFrame) -> str:
+    rows = stages[stages["arm"] == "panet"] if len(stages) else stages
+    if not len(rows) or not rows["share"].notna().any():
+        return ""
+    latency = summary.loc[summary["arm"] == "panet", "latency_s"].iloc[0]
+    shares = rows.groupby("part", sort=False)[["share", "macs"]].sum()
+    macs = shares["macs"] / max(1, int(shares["macs"].sum()))
+    parts = ", ".join(
+        f"{NAMES[str(part)]} {share:.1%} ({macs[str(part)]:.1%} of the multiply-accumulates)"
+        for part, share in shares["share"].items()
+    )
+    whole = "Of the time" if pd.isna(latency) else f"Of {latency * 1e3:.2f} ms"
+    return f"{whole}: {parts}."
+
+
+def _costliest(stages: pd.DataFrame) -> str:
+    rows = (
+        stages[(stages["arm"] == "panet") & (stages["part"] == "panet")] if len(stages) else stages
+    )
+    rows = rows.dropna(subset=["time_s"]) if len(rows) else rows
+    if not len(rows):
+        return ""
+    ranked = rows.sort_values("time_s", ascending=False)
+    whole = float(ranked["time_s"].sum())
+    count = int((ranked["time_s"].cumsum() < MOST_OF_PANET * whole).sum()) + 1
+    top = ranked.head(count)
+    named = " and ".join(f"{row['level']} {row['step']}" for row in top.to_dict("records"))
+    text = f"PANet takes {whole * 1e3:.2f} ms, {top['time_s'].sum() / whole:.0%} of it in {named}"
+    if top["ceiling_share"].notna().all():
+        reached = float(top["bound_s"].sum() / top["time_s"].sum())
+        bounds = " and ".join(dict.fromkeys(map(str, top["bound_by"])))
+        text += f", at {reached:.0%} of what this machine can do there (bound by {bounds})"
+    return f"{text}."
+
+
+def _peak(memory: Mapping[str, Memory]) -> str:
+    found = memory.get("panet")
+    if not found:
+        return ""
+    stage, operator, nbytes = found["live"][0]
+    text = (
+        f"Memory peaks at {found['peak_bytes'] / MIB:.1f} MiB on top of weights and inputs; the "
+        f"largest tensor then is {nbytes / MIB:.1f} MiB of {stage} ({operator})"
+    )
+    fpn = memory.get("fpn")
+    if fpn:
+        added = (found["peak_bytes"] - fpn["peak_bytes"]) / MIB
+        text += f"; PANet adds {added:.1f} MiB to the peak"
+    return f"{text}."

@@ -1,0 +1,118 @@
+"""Names of stages, and the hooks that say where a network is."""
+
+import pytest
+import torch
+from torch import nn
+
+from bench.stages import stages, watched
+from bench.work import count
+from bench.workload import Neck
+from panet import BackboneNeck
+
+CHANNELS = (8, 16, 32, 64)
+MAPS = tuple(torch.randn(1, c, 64 >> i, 64 >> i) for i, c in enumerate(CHANNELS))
+
+
+def test_stages_of_the_neck_name_level_and_step() -> None:
+    found = stages(Neck(CHANNELS))
+    assert [stage.name for stage in found] == [
+        *("fpn p2 lateral", "fpn p2 top-down sum", "fpn p2 smooth"),
+        *("fpn p3 lateral", "fpn p3 top-down sum", "fpn p3 smooth"),
+        *("fpn p4 lateral", "fpn p4 top-down sum", "fpn p4 smooth", "fpn p5 lateral"),
+        *("panet n3 downsample", "panet n3 sum", "panet n3 fuse"),
+        *("panet n4 downsample", "panet n4 sum", "panet n4 fuse"),
+        *("panet n5 downsample", "panet n5 sum", "panet n5 fuse"),
+    ]
+
+
+@pytest.mark.parametrize("backbone", ["cnn", "resnet18", "mobilenetv3_small_050", "convnext_atto"])
+def test_every_weight_belongs_to_one_stage(backbone: str) -> None:
+    network = BackboneNeck(backbone)
+    owners = {
+        name: [
+            stage.name
+            for stage in stages(network)
+            if any(name.startswith(f"{layer}.") for layer in stage.layers)
+        ]
+        for name, _ in network.named_parameters()
+    }
+    assert {len(found) for found in owners.values()} == {1}
+
+
+@pytest.mark.parametrize(
+    ("backbone", "levels"),
+    [
+        ("cnn", ["c1", "c2", "c3", "c4", "c5"]),
+        ("resnet18", ["c1", "c2", "c3", "c4", "c5"]),
+        ("convnext_atto", ["c2", "c3", "c4", "c5"]),
+        ("swin_tiny_patch4_window7_224", ["c2", "c3", "c4", "c5"]),
+    ],
+)
+def test_backbone_is_told_level_by_level(backbone: str, levels: list[str]) -> None:
+    network = BackboneNeck(backbone, neck="fpn")
+    found = [stage for stage in stages(network) if stage.part == "backbone"]
+    assert [stage.level for stage in found] == levels
+
+
+def test_a_backbone_that_tells_no_stages_is_one() -> None:
+    class Own(nn.Module):
+        out_channels = CHANNELS
+
+    found = stages(BackboneNeck(Own()))
+    assert (found[0].name, found[0].layers) == ("backbone", ("cnn",))
+
+
+def test_stages_are_heard_in_order_and_never_overlap() -> None:
+    network = Neck(CHANNELS)
+    heard: list[str] = []
+    with watched(network, lambda stage: heard.append(stage.name), lambda: heard.append("end")):
+        network(*MAPS)
+    assert heard[1::2] == ["end"] * (len(heard) // 2)
+    assert sorted(heard[::2]) == sorted(stage.name for stage in stages(network))
+    assert heard[0] == "fpn p5 lateral"
+    assert heard[-2] == "panet n5 fuse"
+
+
+def test_nothing_stays_attached() -> None:
+    network = Neck(CHANNELS)
+    names = set(network.state_dict())
+    with watched(network, lambda _: None, lambda: None):
+        network(*MAPS)
+    hooks = [m._forward_hooks or m._forward_pre_hooks for m in network.modules()]
+    assert not any(hooks)
+    assert set(network.state_dict()) == names
+
+
+def test_work_adds_up_to_the_network() -> None:
+    network = Neck(CHANNELS).eval()
+    with torch.inference_mode():
+        found = count(network, lambda: network(*MAPS))
+    assert sum(work.params for work in found.values()) == sum(
+        p.numel() for p in network.parameters()
+    )
+    side = 64 // 2
+    assert found["panet n3 fuse"].macs == side**2 * 256 * 256 * 9
+    assert found["panet n3 sum"].macs == 0
+
+
+def test_bytes_of_a_stage_are_what_comes_in_and_goes_out() -> None:
+    network = Neck(CHANNELS).eval()
+    with torch.inference_mode():
+        found = count(network, lambda: network(*MAPS))
+    side = 64 // 2
+    map_bytes, weight_bytes = 4 * 256 * side**2, 4 * (256 * 256 * 9 + 256)
+    fuse = found["panet n3 fuse"]
+    assert fuse.bytes == 2 * map_bytes + weight_bytes
+    # The ReLU reads the convolution's output again, and writes its own.
+    assert fuse.eager_bytes == 4 * map_bytes + weight_bytes
+    assert found["panet n3 sum"].bytes == 3 * map_bytes
+
+
+def test_backward_work_is_about_twice_that_of_the_forward_pass() -> None:
+    network = Neck(CHANNELS).train()
+
+    def step() -> None:
+        torch.stack([x.mean() for x in network(*MAPS)]).sum().backward()  # type: ignore[no-untyped-call]  # torch's
+
+    found = count(network, step)["panet n3 fuse"]
+    assert found.backward_macs == 2 * found.macs
