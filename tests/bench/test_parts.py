@@ -1,0 +1,68 @@
+"""Parts of the network as arms: the same work as in the whole, and nothing of the profiler in it."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bench import parts
+from bench.records import Case
+from bench.task import Task
+from bench.workload import Arm, build_arms, make_inputs
+from tests.bench.factories import case
+
+
+def arms_of(scratch: Path, **axes: Any) -> tuple[Case, dict[str, Arm]]:
+    chosen = case(height_px=64, width_px=64, threads=1, **axes)
+    task = Task("check", chosen, 0, str(scratch), None, arms=parts.ARMS[chosen.scope])
+    inputs, _ = make_inputs(task)
+    return chosen, build_arms(task, inputs, compiled=False)
+
+
+@pytest.mark.parametrize("scope", ["neck", "model"])
+def test_parts_give_what_the_whole_gives(scope: str, tmp_path: Path) -> None:
+    _, arms = arms_of(tmp_path, scope=scope)
+    outputs = {name: arm.call() for name, arm in arms.items()}
+    pairs = {"panet_alone": "panet", "fpn_alone": "fpn"} if scope == "model" else {}
+    for alone, whole in {**pairs, "panet_alone": "panet"}.items():
+        for own, expected in zip(outputs[alone], outputs[whole], strict=True):
+            torch.testing.assert_close(own, expected)
+
+
+def test_backbone_alone_gives_what_fpn_alone_takes(tmp_path: Path) -> None:
+    _, arms = arms_of(tmp_path, scope="model", backbone="resnet18")
+    with torch.inference_mode():
+        p = arms["fpn_alone"].network(*arms["backbone"].call())
+    for own, expected in zip(p, arms["fpn"].call(), strict=True):
+        torch.testing.assert_close(own, expected)
+
+
+def test_in_training_a_part_hands_its_gradient_on(tmp_path: Path) -> None:
+    _, arms = arms_of(tmp_path, pass_name="training")
+    arm = arms["panet_alone"]
+    n = arm.call()
+    assert all(p.grad is not None for p in arm.network.parameters())
+    assert n[0].requires_grad
+    assert n[0].grad is not None  # n2 is p2, the stored map
+    arm.prepare()
+    assert n[0].grad is None
+
+
+def test_timed_networks_have_no_hooks(tmp_path: Path) -> None:
+    _, arms = arms_of(tmp_path, scope="model")
+    for arm in arms.values():
+        for module in arm.network.modules():
+            assert not module._forward_hooks
+            assert not module._forward_pre_hooks
+
+
+def test_timed_workers_load_nothing_of_the_profiling() -> None:
+    code = (
+        "import sys, bench.worker; "
+        "found = {'bench.trace', 'bench.stages', 'bench.work', 'bench.timeline', 'bench.provenance'}"
+        " & set(sys.modules); assert not found, found"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
