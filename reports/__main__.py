@@ -51,12 +51,15 @@ def _profile(run: Path, out: Path | None, console: Console) -> int:
 
     folder = run if run.is_dir() else run.parent
     found = profiles.load(folder)
-    sections, written = profile_page.write(found, out or folder)
+    sections, pages = profile_page.write(found, out or folder)
+    written: list[Path | None] = [*pages]
     for section in sections:
         console.print(section.name, style="bold", markup=False, highlight=False)
         for sentence in (*section.sentences, *section.warnings):
             console.print(sentence, markup=False, highlight=False)
-    for path in written:
+    table = frames.cost(found.table, found.run["half_width"])
+    written.append(dashboards.write(table, out or folder, _heading(found.run, 1)))
+    for path in filter(None, written):
         console.print(f"wrote {path}", style="dim", markup=False)
     return 0
 

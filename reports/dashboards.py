@@ -5,6 +5,7 @@ parallel coordinates and scatter plots are made for sweeps. Text has the cost ta
 drawings. Only tensorboard's own message formats are used: neither torch nor TensorFlow.
 """
 
+import importlib.util
 import io
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -90,7 +91,8 @@ def _write(folder: Path, summaries: list[Summary]) -> None:
 
 
 def _drawings(table: pd.DataFrame) -> Iterator[tuple[str, Callable[[pd.DataFrame], bytes]]]:
-    if "ratio" in table and table["ratio"].notna().any():
+    drawable = importlib.util.find_spec("matplotlib") is not None
+    if drawable and "ratio" in table and table["ratio"].notna().any():
         yield "cost per case", _draw_costs
 
 

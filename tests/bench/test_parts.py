@@ -1,4 +1,4 @@
-"""Parts of the network as arms: the same work as in the whole, and nothing of the profiler in it."""
+"""Parts of the network as arms: the work that they do in the whole, and no profiler near it."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ def test_backbone_alone_gives_what_fpn_alone_takes(tmp_path: Path) -> None:
 
 
 def test_in_training_a_part_hands_its_gradient_on(tmp_path: Path) -> None:
-    _, arms = arms_of(tmp_path, pass_name="training")
+    _, arms = arms_of(tmp_path, **{"pass_name": "training"})
     arm = arms["panet_alone"]
     n = arm.call()
     assert all(p.grad is not None for p in arm.network.parameters())
@@ -60,9 +60,6 @@ def test_timed_networks_have_no_hooks(tmp_path: Path) -> None:
 
 
 def test_timed_workers_load_nothing_of_the_profiling() -> None:
-    code = (
-        "import sys, bench.worker; "
-        "found = {'bench.trace', 'bench.stages', 'bench.work', 'bench.timeline', 'bench.provenance'}"
-        " & set(sys.modules); assert not found, found"
-    )
+    profiling = {f"bench.{name}" for name in ("trace", "stages", "work", "timeline", "provenance")}
+    code = f"import sys, bench.worker; assert not {profiling} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
