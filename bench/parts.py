@@ -9,7 +9,6 @@ the sums can be compared.
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from bench.engine import CaseState, Engine
 from bench.records import Case
@@ -66,7 +65,10 @@ def write(states: Sequence[CaseState], folder: Path) -> None:
 
 
 def _reason(state: CaseState) -> str:
-    finding: Any = state.finding
-    if finding is None:
-        return "the budget was spent before this case; raise --budget"
-    return str(finding.reason)
+    if state.finding is not None and state.finding.reason:
+        return state.finding.reason
+    if state.calm:
+        return ""
+    if state.replicates:
+        return "the machine was busy with something else all the time; run again when it is calm"
+    return "the budget was spent before this case; raise --budget"

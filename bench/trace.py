@@ -88,13 +88,25 @@ def write_trace(task: Task) -> Path:
                 "trace": trace.name,
                 "cut": cut,
                 "ceilings": ceilings.name_of(task.case),
-                "stages": [{**stage.to_json(), **done[stage.name].to_json()} for stage in found],
+                "stages": [_stage_entry(arm.network, stage, done) for stage in found],
                 "timeline": read.to_json(),
                 "key_averages": traced.operators,
             }
         )
     )
     return profiled
+
+
+def _stage_entry(network: nn.Module, stage: Stage, done: Mapping[str, work.Work]) -> dict[str, Any]:
+    entry = {**stage.to_json(), "weights": weights(network, stage)}
+    return entry | done[stage.name].to_json()
+
+
+def weights(network: nn.Module, stage: Stage) -> list[str]:
+    """Return the modules of a stage that have weights, by their names in `state_dict`."""
+    return [
+        name for name in stage.layers if any(True for _ in network.get_submodule(name).parameters())
+    ]
 
 
 def record(arm: Arm, device: torch.device) -> Traced:

@@ -111,7 +111,7 @@ def _section(found: Profiles, frames: Mapping[str, pd.DataFrame], case_id: str) 
     ceilings = found.ceilings.get(profile["ceilings"]) if profile else None
     blocks = [
         *_stage_blocks(own["stages"], ceilings),
-        *_part_blocks(own["parts"]),
+        *_part_blocks(own["parts"], _why_no_parts(found, case_id)),
         *_memory_blocks(found, case_id),
         *_operator_blocks(own["operators"]),
     ]
@@ -133,6 +133,11 @@ def _memory(found: Profiles, case_id: str, arm: str) -> Mapping[str, Any] | None
     profile = found.arms.get((case_id, arm))
     memory: Mapping[str, Any] | None = profile["timeline"]["memory"] if profile else None
     return memory
+
+
+def _why_no_parts(found: Profiles, case_id: str) -> str:
+    reasons = [str(part["reason"]) for part in found.parts if part["case_id"] == case_id]
+    return reasons[0] if reasons else ""
 
 
 def _stage_blocks(stages: pd.DataFrame, ceilings: Mapping[str, Any] | None) -> Iterator[Block]:
@@ -163,7 +168,7 @@ def _stages(stages: pd.DataFrame) -> Table:
     rows = [
         [
             str(row["stage"]),
-            str(row["layers"]),
+            str(row["weights"]),
             _number(fpn.get(row["stage"]), 1e3, 3),
             _number(row["time_s"], 1e3, 3),
             _number(row["share"], 100, 1, " %"),
@@ -180,8 +185,10 @@ def _stages(stages: pd.DataFrame) -> Table:
     return Table(STAGE_COLUMNS, rows, caption)
 
 
-def _part_blocks(parts: pd.DataFrame) -> Iterator[Block]:
+def _part_blocks(parts: pd.DataFrame, why_not: str) -> Iterator[Block]:
     if not len(parts):
+        if why_not:
+            yield Block("Do the parts add up?", f"They were not measured: {why_not}.")
         return
     rows = [
         [

@@ -118,7 +118,8 @@ def _costliest(stages: pd.DataFrame) -> str:
     if top["ceiling_share"].notna().all():
         reached = float(top["bound_s"].sum() / top["time_s"].sum())
         bounds = " and ".join(dict.fromkeys(map(str, top["bound_by"])))
-        text += f", at {reached:.0%} of what this machine can do there (bound by {bounds})"
+        share = f"{reached:.0%} of" if reached < 1 else "the limit of"
+        text += f", at {share} what this machine can do there (bound by {bounds})"
     return f"{text}."
 
 

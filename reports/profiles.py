@@ -75,7 +75,7 @@ def load(run_dir: Path) -> Profiles:
 def stages(profiles: Profiles) -> pd.DataFrame:
     """Return one row per case, arm and stage, in the order of the network.
 
-    Columns: ``case_id``, ``arm``, ``stage``, ``part``, ``level``, ``step``, ``layers`` (names in
+    Columns: ``case_id``, ``arm``, ``stage``, ``part``, ``level``, ``step``, ``weights`` (names in
     `state_dict`), ``params``, ``macs`` (all passes), ``bytes`` (compulsory, forward),
     ``eager_bytes``, ``profile_s`` (in the profile), ``share`` (of all operators), ``time_s``
     (``share`` of the measured latency), ``operators``, ``intensity`` (FLOP per byte, forward),
@@ -210,7 +210,7 @@ def _stage_rows(
             "arm": arm,
             "stage": stage["name"],
             **{key: stage[key] for key in ("part", "level", "step")},
-            "layers": " ".join(stage["layers"]),
+            "weights": " ".join(stage["weights"]),
             "params": stage["params"],
             "macs": macs,
             "bytes": stage["bytes"],

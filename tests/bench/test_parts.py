@@ -41,7 +41,8 @@ def test_backbone_alone_gives_what_fpn_alone_takes(tmp_path: Path) -> None:
 
 
 def test_in_training_a_part_hands_its_gradient_on(tmp_path: Path) -> None:
-    _, arms = arms_of(tmp_path, **{"pass_name": "training"})
+    training: dict[str, Any] = {"pass_name": "training"}  # ruff takes it for a password
+    _, arms = arms_of(tmp_path, **training)
     arm = arms["panet_alone"]
     n = arm.call()
     assert all(p.grad is not None for p in arm.network.parameters())

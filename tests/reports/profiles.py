@@ -33,6 +33,7 @@ def stage(name: str, **work: Any) -> dict[str, Any]:
         "level": level,
         "step": step,
         "layers": layers,
+        "weights": layers,
         **defaults,
         **work,
     }

@@ -46,7 +46,10 @@ def test_frames_are_written_beside_the_page(tmp_path: Path) -> None:
 
 
 def test_texts_from_outside_are_escaped(tmp_path: Path) -> None:
-    stages = [made.stage(made.LATERAL, layers=["<script>alert(1)</script>"]), made.stage(made.FUSE)]
+    stages = [
+        made.stage(made.LATERAL, weights=["<script>alert(1)</script>"]),
+        made.stage(made.FUSE),
+    ]
     html = page(made.run_dir(tmp_path, panet=made.profile("panet", stages=stages)))
     assert "<script>alert(1)</script>" not in html
     assert "&lt;script&gt;alert(1)" in html
@@ -57,6 +60,14 @@ def test_profile_of_the_parts_alone_has_a_page(tmp_path: Path) -> None:
     for path in run.rglob("profile.json"):
         path.unlink()
     assert "Do the parts add up?" in text_of(page(run))
+
+
+def test_parts_that_were_not_measured_say_why(tmp_path: Path) -> None:
+    run = made.run_dir(tmp_path)
+    stored = json.loads((run / "parts.json").read_text())
+    stored["cases"][0] |= {"replicates": [], "reason": "the budget was spent"}
+    (run / "parts.json").write_text(json.dumps(stored))
+    assert "They were not measured: the budget was spent." in text_of(page(run))
 
 
 def test_damaged_profile_is_one_line_and_exit_code_2(
