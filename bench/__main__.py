@@ -56,7 +56,6 @@ def _parser() -> argparse.ArgumentParser:
     for axis in options.AXES.values():
         if axis.name not in NOT_OF_FIT:
             fits.add_argument(axis.option, dest=axis.name, metavar="LIST", help=axis.help)
-    fits.add_argument("--images", metavar="DIR", help="your own pictures instead of photographs")
     fits.add_argument("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
     fits.set_defaults(command=_fit)
     return parser
@@ -74,9 +73,6 @@ def _fit(asked: argparse.Namespace) -> int:
     }
     cases = options.sweep(options.GRID, axes)
     limit_bytes = options.parse_bytes("--memory", asked.memory)
-    images_dir = str(Path(asked.images).resolve()) if asked.images else None
-    if images_dir is not None:
-        options.check_images(images_dir)
     runs_dir = Path(asked.run_dir) if asked.run_dir else runs.RUNS_DIR
     folder = runs_dir / f"fit-{runs.new_run_dir(runs_dir).name}"
     console = Console(stderr=True)
@@ -88,7 +84,7 @@ def _fit(asked: argparse.Namespace) -> int:
                 Path(scratch), preload(cases), usable_cores(), allocator=False
             )
             try:
-                task = Task("fit", cases[0], 0, scratch, images_dir)
+                task = Task("fit", cases[0], 0, scratch, None)
                 search = fit.Search(launcher, task, lambda line: console.print(line, style="dim"))
                 found = fit.find_all(search, cases, limit_bytes, folder)
             finally:

@@ -27,7 +27,7 @@ from bench.orders import orders
 from bench.records import Case, Replicate, Status
 from bench.rounds import run_rounds, warm_up
 from bench.task import Task
-from bench.workload import build_arms, make_inputs
+from bench.workload import build_arms, make_inputs, placeholder_inputs
 from panet import InputError
 
 MEMORY_SHARE = 0.9
@@ -111,7 +111,7 @@ def _ceilings(task: Task, _start_s: float) -> dict[str, Any]:
 def _fit(task: Task, _start_s: float) -> dict[str, Any]:
     device = torch.device(task.case.device)
     base_bytes = _data_bytes() if device.type == "cpu" else 0
-    inputs, _ = make_inputs(task)
+    inputs = placeholder_inputs(task)
     arms = {task.arm: task.arms[task.arm]}
     arm = build_arms(replace(task, arms=arms), inputs, compiled=False)[task.arm]
     arm.prepare()

@@ -84,6 +84,22 @@ def make_inputs(task: Task) -> tuple[Outputs, str]:
     return placed, str(source)
 
 
+def placeholder_inputs(task: Task) -> Outputs:
+    """Return inputs of the right shape, layout and dtype without a meaning: for memory alone."""
+    case = task.case
+    shapes: list[tuple[int, ...]] = [(case.batch_size, 3, case.height_px, case.width_px)]
+    if case.scope == "neck":
+        with torch.device("meta"), torch.inference_mode():
+            one = torch.empty(1, 3, case.height_px, case.width_px)
+            shapes = [(case.batch_size, *c.shape[1:]) for c in build_backbone(case.backbone)(one)]
+    layout = torch.channels_last if case.channels_last else torch.contiguous_format
+    dtype = torch_dtype(case.dtype)
+    return tuple(
+        torch.zeros(shape, dtype=dtype, device=case.device).contiguous(memory_format=layout)
+        for shape in shapes
+    )
+
+
 def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]:
     """Return the arms of the case, with equal weights in memory of their own.
 

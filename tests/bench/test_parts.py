@@ -11,7 +11,7 @@ import torch
 from bench import parts
 from bench.records import Case
 from bench.task import Task
-from bench.workload import Arm, build_arms, make_inputs
+from bench.workload import Arm, build_arms, make_inputs, placeholder_inputs
 from tests.bench.factories import case
 
 
@@ -64,3 +64,13 @@ def test_timed_workers_load_nothing_of_the_profiling() -> None:
     profiling = {f"bench.{name}" for name in ("trace", "stages", "work", "timeline", "provenance")}
     code = f"import sys, bench.worker; assert not {profiling} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("scope", ["neck", "model"])
+def test_placeholders_are_like_the_inputs(scope: str, tmp_path: Path) -> None:
+    chosen = case(height_px=64, width_px=96, batch_size=2, channels_last=True, scope=scope)
+    task = Task("fit", chosen, 0, str(tmp_path), None)
+    real, _ = make_inputs(task)
+    for placeholder, x in zip(placeholder_inputs(task), real, strict=True):
+        assert (placeholder.shape, placeholder.stride()) == (x.shape, x.stride())
+        assert (placeholder.dtype, placeholder.device) == (x.dtype, x.device)
