@@ -73,3 +73,11 @@ def test_pins_cover_every_dependency() -> None:
         for line in (ROOT / "constraints.txt").read_text().splitlines()
     }
     assert {name.lower().replace("_", "-") for name in dependencies()} <= pinned
+
+
+def test_measured_table_is_that_of_the_reference_page() -> None:
+    table = README.split("<!-- selftest -->", 1)[1].split("<!-- /selftest -->", 1)[0]
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    kept = (ROOT / "reports" / "reference" / "selftest.md").read_text().splitlines()
+    assert len(lines) > 3
+    assert set(lines) <= set(kept)
