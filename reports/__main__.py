@@ -12,7 +12,7 @@ from rich.console import Console
 from reports import compilation, dashboards, frames, profiles, render
 from reports.errors import ReportError
 
-TABLE_WIDTH = 150
+TABLE_WIDTH = 160
 """Characters that the table needs: a narrower terminal wraps lines, but loses no digit."""
 
 
