@@ -54,7 +54,7 @@ def recorded(network: nn.Module) -> Iterator[Provenance]:
         try:
             stack.enter_context(config.patch({**CONFIG, "post_grad_custom_post_pass": note}))
             told = debug.get_kernel_information_jsons()
-        except AttributeError:  # before torch 2.13
+        except AttributeError:  # a torch that does not tell yet
             yield found
             return
         told.clear()
