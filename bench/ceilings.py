@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -60,11 +60,6 @@ class Ceilings:
     def bytes_per_s(self) -> float:
         """What a network may hope for."""
         return max(self.copy_bytes_per_s, self.triad_bytes_per_s)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Rebuild from `to_json`'s mapping."""
-        return cls(**{name: data[name] for name in cls.__dataclass_fields__})
 
     def to_json(self) -> dict[str, float]:
         """Return plain values, the two ceilings included."""

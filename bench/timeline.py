@@ -202,7 +202,7 @@ def operators(events: Sequence[Event]) -> list[Node]:
             e,
             e["name"],
             *_interval(e),
-            (e.get("pid"), e.get("tid")),
+            _thread(e),
             e.get("args", {}).get("Sequence number"),
         )
         for e in _of(events, OPERATOR)
@@ -252,8 +252,7 @@ def launchers(events: Sequence[Event], roots: Sequence[Node]) -> dict[int, Node]
     found = {}
     for event in events:
         if event.get("cat") in LAUNCHES and "correlation" in event.get("args", {}):
-            thread = (event.get("pid"), event.get("tid"))
-            node = innermost(by_thread.get(thread, ()), event["ts"] * MICROSECOND_S)
+            node = innermost(by_thread.get(_thread(event), ()), event["ts"] * MICROSECOND_S)
             if node is not None:
                 found[event["args"]["correlation"]] = node
     return found
@@ -266,8 +265,7 @@ class _Regions:
         self._found: dict[Any, list[tuple[float, float, str]]] = defaultdict(list)
         for event in _of(events, ANNOTATION):
             if event["name"] in stages:
-                thread = (event.get("pid"), event.get("tid"))
-                self._found[thread].append((*_interval(event), event["name"]))
+                self._found[_thread(event)].append((*_interval(event), event["name"]))
         for regions in self._found.values():
             regions.sort()
 
@@ -432,6 +430,10 @@ def _walk(node: Node) -> Iterator[Node]:
 
 def _of(events: Iterable[Event], category: str) -> Iterator[Event]:
     return (e for e in events if e.get("cat") == category and e.get("ph") == "X")
+
+
+def _thread(event: Event) -> tuple[Any, Any]:
+    return event.get("pid"), event.get("tid")
 
 
 def _interval(event: Event) -> tuple[float, float]:

@@ -7,8 +7,7 @@ import pandas as pd
 
 from reports.frames import AXES
 from reports.render import case_name
-
-ARM_NAMES = {"fpn": "FPN", "panet": "FPN + PANet"}
+from reports.words import ARM_NAMES
 
 
 def table(frame: pd.DataFrame) -> pd.DataFrame:

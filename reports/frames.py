@@ -115,9 +115,9 @@ def _measured(by_arm: Mapping[str, "pd.Series[Any]"], half_width: float) -> dict
         "panet_s": panet["latency_s"],
         "fpn_images_per_s": fpn["images_per_s"],
         "panet_images_per_s": panet["images_per_s"],
-        **_columns("ratio", found.ratio),
-        **_columns("difference_s", found.difference_s),
-        **_columns("aa_ratio", found.aa_ratio),
+        **columns("ratio", found.ratio),
+        **columns("difference_s", found.difference_s),
+        **columns("aa_ratio", found.aa_ratio),
         "half_width_ratio": found.half_width_ratio,
         "detectable_ratio": found.detectable_ratio,
         "outliers": len(found.outliers),
@@ -129,7 +129,8 @@ def _measured(by_arm: Mapping[str, "pd.Series[Any]"], half_width: float) -> dict
     }
 
 
-def _columns(name: str, estimate: stats.Estimate) -> dict[str, float | None]:
+def columns(name: str, estimate: stats.Estimate) -> dict[str, float | None]:
+    """Return an estimate as the columns ``name``, ``name_low`` and ``name_high``."""
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 

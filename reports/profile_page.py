@@ -13,9 +13,9 @@ from plotly.offline import get_plotlyjs
 from reports import profile_plots as plots
 from reports import profile_words, profiles
 from reports.errors import ReportError
-from reports.profile_plots import MIB
 from reports.profiles import Profiles
 from reports.render import case_name, machine_of
+from reports.words import ARM_NAMES, MIB
 
 PAGE = "profile.html"
 CSV = "profile-{}.csv"
@@ -223,7 +223,7 @@ def _memory_blocks(found: Profiles, case_id: str) -> Iterator[Block]:
         rest = sum(nbytes for _, _, nbytes in m["live"][TOP_TENSORS:])
         if rest:
             rows.append(["the rest", f"{len(m['live']) - TOP_TENSORS}", _number(rest, 1 / MIB, 2)])
-        caption = f"{plots.ARM_NAMES[arm]}: {m['peak_bytes'] / MIB:.2f} MiB at the peak"
+        caption = f"{ARM_NAMES[arm]}: {m['peak_bytes'] / MIB:.2f} MiB at the peak"
         tables.append(Table(("allocated in", "by", "MiB"), rows, caption))
     figure = plots.memory_curves({arm: m["curve"] for arm, m in known.items()})
     note = "Tensors of one call, weights and inputs apart; oneDNN's scratch space is not seen."
@@ -245,7 +245,7 @@ def _operator_blocks(operators: pd.DataFrame) -> Iterator[Block]:
             for row in rows.head(TOP_OPERATORS).to_dict("records")
         ]
         columns = ("operator", "calls", "own ms (profile)", "share")
-        tables.append(Table(columns, shown, plots.ARM_NAMES[str(arm)]))
+        tables.append(Table(columns, shown, ARM_NAMES[str(arm)]))
     yield Block("Operators", tables=tables)
 
 

@@ -6,12 +6,10 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from reports.words import ARM_NAMES, MIB
+
 COLORS = {"backbone": "#7f7f7f", "fpn": "#0072b2", "panet": "#d55e00"}
 """Of Okabe and Ito: the colour-blind tell them apart."""
-
-ARM_NAMES = {"fpn": "FPN", "panet": "FPN + PANet"}
-
-MIB = 2**20
 
 
 def stage_bars(stages: pd.DataFrame) -> go.Figure:

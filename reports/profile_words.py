@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-MIB = 2**20
+from reports.words import MIB
 
 NAMES = {"backbone": "backbone", "fpn": "FPN", "panet": "PANet"}
 

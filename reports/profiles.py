@@ -129,12 +129,10 @@ def operators(profiles: Profiles) -> pd.DataFrame:
             }
             for name, time in found.items()
         ]
-    frame = pd.DataFrame(rows)
-    return (
-        frame
-        if not rows
-        else frame.sort_values(["case_id", "arm", "share"], ascending=[True, True, False])
-    )
+    if not rows:
+        return pd.DataFrame()
+    order = ["case_id", "arm", "share"]
+    return pd.DataFrame(rows).sort_values(order, ascending=[True, True, False])
 
 
 def summary(profiles: Profiles) -> pd.DataFrame:
@@ -194,8 +192,7 @@ def _stage_rows(
     profiles: Profiles, case_id: str, arm: str, profile: Json
 ) -> Iterator[dict[str, Any]]:
     times, on_device = profile["timeline"]["stages"], _on_device(profile)
-    elsewhere = profile["timeline"]["elsewhere"]
-    whole_s = sum(_time_s(t, on_device) for t in (*times.values(), elsewhere))
+    whole_s = _whole_s(profile["timeline"], on_device)
     latency_s = _latency_s(profiles, case_id, arm)
     ceilings = profiles.ceilings.get(profile["ceilings"])
     for stage in profile["stages"]:
@@ -227,9 +224,13 @@ def _stage_rows(
 
 
 def _elsewhere_share(timeline: Json, on_device: bool) -> float:
-    elsewhere_s = _time_s(timeline["elsewhere"], on_device)
-    whole_s = elsewhere_s + sum(_time_s(t, on_device) for t in timeline["stages"].values())
-    return elsewhere_s / whole_s if whole_s else 0.0
+    whole_s = _whole_s(timeline, on_device)
+    return _time_s(timeline["elsewhere"], on_device) / whole_s if whole_s else 0.0
+
+
+def _whole_s(timeline: Json, on_device: bool) -> float:
+    times = (*timeline["stages"].values(), timeline["elsewhere"])
+    return sum(_time_s(time, on_device) for time in times)
 
 
 def _bound(flops: int, nbytes: int, time_s: float | None, ceilings: Json | None) -> dict[str, Any]:
@@ -282,8 +283,8 @@ def _part_row(
         "case_id": case_id,
         "part": part,
         "replicates": len(adds),
-        **_columns("alone_s", alone_s),
-        **_columns("adds_s", adds_s),
+        **frames.columns("alone_s", alone_s),
+        **frames.columns("adds_s", adds_s),
         "profile_s": profile_s,
         "disagrees": None if off is None else off > DISAGREES_SHARE,
     }
@@ -291,10 +292,6 @@ def _part_row(
 
 def _interval(values: "np.ndarray[Any, Any]") -> stats.Estimate:
     return stats.stein_interval([float(value) for value in values], len(values))
-
-
-def _columns(name: str, found: stats.Estimate) -> dict[str, float | None]:
-    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
 def _differences(

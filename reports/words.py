@@ -6,6 +6,10 @@ import pandas as pd
 
 from bench.records import Status
 
+ARM_NAMES = {"fpn": "FPN", "panet": "FPN + PANet"}
+
+MIB = 2**20
+
 SCOPES = {"neck": "the neck (FPN alone)", "model": "the whole model (backbone and FPN)"}
 
 
