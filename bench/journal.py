@@ -64,6 +64,11 @@ class Journal:
         stream.truncate()
         return journal
 
+    @classmethod
+    def open(cls, folder: Path, header: Mapping[str, Any], entries: Entries | None) -> "Journal":
+        """Go on behind what was read of it, or start a new one."""
+        return cls.create(folder, header) if entries is None else cls.reopen(folder, entries)
+
     def add_finding(self, case_id: str, finding: Finding) -> None:
         """Store the finding of a case."""
         self._write({"case_id": case_id, "finding": finding.to_json()})

@@ -242,11 +242,7 @@ class SelfTest:
         }
         resumed = entries is not None
         known = entries or journal.Entries(header)
-        log = (
-            journal.Journal.reopen(folder, known)
-            if resumed
-            else journal.Journal.create(folder, header)
-        )
+        log = journal.Journal.open(folder, header, entries)
         for case in setup.cases:
             arms = len(ARMS) + len(trial.extra_arms.get(case.case_id, {}))
             known.findings[case.case_id] = trials.scaled(findings[case.case_id], arms)

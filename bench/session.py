@@ -100,11 +100,7 @@ class Session:
         )
         folder = self.request.run_dir / "parts"
         entries = journal.read(folder) if (folder / journal.FILE_NAME).exists() else None
-        log = (
-            journal.Journal.reopen(folder, entries)
-            if entries is not None
-            else journal.Journal.create(folder, self.run)
-        )
+        log = journal.Journal.open(folder, self.run, entries)
         launcher = ServerLauncher(self._scratch_dir, preload(cases), usable_cores())
         try:
             with ProgressBar(console) as bar:
