@@ -1,83 +1,78 @@
-"""One comparison: the cases of a suite with the arms of two sides, screened and then confirmed."""
+"""One comparison: the cases of a suite with the arms of two sides, until the gate knows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from bench import stats, verdict
 from bench.engine import CaseState, Engine
+from bench.gate import GATE, Gate
 from bench.records import Replicate, calm
-from bench.verdict import GATE, Change, Gate
+from bench.verdict import Judged
 
 GIVE_UP_AFTER = 4
 """Contended replicates, if they are also twice as many as the calm ones: the machine stays so."""
 
-
-@dataclass(frozen=True)
-class Measured:
-    """The calm replicates of a case: those that the screen saw, and those measured after it."""
-
-    screened: tuple[Replicate, ...]
-    fresh: tuple[Replicate, ...]
+Sides = Mapping[str, stats.Contrast]
+"""Case id -> candidate over baseline."""
 
 
-Suspects = Sequence[stats.Contrast]
-"""Several comparisons may share replicates (the self-test's do): a case is measured again if one of
-them flags it."""
-
-
-def measure(
-    engine: Engine, contrasts: Mapping[str, Suspects], gate: Gate = GATE
-) -> dict[str, Measured]:
-    """Measure every case for the screen, and again those that a contrast of theirs flags.
+def measure(engine: Engine, comparisons: Sequence[Sides], gate: Gate = GATE) -> None:
+    """Measure every case until each comparison has what its next look needs, and look again.
 
     Args:
         engine: whose plan has the cases and their arms; checked, and closed by the caller.
-        contrasts: case id -> candidate over baseline, once per comparison that uses the case.
+        comparisons: may share replicates (the self-test's do).
         gate: how many replicates, and how much is suspicious.
     """
-    engine.take_turns(lambda state: _missing(state, gate.screen_replicates))
-    again = {
-        name
-        for name, found in divided(engine, gate).items()
-        for contrast in contrasts[name]
-        if verdict.screen({name: log_ratios(found.screened, contrast)}, gate)
+    known = -1
+    while _count(engine) > known:
+        known = _count(engine)
+        _measure_to(engine, _targets(engine, comparisons, gate))
+
+
+def _targets(engine: Engine, comparisons: Sequence[Sides], gate: Gate) -> dict[str, int]:
+    """Return how many calm replicates every case needs for the next looks."""
+    found = {s.case.case_id: s.calm for s in engine.states if not _given_up(s)}
+    targets = {case_id: len(replicates) for case_id, replicates in found.items()}
+    for sides in comparisons:
+        for case_id, more in verdict.missing(log_ratios(found, sides), gate).items():
+            targets[case_id] = max(targets[case_id], len(found[case_id]) + more)
+    return targets
+
+
+def _measure_to(engine: Engine, targets: Mapping[str, int]) -> None:
+    def lacking(state: CaseState) -> int:
+        lack = targets.get(state.case.case_id, 0) - len(state.calm)
+        return 0 if _given_up(state) else max(0, lack)
+
+    engine.take_turns(lacking)
+
+
+def judge(replicates: Mapping[str, Sequence[Replicate]], sides: Sides, gate: Gate = GATE) -> Judged:
+    """Return the verdicts of one comparison.
+
+    Args:
+        replicates: of each case, in the order of measuring; contended ones do not count.
+        sides: what is compared.
+        gate: how much evidence is enough.
+    """
+    return verdict.judge(log_ratios({i: calm(r) for i, r in replicates.items()}, sides), gate)
+
+
+def log_ratios(
+    replicates: Mapping[str, Sequence[Replicate]], sides: Sides
+) -> dict[str, list[float]]:
+    """Return candidate over baseline of every case, one per replicate."""
+    return {
+        case_id: [stats.log_ratio(replicate.rounds_s, sides[case_id]) for replicate in found]
+        for case_id, found in replicates.items()
     }
-    total = gate.screen_replicates + gate.confirm_replicates
-    engine.take_turns(lambda s: _missing(s, total) if s.case.case_id in again else 0)
-    return divided(engine, gate)
 
 
-def divided(engine: Engine, gate: Gate) -> dict[str, Measured]:
-    """Return what an engine has measured so far, as the gate sees it."""
-    return {state.case.case_id: divide(state.replicates, gate) for state in engine.states}
+def _count(engine: Engine) -> int:
+    return sum(len(state.replicates) for state in engine.states)
 
 
-def divide(replicates: Sequence[Replicate], gate: Gate = GATE) -> Measured:
-    """Divide the calm replicates of a case into those of the screen and those after it."""
-    found = calm(replicates)
-    return Measured(found[: gate.screen_replicates], found[gate.screen_replicates :])
-
-
-def judge(
-    measured: Mapping[str, Measured],
-    contrasts: Mapping[str, stats.Contrast],
-    gate: Gate = GATE,
-) -> dict[str, Change]:
-    """Return the verdict of every case for one comparison."""
-    return verdict.judge(
-        {case_id: log_ratios(m.screened, contrasts[case_id]) for case_id, m in measured.items()},
-        {case_id: log_ratios(m.fresh, contrasts[case_id]) for case_id, m in measured.items()},
-        gate,
-    )
-
-
-def log_ratios(replicates: Sequence[Replicate], contrast: stats.Contrast) -> list[float]:
-    """Return candidate over baseline, one per replicate."""
-    return [stats.log_ratio(replicate.rounds_s, contrast) for replicate in replicates]
-
-
-def _missing(state: CaseState, wanted: int) -> int:
+def _given_up(state: CaseState) -> bool:
+    """Whether the case cannot be measured: it does not run, or the machine does not calm down."""
     contended = len(state.replicates) - len(state.calm)
-    if contended >= max(GIVE_UP_AFTER, 2 * len(state.calm)):
-        return 0
-    return max(0, wanted - len(state.calm))
+    return not state.runs or contended >= max(GIVE_UP_AFTER, 2 * len(state.calm))

@@ -11,13 +11,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats as distributions
 
+from bench import gate as gates
 from bench import stats, trials
+from bench.gate import Floats, Gate, Ints
 from bench.records import calm
 from bench.trials import Outcome
-from bench.verdict import Gate, Verdict
+from bench.verdict import SUITE, Verdict
 
 ALARMS = (Verdict.REGRESSED, Verdict.IMPROVED)
 
@@ -26,8 +27,6 @@ RESAMPLED = 20_000
 
 MIN_RESAMPLED_REPLICATES = 20
 """With fewer recorded replicates a cell has too few different draws to speak of."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,9 @@ def rate(count: int, total: int) -> Rate:
 
 def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return everything that the trials of one load and number of threads show."""
-    identical = [outcome.changes[None] for outcome in outcomes]
-    endings = [ending(outcome, None) for outcome in outcomes]
-    flags = sum(change.flagged for changes in identical for change in changes.values())
+    by_gate: dict[Gate, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        by_gate[outcome.trial.gate].append(outcome)
     replicates = [r for o in outcomes for found in o.replicates.values() for r in found]
     shares = [o.timed_s / o.elapsed_s for o in outcomes if o.elapsed_s]
     first = outcomes[0].trial
@@ -79,20 +78,41 @@ def summary(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "trials": len(outcomes),
         "replicates": len(replicates),
         "contended": sum(r.contended for r in replicates),
-        "false_alarms": asdict(rate(endings.count("wrong"), len(endings))),
-        "undecided": endings.count("undecided"),
-        "flagged_share": flags / max(1, sum(len(changes) for changes in identical)),
-        "detections": [asdict(found) for found in _detections(outcomes)],
-        "resampled": resampled(outcomes, first.gate),
+        "gates": [_verdicts(outcomes, gate, found) for gate, found in by_gate.items()],
         "coverage": asdict(coverage(outcomes)),
-        "cases": _cases(outcomes),
+        "cases": {case_id: _case(outcomes, case_id) for case_id in outcomes[0].cases},
         "components": {
             "cost": components(outcomes, trials.COST),
             "identical": components(outcomes, trials.IDENTICAL),
         },
-        "alone_s": _median([trials.comparison_alone_s(o, None) for o in outcomes]),
         "elapsed_s": _median([o.elapsed_s for o in outcomes]),
         "timed_share": _median(shares),
+    }
+
+
+def _verdicts(every: Sequence[Outcome], gate: Gate, own: Sequence[Outcome]) -> dict[str, Any]:
+    """Return what depends on the gate: what it said in its own trials, and what it would say.
+
+    Args:
+        every: trials whose replicates are drawn from: what they measured does not depend on a gate.
+        gate: one of those that were in use.
+        own: the trials that it decided.
+    """
+    endings = [ending(outcome, None) for outcome in own]
+    changes = [change for outcome in own for change in outcome.judged[None].cases.values()]
+    return {
+        "gate": asdict(gate),
+        "trials": len(own),
+        "false_alarms": asdict(rate(endings.count("wrong"), len(endings))),
+        "undecided": endings.count("undecided"),
+        "flagged_share": sum(change.flagged for change in changes) / max(1, len(changes)),
+        "detectable_ratio": {
+            case_id: _median([o.judged[None].cases[case_id].detectable_ratio for o in own])
+            for case_id in own[0].cases
+        },
+        "detections": [asdict(found) for found in _detections(own)],
+        "resampled": resampled(every, gate),
+        "alone_s": _median([trials.comparison_alone_s(o, None) for o in own]),
     }
 
 
@@ -128,15 +148,19 @@ def ending(outcome: Outcome, arm: str | None) -> str:
     Returns:
         ``right`` or ``wrong``; ``missed`` for a slow-down that was not seen; ``undecided``.
     """
-    verdicts = {case_id: change.verdict for case_id, change in outcome.changes[arm].items()}
-    slowed_case = outcome.trial.slowed_case
-    true = {slowed_case: outcome.expected(arm)} if arm is not None else {}
-    alarms = {case_id: verdict for case_id, verdict in verdicts.items() if verdict in ALARMS}
+    judged = outcome.judged[arm]
+    slowed = None if arm is None else outcome.trial.slowed_cases[arm]
+    # With one case of eight the suite is slower, too.
+    true = {} if arm is None else dict.fromkeys((slowed, SUITE), outcome.expected(arm))
+    alarms = {n: change.verdict for n, change in judged.changes.items() if change.verdict in ALARMS}
     if alarms.items() - true.items():
         return "wrong"
-    if Verdict.UNDECIDED in (verdicts.get(case_id) for case_id in (true or verdicts)):
+    if alarms:
+        return "right"
+    asked = judged.cases.values() if slowed is None else [judged.cases[slowed]]
+    if any(change.verdict is Verdict.UNDECIDED for change in asked):
         return "undecided"
-    return "right" if alarms == true else "missed"
+    return "right" if slowed is None else "missed"
 
 
 def coverage(outcomes: Sequence[Outcome]) -> Rate:
@@ -154,33 +178,23 @@ def coverage(outcomes: Sequence[Outcome]) -> Rate:
     return rate(covered, total)
 
 
-def _cases(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
-    return {case_id: _case(outcomes, case_id) for case_id in outcomes[0].cases}
-
-
 def _case(outcomes: Sequence[Outcome], case_id: str) -> dict[str, Any]:
     costs = [_log_ratios(o, case_id, trials.COST) for o in outcomes]
     means = [math.exp(float(np.mean(values))) for values in costs if values]
     identical = [_log_ratios(o, case_id, trials.IDENTICAL) for o in outcomes]
     every = [x for values in identical for x in values]
-    detectable = [
-        stats.detectable_ratio(v, 1 - o.trial.gate.screen_p)
-        for o, v in zip(outcomes, identical, strict=True)
-    ]
     return {
         "replicates": len(every),
         "cost": float(np.mean(means)) if means else None,
         "cost_max_over_min": max(means) / min(means) if means else None,
         "replicate_sd": float(np.std(every, ddof=1)) if len(every) > 1 else None,
-        "detectable_ratio": _median(detectable),
     }
 
 
 def _log_ratios(outcome: Outcome, case_id: str, contrast: stats.Contrast) -> list[float]:
-    """Return those of the screen's replicates: their number does not depend on what they showed."""
-    measured = outcome.measured.get(case_id)
-    screened = measured.screened if measured else ()
-    return [stats.log_ratio(replicate.rounds_s, contrast) for replicate in screened]
+    """Return those of the screen's first look: their number does not depend on what they show."""
+    first_look = calm(outcome.replicates.get(case_id, ()))[: outcome.trial.gate.screen_looks[0]]
+    return [stats.log_ratio(replicate.rounds_s, contrast) for replicate in first_look]
 
 
 def resampled(
@@ -201,7 +215,7 @@ def resampled(
         "replicates_per_case": min(pool.size for pool in pools.values()),
         "false_alarm_rate": _false_alarm_rate(list(draws.values()), gate),
         "detection_rate": {
-            f"{size}": {name: drawn.detection_rate(size, gate) for name, drawn in draws.items()}
+            f"{size}": {name: drawn.detection_rate(size) for name, drawn in draws.items()}
             for size in sizes
         },
     }
@@ -228,30 +242,35 @@ class _Draws:
             chosen = generator.choice(pool, (count, replicates))
             return np.asarray(chosen * generator.choice((-1.0, 1.0), chosen.shape))
 
-        self._screened, self._fresh = draw(gate.screen_replicates), draw(gate.confirm_replicates)
+        self._gate = gate
+        self.screened, self.fresh = draw(gate.screen_looks[-1]), draw(gate.confirm_looks[-1])
 
-    def flagged_p(self, change: float, gate: Gate) -> Floats:
-        """Return the fresh p-value of every comparison; infinity where nothing was flagged."""
-        t = _t(self._screened + change)
-        flagged = 2 * distributions.t.sf(np.abs(t), gate.screen_replicates - 1) < gate.screen_p
-        p = distributions.t.sf(np.sign(t) * _t(self._fresh + change), gate.confirm_replicates - 1)
-        return np.where(flagged, p, np.inf)
+    def side(self, change: float = 0.0) -> Ints:
+        """Return towards which side the case is flagged in every comparison, 0 where it is not."""
+        return gates.screen(self.screened + change, self._gate).side
 
-    def detection_rate(self, size: float, gate: Gate) -> float:
+    def p_value(self, side: Ints, flagged: Ints | int, change: float = 0.0) -> Floats:
+        """Return what the fresh replicates say; infinity where the case was not flagged."""
+        return gates.confirm(self.fresh + change, side, flagged, self._gate).p_value
+
+    def detection_rate(self, size: float) -> float:
         """Return how often a change of ``size`` in this case alone raises an alarm."""
-        return float(np.mean(self.flagged_p(math.log1p(size), gate) < gate.alarm_p))
+        change = math.log1p(size)
+        side = self.side(change)
+        p_value = self.p_value(side, 1, change)
+        return float(np.mean((side > 0) & (p_value < self._gate.alarm_p)))
 
 
 def _false_alarm_rate(draws: Sequence[_Draws], gate: Gate) -> float:
-    p = np.stack([drawn.flagged_p(0.0, gate) for drawn in draws])
-    flagged = np.isfinite(p).sum(axis=0)
+    sides = [drawn.side() for drawn in draws]
+    suite = gates.screen_suite(np.stack([drawn.screened for drawn in draws]), gate).side
+    flagged = np.count_nonzero([*sides, suite], axis=0)
+    p_values = [drawn.p_value(side, flagged) for drawn, side in zip(draws, sides, strict=True)]
+    fresh = np.stack([drawn.fresh for drawn in draws])
+    p_values.append(gates.confirm_suite(fresh, suite, flagged, gate).p_value)
     # Holm rejects something exactly where the smallest p-value passes Bonferroni.
-    return float(np.mean(p.min(axis=0) * np.maximum(flagged, 1) < gate.alarm_p))
-
-
-def _t(values: Floats) -> Floats:
-    spread = values.std(axis=1, ddof=1) / math.sqrt(values.shape[1])
-    return np.asarray(values.mean(axis=1) / spread)
+    smallest = np.min(p_values, axis=0)
+    return float(np.mean(smallest < gate.alarm_p / np.maximum(flagged, 1)))
 
 
 def components(outcomes: Sequence[Outcome], contrast: stats.Contrast) -> dict[str, float | None]:

@@ -14,6 +14,7 @@ from bench.calibration import Slowing, calibrate
 from bench.engine import BLOCK_ROUNDS, CaseState, Design, Engine, Plan, Watch, preload
 from bench.environment import code_digest, describe, differences, git_commit, usable_cores
 from bench.errors import BenchError
+from bench.gate import GATE, Gate
 from bench.hog import load
 from bench.launcher import ServerLauncher
 from bench.orders import Order
@@ -21,20 +22,17 @@ from bench.probe import probe_cores
 from bench.progress import ProgressBar, Silent
 from bench.records import Case, Finding, Status
 from bench.trials import ARMS, Outcome, Trial
-from bench.verdict import GATE, Gate
 
 TRIAL_BUDGET_S = 1800.0
 """No trial takes as long on any machine seen; a hanging one must end."""
 
 TIMEOUT_S = 600.0
 
-QUICK_GATE = Gate(screen_replicates=4, confirm_replicates=6)
+QUICK_GATE = Gate(screen_looks=(4,), confirm_looks=(6,), suite_looks=(3,))
 QUICK_AXES = {"resolutions": "64", "batch_sizes": "1"}
 """To see that everything works, in two or three minutes; the rates mean nothing yet."""
 
 PREFIX = "selftest-"
-OPTIONS = {"sizes": "inject", "quick": "quick"}
-"""What all sittings of a self-test share, and the option that it comes from."""
 SITTINGS, JSON, PAGE = "sittings.jsonl", "selftest.json", "selftest.md"
 
 
@@ -153,23 +151,27 @@ class SelfTest:
 
     def _start_sitting(self) -> None:
         environment = describe()
-        asked = {"sizes": list(self._settings.sizes), "quick": self._settings.quick}
+        sizes = list(self._settings.sizes)
         for sitting in _read_lines(self._folder / SITTINGS):
             changed = differences(sitting["environment"], environment)
-            # The first sittings of all did not note what was asked.
-            changed += [f"--{OPTIONS[n]}" for n in asked if sitting.get(n, asked[n]) != asked[n]]
+            if not set(self._settings.sizes) <= set(sitting["sizes"]):
+                changed.append("--inject")
+            if self._settings.quick != sitting["quick"]:
+                changed.append("--quick")
             if changed:
                 raise BenchError(
                     f"--resume {self._folder.name}: {', '.join(changed)} differ from then; "
                     "start a new self-test without --resume"
                 )
+            sizes = sitting["sizes"]  # calibrated then; this sitting may ask for fewer of them
         self._say("probing how evenly the cores run")
         line = {
             "sitting": self._sitting,
             "environment": environment,
             "code": code_digest(),
             "commit": git_commit(),
-            **asked,
+            "sizes": sizes,
+            "quick": self._settings.quick,
             "core_speed_sd": probe_cores(),
         }
         try:
@@ -226,7 +228,11 @@ class SelfTest:
 
     def _draw(self, setup: Setup, slowings: Mapping[str, Sequence[Slowing]]) -> Trial:
         number = len(list(self._folder.glob(f"trial-{setup.name}-*")))
-        return trials.draw(number, self._sitting, setup.load, setup.threads, slowings, self._gate)
+        asked = {
+            case_id: [s for s in found if s.asked in self._settings.sizes]
+            for case_id, found in slowings.items()
+        }
+        return trials.draw(number, self._sitting, setup.load, setup.threads, asked, self._gate)
 
     def _run_trial(
         self,

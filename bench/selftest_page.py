@@ -21,13 +21,15 @@ def render(document: Json) -> str:
 READING = """## How to read this
 
 A *comparison* is eight cases in which two sides take turns: a generous screen, and fresh replicates
-of what it flags; only these decide. In a trial one measurement serves several comparisons: of
-identical code, and with a slow-down of each size in one case. The slowed side is the baseline or
-the candidate by chance, and the gate does not know. *Resampled*: drawn from all calm replicates
-that were recorded. *Coverage*: how often the 95 % interval of one trial's cost holds the mean of
-the other trials, which is itself not exact. *Detectable*: the smallest change of a case that the
-screen flags 19 times of 20, median over trials. *Components*: standard deviations of a log ratio; a
-replicate is a process, a turn a fork server, a trial some minutes."""
+of what it flags; only these decide. Both look again where the first look is not clear; the numbers
+of replicates at each look stand above the column. The suite, all cases together, is looked at as
+well. In a trial one measurement serves several comparisons: of identical code, and each with one
+slow-down in one case; it is found if that case or the suite raises the alarm. The slowed side is
+the baseline or the candidate by chance, and the gate does not know. *Resampled*: drawn from all
+calm replicates that were recorded. *Coverage*: how often the 95 % interval of one trial's cost
+holds the mean of the other trials, which is itself not exact. *Detectable*: the smallest change of
+a case that the gate finds 19 times of 20, median over trials. *Components*: standard deviations of
+a log ratio; a replicate is a process, a turn a fork server, a trial some minutes."""
 
 
 def _head(document: Json) -> str:
@@ -52,9 +54,40 @@ def _head(document: Json) -> str:
 
 
 def _setup(found: Json) -> str:
-    resampled = found["resampled"]
     title = f"## Load {found['load']}, {found['threads']} threads: {found['trials']} trials"
     rows = [
+        ["95 % intervals of the cost that hold", _rate(found["coverage"])],
+        ["cost over the trials, max over min, worst case", _worst(found["cases"])],
+        ["a trial takes", _seconds(found["elapsed_s"])],
+        ["share of it in timed rounds", _percent(found["timed_share"])],
+        [
+            "contended replicates",
+            f"{found['contended']} of {found['replicates']}",
+        ],
+    ]
+    newest_first = found["gates"][::-1]
+    return "\n\n".join(
+        [
+            title,
+            *(_table(_verdict_rows(own), ["", _looks(own["gate"])]) for own in newest_first),
+            _table(rows, ["", "measured"]),
+            _table(list(_case_rows(found)), CASE_HEADERS),
+            _table(list(_component_rows(found["components"])), COMPONENT_HEADERS),
+        ]
+    )
+
+
+def _looks(gate: Json) -> str:
+    screen, fresh, suite = (
+        ", then ".join(map(str, gate[f"{step}_looks"])) for step in ("screen", "confirm", "suite")
+    )
+    text = f"screen: {screen}; fresh: {fresh}"
+    return f"{text}; suite: {suite}" if suite else text
+
+
+def _verdict_rows(found: Json) -> list[list[str]]:
+    resampled = found["resampled"]
+    return [
         ["false alarms, identical code, live", _rate(found["false_alarms"])],
         [
             "false alarms, identical code, resampled",
@@ -65,24 +98,8 @@ def _setup(found: Json) -> str:
         ],
         ["nothing could be said (contended)", f"{found['undecided']} of {found['trials']}"],
         *(_detection_row(detection, resampled) for detection in found["detections"]),
-        ["95 % intervals of the cost that hold", _rate(found["coverage"])],
-        ["cost over the trials, max over min, worst case", _worst(found["cases"])],
         ["a comparison of identical code alone takes", _seconds(found["alone_s"])],
-        ["a trial takes", _seconds(found["elapsed_s"])],
-        ["share of it in timed rounds", _percent(found["timed_share"])],
-        [
-            "contended replicates",
-            f"{found['contended']} of {found['replicates']}",
-        ],
     ]
-    return "\n\n".join(
-        [
-            title,
-            _table(rows, ["", "measured"]),
-            _table(list(_case_rows(found)), CASE_HEADERS),
-            _table(list(_component_rows(found["components"])), COMPONENT_HEADERS),
-        ]
-    )
 
 
 CASE_HEADERS = [
@@ -104,15 +121,16 @@ def _detection_row(found: Json, resampled: Json | None) -> list[str]:
 
 
 def _case_rows(found: Json) -> Iterator[list[str]]:
+    newest = found["gates"][-1]
+    rates = (newest["resampled"] or {"detection_rate": {}})["detection_rate"]
     for case_id, case in found["cases"].items():
-        rates = (found["resampled"] or {"detection_rate": {}})["detection_rate"]
         yield [
             case_id,
             f"{case['replicates']}",
             _number(case["cost"]),
             _number(case["cost_max_over_min"]),
             _percent(case["replicate_sd"]),
-            _percent(case["detectable_ratio"]),
+            _percent(newest["detectable_ratio"][case_id]),
             ", ".join(f"+{float(size):.0%}: {by[case_id]:.0%}" for size, by in rates.items()),
         ]
 

@@ -118,6 +118,27 @@ def ratio_interval(log_ratios: Sequence[float], first_stage: int = FIRST_STAGE) 
     return _exp(stein_interval(log_ratios, first_stage))
 
 
+def mean_ratio(cases: Sequence[Sequence[float]]) -> Estimate | None:
+    """Return the geometric mean of the cases' ratios with its 95 % interval.
+
+    With the degrees of freedom that the cases' variances leave (Satterthwaite, 1946).
+
+    Args:
+        cases: per case the log ratios of its replicates; those with too few do not count.
+    """
+    known = [np.asarray(values, float) for values in cases if len(values) >= MIN_FOR_INTERVAL]
+    if not known:
+        return None
+    mean = float(np.mean([values.mean() for values in known]))
+    errors = np.array([values.var(ddof=1) / values.size for values in known])
+    total = float(errors.sum())
+    if not total:
+        return _exp(Estimate(mean, mean, mean))
+    freedom = total**2 / float(np.sum(errors**2 / [values.size - 1 for values in known]))
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)) * math.sqrt(total) / len(known)
+    return _exp(Estimate(mean, mean - half, mean + half))
+
+
 def detectable_ratio(
     log_ratios: Sequence[float], confidence: float = CONFIDENCE, runs: int = 1
 ) -> float | None:

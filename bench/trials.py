@@ -1,26 +1,27 @@
 """One trial of the self-test: identical code and known slow-downs, compared with the real gate.
 
 A trial is one measurement that serves several comparisons. In every case the same network takes
-turns as ``left`` and ``right``, and FPN beside them; in one case the slowed networks do, too. So
-identical code is compared (``right`` over ``left`` in all cases), and every slow-down (the same,
-but in its case the slowed network against ``left``; which of them is the baseline is drawn). The
-gate gets names of arms and rounds; what the arms run is in the header of the journal.
+turns as ``left`` and ``right``, and FPN beside them; in some cases slowed networks do, too. So
+identical code is compared (``right`` over ``left`` in all cases), and every slow-down by itself
+(the same, but in its case the slowed network against ``left``; which of them is the baseline is
+drawn). The gate gets names of arms and rounds; what the arms run is in the journal's header.
 """
 
 import functools
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 from bench import comparison, journal, stats
 from bench.calibration import Slowing
-from bench.comparison import Measured
+from bench.comparison import Sides
 from bench.engine import Engine
+from bench.gate import Gate
 from bench.records import Case, Finding, Replicate
-from bench.verdict import Change, Gate, Verdict
+from bench.verdict import Judged, Verdict
 
 FPN, LEFT, RIGHT = "fpn", "left", "right"
 ARMS = {FPN: "fpn", LEFT: "panet", RIGHT: "panet"}
@@ -31,6 +32,9 @@ IDENTICAL = stats.Contrast((RIGHT,), (LEFT,))
 HEADER, CASES, END = "trial", "cases", "end.json"
 """Keys of the journal's header, and the file that says that the trial is complete."""
 
+SLOWED_CASES = 3
+"""In a trial, for each size: comparisons with one slow-down each, that share the other cases."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -40,9 +44,10 @@ class Trial:
     sitting: str
     load: str
     threads: int
-    slowed_case: str
     slowings: dict[str, Slowing]
     """Arm -> what slows it."""
+    slowed_cases: dict[str, str]
+    """Arm -> the case that it runs in."""
     candidates: dict[str, bool]
     """Arm -> whether the slowed network is the candidate; otherwise it is the baseline."""
     gate: Gate
@@ -55,24 +60,31 @@ class Trial:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Rebuild from `to_json`'s mapping."""
         slowings = {arm: Slowing.from_json(found) for arm, found in data["slowings"].items()}
-        return cls(**{**data, "slowings": slowings, "gate": Gate(**data["gate"])})
+        return cls(**{**data, "slowings": slowings, "gate": Gate.from_json(data["gate"])})
 
     @property
     def extra_arms(self) -> dict[str, dict[str, str]]:
         """The slowed networks: case id -> arm -> what it runs."""
-        recipes = {arm: f"panet+{slowing.recipe}" for arm, slowing in self.slowings.items()}
-        return {self.slowed_case: recipes}
+        found: dict[str, dict[str, str]] = {}
+        for arm, case_id in self.slowed_cases.items():
+            found.setdefault(case_id, {})[arm] = f"panet+{self.slowings[arm].recipe}"
+        return found
 
     def contrast(self, arm: str | None, case_id: str) -> stats.Contrast:
         """Return who is compared in a case: identical code, or a slowed ``arm`` in its case."""
-        if arm is None or case_id != self.slowed_case:
+        if arm is None or case_id != self.slowed_cases[arm]:
             return IDENTICAL
         sides = ((arm,), (LEFT,))
         return stats.Contrast(*(sides if self.candidates[arm] else sides[::-1]))
 
-    def contrasts(self, case_id: str) -> list[stats.Contrast]:
-        """Return every contrast that the comparisons of this trial look at in a case."""
-        return list(dict.fromkeys(self.contrast(arm, case_id) for arm in (None, *self.slowings)))
+    def sides(self, arm: str | None, case_ids: Iterable[str]) -> Sides:
+        """Return one of the comparisons: of identical code, or with a slowed ``arm``."""
+        return {case_id: self.contrast(arm, case_id) for case_id in case_ids}
+
+    @property
+    def compared(self) -> tuple[str | None, ...]:
+        """What each comparison of the trial is about: `None` or a slowed arm."""
+        return (None, *self.slowings)
 
 
 @dataclass(frozen=True)
@@ -86,21 +98,13 @@ class Outcome:
     """Wall time of the trial; `None` where it was put together from several sittings."""
 
     @functools.cached_property
-    def measured(self) -> dict[str, Measured]:
-        """The calm replicates, divided as the gate saw them."""
-        return {
-            case_id: comparison.divide(self.replicates.get(case_id, ()), self.trial.gate)
-            for case_id in self.cases
-        }
-
-    @functools.cached_property
-    def changes(self) -> dict[str | None, dict[str, Change]]:
+    def judged(self) -> dict[str | None, Judged]:
         """The verdicts of every comparison: of identical code (`None`), and with a slowed arm."""
-        return {arm: self._judge(arm) for arm in (None, *self.trial.slowings)}
-
-    def _judge(self, arm: str | None) -> dict[str, Change]:
-        contrasts = {case_id: self.trial.contrast(arm, case_id) for case_id in self.measured}
-        return comparison.judge(self.measured, contrasts, self.trial.gate)
+        found = {case_id: self.replicates.get(case_id, []) for case_id in self.cases}
+        return {
+            arm: comparison.judge(found, self.trial.sides(arm, found), self.trial.gate)
+            for arm in self.trial.compared
+        }
 
     def expected(self, arm: str) -> Verdict:
         """Return what a comparison with a slowed arm should find in its case."""
@@ -121,12 +125,9 @@ def comparison_alone_s(outcome: Outcome, arm: str | None) -> float | None:
     if outcome.elapsed_s is None or not outcome.timed_s:
         return None
     own_s = 0.0
-    flagged = {case_id for case_id, change in outcome.changes[arm].items() if change.flagged}
-    gate = outcome.trial.gate
-    for case_id, replicates in outcome.replicates.items():
-        wanted = gate.screen_replicates + (gate.confirm_replicates if case_id in flagged else 0)
+    for case_id, change in outcome.judged[arm].cases.items():
         contrast = outcome.trial.contrast(arm, case_id)
-        for replicate in replicates[:wanted]:
+        for replicate in outcome.replicates.get(case_id, [])[: change.replicates]:
             own_s += sum(sum(replicate.rounds_s[a]) for a in (*contrast.arms, *contrast.baselines))
     return own_s * outcome.elapsed_s / outcome.timed_s
 
@@ -141,19 +142,30 @@ def draw(
 ) -> Trial:
     """Draw a trial: the cases are slowed in turn; names of arms and sides by chance."""
     chance = random.Random(f"{sitting}-{load}-{threads}-{number}")  # noqa: S311 - not for secrets
-    slowed_case = list(slowings)[number % len(slowings)]
-    chosen = list(slowings[slowed_case])
+    case_ids = list(slowings)
+    places = range(number * SLOWED_CASES, number * SLOWED_CASES + min(SLOWED_CASES, len(case_ids)))
+    turn = [case_ids[place % len(case_ids)] for place in places]
+    chosen = [(case_id, slowing) for case_id in turn for slowing in slowings[case_id]]
     chance.shuffle(chosen)
-    arms = {f"other_{i}": slowing for i, slowing in enumerate(chosen)}
-    candidates = {arm: chance.random() < 0.5 for arm in arms}
-    return Trial(number, sitting, load, threads, slowed_case, arms, candidates, gate)
+    arms = {f"other_{i}": found for i, found in enumerate(chosen)}
+    return Trial(
+        number,
+        sitting,
+        load,
+        threads,
+        {arm: slowing for arm, (_, slowing) in arms.items()},
+        {arm: case_id for arm, (case_id, _) in arms.items()},
+        {arm: chance.random() < 0.5 for arm in arms},
+        gate,
+    )
 
 
 def run(trial: Trial, engine: Engine) -> None:
     """Measure a trial; everything is in the engine's journal."""
     try:
         case_ids = [state.case.case_id for state in engine.states]
-        comparison.measure(engine, {i: trial.contrasts(i) for i in case_ids}, trial.gate)
+        sides = [trial.sides(arm, case_ids) for arm in trial.compared]
+        comparison.measure(engine, sides, trial.gate)
     finally:
         engine.close()
 

@@ -1,21 +1,26 @@
-"""The gate: has one side become slower than the other? Pure functions: numpy and scipy, no torch.
+"""Has one side become slower than the other? The verdicts of a comparison, case by case.
 
-Two steps. A *screen* looks at every case and flags what might have changed; it is generous, because
-a flag costs nothing but time. Then the flagged cases are measured again, and only these fresh
-replicates decide: what was flagged by chance is not flagged twice. The p-values of the fresh ones
-are corrected for their number (Holm, 1979), so a comparison of identical code raises an alarm with
-a probability of at most `Gate.alarm_p`, whatever the screen let through.
+Pure functions: numpy and scipy, no torch. How much evidence a verdict needs is `bench.gate`'s.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy import stats as distributions
 
 from bench import stats
+from bench.gate import (
+    GATE,
+    Floats,
+    Gate,
+    Looked,
+    confirm,
+    confirm_suite,
+    detectable_ratio,
+    screen,
+    screen_suite,
+)
 
 
 class Verdict(StrEnum):
@@ -30,80 +35,153 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Gate:
-    """How much evidence a verdict needs, and how many replicates give it."""
-
-    screen_p: float = 0.1
-    """Two-sided, uncorrected: of eight unchanged cases one is flagged every other time."""
-    alarm_p: float = 0.002
-    """Of the fresh replicates, towards the flagged side, corrected by Holm."""
-    screen_replicates: int = 6
-    confirm_replicates: int = 16
-    """The fresh ones decide alone and against a strict level, so they are many; only flagged cases
-    get them."""
-
-
-GATE = Gate()
-
-
-@dataclass(frozen=True)
 class Change:
     """What a comparison found out about a case."""
 
     verdict: Verdict
     ratio: stats.Estimate | None
-    """Candidate over baseline; `None` if nothing calm was measured. From the fresh replicates where
-    there are some, because those that raised the flag exaggerate."""
+    """Candidate over baseline; `None` if nothing calm was measured. Of a flagged case from the
+    fresh replicates, because those that raised the flag exaggerate."""
     flagged: bool
     p_value: float | None
-    """Of the fresh replicates, corrected; `None` where the case was not flagged."""
+    """Of the fresh replicates, corrected; `None` where none were looked at."""
     detectable_ratio: float | None
-    """The smallest change that the screen would have flagged 19 times of 20."""
+    """The smallest change that the gate would have found 19 times of 20."""
+    replicates: int
+    """That the verdict rests on, those of the screen included."""
+    settled: bool = False
+    """Not measured to the end, because the suite had moved to the same side, surely."""
 
 
-def screen(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> dict[str, int]:
-    """Return the flagged cases and towards which side: 1 slower, -1 faster.
+SUITE = "suite"
+"""Its name among the cases."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a comparison found out."""
+
+    cases: dict[str, Change]
+    suite: Change | None
+    """All cases together, their geometric mean; `None` of a single case."""
+
+    @property
+    def changes(self) -> dict[str, Change]:
+        """Of the cases and, by its name, of the suite."""
+        return self.cases if self.suite is None else {**self.cases, SUITE: self.suite}
+
+    @property
+    def verdict(self) -> Verdict:
+        """The one for a gate: an alarm outranks what could not be said.
+
+        Cases that were on the way to what the suite then said are not measured any further.
+        """
+        found = {change.verdict for change in self.changes.values() if not change.settled}
+        ranking = (Verdict.REGRESSED, Verdict.UNDECIDED, Verdict.IMPROVED, Verdict.WITHIN_NOISE)
+        return next((verdict for verdict in ranking if verdict in found), Verdict.UNDECIDED)
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """A case, or the suite, as far as the gate has followed it."""
+
+    screened: Looked
+    confirmed: Looked
+
+    @property
+    def side(self) -> int:
+        return int(self.screened.side[0])
+
+    @property
+    def more(self) -> int:
+        return int(self.screened.more[0] or self.confirmed.more[0])
+
+    @property
+    def p_value(self) -> float | None:
+        return float(self.confirmed.p_value[0]) if self.confirmed.used[0] else None
+
+
+def missing(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> dict[str, int]:
+    """Return how many replicates every case lacks until its next look; 0 where all is said.
 
     Args:
-        log_ratios: of each case, candidate over baseline, one per calm replicate.
-        gate: how much is suspicious.
-    """
-    return {
-        case_id: 1 if float(np.mean(values)) > 0 else -1
-        for case_id, values in log_ratios.items()
-        if len(values) >= stats.MIN_FOR_INTERVAL and 2 * _tail_p(values, 0) < gate.screen_p
-    }
-
-
-def judge(
-    screened: Mapping[str, Sequence[float]],
-    fresh: Mapping[str, Sequence[float]],
-    gate: Gate = GATE,
-) -> dict[str, Change]:
-    """Return the verdict of every case.
-
-    Args:
-        screened: log ratios of each case that the screen looked at.
-        fresh: log ratios of the flagged cases, measured after the screen.
+        log_ratios: of each case, candidate over baseline, one per calm replicate, in the order of
+            measuring.
         gate: how much evidence is enough.
     """
-    flagged = screen(screened, gate)
-    p_values = {
-        case_id: _tail_p(fresh[case_id], side)
-        for case_id, side in flagged.items()
-        if len(fresh.get(case_id, ())) >= stats.MIN_FOR_INTERVAL
+    cases, suite = _follow(log_ratios, gate)
+    unscreened = {i: int(f.screened.more[0]) for i, f in cases.items()}
+    if any(unscreened.values()):
+        return unscreened
+    if suite is not None and suite.more:
+        shortest = min(_fresh(log_ratios[i], f) for i, f in cases.items())
+        return {
+            i: max(0, shortest + suite.more - _fresh(log_ratios[i], f)) for i, f in cases.items()
+        }
+    said = _said(suite, len(_flagged(cases, suite)), gate)
+    return {i: 0 if f.side == said else f.more for i, f in cases.items()}
+
+
+def judge(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> Judged:
+    """Return the verdict of every case, and of all together.
+
+    Args:
+        log_ratios: as in `missing`.
+        gate: how much evidence is enough.
+    """
+    cases, suite = _follow(log_ratios, gate)
+    flagged = _flagged(cases, suite)
+    corrected = holm({i: f.p_value for i, f in flagged.items() if f.p_value is not None})
+    said = _said(suite, len(flagged), gate)
+    changes = {
+        i: _change(log_ratios[i], followed, corrected.get(i), said, gate)
+        for i, followed in cases.items()
     }
-    corrected = holm(p_values)
-    return {
-        case_id: _change(
-            values,
-            fresh.get(case_id, ()) if case_id in flagged else (),
-            flagged.get(case_id),
-            corrected.get(case_id),
-            gate,
-        )
-        for case_id, values in screened.items()
+    if suite is None:
+        return Judged(changes, None)
+    return Judged(changes, _suite_change(log_ratios, cases, suite, corrected.get(SUITE), gate))
+
+
+def _follow(
+    log_ratios: Mapping[str, Sequence[float]], gate: Gate
+) -> tuple[dict[str, _Followed], _Followed | None]:
+    rows = {case_id: np.asarray([values], float) for case_id, values in log_ratios.items()}
+    screened = {case_id: screen(row, gate) for case_id, row in rows.items()}
+    suite = screen_suite(_together(list(rows.values())), gate) if len(rows) > 1 else None
+    flagged = sum(
+        bool(found.side[0]) for found in (*screened.values(), *([suite] if suite else []))
+    )
+    fresh = {case_id: row[:, screened[case_id].used[0] :] for case_id, row in rows.items()}
+    cases = {
+        case_id: _Followed(found, confirm(fresh[case_id], found.side, flagged, gate))
+        for case_id, found in screened.items()
     }
+    if suite is None:
+        return cases, None
+    together = _together(list(fresh.values()))
+    return cases, _Followed(suite, confirm_suite(together, suite.side, flagged, gate))
+
+
+def _together(rows: Sequence[Floats]) -> Floats:
+    """Return (cases, 1, replicates), as many as every case has."""
+    shortest = min(row.shape[1] for row in rows)
+    return np.stack([row[:, :shortest] for row in rows])
+
+
+def _fresh(values: Sequence[float], followed: _Followed) -> int:
+    return len(values) - int(followed.screened.used[0])
+
+
+def _flagged(cases: Mapping[str, _Followed], suite: _Followed | None) -> dict[str, _Followed]:
+    every = {**cases, **({SUITE: suite} if suite is not None else {})}
+    return {name: followed for name, followed in every.items() if followed.side}
+
+
+def _said(suite: _Followed | None, flagged: int, gate: Gate) -> int | None:
+    """Return the side to which the suite has surely moved, whatever the cases still show."""
+    if suite is None or suite.p_value is None or suite.p_value * flagged >= gate.alarm_p:
+        return None
+    return suite.side
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -117,47 +195,50 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return corrected
 
 
-def overall(changes: Mapping[str, Change]) -> Verdict:
-    """Return the verdict for all cases together: an alarm outranks what could not be said."""
-    found = {change.verdict for change in changes.values()}
-    ranking = (Verdict.REGRESSED, Verdict.UNDECIDED, Verdict.IMPROVED, Verdict.WITHIN_NOISE)
-    return next((verdict for verdict in ranking if verdict in found), Verdict.UNDECIDED)
-
-
 def _change(
-    screened: Sequence[float],
-    fresh: Sequence[float],
-    side: int | None,
+    values: Sequence[float],
+    followed: _Followed,
     p_value: float | None,
+    said: int | None,
     gate: Gate,
 ) -> Change:
-    verdict = Verdict.WITHIN_NOISE
-    if len(screened) < gate.screen_replicates or (
-        side is not None and len(fresh) < gate.confirm_replicates
-    ):
-        verdict = Verdict.UNDECIDED
-    elif p_value is not None and p_value < gate.alarm_p:
-        verdict = Verdict.REGRESSED if side == 1 else Verdict.IMPROVED
-    used = fresh if len(fresh) >= stats.MIN_FOR_INTERVAL else screened
+    screened, fresh = int(followed.screened.used[0]), int(followed.confirmed.used[0])
+    seen = values[:screened] or values
+    used = values[screened : screened + fresh] or seen
     return Change(
-        verdict,
+        _verdict(followed, p_value, gate),
         stats.ratio_interval(used, first_stage=len(used)) if used else None,
-        side is not None,
+        bool(followed.side),
         p_value,
-        stats.detectable_ratio(screened, 1 - gate.screen_p),
+        detectable_ratio(seen, gate),
+        screened + fresh,
+        settled=bool(followed.more) and followed.side == said,
     )
 
 
-def _tail_p(values: Sequence[float], side: int) -> float:
-    """Return the probability of a mean as far as this, or farther, if there is no difference.
+def _suite_change(
+    log_ratios: Mapping[str, Sequence[float]],
+    cases: Mapping[str, _Followed],
+    suite: _Followed,
+    p_value: float | None,
+    gate: Gate,
+) -> Change:
+    fresh = int(suite.confirmed.used[0])
+    starts = {i: int(followed.screened.used[0]) if fresh else 0 for i, followed in cases.items()}
+    used = [
+        values[starts[i] : starts[i] + fresh if fresh else None] for i, values in log_ratios.items()
+    ]
+    return Change(
+        _verdict(suite, p_value, gate),
+        stats.mean_ratio(used),
+        bool(suite.side),
+        p_value,
+        None,
+        int(suite.screened.used[0]) + fresh,
+    )
 
-    Args:
-        values: log ratios, one per replicate.
-        side: 1 counts slower, -1 faster, 0 whichever side it lies on.
-    """
-    sample = np.asarray(values, float)
-    spread = float(sample.std(ddof=1))
-    mean = float(sample.mean()) * side if side else abs(float(sample.mean()))
-    if not spread:
-        return 0.5 if not mean else float(mean < 0)
-    return float(distributions.t.sf(mean * math.sqrt(sample.size) / spread, sample.size - 1))
+
+def _verdict(followed: _Followed, p_value: float | None, gate: Gate) -> Verdict:
+    if p_value is not None and p_value < gate.alarm_p:
+        return Verdict.REGRESSED if followed.side == 1 else Verdict.IMPROVED
+    return Verdict.UNDECIDED if followed.more else Verdict.WITHIN_NOISE

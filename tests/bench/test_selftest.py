@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from bench.task import Task
 from tests.bench.machines import SLOWDOWN_PER_CHANNEL, TWO, Machine, Noise, engine
 
 QUIET = Console(quiet=True)
+QUICK_CASES = 2
 
 
 class Simulated(Machine):
@@ -97,10 +99,12 @@ def test_calibration_finds_the_work_that_takes_a_given_share() -> None:
 def test_calm_machine_finds_every_slow_down_and_raises_no_false_alarm(tmp_path: Path) -> None:
     SelfTest(settings(tmp_path), QUIET).run()
     found = summary_of(tmp_path)
-    assert found["false_alarms"]["count"] == 0
-    assert found["false_alarms"]["total"] == 3
-    (detection,) = found["detections"]
-    assert (detection["found"]["count"], detection["found"]["total"]) == (3, 3)
+    (verdicts,) = found["gates"]
+    assert verdicts["false_alarms"]["count"] == 0
+    assert verdicts["false_alarms"]["total"] == 3
+    (detection,) = verdicts["detections"]
+    compared = 3 * QUICK_CASES
+    assert (detection["found"]["count"], detection["found"]["total"]) == (compared, compared)
     assert (detection["wrong"], detection["undecided"]) == (0, 0)
     for case in found["cases"].values():
         assert case["cost"] == pytest.approx(1.5, rel=0.01)
@@ -113,8 +117,9 @@ def test_noisy_machine_misses_and_says_so(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.4, process_sd=0.1))
     SelfTest(settings(tmp_path), QUIET).run()
     found = summary_of(tmp_path)
-    assert found["detections"][0]["found"]["count"] == 0
-    assert found["false_alarms"]["count"] == 0
+    (verdicts,) = found["gates"]
+    assert verdicts["detections"][0]["found"]["count"] == 0
+    assert verdicts["false_alarms"]["count"] == 0
     assert found["components"]["cost"]["round"] > 0.3
 
 
@@ -124,8 +129,9 @@ def test_gate_does_not_know_which_side_is_slowed(tmp_path: Path) -> None:
     for folder in (tmp_path / "selftest-1").glob("trial-*"):
         outcome = trials.read(folder)
         sides |= set(outcome.trial.candidates.values())
-        arms = outcome.replicates[outcome.trial.slowed_case][0].rounds_s
-        assert set(arms) == {"fpn", "left", "right", "other_0"}
+        for arm, case_id in outcome.trial.slowed_cases.items():
+            measured = outcome.replicates[case_id][0].rounds_s
+            assert set(measured) == {"fpn", "left", "right", arm}
     assert sides == {True, False}
 
 
@@ -173,6 +179,27 @@ def test_other_slow_downs_are_another_self_test(tmp_path: Path) -> None:
         SelfTest(settings(tmp_path, sizes=(0.02,), quick=False), QUIET).run()
 
 
+def test_later_sitting_may_slow_down_by_fewer_sizes(tmp_path: Path) -> None:
+    SelfTest(settings(tmp_path, trials=1, sizes=(0.02, 0.05)), QUIET).run()
+    SelfTest(settings(tmp_path, trials=1, sizes=(0.05,)), QUIET).run()
+    totals = [d["found"]["total"] for d in summary_of(tmp_path)["gates"][0]["detections"]]
+    assert totals == [QUICK_CASES, 2 * QUICK_CASES]
+
+
+def test_sittings_with_another_gate_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    stricter = replace(selftest.QUICK_GATE, confirm_looks=(6, 9))
+    monkeypatch.setattr(selftest, "QUICK_GATE", stricter)
+    SelfTest(settings(tmp_path, trials=2), QUIET).run()
+    found = summary_of(tmp_path)
+    assert [verdicts["trials"] for verdicts in found["gates"]] == [1, 2]
+    page = (tmp_path / "selftest-1" / selftest.PAGE).read_text()
+    newest, older = page.index("fresh: 6, then 9;"), page.index("fresh: 6;")
+    assert newest < older
+
+
 def test_cell_that_cannot_run_ends_the_self_test_with_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,8 +216,9 @@ def test_busy_machine_is_undecided_and_never_wrong(
     monkeypatch.setattr(Simulated, "contended", True)
     SelfTest(settings(tmp_path, trials=2), QUIET).run()
     found = summary_of(tmp_path)
-    assert (found["false_alarms"]["count"], found["undecided"]) == (0, 2)
-    assert found["detections"][0]["undecided"] == 2
+    (verdicts,) = found["gates"]
+    assert (verdicts["false_alarms"]["count"], verdicts["undecided"]) == (0, 2)
+    assert verdicts["detections"][0]["undecided"] == 2 * QUICK_CASES
     assert found["contended"] == found["replicates"]
 
 

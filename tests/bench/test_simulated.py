@@ -8,7 +8,7 @@ import pytest
 from bench import comparison, stats
 from bench.engine import BLOCK_ROUNDS, Engine
 from bench.records import Status
-from bench.verdict import Change, Verdict, overall
+from bench.verdict import Judged, Verdict
 from tests.bench.factories import case
 from tests.bench.machines import TWO, Machine, Noise, engine
 
@@ -64,7 +64,7 @@ def test_hog_that_leaves_costs_time_and_nothing_else() -> None:
 
 def compare(
     noise: Noise, slowed: dict[str, dict[str, str]] | None = None, busy: bool = False
-) -> dict[str, Change]:
+) -> Judged:
     """Return the verdicts of one simulated comparison of eight cases."""
     asked: Engine = engine(
         Machine(noise=noise, busy=lambda _: busy),
@@ -76,16 +76,16 @@ def compare(
         seed=noise.seed,
     )
     asked.check()
-    contrasts = {c.case_id: CONTRAST for c in EIGHT}
-    measured = comparison.measure(asked, {name: [CONTRAST] for name in contrasts})
-    return comparison.judge(measured, contrasts)
+    sides = {c.case_id: CONTRAST for c in EIGHT}
+    comparison.measure(asked, [sides])
+    return comparison.judge({s.case.case_id: s.replicates for s in asked.states}, sides)
 
 
 def test_identical_code_raises_no_alarm() -> None:
     verdicts: Counter[Verdict] = Counter()
     for seed in range(60):
-        changes = compare(Noise(round_sd=0.1, process_sd=0.01, server_sd=0.01, seed=seed))
-        verdicts[overall(changes)] += 1
+        found = compare(Noise(round_sd=0.1, process_sd=0.01, server_sd=0.01, seed=seed))
+        verdicts[found.verdict] += 1
     assert verdicts == {Verdict.WITHIN_NOISE: 60}
 
 
@@ -97,7 +97,8 @@ def test_slow_down_of_five_percent_is_found_in_its_case_alone(side: str, expecte
     found = 0
     for seed in range(30):
         slowed = {slowed_case: {side: "panet+copy:500"}}
-        changes = compare(Noise(round_sd=0.05, seed=seed), slowed)
+        judged = compare(Noise(round_sd=0.05, seed=seed), slowed)
+        changes = judged.cases
         others = {c.verdict for name, c in changes.items() if name != slowed_case}
         assert others == {Verdict.WITHIN_NOISE}
         found += changes[slowed_case].verdict is expected
@@ -108,6 +109,12 @@ def test_slow_down_of_five_percent_is_found_in_its_case_alone(side: str, expecte
 
 
 def test_busy_machine_gives_no_verdict() -> None:
-    changes = compare(Noise(round_sd=0.5), busy=True)
-    assert {change.verdict for change in changes.values()} == {Verdict.UNDECIDED}
-    assert overall(changes) is Verdict.UNDECIDED
+    judged = compare(Noise(round_sd=0.5), busy=True)
+    assert {change.verdict for change in judged.cases.values()} == {Verdict.UNDECIDED}
+    assert judged.verdict is Verdict.UNDECIDED
+
+
+def test_slow_down_of_two_percent_in_all_cases_is_found_in_the_suite() -> None:
+    slowed = {c.case_id: {"head": "panet+copy:200"} for c in EIGHT}
+    found = [compare(Noise(round_sd=0.05, seed=seed), slowed).verdict for seed in range(30)]
+    assert found.count(Verdict.REGRESSED) >= 29
