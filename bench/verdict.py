@@ -3,7 +3,7 @@
 Pure functions: numpy and scipy, no torch. How much evidence a verdict needs is `bench.gate`'s.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -97,8 +97,41 @@ class _Followed:
         return int(self.screened.more[0] or self.confirmed.more[0])
 
     @property
+    def screens(self) -> int:
+        """Replicates that the screen looked at."""
+        return int(self.screened.used[0])
+
+    @property
+    def confirms(self) -> int:
+        """Fresh replicates that were looked at."""
+        return int(self.confirmed.used[0])
+
+    @property
     def p_value(self) -> float | None:
-        return float(self.confirmed.p_value[0]) if self.confirmed.used[0] else None
+        return float(self.confirmed.p_value[0]) if self.confirms else None
+
+
+@dataclass(frozen=True)
+class _Course:
+    """A comparison as far as the gate has followed it."""
+
+    cases: dict[str, _Followed]
+    suite: _Followed | None
+    """Of the cases that the screen is done with; `None` of fewer than two."""
+    gate: Gate
+
+    @property
+    def flagged(self) -> dict[str, _Followed]:
+        every = self.cases if self.suite is None else {**self.cases, SUITE: self.suite}
+        return {name: followed for name, followed in every.items() if followed.side}
+
+    @property
+    def said(self) -> int | None:
+        """The side to which the suite has surely moved, whatever the cases still show."""
+        if self.suite is None or self.suite.p_value is None:
+            return None
+        surely = self.suite.p_value * len(self.flagged) < self.gate.alarm_p
+        return self.suite.side if surely else None
 
 
 def missing(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> dict[str, int]:
@@ -109,17 +142,15 @@ def missing(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> dic
             measuring.
         gate: how much evidence is enough.
     """
-    cases, suite = _follow(log_ratios, gate)
-    unscreened = {i: int(f.screened.more[0]) for i, f in cases.items()}
+    course = _follow(log_ratios, gate)
+    unscreened = {i: int(f.screened.more[0]) for i, f in course.cases.items()}
     if any(unscreened.values()):
         return unscreened
-    if suite is not None and suite.more:
-        shortest = min(_fresh(log_ratios[i], f) for i, f in cases.items())
-        return {
-            i: max(0, shortest + suite.more - _fresh(log_ratios[i], f)) for i, f in cases.items()
-        }
-    said = _said(suite, len(_flagged(cases, suite)), gate)
-    return {i: 0 if f.side == said else f.more for i, f in cases.items()}
+    if course.suite is not None and course.suite.more:
+        fresh = {i: len(log_ratios[i]) - f.screens for i, f in course.cases.items()}
+        look = min(fresh.values()) + course.suite.more
+        return {i: max(0, look - count) for i, count in fresh.items()}
+    return {i: 0 if f.side == course.said else f.more for i, f in course.cases.items()}
 
 
 def judge(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> Judged:
@@ -129,59 +160,37 @@ def judge(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> Judge
         log_ratios: as in `missing`.
         gate: how much evidence is enough.
     """
-    cases, suite = _follow(log_ratios, gate)
-    flagged = _flagged(cases, suite)
-    corrected = holm({i: f.p_value for i, f in flagged.items() if f.p_value is not None})
-    said = _said(suite, len(flagged), gate)
-    changes = {
-        i: _change(log_ratios[i], followed, corrected.get(i), said, gate)
-        for i, followed in cases.items()
-    }
-    if suite is None:
-        return Judged(changes, None)
-    return Judged(changes, _suite_change(log_ratios, cases, suite, corrected.get(SUITE), gate))
+    course = _follow(log_ratios, gate)
+    corrected = holm({i: f.p_value for i, f in course.flagged.items() if f.p_value is not None})
+    return Judged(
+        {i: _change(log_ratios[i], course, i, corrected.get(i)) for i in course.cases},
+        _suite_change(log_ratios, course, corrected.get(SUITE)),
+    )
 
 
-def _follow(
-    log_ratios: Mapping[str, Sequence[float]], gate: Gate
-) -> tuple[dict[str, _Followed], _Followed | None]:
+def _follow(log_ratios: Mapping[str, Sequence[float]], gate: Gate) -> _Course:
     rows = {case_id: np.asarray([values], float) for case_id, values in log_ratios.items()}
     screened = {case_id: screen(row, gate) for case_id, row in rows.items()}
-    suite = screen_suite(_together(list(rows.values())), gate) if len(rows) > 1 else None
-    flagged = sum(
-        bool(found.side[0]) for found in (*screened.values(), *([suite] if suite else []))
-    )
+    done = [case_id for case_id, found in screened.items() if not found.more[0]]
+    suite = screen_suite(_together(rows[i] for i in done), gate) if len(done) > 1 else None
+    every = [*screened.values(), suite] if suite is not None else [*screened.values()]
+    flagged = sum(bool(found.side[0]) for found in every)
     fresh = {case_id: row[:, screened[case_id].used[0] :] for case_id, row in rows.items()}
     cases = {
         case_id: _Followed(found, confirm(fresh[case_id], found.side, flagged, gate))
         for case_id, found in screened.items()
     }
     if suite is None:
-        return cases, None
-    together = _together(list(fresh.values()))
-    return cases, _Followed(suite, confirm_suite(together, suite.side, flagged, gate))
+        return _Course(cases, None, gate)
+    confirmed = confirm_suite(_together(fresh[i] for i in done), suite.side, flagged, gate)
+    return _Course(cases, _Followed(suite, confirmed), gate)
 
 
-def _together(rows: Sequence[Floats]) -> Floats:
+def _together(rows: Iterable[Floats]) -> Floats:
     """Return (cases, 1, replicates), as many as every case has."""
-    shortest = min(row.shape[1] for row in rows)
-    return np.stack([row[:, :shortest] for row in rows])
-
-
-def _fresh(values: Sequence[float], followed: _Followed) -> int:
-    return len(values) - int(followed.screened.used[0])
-
-
-def _flagged(cases: Mapping[str, _Followed], suite: _Followed | None) -> dict[str, _Followed]:
-    every = {**cases, **({SUITE: suite} if suite is not None else {})}
-    return {name: followed for name, followed in every.items() if followed.side}
-
-
-def _said(suite: _Followed | None, flagged: int, gate: Gate) -> int | None:
-    """Return the side to which the suite has surely moved, whatever the cases still show."""
-    if suite is None or suite.p_value is None or suite.p_value * flagged >= gate.alarm_p:
-        return None
-    return suite.side
+    found = list(rows)
+    shortest = min(row.shape[1] for row in found)
+    return np.stack([row[:, :shortest] for row in found])
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -196,45 +205,39 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _change(
-    values: Sequence[float],
-    followed: _Followed,
-    p_value: float | None,
-    said: int | None,
-    gate: Gate,
+    values: Sequence[float], course: _Course, case_id: str, p_value: float | None
 ) -> Change:
-    screened, fresh = int(followed.screened.used[0]), int(followed.confirmed.used[0])
-    seen = values[:screened] or values
-    used = values[screened : screened + fresh] or seen
+    followed = course.cases[case_id]
+    screens = followed.screens
+    seen = values[:screens] or values
+    used = values[screens : screens + followed.confirms] or seen
     return Change(
-        _verdict(followed, p_value, gate),
+        _verdict(followed, p_value, course.gate),
         stats.ratio_interval(used, first_stage=len(used)) if used else None,
         bool(followed.side),
         p_value,
-        detectable_ratio(seen, gate),
-        screened + fresh,
-        settled=bool(followed.more) and followed.side == said,
+        detectable_ratio(seen, course.gate),
+        screens + followed.confirms,
+        settled=bool(followed.more) and followed.side == course.said,
     )
 
 
 def _suite_change(
-    log_ratios: Mapping[str, Sequence[float]],
-    cases: Mapping[str, _Followed],
-    suite: _Followed,
-    p_value: float | None,
-    gate: Gate,
-) -> Change:
-    fresh = int(suite.confirmed.used[0])
-    starts = {i: int(followed.screened.used[0]) if fresh else 0 for i, followed in cases.items()}
-    used = [
-        values[starts[i] : starts[i] + fresh if fresh else None] for i, values in log_ratios.items()
-    ]
+    log_ratios: Mapping[str, Sequence[float]], course: _Course, p_value: float | None
+) -> Change | None:
+    suite = course.suite
+    if suite is None:
+        return None
+    cases = [(log_ratios[i], f.screens) for i, f in course.cases.items() if not f.screened.more[0]]
+    fresh = suite.confirms
+    used = [values[start : start + fresh] if fresh else values for values, start in cases]
     return Change(
-        _verdict(suite, p_value, gate),
+        _verdict(suite, p_value, course.gate),
         stats.mean_ratio(used),
         bool(suite.side),
         p_value,
         None,
-        int(suite.screened.used[0]) + fresh,
+        suite.screens + fresh,
     )
 
 

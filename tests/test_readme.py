@@ -75,9 +75,10 @@ def test_pins_cover_every_dependency() -> None:
     assert {name.lower().replace("_", "-") for name in dependencies()} <= pinned
 
 
-def test_measured_table_is_that_of_the_reference_page() -> None:
-    table = README.split("<!-- selftest -->", 1)[1].split("<!-- /selftest -->", 1)[0]
+@pytest.mark.parametrize("name", ["selftest", "side-by-side"])
+def test_measured_table_is_that_of_the_reference_page(name: str) -> None:
+    table = README.split(f"<!-- {name} -->", 1)[1].split(f"<!-- /{name} -->", 1)[0]
     lines = [line for line in table.splitlines() if line.startswith("|")]
-    kept = (ROOT / "reports" / "reference" / "selftest.md").read_text().splitlines()
+    kept = (ROOT / "reports" / "reference" / f"{name}.md").read_text().splitlines()
     assert len(lines) > 3
     assert set(lines) <= set(kept)

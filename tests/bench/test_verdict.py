@@ -92,6 +92,15 @@ def test_suite_is_flagged_only_once_every_case_was_looked_at() -> None:
     assert missing({"a": SLOWER, "b": SLOWER[:4]}) == {"a": 0, "b": 2}
 
 
+def test_case_that_cannot_be_measured_is_no_part_of_the_suite() -> None:
+    measured = dict.fromkeys("abcdefg", SLOWER + FRESH[:3]) | {"h": SLOWER[:2]}
+    found = judge(measured)
+    assert found.suite is not None
+    assert found.suite.verdict is Verdict.REGRESSED
+    assert found.cases["h"].verdict is Verdict.UNDECIDED
+    assert found.verdict is Verdict.REGRESSED
+
+
 def test_single_case_is_no_suite() -> None:
     assert judge({"a": CALM}).suite is None
 
