@@ -1,19 +1,22 @@
 """``python -m bench``: the commands of the harness beside ``pytest bench``."""
 
 import argparse
+import fnmatch
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
-from bench import fit, options, runs, selftest
+from bench import bisect, compare, compare_page, fit, gatetest, junit, options, runs, selftest
 from bench.engine import preload
 from bench.environment import usable_cores
 from bench.errors import BenchError
 from bench.hog import LOADS
 from bench.launcher import ServerLauncher
+from bench.session import DEFAULT_TIMEOUT
 from bench.task import Task
 
 FINE, BAD_INPUT = 0, 2
@@ -50,6 +53,35 @@ def _parser() -> argparse.ArgumentParser:
         "--resume", nargs="?", const=runs.LATEST, metavar="ID", help="add to an earlier self-test"
     )
     test.set_defaults(command=_selftest)
+    about = "two git revisions, taking turns on this machine: has it become slower?"
+    sides = commands.add_parser("compare", help=about, description=about)
+    sides.add_argument("base", metavar="BASE", help="a revision, or a folder (. is uncommitted)")
+    sides.add_argument("head", metavar="HEAD", help="a revision, or a folder")
+    _add_comparison(sides, budget="12m")
+    sides.add_argument("--apart", action="store_true", help="a process for each side")
+    for side in (compare.BASE, compare.HEAD):
+        sides.add_argument(f"--{side}-python", metavar="EXE", help=f"interpreter of the {side}")
+    sides.add_argument("--no-traces", action="store_true", help="do not profile what is slower")
+    sides.add_argument("--junit", metavar="FILE", help="the verdicts as JUnit XML as well")
+    sides.set_defaults(command=_compare)
+    about = "which commit between two made it slower?"
+    search = commands.add_parser("bisect", help=about, description=about)
+    search.add_argument("base", metavar="GOOD", help="a revision that is fast")
+    search.add_argument("head", metavar="BAD", help="a later one that is slow")
+    _add_comparison(search, budget="10m")
+    search.set_defaults(command=_bisect)
+    about = "real histories through compare and bisect: what they find, and what they miss"
+    gate = commands.add_parser("gatetest", help=about, description=about)
+    for kind, default, about in (
+        ("equal", "4", "histories of equal code"),
+        ("slower", "4", "histories with a slow-down"),
+        ("bisect", "1", "histories to bisect"),
+    ):
+        help_text = f"{about} ({default})"
+        gate.add_argument(f"--{kind}", default=default, metavar="N", help=help_text)
+    gate.add_argument("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
+    gate.add_argument("--resume", metavar="ID", help="add to an earlier one")
+    gate.set_defaults(command=_gatetest)
     about = "the largest batch that fits into memory, with FPN and with PANet"
     fits = commands.add_parser("fit", help=about, description=about)
     fits.add_argument("--memory", required=True, metavar="SIZE", help="such as 8GiB")
@@ -59,6 +91,98 @@ def _parser() -> argparse.ArgumentParser:
     fits.add_argument("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
     fits.set_defaults(command=_fit)
     return parser
+
+
+def _add_comparison(parser: argparse.ArgumentParser, budget: str) -> None:
+    """Add the options that say what is compared."""
+    for axis in options.AXES.values():
+        parser.add_argument(axis.option, dest=axis.name, metavar="LIST", help=axis.help)
+    parser.add_argument("--preset", default="cells", help="bundle of axis values (cells)")
+    parser.add_argument("--case", metavar="PATTERN", help="of these cases, those that match")
+    parser.add_argument("--package", default="panet", help="what is compared (panet)")
+    parser.add_argument("--workload", metavar="MODULE:FACTORY", help="your network: see the README")
+    parser.add_argument("--repository", default=".", metavar="DIR", help="of the revisions (here)")
+    parser.add_argument("--budget", default=budget, help=f"of each measurement, at most ({budget})")
+    parser.add_argument("--timeout", default=DEFAULT_TIMEOUT, help=f"({DEFAULT_TIMEOUT})")
+    parser.add_argument("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
+
+
+def _asked(asked: argparse.Namespace) -> compare.Asked:
+    axes = {name: text for name in options.AXES if (text := getattr(asked, name)) is not None}
+    cases = options.sweep(options.choose_preset(asked.preset, axes), axes)
+    if asked.workload:
+        cases = compare.own_cases(cases, asked.workload)
+    chosen = tuple(c for c in cases if fnmatch.fnmatch(c.case_id, asked.case or "*"))
+    if not chosen:
+        names = ", ".join(case.case_id for case in cases)
+        raise BenchError(f"--case {asked.case}: matches none of {names}")
+    return compare.Asked(
+        base=asked.base,
+        head=asked.head,
+        cases=chosen,
+        package=asked.package,
+        repository=Path(asked.repository).resolve(),
+        budget_s=options.parse_duration("--budget", asked.budget),
+        timeout_s=options.parse_duration("--timeout", asked.timeout),
+    )
+
+
+def _run_folder(asked: argparse.Namespace, kind: str) -> Path:
+    runs_dir = Path(asked.run_dir) if asked.run_dir else runs.RUNS_DIR
+    folder = runs_dir / f"{kind}-{runs.new_run_dir(runs_dir).name}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise BenchError(f"cannot write {folder}: {error.strerror}; choose --run-dir") from error
+    return folder
+
+
+def _compare(asked: argparse.Namespace) -> int:
+    pythons = {
+        side: python
+        for side in (compare.BASE, compare.HEAD)
+        if (python := getattr(asked, f"{side}_python")) is not None
+    }
+    request = replace(
+        _asked(asked),
+        pairing=compare.APART if asked.apart or pythons else compare.SHARED,
+        pythons=pythons,
+        traces=not asked.no_traces,
+    )
+    folder = _run_folder(asked, "compare")
+    found = compare.run(request, folder, Console(stderr=True))
+    comment = compare_page.render(found)
+    (folder / "comment.md").write_text(comment)
+    if asked.junit:
+        Path(asked.junit).write_text(junit.render(found))
+    print(comment)
+    print(f"wrote {folder / compare.FILE}\nwrote {folder / 'comment.md'}")
+    return found.exit_code
+
+
+def _bisect(asked: argparse.Namespace) -> int:
+    folder = _run_folder(asked, "bisect")
+    try:
+        found = bisect.run(_asked(asked), folder, Console(stderr=True))
+    except bisect.UndecidedError as error:
+        print(f"python -m bench: {error}", file=sys.stderr)
+        return compare.NOTHING_SAID
+    print("\n".join(found.lines()))
+    print(f"wrote {folder / bisect.FILE}")
+    return FINE
+
+
+def _gatetest(asked: argparse.Namespace) -> int:
+    runs_dir = Path(asked.run_dir) if asked.run_dir else runs.RUNS_DIR
+    folder = runs_dir / (asked.resume or f"{gatetest.PREFIX}{runs.new_run_dir(runs_dir).name}")
+    if asked.resume and not (folder / gatetest.TRIALS).exists():
+        raise BenchError(f"--resume {asked.resume}: no such gate test in {runs_dir}")
+    counts = {kind: options.whole(f"--{kind}")(getattr(asked, kind)) for kind in gatetest.TRY}
+    gatetest.GateTest(gatetest.Settings(**counts, folder=folder), Console(stderr=True)).run()
+    page = folder / gatetest.PAGE
+    print(page.read_text())
+    print(f"wrote {page}")
+    return FINE
 
 
 NOT_OF_FIT = ("batch_sizes", "compile")

@@ -38,7 +38,7 @@ def _missing_device(device: torch.device) -> str | None:
 
 
 def _missing_library(case: Case) -> str | None:
-    if case.backbone != "cnn" and importlib.util.find_spec("timm") is None:
+    if case.scope != "own" and case.backbone != "cnn" and importlib.util.find_spec("timm") is None:
         return f"backbone {case.backbone} needs timm: pip install 'panet-bench[backbones]'"
     return None
 

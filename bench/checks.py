@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.capability import unsupported
@@ -11,7 +13,7 @@ from bench.clock import synchronized, synchronizer, wall_s
 from bench.memory import peak_bytes
 from bench.records import ArmFacts, Case, Finding, Status
 from bench.task import Task
-from bench.workload import Arm, Outputs, build_arms, make_inputs, use_compiler_cache
+from bench.workload import Arm, Outputs, build_arms, make_inputs, parse_recipe, use_compiler_cache
 
 TOLERANCE = {"float32": 1e-3, "tf32": 1e-2, "float16": 2e-2, "bfloat16": 5e-2}
 """Largest difference between compiled and eager outputs, relative to the largest output: a few
@@ -50,8 +52,9 @@ def check(task: Task) -> Finding:
         return Finding(Status.SKIPPED, reason, images="")
     inputs, images = make_inputs(task)
     eager = build_arms(task, inputs, compiled=False)
-    outputs, macs = _run_counted(eager)
-    check_same_work(task.case, task.arms, outputs, macs)
+    ran = {name: _run_counted(arm) for name, arm in eager.items()}
+    outputs = {name: found.outputs for name, found in ran.items()}
+    check_same_work(task.case, task.arms, outputs, {n: found.macs for n, found in ran.items()})
     compiled: dict[str, FirstCall] = {}
     arms = eager
     if task.case.compile_mode != "off":
@@ -61,7 +64,7 @@ def check(task: Task) -> Finding:
     facts: dict[str, ArmFacts] = {}
     for name, first in _first_of_its_kind(task.arms).items():
         if name == first:
-            facts[name] = _facts(arms[name], macs[name], compiled.get(name), task)
+            facts[name] = _facts(arms[name], ran[name], compiled.get(name), task)
         else:  # the same network; it finds in the cache what the first has put there
             facts[name] = replace(facts[first], compile_s=None)
     return Finding(Status.OK, "", images, facts, round_s)
@@ -85,9 +88,7 @@ def check_same_work(
         macs: of the operators that every arm executed.
     """
     for arm, maps in outputs.items():
-        if not all(torch.isfinite(x).all() for x in maps):
-            raise MismatchError(f"{arm} gives values that are not finite")
-        check_layout(case, arm, maps)
+        _check_maps(case, arm, arms[arm], maps)
     for arm, first in _first_of_its_kind(arms).items():
         if difference(outputs[first], outputs[arm]) > tolerance(case) or macs[first] != macs[arm]:
             raise MismatchError(f"{first} and {arm} differ: they are to be the same network")
@@ -105,6 +106,13 @@ def check_same_work(
             raise MismatchError(f"executed MACs {dict(macs)}: the bottom-up path did not run")
 
 
+def _check_maps(case: Case, arm: str, recipe: str, maps: Outputs) -> None:
+    if not all(torch.isfinite(x).all() for x in maps):
+        raise MismatchError(f"{arm} gives values that are not finite")
+    if not parse_recipe(recipe).side:  # what a side loses it pays for in its time
+        check_layout(case, arm, maps)
+
+
 def _check_bottom_up(case: Case, p: Outputs, n: Outputs) -> None:
     if difference(p[:1], n[:1]) > tolerance(case):
         raise MismatchError("p2 of fpn and n2 of panet differ: they are to share the FPN")
@@ -116,7 +124,7 @@ def _check_bottom_up(case: Case, p: Outputs, n: Outputs) -> None:
 def check_layout(case: Case, arm: str, maps: Outputs) -> None:
     """Raise `MismatchError` if channels-last was lost on the way."""
     if case.channels_last and not all(
-        x.is_contiguous(memory_format=torch.channels_last) for x in maps
+        x.is_contiguous(memory_format=torch.channels_last) for x in maps if x.ndim == 4
     ):
         raise MismatchError(f"{arm} lost channels-last on the way")
 
@@ -134,19 +142,45 @@ def tolerance(case: Case) -> float:
     return TOLERANCE[case.dtype.removeprefix("amp-")]
 
 
-def _run_counted(arms: Mapping[str, Arm]) -> tuple[dict[str, Outputs], dict[str, int]]:
-    """Run every arm once, eagerly, and count the MACs of the operators that it executed forward."""
-    outputs, macs = {}, {}
-    for name, arm in arms.items():
-        arm.prepare()
-        torch.manual_seed(0)  # a backbone that drops paths in training drops the same in every arm
-        with FlopCounterMode(display=False) as counter:
-            outputs[name] = tuple(x.detach() for x in arm.call())
-        by_operator = counter.get_flop_counts().get("Global", {})  # absent if nothing counted
-        forward = [n for op, n in by_operator.items() if "backward" not in str(op)]
-        macs[name] = sum(forward) // 2
-        arm.prepare()
-    return outputs, macs
+@dataclass(frozen=True)
+class _Counted:
+    """What one eager call of an arm gave, and what it executed."""
+
+    outputs: Outputs
+    macs: int
+    """Of the forward pass."""
+    operators: int
+
+
+class _OperatorCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
+    """Counts every operator that is executed."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
+        self.count = 0
+
+    def __torch_dispatch__(
+        self,
+        func: Any,  # noqa: ANN401 - torch's overloads are not typed
+        types: Any,  # noqa: ANN401
+        args: Any = (),  # noqa: ANN401
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def _run_counted(arm: Arm) -> _Counted:
+    """Run an arm once, eagerly, and count what it executes."""
+    arm.prepare()
+    torch.manual_seed(0)  # a backbone that drops paths in training drops the same in every arm
+    with FlopCounterMode(display=False) as flops, _OperatorCounter() as operators:
+        outputs = tuple(x.detach() for x in arm.call())
+        executed = operators.count - len(outputs)  # detached above
+    by_operator = flops.get_flop_counts().get("Global", {})  # absent if nothing counted
+    forward = [n for op, n in by_operator.items() if "backward" not in str(op)]
+    arm.prepare()
+    return _Counted(outputs, sum(forward) // 2, executed)
 
 
 def _compile_cold(
@@ -213,12 +247,14 @@ def _round_s(case: Case, arms: Mapping[str, Arm]) -> float:
     return read_s() - start_s
 
 
-def _facts(arm: Arm, macs: int, first: FirstCall | None, task: Task) -> ArmFacts:
+def _facts(arm: Arm, ran: _Counted, first: FirstCall | None, task: Task) -> ArmFacts:
     arm.prepare()
     # CUDA graphs replay in memory that was set aside when they were captured: no peak to see.
     graphs = task.case.device.startswith("cuda") and task.case.compile_mode in CUDA_GRAPH_MODES
     peak = None if graphs else peak_bytes(arm.call, torch.device(task.case.device))
     params = sum(parameter.numel() for parameter in arm.network.parameters())
     if first is None:
-        return ArmFacts(params, macs, peak, compile_s=None)
-    return ArmFacts(params, macs, peak, first.seconds, first.graphs, first.graph_breaks)
+        return ArmFacts(params, ran.macs, peak, compile_s=None, operators=ran.operators)
+    return ArmFacts(
+        params, ran.macs, peak, first.seconds, first.graphs, first.graph_breaks, ran.operators
+    )

@@ -26,7 +26,7 @@ def measure(engine: Engine, comparisons: Sequence[Sides], gate: Gate = GATE) -> 
     known = -1
     while _count(engine) > known:
         known = _count(engine)
-        _measure_to(engine, _targets(engine, comparisons, gate))
+        measure_to(engine, _targets(engine, comparisons, gate))
 
 
 def _targets(engine: Engine, comparisons: Sequence[Sides], gate: Gate) -> dict[str, int]:
@@ -39,7 +39,9 @@ def _targets(engine: Engine, comparisons: Sequence[Sides], gate: Gate) -> dict[s
     return targets
 
 
-def _measure_to(engine: Engine, targets: Mapping[str, int]) -> None:
+def measure_to(engine: Engine, targets: Mapping[str, int]) -> None:
+    """Measure until every case has so many calm replicates, is given up, or the budget is spent."""
+
     def lacking(state: CaseState) -> int:
         lack = targets.get(state.case.case_id, 0) - len(state.calm)
         return 0 if _given_up(state) else max(0, lack)

@@ -33,6 +33,7 @@ def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:
         "compile_s": facts and facts.compile_s,
         "graphs": facts and facts.graphs,
         "graph_breaks": facts and facts.graph_breaks,
+        "operators": facts and facts.operators,
         "images": result.finding and result.finding.images,
     }
 

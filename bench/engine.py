@@ -69,6 +69,10 @@ class Plan:
     """Whose ratio the half-width is asked for; `None` where nobody asks for one."""
     min_rounds: int = MIN_ROUNDS
     design: Design = Design()
+    sides: Mapping[str, str] = field(default_factory=dict)
+    """Side of a comparison -> folder of its code."""
+    package: str = "panet"
+    """What is compared, where there are sides."""
 
     def arms_of(self, case: Case) -> dict[str, str]:
         """Return the arms of a case and what each runs."""
@@ -139,6 +143,8 @@ class Engine:
             "seed": plan.seed,
             "scratch_dir": plan.scratch_dir,
             "images_dir": plan.images_dir,
+            "sides": dict(plan.sides),
+            "package": plan.package,
         }
         self._launcher = launcher
         self._journal = journal

@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,6 @@ import psutil
 LIBRARIES = ("torch", "numpy", "scipy", "timm", "torchvision", "triton", "pytest-benchmark")
 
 ROOT = Path(__file__).resolve().parent.parent
-
-MUST_MATCH = (
-    *("cpu", "cores", "affinity", "cpu_flags", "governor", "accelerator", "machine"),
-    *("python", "libraries", "cpu_capability", "allocator"),
-)
-"""What two runs must share before their times are compared. The kernel (``system``) and the size of
-the memory are told beside them; threads and precision are axes of the case."""
 
 MEASURED_CODE = ("panet", "bench")
 """The packages whose code decides what is measured and how."""
@@ -81,14 +74,6 @@ def describe() -> dict[str, Any]:
 def governor() -> str | None:
     """Return what decides the clock of the first core; `None` where the system does not say."""
     return _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
-
-
-def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return the fields of two environments that must match and do not.
-
-    A field that one of them does not have yet (an older file) cannot be judged and is left out.
-    """
-    return [n for n in MUST_MATCH if n in stored and n in now and stored[n] != now[n]]
 
 
 def code_digest(root: Path = ROOT) -> str:

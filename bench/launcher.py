@@ -1,6 +1,7 @@
 """The engine's side of the fork servers: start one, give it tasks, read what became of them."""
 
 import contextlib
+import functools
 import json
 import os
 import queue
@@ -29,6 +30,8 @@ call, and the page faults were most of the noise; jemalloc and tcmalloc keep the
 
 COMPILER = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
 """In the worker itself: a pool of compiler processes would go on beside the rounds."""
+
+OUR_CODE = Path(__file__).resolve().parents[1]
 
 START_TIMEOUT_S = 300.0
 """Importing torch from a cold disk takes minutes at worst; longer than this is a broken install."""
@@ -68,20 +71,29 @@ class Server:
         modules: what it imports before it forks.
         scratch_dir: where results and logs go; private to the run.
         allocator: whether malloc is to keep its pages.
+        python: the interpreter; of another environment, with this checkout's `bench` in front.
     """
 
     def __init__(
-        self, modules: Sequence[str], scratch_dir: Path, *, allocator: bool = True
+        self,
+        modules: Sequence[str],
+        scratch_dir: Path,
+        *,
+        allocator: bool = True,
+        python: str = sys.executable,
     ) -> None:
         self._scratch_dir = scratch_dir
+        environment = os.environ | (ALLOCATOR if allocator else {}) | COMPILER
+        if python != sys.executable:
+            environment["PYTHONPATH"] = str(OUR_CODE)
         with self._log.open("a") as stderr:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [sys.executable, "-m", "bench.server", *modules],
+                [python, "-m", "bench.server", *modules],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                env=os.environ | (ALLOCATOR if allocator else {}) | COMPILER,
+                env=environment,
                 start_new_session=True,  # Ctrl-C is for the engine, which ends its workers itself
             )
         self._lines: queue.Queue[str | None] = queue.Queue()
@@ -166,13 +178,21 @@ class ServerLauncher:
         preload: modules that the cases need, imported before the fork.
         at_once: how many timing servers are started together.
         allocator: whether malloc is to keep its pages.
+        python: the interpreter of all servers.
     """
 
     def __init__(
-        self, scratch_dir: Path, preload: Sequence[str], at_once: int, *, allocator: bool = True
+        self,
+        scratch_dir: Path,
+        preload: Sequence[str],
+        at_once: int,
+        *,
+        allocator: bool = True,
+        python: str = sys.executable,
     ) -> None:
-        self._allocator = allocator
-        self._scratch_dir = scratch_dir
+        self._start = functools.partial(
+            Server, scratch_dir=scratch_dir, allocator=allocator, python=python
+        )
         self._preload = list(preload)
         self._at_once = at_once
         self._timing: dict[int, Server] = {}
@@ -197,9 +217,7 @@ class ServerLauncher:
         if server_id not in self._timing or not self._timing[server_id].alive:
             self.close()
             for fresh_id in range(server_id, server_id + self._at_once):
-                self._timing[fresh_id] = Server(
-                    self._preload, self._scratch_dir, allocator=self._allocator
-                )
+                self._timing[fresh_id] = self._start(self._preload)
             for server in self._timing.values():
                 server.wait_until_ready()
         return self._timing[server_id]
@@ -211,9 +229,7 @@ class ServerLauncher:
 
     def _helping(self) -> Server:
         if self._helper is None or not self._helper.alive:
-            self._helper = Server(
-                [*self._preload, *HELPER_MODULES], self._scratch_dir, allocator=self._allocator
-            )
+            self._helper = self._start([*self._preload, *HELPER_MODULES])
             self._helper.wait_until_ready()
         return self._helper
 

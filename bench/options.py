@@ -73,6 +73,17 @@ def positive(name: str) -> Callable[[str], int]:
     return parse
 
 
+def whole(name: str) -> Callable[[str], int]:
+    """Return a parser that takes a whole number, 0 included."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit()):
+            raise BenchError(f"{name} {text!r}: give a whole number")
+        return int(text)
+
+    return parse
+
+
 def parse_size(text: str) -> tuple[int, int]:
     """Return (height, width) in px."""
     try:

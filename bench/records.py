@@ -15,7 +15,7 @@ SCHEMA = 3
 SCHEMA_HISTORY = {
     1: "first: cases, replicates with raw rounds, facts per arm, cost per case",
     2: "load: pressure and clock throttling, unknown in older files; cost: both turns of FPN",
-    3: "facts: graphs and graph breaks of a compiled arm, unknown in older files",
+    3: "facts: graphs and graph breaks of a compiled arm, operators; unknown in older files",
 }
 
 COST_ARMS = {"fpn": "fpn", "panet": "panet", "fpn_again": "fpn"}
@@ -26,6 +26,23 @@ ARMS = tuple(COST_ARMS)
 
 TRACED_ARMS = ("fpn", "panet")
 """What a profile shows; the A/A arm would show ``fpn`` once more."""
+
+
+MUST_MATCH = (
+    *("cpu", "cores", "affinity", "cpu_flags", "governor", "accelerator", "machine"),
+    *("python", "libraries", "cpu_capability", "allocator"),
+)
+"""Of their environments, what two runs must share before their times are compared. The kernel
+(``system``) and the size of the memory are told beside them; threads and precision are axes of the
+case."""
+
+
+def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the fields of two environments that must match and do not.
+
+    A field that one of them does not have yet (an older file) cannot be judged and is left out.
+    """
+    return [n for n in MUST_MATCH if n in stored and n in now and stored[n] != now[n]]
 
 
 class RecordError(ValueError):
@@ -82,7 +99,8 @@ class Case(_Stored):
 
     backbone: str
     scope: str
-    """``neck`` (feature maps in) or ``model`` (image in)."""
+    """``neck`` (feature maps in), ``model`` (image in), or ``own``: a network of the user's, whose
+    factory ``module:function`` is in the place of the backbone."""
     batch_size: int
     height_px: int
     width_px: int
@@ -103,7 +121,7 @@ class Case(_Stored):
         differ in that alone. ``.`` is kept for timm's tags (``resnet50.a1_in1k``).
         """
         parts = (
-            self.backbone,
+            self.backbone.replace(":", "."),
             self.scope,
             f"b{self.batch_size}",
             f"{self.height_px}x{self.width_px}",
@@ -132,8 +150,10 @@ class ArmFacts(_Stored):
     """That the compiler made; one is the whole network. `None` in eager mode."""
     graph_breaks: int | None = None
     """Where it gave up and left Python to run. `None` in eager mode."""
+    operators: int | None = None
+    """That one eager call executes."""
 
-    ADDED: ClassVar[frozenset[str]] = frozenset({"graphs", "graph_breaks"})
+    ADDED: ClassVar[frozenset[str]] = frozenset({"graphs", "graph_breaks", "operators"})
 
     @property
     def flops(self) -> int:

@@ -1,7 +1,7 @@
 """The timed part: every arm once per round, in the order that was drawn for the round."""
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -42,11 +42,11 @@ def warm_up(arms: Mapping[str, Arm], device: torch.device, clock: Clock = wall_s
 
 def run_rounds(
     arms: Mapping[str, Arm],
-    orders: Sequence[Sequence[str]],
+    turns: Iterable[str],
     device: torch.device,
     clock: Clock = wall_s,
 ) -> Rounds:
-    """Time one round per order. The garbage collector waits: its pauses are nobody's cost."""
+    """Time one call per turn. The garbage collector waits: its pauses are nobody's cost."""
     read_s = synchronized(clock, synchronizer(device))
     timer = DeviceTimer(device)
     elapsed_s: dict[str, list[float]] = {arm: [] for arm in arms}
@@ -54,18 +54,17 @@ def run_rounds(
     gc.collect()
     gc.disable()
     try:
-        for order in orders:
-            for name in order:
-                arms[name].prepare()
-                start = timer.mark()
-                start_s = read_s()
-                outputs = arms[name].call()
-                end = timer.mark()
-                end_s = read_s()
-                del outputs  # outside the clock, and before the next arm needs the memory
-                elapsed_s[name].append(end_s - start_s)
-                if start is not None and end is not None:
-                    events[name].append((start, end))
+        for name in turns:
+            arms[name].prepare()
+            start = timer.mark()
+            start_s = read_s()
+            outputs = arms[name].call()
+            end = timer.mark()
+            end_s = read_s()
+            del outputs  # outside the clock, and before the next arm needs the memory
+            elapsed_s[name].append(end_s - start_s)
+            if start is not None and end is not None:
+                events[name].append((start, end))
     finally:
         gc.enable()
     if not timer.available:

@@ -97,6 +97,11 @@ def watched(
         yield
 
 
+def _step(layer: str) -> str:
+    """Return what the stage of a layer is called; one that the table lacks by its own name."""
+    return STEPS.get(layer.partition("_")[0], layer)
+
+
 def _parts(network: nn.Module) -> list[str]:
     return [part for part in PARTS if getattr(network, part, None) is not None]
 
@@ -111,4 +116,4 @@ def _stages_of(network: nn.Module, part: str) -> Iterator[Stage]:
             yield Stage(PARTS[part], level, "", names)
             continue
         for layer, name in zip(layers, names, strict=True):
-            yield Stage(PARTS[part], level, STEPS[layer.partition("_")[0]], (name,))
+            yield Stage(PARTS[part], level, _step(layer), (name,))

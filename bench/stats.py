@@ -139,6 +139,51 @@ def mean_ratio(cases: Sequence[Sequence[float]]) -> Estimate | None:
     return _exp(Estimate(mean, mean - half, mean + half))
 
 
+def ratio_between(base: Sequence[float], head: Sequence[float]) -> Estimate:
+    """Return head over base of two runs that did not take turns, with Welch's 95 % interval.
+
+    Args:
+        base: logarithms, one per replicate; two or more.
+        head: the same.
+    """
+    found = _welch(base, head)
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, found.freedom)) * found.error
+    return _exp(Estimate(found.mean, found.mean - half, found.mean + half))
+
+
+def beyond_p(base: Sequence[float], head: Sequence[float], threshold: float) -> float:
+    """Return the probability of such a difference if the true one is within a threshold.
+
+    Args:
+        base: logarithms, one per replicate; two or more.
+        head: the same.
+        threshold: relative, 0.03: by 3 %, to either side.
+    """
+    found = _welch(base, head)
+    beyond = abs(found.mean) - math.log1p(threshold)
+    if not found.error:
+        return float(beyond <= 0)
+    return min(1.0, 2 * float(stats.t.sf(beyond / found.error, found.freedom)))
+
+
+@dataclass(frozen=True)
+class _Difference:
+    mean: float
+    error: float
+    freedom: float
+
+
+def _welch(base: Sequence[float], head: Sequence[float]) -> _Difference:
+    """Return the difference of two means (Welch, 1947)."""
+    samples = [np.asarray(values, float) for values in (base, head)]
+    errors = [sample.var(ddof=1) / sample.size for sample in samples]
+    total = float(sum(errors))
+    parts = sum(e**2 / (s.size - 1) for e, s in zip(errors, samples, strict=True))
+    freedom = total**2 / float(parts) if total else 1.0
+    mean = float(samples[1].mean() - samples[0].mean())
+    return _Difference(mean, math.sqrt(total), freedom)
+
+
 def detectable_ratio(
     log_ratios: Sequence[float], confidence: float = CONFIDENCE, runs: int = 1
 ) -> float | None:

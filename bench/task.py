@@ -22,6 +22,14 @@ class Task:
     images_dir: str | None
     arms: Mapping[str, str] = field(default_factory=lambda: dict(COST_ARMS))
     """What takes turns, and which network each arm runs (recipes of `bench.workload`)."""
+    sides: Mapping[str, str] = field(default_factory=dict)
+    """Side of a comparison -> folder of its code; recipes name sides behind an ``@``."""
+    package: str = "panet"
+    """What is loaded from these folders."""
+    own: tuple[str, ...] = ()
+    """Of `arms`, those that this process runs; none named: all of them."""
+    inboxes: Mapping[str, str] = field(default_factory=dict)
+    """Arm -> FIFO of its process, where the arms are in processes of their own (`bench.baton`)."""
     index: int = 0
     """Of the replicate within its case."""
     server: int = 0
@@ -38,4 +46,5 @@ class Task:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Rebuild from what `asdict` made of it."""
-        return cls(**{**data, "case": Case.from_json(data["case"])})
+        case = Case.from_json(data["case"])
+        return cls(**{**data, "case": case, "own": tuple(data.get("own", ()))})

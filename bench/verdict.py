@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from scipy import stats as distributions
 
 from bench import stats
 from bench.gate import (
@@ -69,6 +70,11 @@ class Judged:
     def changes(self) -> dict[str, Change]:
         """Of the cases and, by its name, of the suite."""
         return self.cases if self.suite is None else {**self.cases, SUITE: self.suite}
+
+    def slowest(self) -> str | None:
+        """Return the case that became slowest, of those that were flagged."""
+        flagged = {i: c.ratio.value for i, c in self.cases.items() if c.flagged and c.ratio}
+        return max(flagged, key=lambda i: flagged[i], default=None)
 
     @property
     def verdict(self) -> Verdict:
@@ -191,6 +197,22 @@ def _together(rows: Iterable[Floats]) -> Floats:
     found = list(rows)
     shortest = min(row.shape[1] for row in found)
     return np.stack([row[:, :shortest] for row in found])
+
+
+def moved(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> bool:
+    """Return whether a control surely moved: what should be equal in every case is not in one.
+
+    Args:
+        log_ratios: of each case, one per calm replicate; all of them are looked at, once.
+        gate: how much evidence is enough.
+    """
+    samples = {i: np.asarray(v, float) for i, v in log_ratios.items()}
+    p_values = {
+        i: float(distributions.ttest_1samp(sample, 0.0).pvalue)
+        for i, sample in samples.items()
+        if sample.size >= stats.MIN_FOR_INTERVAL and sample.std() > 0
+    }
+    return min(holm(p_values).values(), default=1.0) < gate.alarm_p
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

@@ -19,6 +19,7 @@ import psutil
 import torch
 
 from bench import load
+from bench.baton import Baton
 from bench.checks import CompileError, MismatchError, check, first_calls
 from bench.environment import usable_cores
 from bench.errors import BenchError
@@ -74,14 +75,19 @@ def _replicate(task: Task, start_s: float) -> dict[str, Any]:
     device = torch.device(case.device)
     inputs, _ = make_inputs(task)
     compiled = case.compile_mode != "off"
-    arms = build_arms(task, inputs, compiled=compiled)
+    own = task.own or tuple(task.arms)
+    arms = build_arms(
+        replace(task, arms={arm: task.arms[arm] for arm in own}), inputs, compiled=compiled
+    )
     first = first_calls(task, arms) if compiled else {}
     warm_up(arms, device)
     seed = f"{task.seed}-{case.case_id}"
-    turns = orders(tuple(arms), seed, task.first_round, task.rounds, task.order)
-    before = load.read()
-    rounds = run_rounds(arms, turns, device)
-    machine = load.between(before, load.read())
+    turns = orders(tuple(task.arms), seed, task.first_round, task.rounds, task.order)
+    with Baton(own, task.inboxes) as baton:
+        baton.wait_for_all(turns)
+        before = load.read()
+        rounds = run_rounds(arms, baton.own_turns(turns), device)
+        machine = load.between(before, load.read())
     replicate = Replicate(
         index=task.index,
         server=task.server,

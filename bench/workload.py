@@ -4,17 +4,22 @@ import copy
 import os
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
+import panet
+from bench import sides
+from bench.errors import BenchError
 from bench.images import load_batch
 from bench.records import Case
 from bench.slowdown import Alone, Finest, Kept, Slowdown, Slowed
 from bench.task import Task
-from panet import FPN, BackboneNeck, PANet
 from panet.backbone import build_backbone
 
 Outputs = tuple[Tensor, ...]
@@ -35,17 +40,23 @@ class Arm:
 
 
 class Neck(nn.Module):
-    """FPN and bottom-up path: c2..c5 -> n2..n5; p2..p5 where ``panet`` is taken away."""
+    """FPN and bottom-up path: c2..c5 -> n2..n5; p2..p5 where ``panet`` is taken away.
 
-    def __init__(self, in_channels: Sequence[int]) -> None:
+    Args:
+        in_channels: of c2..c5.
+        code: the package that FPN and PANet are taken from.
+    """
+
+    def __init__(self, in_channels: Sequence[int], code: Any = panet) -> None:  # noqa: ANN401 - a package
         super().__init__()
-        self.fpn = FPN(in_channels)
-        self.panet: PANet | None = PANet(self.fpn.out_channels, len(in_channels))
+        self.fpn = code.FPN(in_channels)
+        self.panet = code.PANet(self.fpn.out_channels, len(in_channels))
 
     def forward(self, *c: Tensor) -> Outputs:
         """Take c2..c5 of ``in_channels``; return one map per level with 256 channels."""
         p: Outputs = self.fpn(*c)
-        return p if self.panet is None else self.panet(*p)
+        n: Outputs = p if self.panet is None else self.panet(*p)
+        return n
 
 
 ALONE = {"backbone": "cnn", "fpn_alone": "fpn", "panet_alone": "panet"}
@@ -80,8 +91,13 @@ def make_inputs(task: Task) -> tuple[Outputs, str]:
             partial.rename(cached)
     layout = torch.channels_last if case.channels_last else torch.contiguous_format
     dtype = torch_dtype(case.dtype)
-    placed = tuple(x.to(case.device, dtype, memory_format=layout) for x in inputs)
-    return placed, str(source)
+    return tuple(_input_on(case, x, dtype, layout) for x in inputs), str(source)
+
+
+def _input_on(case: Case, x: Tensor, dtype: torch.dtype, layout: torch.memory_format) -> Tensor:
+    if not x.is_floating_point():  # indices of a user's network
+        return x.to(case.device)
+    return x.to(case.device, dtype, memory_format=layout if x.ndim == 4 else torch.preserve_format)
 
 
 def placeholder_inputs(task: Task) -> Outputs:
@@ -106,17 +122,38 @@ def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]
     The weights are drawn once, which takes as long as many a round, and copied in a random order,
     so that no arm always lies at the same place in memory.
     """
-    whole, finest = _whole_network(task, inputs), Finest()
+    finest = Finest()
+    wholes: dict[str, nn.Module] = {}
     order = list(task.arms)
     random.Random(f"{task.seed}-{task.index}").shuffle(order)  # noqa: S311 - no secret
     arms = {}
     for arm in order:
-        network = _placed(_network(task.arms[arm], whole, finest), task.case)
+        side = parse_recipe(task.arms[arm]).side
+        if side not in wholes:
+            wholes[side] = _whole_network(task, inputs, side)
+        network = _placed(_network(task.arms[arm], wholes[side], finest), task.case)
         alone = ALONE.get(task.arms[arm])
         own = inputs if alone is None else _maps_before(alone, network, task.case, inputs)
         body = network if alone is None else network.get_submodule(alone)
         arms[arm] = _build_arm(arm, body, task.case, own, compiled=compiled)
     return {arm: arms[arm] for arm in task.arms}
+
+
+class Recipe(NamedTuple):
+    """What an arm runs, written ``network@side+slowdown``."""
+
+    network: str
+    side: str
+    """Empty: this checkout's code."""
+    slowdown: str
+    """Empty: none."""
+
+
+def parse_recipe(text: str) -> Recipe:
+    """Read ``network@side+slowdown``; the last two may be absent."""
+    whole, _, slowdown = text.partition("+")
+    network, _, side = whole.partition("@")
+    return Recipe(network, side, slowdown)
 
 
 def use_compiler_cache(task: Task, arm: str) -> None:
@@ -128,6 +165,9 @@ def use_compiler_cache(task: Task, arm: str) -> None:
 
 def _fresh_inputs(task: Task) -> tuple[Outputs, str]:
     case = task.case
+    if case.scope == "own":
+        side = next(iter(task.sides), "")
+        return _own_workload(task, side)[1], case.backbone
     image, source = load_batch(case.batch_size, case.height_px, case.width_px, task.images_dir)
     if case.scope == "model":
         return (image,), source
@@ -181,31 +221,67 @@ def _seeded_backbone(task: Task) -> nn.Module:
     return build_backbone(task.case.backbone)
 
 
-def _whole_network(task: Task, inputs: Outputs) -> Neck | BackboneNeck:
-    if task.case.scope == "model":
-        return BackboneNeck(_seeded_backbone(task))
+def _whole_network(task: Task, inputs: Outputs, side: str) -> nn.Module:
+    if task.case.scope == "own":
+        return _own_workload(task, side)[0]
+    code: Any = _code_of(task, side)
     torch.manual_seed(task.seed)
-    return Neck([c.shape[1] for c in inputs])
+    if task.case.scope == "model":
+        network: nn.Module = code.BackboneNeck(task.case.backbone)
+        return network
+    return Neck([c.shape[1] for c in inputs], code)
 
 
-def _network(recipe: str, whole: Neck | BackboneNeck, finest: Finest) -> nn.Module:
+def _code_of(task: Task, side: str) -> ModuleType:
+    return sides.load(task.package, Path(task.sides[side]), side) if side else panet
+
+
+def _own_workload(task: Task, side: str) -> tuple[nn.Module, Outputs]:
+    """Return what a user's factory makes: a network, and what it is called with.
+
+    Raises:
+        BenchError: there is no such factory, or it gives something else.
+    """
+    case = task.case
+    module_name, _, function = case.backbone.partition(":")
+    module: Any = sides.load_module(task.package, module_name, Path(task.sides[side]), side)
+    factory = getattr(module, function, None)
+    if not callable(factory):
+        raise BenchError(f"--workload {case.backbone}: {module_name} has no function {function!r}")
+    torch.manual_seed(task.seed)
+    made = factory(case.batch_size, case.height_px, case.width_px)
+    try:
+        network, inputs = made
+        inputs = tuple(inputs)
+    except (TypeError, ValueError):
+        network, inputs = None, ()
+    if not isinstance(network, nn.Module) or not all(isinstance(x, Tensor) for x in inputs):
+        raise BenchError(
+            f"--workload {case.backbone}: return a module and the tensors that it is called with"
+        )
+    return network, inputs
+
+
+def _network(recipe: str, whole: nn.Module, finest: Finest) -> nn.Module:
     """Return what an arm runs: ``fpn`` or ``panet``, perhaps with ``+`` a slow-down.
 
     ``kept`` is ``panet``, and ``none`` the slow-down behind it, without the network. Of the parts
     that run alone (`ALONE`), the whole network around them.
     """
-    name, _, slowdown = recipe.partition("+")
+    name, _, slowdown = parse_recipe(recipe)
     if name == "none":
         return Alone(Slowdown(slowdown), finest)
     network = copy.deepcopy(whole)
     if name == "kept":
         return Kept(network, finest)
     if name == "fpn":
-        network.panet = None
+        network.panet = None  # type: ignore[assignment]  # the neck without its bottom-up path
     return Slowed(network, Slowdown(slowdown)) if slowdown else network
 
 
 def _forward(run: Callable[..., Outputs], case: Case, inputs: Outputs) -> Callable[[], Outputs]:
+    if case.scope == "own":
+        return _forward_own(run, case, inputs)
     if not case.dtype.startswith("amp-"):
         return lambda: run(*inputs)
     kind, dtype = torch.device(case.device).type, getattr(torch, case.dtype.removeprefix("amp-"))
@@ -215,6 +291,12 @@ def _forward(run: Callable[..., Outputs], case: Case, inputs: Outputs) -> Callab
             return run(*inputs)
 
     return autocast
+
+
+def _forward_own(run: Callable[..., Any], case: Case, inputs: Outputs) -> Callable[[], Outputs]:
+    """Return the call of a user's network, whose outputs may be any nest of tensors."""
+    flat = lambda *x: tuple(t for t in tree_leaves(run(*x)) if isinstance(t, Tensor))  # noqa: E731
+    return _forward(flat, replace(case, scope="neck"), inputs)
 
 
 def _training_step(forward: Callable[[], Outputs]) -> Callable[[], Outputs]:

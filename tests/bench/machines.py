@@ -79,7 +79,8 @@ def true_s(recipe: str) -> float:
     """Return what a network takes; ``panet+copy:500`` takes 5 % more than ``panet``."""
     network, _, slowdown = recipe.partition("+")
     extra_s = TRUE_S["panet"] * int(slowdown.partition(":")[2] or 0) * SLOWDOWN_PER_CHANNEL
-    return TRUE_S["panet" if network == "kept" else network] + extra_s
+    plain = "panet" if network == "kept" else network.partition("@")[0]
+    return TRUE_S.get(network, TRUE_S[plain]) + extra_s
 
 
 class Machine:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import environment, runs
+from bench import environment, records, runs
 from bench.errors import BenchError
 
 
@@ -76,12 +76,12 @@ def test_runs_are_found_by_their_name_and_latest(tmp_path: Path) -> None:
 
 def test_two_runs_are_comparable_where_what_must_match_does() -> None:
     here = environment.describe()
-    assert set(environment.MUST_MATCH) <= set(here)
-    assert environment.differences(here, here | {"system": "another kernel"}) == []
-    assert environment.differences(here, here | {"cpu": "x", "cores": 99}) == ["cpu", "cores"]
+    assert set(records.MUST_MATCH) <= set(here)
+    assert records.differences(here, here | {"system": "another kernel"}) == []
+    assert records.differences(here, here | {"cpu": "x", "cores": 99}) == ["cpu", "cores"]
 
 
 def test_field_that_an_older_file_does_not_have_is_not_judged() -> None:
     here = environment.describe()
     older = {name: value for name, value in here.items() if name != "affinity"}
-    assert environment.differences(older, here) == []
+    assert records.differences(older, here) == []

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable
+from itertools import chain
 
 import torch
 
@@ -58,7 +59,7 @@ def test_each_arm_is_timed_by_itself_in_the_order_of_the_round() -> None:
 
     arms = {name: arm(name, lambda name=name: call(name)) for name in ARMS}  # type: ignore[misc]
     orders = [("panet", "fpn", "fpn_again"), ("fpn_again", "panet", "fpn")]
-    measured = rounds.run_rounds(arms, orders, CPU, clock)
+    measured = rounds.run_rounds(arms, chain.from_iterable(orders), CPU, clock)
     assert measured.wall_s == {name: [takes_s[name]] * 2 for name in ARMS}
     assert measured.device_s is None
     assert turns == [name for order in orders for name in order]
@@ -67,7 +68,7 @@ def test_each_arm_is_timed_by_itself_in_the_order_of_the_round() -> None:
 def test_preparing_is_outside_the_clock() -> None:
     clock = FakeClock()
     arms = {"fpn": arm("fpn", lambda: clock.pass_s(1.0), prepare=lambda: clock.pass_s(50.0))}
-    assert rounds.run_rounds(arms, [("fpn",)], CPU, clock).wall_s == {"fpn": [1.0]}
+    assert rounds.run_rounds(arms, ["fpn"], CPU, clock).wall_s == {"fpn": [1.0]}
 
 
 def test_garbage_collector_is_off_during_rounds_and_on_again_after_an_error() -> None:
@@ -78,7 +79,7 @@ def test_garbage_collector_is_off_during_rounds_and_on_again_after_an_error() ->
         raise RuntimeError
 
     try:
-        rounds.run_rounds({"fpn": arm("fpn", fail)}, [("fpn",)], CPU)
+        rounds.run_rounds({"fpn": arm("fpn", fail)}, ["fpn"], CPU)
     except RuntimeError:
         states.append(gc.isenabled())
     assert states == [False, True]

@@ -151,3 +151,14 @@ def test_outliers_do_not_depend_on_unit_or_origin(
 def test_few_replicates_have_no_outliers() -> None:
     assert stats.outliers([1.0, 1.0, 1.0, 9.0]) == ()
     assert stats.outliers([1.0] * 6) == ()
+
+
+def test_suite_is_the_geometric_mean() -> None:
+    found = stats.mean_ratio([[math.log(1.1)] * 3, [math.log(0.9)] * 3])
+    assert found is not None
+    assert found.value == pytest.approx(math.sqrt(1.1 * 0.9))
+    spread = stats.mean_ratio([[0.0, 0.02, 0.01], [0.0, -0.02, 0.01]])
+    assert spread is not None
+    assert spread.low is not None
+    assert spread.low < spread.value
+    assert stats.mean_ratio([[0.1]]) is None

@@ -1,0 +1,121 @@
+"""Arms in processes of their own, perhaps of other Python environments, that take turns.
+
+Where both sides cannot be loaded into one process (two versions of torch), each has a fork server
+of its own, and the workers of a replicate take turns round by round (`bench.baton`). What a process
+brings along by chance is then in the ratio, so the set of processes is the replicate.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import replace
+from pathlib import Path
+
+from bench.baton import make_inbox
+from bench.environment import usable_cores
+from bench.launcher import Failure, Launcher, Outcome
+from bench.load import contended
+from bench.records import Finding, Load, Replicate, Status
+from bench.task import Task
+
+
+class ApartLauncher:
+    """A launcher that splits every task among launchers, one per arm.
+
+    Args:
+        launchers: arm -> launcher of its process.
+        scratch_dir: where the inboxes are; private to the run.
+    """
+
+    def __init__(self, launchers: Mapping[str, Launcher], scratch_dir: Path) -> None:
+        self._launchers = launchers
+        self._scratch_dir = scratch_dir
+
+    def run(self, task: Task, timeout_s: float) -> Outcome:
+        """Run a check arm by arm, or a replicate in as many processes as there are arms."""
+        if task.kind == "replicate":
+            return self._replicate(task, timeout_s)
+        found: dict[str, Outcome] = {}
+        for arm in task.arms:
+            alone = replace(task, arms={arm: task.arms[arm]})
+            found[arm] = self._launchers[arm].run(alone, timeout_s)
+            if not _runs(found[arm]):
+                return found[arm]
+        return _one_finding([each for each in found.values() if isinstance(each, Finding)])
+
+    def close(self) -> None:
+        """End all processes."""
+        for launcher in self._launchers.values():
+            launcher.close()
+
+    def _replicate(self, task: Task, timeout_s: float) -> Outcome:
+        inboxes = {arm: make_inbox(self._scratch_dir / f"inbox-{arm}") for arm in task.arms}
+
+        def run(arm: str) -> Outcome:
+            return self._launchers[arm].run(replace(task, own=(arm,), inboxes=inboxes), timeout_s)
+
+        parts = _all_or_failure(run, tuple(task.arms), self.close)
+        if isinstance(parts, Failure):
+            return parts
+        machine = _one_load([part.load for part in parts])
+        busy = contended(machine, task.case.threads, usable_cores())
+        return replace(_one_replicate(parts), load=machine, contended=busy)
+
+
+def _all_or_failure(
+    run: Callable[[str], Outcome], arms: Sequence[str], close: Callable[[], None]
+) -> list[Replicate] | Failure:
+    """Run all arms at once; when one fails, end the others, which would wait for it."""
+    failure: Failure | None = None
+    with ThreadPoolExecutor(len(arms)) as pool:
+        futures: dict[Future[Outcome], str] = {pool.submit(run, arm): arm for arm in arms}
+        for future in as_completed(futures):
+            outcome = future.result()
+            if isinstance(outcome, Failure) and failure is None:
+                failure = replace(outcome, reason=f"{futures[future]}: {outcome.reason}")
+                close()
+    if failure is not None:
+        return failure
+    by_arm = {arm: future.result() for future, arm in futures.items()}
+    return [found for arm in arms if isinstance(found := by_arm[arm], Replicate)]
+
+
+def _one_load(parts: Sequence[Load]) -> Load:
+    """Return the load of a set of processes: what one did is not foreign to the others."""
+    own_cpu_s = sum(part.own_cpu_s for part in parts)
+    widest = max(parts, key=lambda part: part.wall_s)
+    foreign_cpu_s = waited_s = switches = None
+    if widest.foreign_cpu_s is not None:
+        foreign_cpu_s = max(0.0, widest.foreign_cpu_s + widest.own_cpu_s - own_cpu_s)
+    if all(part.waited_s is not None for part in parts):
+        waited_s = sum(part.waited_s or 0.0 for part in parts)
+    if all(part.involuntary_switches is not None for part in parts):
+        switches = sum(part.involuntary_switches or 0 for part in parts)
+    return replace(
+        widest,
+        own_cpu_s=own_cpu_s,
+        foreign_cpu_s=foreign_cpu_s,
+        waited_s=waited_s,
+        involuntary_switches=switches,
+    )
+
+
+def _one_replicate(parts: Sequence[Replicate]) -> Replicate:
+    device = [part.device_rounds_s for part in parts if part.device_rounds_s is not None]
+    compiled = [part.compile_s for part in parts if part.compile_s is not None]
+    return replace(
+        parts[0],
+        rounds_s={arm: values for part in parts for arm, values in part.rounds_s.items()},
+        device_rounds_s={a: v for each in device for a, v in each.items()} or None,
+        compile_s={a: v for each in compiled for a, v in each.items()} or None,
+        elapsed_s=max(part.elapsed_s for part in parts),
+    )
+
+
+def _runs(outcome: Outcome) -> bool:
+    return isinstance(outcome, Finding) and outcome.status == Status.OK
+
+
+def _one_finding(parts: Sequence[Finding]) -> Finding:
+    facts = {arm: found for part in parts for arm, found in part.facts.items()}
+    seconds = [part.round_s for part in parts if part.round_s is not None]
+    return replace(parts[0], facts=facts, round_s=sum(seconds) if seconds else None)

@@ -1,0 +1,90 @@
+"""Arms in processes of their own that take turns: each runs when its predecessor is done.
+
+All processes of a replicate draw the same orders, so each knows whose turn follows. The baton is a
+byte in a FIFO per process, its inbox: whoever has it runs its arm, and passes it on. Nobody spins
+while another one runs.
+"""
+
+import os
+import select
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bench.errors import BenchError
+
+WAIT_S = 120.0
+"""For one turn of another process: its start, its warm-up or a slow call; then it is gone."""
+
+
+class Baton:
+    """One process's part in the turns.
+
+    Args:
+        own: the arms that run in this process.
+        inboxes: arm -> FIFO of the process that runs it.
+    """
+
+    def __init__(self, own: Sequence[str], inboxes: Mapping[str, str]) -> None:
+        self._own = set(own)
+        self._inboxes = inboxes
+        self._files: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        # Both ends: opening does not wait for the others, and a byte stays until it is read.
+        for path in set(self._inboxes.values()):
+            self._files[path] = os.open(path, os.O_RDWR)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for file in self._files.values():
+            os.close(file)
+
+    def wait_for_all(self, orders: Sequence[Sequence[str]]) -> None:
+        """Return when every process is ready: nobody warms up beside a round.
+
+        Raises:
+            BenchError: another process does not come.
+        """
+        first = orders[0][0]
+        others = set(self._inboxes.values()) - {self._inboxes.get(arm) for arm in self._own}
+        if first in self._own:
+            for _ in others:
+                self._wait(self._inboxes[first])
+        else:
+            os.write(self._files[self._inboxes[first]], b".")
+
+    def own_turns(self, orders: Sequence[Sequence[str]]) -> Iterator[str]:
+        """Yield this process's arms, each when it may run; the next one is asked for when it has.
+
+        Raises:
+            BenchError: another process does not pass the baton.
+        """
+        turns = [arm for order in orders for arm in order]
+        for i, arm in enumerate(turns):
+            if arm not in self._own:
+                continue
+            if i and turns[i - 1] not in self._own:
+                self._wait(self._inboxes[arm])
+            yield arm
+            if i + 1 < len(turns) and turns[i + 1] not in self._own:
+                os.write(self._files[self._inboxes[turns[i + 1]]], b".")
+
+    def _wait(self, inbox: str) -> None:
+        ready, _, _ = select.select([self._files[inbox]], [], [], WAIT_S)
+        if not ready:
+            raise BenchError("the other side's process is gone")
+        os.read(self._files[inbox], 1)
+
+
+def make_inbox(path: Path) -> str:
+    """Make an empty FIFO in place of what may be left of an earlier replicate."""
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    return str(path)

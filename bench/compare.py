@@ -1,0 +1,366 @@
+"""``python -m bench compare BASE HEAD``: has the code become slower? Both sides take turns here.
+
+Both versions of the package are loaded into one worker (`bench.sides`) and are arms of the same
+rounds, so that processes, clocks and neighbours cancel. Two Python environments cannot share a
+process: their workers take turns round by round (`bench.apart`). The engine and the measuring are
+this checkout's, whatever the sides are. The base runs twice per round, as its own control.
+"""
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench import comparison, hints, journal, stats, verdict
+from bench.apart import ApartLauncher
+from bench.engine import BLOCK_ROUNDS, Engine, Plan, preload
+from bench.environment import describe, governor, usable_cores
+from bench.errors import BenchError
+from bench.explain import Explanation, explain
+from bench.gate import GATE, Gate
+from bench.launcher import OUR_CODE, Launcher, ServerLauncher
+from bench.progress import ProgressBar
+from bench.records import Case, Finding, Status
+from bench.revisions import Code, checked_out
+from bench.task import Task
+from bench.verdict import Judged, Verdict
+
+BASE, HEAD, AGAIN = "base", "head", "base_again"
+CONTRAST = stats.Contrast((HEAD,), (BASE, AGAIN))
+CONTROL = stats.Contrast((AGAIN,), (BASE,))
+
+FILE = "compare.json"
+SCHEMA = 1
+
+FINE, REGRESSED, NOTHING_SAID = 0, 1, 3
+EXIT_CODES = {
+    Verdict.REGRESSED: REGRESSED,
+    Verdict.MISSING: REGRESSED,
+    Verdict.UNDECIDED: NOTHING_SAID,
+    Verdict.INCOMPARABLE: NOTHING_SAID,
+}
+"""Every other verdict is fine."""
+
+SHARED, APART = "one process", "processes that take turns"
+"""How the sides are paired."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be compared."""
+
+    base: str
+    head: str
+    cases: tuple[Case, ...]
+    package: str
+    repository: Path
+    budget_s: float
+    timeout_s: float
+    pairing: str = SHARED
+    pythons: Mapping[str, str] = field(default_factory=dict)
+    """Side -> interpreter; the others run with this one."""
+    traces: bool = True
+    """Whether a case that regressed is profiled."""
+    gate: Gate = GATE
+
+
+COUNTED = ("params", "macs", "operators", "peak_bytes", "graph_breaks")
+"""Facts of an arm that are counted, not timed: any difference is real."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was measured."""
+
+    judged: Judged
+    failed: dict[str, str]
+    """Case id -> why the candidate cannot run it, where the baseline's code can."""
+    control_moved: bool
+    """Whether the base differed from itself."""
+    counts: dict[str, dict[str, tuple[int, int]]]
+    """Case id -> what of `COUNTED` differs, base and head."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came of it."""
+
+    codes: dict[str, Code]
+    environments: dict[str, dict[str, Any]]
+    """Of the sides."""
+    pairing: str
+    answer: Answer
+    elapsed_s: float
+    """Until the verdict."""
+    explanation: Explanation | None = None
+    """Of the case that became slowest."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """All cases together. A control that moved makes every answer worthless."""
+        if self.answer.failed:
+            return Verdict.MISSING
+        return Verdict.UNDECIDED if self.answer.control_moved else self.answer.judged.verdict
+
+    @property
+    def exit_code(self) -> int:
+        """For a shell."""
+        return EXIT_CODES.get(self.verdict, FINE)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        judged = self.answer.judged
+        return {
+            "schema": SCHEMA,
+            "verdict": str(self.verdict),
+            "codes": {side: code.to_json() for side, code in self.codes.items()},
+            "environments": self.environments,
+            "pairing": self.pairing,
+            "control_moved": self.answer.control_moved,
+            "failed": self.answer.failed,
+            "suite": asdict(judged.suite) if judged.suite else None,
+            "cases": {case_id: asdict(change) for case_id, change in judged.cases.items()},
+            "counts": self.answer.counts,
+            "explanation": asdict(self.explanation) if self.explanation else None,
+            "elapsed_s": self.elapsed_s,
+        }
+
+
+def own_cases(cases: Sequence[Case], workload: str) -> tuple[Case, ...]:
+    """Return the cases with a user's network in place of ours.
+
+    Raises:
+        BenchError: the workload is not named as ``module:factory``.
+    """
+    module, colon, factory = workload.partition(":")
+    if not (colon and factory.isidentifier() and all(p.isidentifier() for p in module.split("."))):
+        raise BenchError(f"--workload {workload!r}: give module:factory, such as mynet.bench:make")
+    found = {
+        case.case_id: case
+        for case in (replace(case, scope="own", backbone=workload) for case in cases)
+    }
+    return tuple(found.values())
+
+
+def run(asked: Asked, folder: Path, console: Console) -> Compared:
+    """Compare, and keep everything in the folder.
+
+    Raises:
+        BenchError: a side is no revision, or has no such package, or nothing can be measured.
+    """
+    start_s = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    environments = {side: _environment(asked.pythons.get(side)) for side in (BASE, HEAD)}
+    with both_checked_out(asked, folder) as codes:
+        _say_hints(asked, console)
+        with measuring(asked, codes, folder, console) as (engine, _):
+            given = answer(engine, asked.gate)
+        if given.failed:
+            failed = _of_the_head(asked, codes, folder / "base", console, given.failed)
+            given = replace(given, failed=failed)
+        elapsed_s = time.monotonic() - start_s
+        found = Compared(codes, environments, asked.pairing, given, elapsed_s)
+        if found.verdict is Verdict.REGRESSED and asked.traces:
+            slowest = given.judged.slowest()
+            found = replace(found, explanation=_explained(asked, codes, folder, console, slowest))
+    (folder / FILE).write_text(json.dumps(found.to_json(), indent=1))
+    return found
+
+
+def _say_hints(asked: Asked, console: Console) -> None:
+    threads = max(case.threads for case in asked.cases)
+    for hint in hints.hints(hints.look(usable_cores(), governor()), threads):
+        console.print(f"hint: {hint}", style="yellow", highlight=False, markup=False)
+
+
+@contextlib.contextmanager
+def both_checked_out(asked: Asked, folder: Path) -> Iterator[dict[str, Code]]:
+    """Provide the code of both sides.
+
+    Raises:
+        BenchError: a side is neither a folder nor a revision.
+    """
+    with ExitStack() as stack:
+        yield {
+            side: stack.enter_context(checked_out(text, asked.repository, folder / f"code-{side}"))
+            for side, text in ((BASE, asked.base), (HEAD, asked.head))
+        }
+
+
+def answer(engine: Engine, gate: Gate) -> Answer:
+    """Measure both sides.
+
+    Raises:
+        BenchError: no case can run.
+    """
+    engine.check()
+    failed = _failed(engine)
+    runs = [state.case.case_id for state in engine.states if state.runs]
+    comparison.measure(engine, [dict.fromkeys(runs, CONTRAST)], gate)
+    found = {state.case.case_id: state.calm for state in engine.states if state.runs}
+    judged = comparison.judge(found, dict.fromkeys(found, CONTRAST), gate)
+    control = comparison.log_ratios(found, dict.fromkeys(found, CONTROL))
+    counts = {s.case.case_id: _counts(s.finding) for s in engine.states if s.finding is not None}
+    return Answer(
+        judged, failed, verdict.moved(control, gate), {i: c for i, c in counts.items() if c}
+    )
+
+
+def _counts(finding: Finding) -> dict[str, tuple[int, int]]:
+    """Return what of the counted facts differs between the sides."""
+    if not {BASE, HEAD} <= set(finding.facts):
+        return {}
+    base, head = (asdict(finding.facts[side]) for side in (BASE, HEAD))
+    return {
+        name: (base[name], head[name])
+        for name in COUNTED
+        if None not in (base[name], head[name]) and base[name] != head[name]
+    }
+
+
+@contextlib.contextmanager
+def measuring(
+    asked: Asked,
+    codes: Mapping[str, Code],
+    folder: Path,
+    console: Console,
+    arms: Sequence[str] = (BASE, HEAD, AGAIN),
+) -> Iterator[tuple[Engine, Launcher]]:
+    """Provide an engine over the cases, with some of the arms, and what runs its processes."""
+    scratch = folder / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    plan = _plan(asked, codes, scratch, arms)
+    log = journal.Journal.create(folder / "journal", {"sides": dict(plan.sides)})
+    launcher = _launcher(asked, scratch, arms)
+    try:
+        with ProgressBar(console) as bar:
+            yield Engine(plan, launcher, log, time.monotonic, bar), launcher
+    finally:
+        launcher.close()
+        log.close()
+
+
+def _plan(asked: Asked, codes: Mapping[str, Code], scratch: Path, arms: Sequence[str]) -> Plan:
+    network = "own" if asked.cases[0].scope == "own" else "panet"
+    return Plan(
+        cases=asked.cases,
+        half_width=1.0,  # nobody asks for one: the gate says how many replicates
+        budget_s=asked.budget_s,
+        timeout_s=asked.timeout_s,
+        seed=0,
+        images_dir=None,
+        scratch_dir=str(scratch),
+        arms={arm: f"{network}@{_side(arm)}" for arm in arms},
+        contrast=None,
+        min_rounds=BLOCK_ROUNDS,
+        sides={side: str(code.folder) for side, code in codes.items()},
+        package=asked.package,
+    )
+
+
+def _side(arm: str) -> str:
+    return HEAD if arm == HEAD else BASE
+
+
+def _launcher(asked: Asked, scratch: Path, arms: Sequence[str]) -> Launcher:
+    modules = preload(asked.cases)
+    if asked.pairing == SHARED:
+        return ServerLauncher(scratch, modules, usable_cores())
+    launchers = {}
+    for arm in arms:
+        own = scratch / arm
+        own.mkdir(exist_ok=True)
+        python = asked.pythons.get(_side(arm), sys.executable)
+        launchers[arm] = ServerLauncher(own, modules, 1, python=python)
+    return ApartLauncher(launchers, scratch)
+
+
+def _failed(engine: Engine) -> dict[str, str]:
+    """Return the cases that cannot run; raise `BenchError` if none can."""
+    failed = {
+        state.case.case_id: f"{state.finding.status}: {state.finding.reason}"
+        for state in engine.states
+        if state.finding is not None and state.finding.status != Status.OK
+    }
+    if len(failed) == len(engine.states):
+        raise BenchError(f"no case can be compared: {next(iter(failed.values()))}")
+    return failed
+
+
+def _of_the_head(
+    asked: Asked,
+    codes: Mapping[str, Code],
+    folder: Path,
+    console: Console,
+    failed: Mapping[str, str],
+) -> dict[str, str]:
+    """Return the failures that the base does not share: what it cannot run is nobody's loss."""
+    cases = tuple(case for case in asked.cases if case.case_id in failed)
+    with measuring(replace(asked, cases=cases), codes, folder, console, (BASE,)) as (engine, _):
+        engine.check()
+        runs = {state.case.case_id for state in engine.states if state.runs}
+    return {case_id: reason for case_id, reason in failed.items() if case_id in runs}
+
+
+def _explained(
+    asked: Asked, codes: Mapping[str, Code], folder: Path, console: Console, slowest: str | None
+) -> Explanation | None:
+    """Profile both sides of a case; `None` where that is not possible."""
+    case = next((case for case in asked.cases if case.case_id == slowest), None)
+    if case is None or case.scope == "own":  # whose stages nobody knows
+        return None
+    profiles = []
+    with measuring(asked, codes, folder / "profiling", console) as (_, launcher):
+        plan = _plan(asked, codes, folder / "profiling" / "scratch", (BASE, HEAD))
+        for side in (BASE, HEAD):
+            task = Task(
+                "trace",
+                case,
+                seed=plan.seed,
+                scratch_dir=plan.scratch_dir,
+                images_dir=None,
+                arms={side: plan.arms[side]},
+                sides=plan.sides,
+                package=plan.package,
+                arm=side,
+                trace_dir=str(folder / "traces" / case.case_id / side),
+            )
+            profiles.append(launcher.run(task, asked.timeout_s))
+    base, head = profiles
+    if not isinstance(base, Path) or not isinstance(head, Path):
+        return None
+    return explain(case.case_id, base, head)
+
+
+def _environment(python: str | None) -> dict[str, Any]:
+    """Return the environment of an interpreter, of this one without any.
+
+    Raises:
+        BenchError: it does not run, or lacks what a worker needs.
+    """
+    if python is None:
+        return describe()
+    code = "import json; from bench.environment import describe; print(json.dumps(describe()))"
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own interpreter
+            [python, "-c", code],
+            env={"PYTHONPATH": str(OUR_CODE), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        raise BenchError(f"{python}: {error.strerror}; name an interpreter") from error
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["it failed"])[-1]
+        raise BenchError(f"{python}: {reason}; it needs torch, numpy and psutil")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

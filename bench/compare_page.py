@@ -1,0 +1,173 @@
+"""The comment that a reviewer reads: ten lines of Markdown, and the table for who wants more."""
+
+from collections.abc import Iterator, Mapping
+
+from tabulate import tabulate
+
+from bench import stats
+from bench.compare import APART, BASE, HEAD, Compared
+from bench.explain import Explanation, StageChange
+from bench.gate import GATE
+from bench.verdict import SUITE, Change, Verdict
+
+HEADLINES = {
+    Verdict.REGRESSED: "slower",
+    Verdict.IMPROVED: "faster",
+    Verdict.WITHIN_NOISE: "no slower",
+    Verdict.UNDECIDED: "slower or not, nobody can say",
+    Verdict.MISSING: "no longer able to run some cases",
+}
+
+MOST_CASES = 3
+"""That are told one by one; the table has all."""
+
+
+def render(found: Compared) -> str:
+    """Return the comment."""
+    lines = [
+        f"### `{_code(found.codes[HEAD].name)}` is {_headline(found)}",
+        "",
+        f"Against `{_code(found.codes[BASE].name)}`; {_machine(found)}; "
+        f"{found.elapsed_s / 60:.1f} min.",
+        "",
+        *_what_moved(found),
+        *_why(found.explanation),
+        *_what_was_counted(found.answer.counts),
+        *_what_could_be_seen(found),
+        "",
+        "<details><summary>All cases</summary>",
+        "",
+        _table(found),
+        "",
+        "</details>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _headline(found: Compared) -> str:
+    text = HEADLINES.get(found.verdict, str(found.verdict))
+    suite = found.answer.judged.suite
+    if suite is None or suite.ratio is None:
+        return text
+    return f"{text}: {_ratio(suite.ratio)} over all {len(found.answer.judged.cases)} cases"
+
+
+def _what_moved(found: Compared) -> Iterator[str]:
+    if found.answer.control_moved:
+        yield "- the base differs from itself: this machine cannot answer now; run again"
+    alarms = (Verdict.REGRESSED, Verdict.IMPROVED)
+    moved = [
+        (n, c) for n, c in found.answer.judged.changes.items() if c.verdict in alarms and c.ratio
+    ]
+    moved.sort(key=lambda entry: (entry[0] != SUITE, entry[1].p_value or 0.0))
+    for name, change in moved[:MOST_CASES]:
+        yield f"- **{change.verdict}** {_name(name)}: {_sure(change)}"
+    if len(moved) > MOST_CASES:
+        yield f"- and {len(moved) - MOST_CASES} more cases, see below"
+    for case_id, reason in list(found.answer.failed.items())[:MOST_CASES]:
+        yield f"- **missing** `{case_id}`: {_code(reason)}"
+    undecided = sum(
+        change.verdict is Verdict.UNDECIDED and not change.settled
+        for change in found.answer.judged.cases.values()
+    )
+    if undecided:
+        yield f"- undecided: {undecided} cases (contended, or the budget was spent)"
+
+
+def _name(name: str) -> str:
+    return "all cases together" if name == SUITE else f"`{name}`"
+
+
+def _sure(change: Change) -> str:
+    ratio = "" if change.ratio is None else _ratio(change.ratio)
+    return ratio if change.p_value is None else f"{ratio} (p = {change.p_value:.1g})"
+
+
+def _why(found: Explanation | None) -> Iterator[str]:
+    if found is None:
+        return
+    parts = [_stage(change) for change in found.stages]
+    parts += [f"`{name}` {a:g} → {b:g} calls" for name, (a, b) in found.operators.items()]
+    if parts:
+        yield f"- in `{found.case_id}`, profiled: {'; '.join(parts)}"
+
+
+def _what_was_counted(counts: Mapping[str, Mapping[str, tuple[int, int]]]) -> Iterator[str]:
+    """Tell what differs without any doubt, of the first case in which something does."""
+    for case_id, found in counts.items():
+        parts = [f"{COUNTED_NAMES[name]} {_change(*pair)}" for name, pair in found.items()]
+        more = f" (and {len(counts) - 1} more cases)" if len(counts) > 1 else ""
+        yield f"- counted in `{case_id}`{more}: {', '.join(parts)}"
+        return
+
+
+COUNTED_NAMES = {
+    "params": "parameters",
+    "macs": "multiply-accumulates",
+    "operators": "operators",
+    "peak_bytes": "peak tensor memory",
+    "graph_breaks": "graph breaks",
+}
+
+
+def _change(base: int, head: int) -> str:
+    if base < 1000:
+        return f"{base} → {head}"
+    return f"{(head / base - 1) * 100:+.2f} %"
+
+
+def _stage(change: StageChange) -> str:
+    text = f"{change.name} {change.base_s * 1e3:.2f} → {change.head_s * 1e3:.2f} ms"
+    if change.base_bytes == change.head_bytes:
+        return text
+    return f"{text}, {change.base_bytes / 2**20:.1f} → {change.head_bytes / 2**20:.1f} MiB moved"
+
+
+def _what_could_be_seen(found: Compared) -> Iterator[str]:
+    cases = found.answer.judged.cases.values()
+    known = [c.detectable_ratio for c in cases if c.detectable_ratio is not None]
+    if known:
+        yield (
+            f"- a change of {min(known):.1%} to {max(known):.1%} of one case alone would have been "
+            f"noticed 19 times of 20; identical code raises an alarm in at most one comparison of "
+            f"{1 / GATE.alarm_p:.0f}"
+        )
+
+
+def _table(found: Compared) -> str:
+    rows = [
+        [name, _verdict(change), _sure(change) or "-", _percent(change.detectable_ratio)]
+        for name, change in found.answer.judged.changes.items()
+    ]
+    headers = ["case", "verdict", "head / base - 1", "detects"]
+    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+
+
+def _verdict(change: Change) -> str:
+    return "flagged; the suite decides" if change.settled else str(change.verdict)
+
+
+def _ratio(found: stats.Estimate) -> str:
+    """Return a ratio as a change: ``+2.3 % ±0.8 %``."""
+    text = f"{(found.value - 1) * 100:+.1f} %"
+    if found.low is None or found.high is None:
+        return text
+    return f"{text} ±{(found.high - found.low) / 2 * 100:.1f} %"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def _code(text: str) -> str:
+    """Return a text from outside, such as a commit's message, safe between backticks."""
+    return " ".join(text.replace("`", "'").split())
+
+
+def _machine(found: Compared) -> str:
+    base, head = (found.environments[side] for side in (BASE, HEAD))
+    cpu = f"{base.get('cpu')}, {base.get('cores')} cores"
+    versions = [side.get("libraries", {}).get("torch") for side in (base, head)]
+    torch = versions[0] if versions[0] == versions[1] else f"{versions[0]} → {versions[1]}"
+    turns = "in processes that take turns" if found.pairing == APART else "in one process"
+    return f"taking turns {turns}; {base.get('accelerator') or cpu}; torch {torch}"

@@ -1,0 +1,241 @@
+"""Real git histories with a real slow-down in them, or with none: what the gate is tried on.
+
+A history is a repository with this checkout's `panet` and some commits on top. Its edits are those
+that people make: a forgotten copy, a dearer operator, a lost layout; or a rename, a comment, a
+refactoring that changes nothing.
+"""
+
+import random
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.environment import ROOT
+from bench.errors import BenchError
+
+PACKAGE = "panet"
+
+IDENTITY = ("-c", "user.name=histories", "-c", "user.email=histories@example.invalid")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of one file."""
+
+    name: str
+    """As the commit's message has it."""
+    file: str
+    old: str
+    new: str
+    slower: bool = False
+    axes: Mapping[str, str] = field(default_factory=dict)
+    """Where it shows, if not in the cells of the self-test."""
+
+
+FUSE = 'n.append(self.relu(self.get_submodule(f"conv_{step}")(summed)))'
+DOWN = 'down = self.relu(self.get_submodule(f"downsample_n{level}")(n[-1]))'
+SUM = 'summed = self.get_submodule(f"sum_{step}")(down, coarser)'
+SMOOTH = 'p.append(self.get_submodule(f"smooth_m{level}")(m))'
+NEAREST = 'functional.interpolate(coarse, size=lateral.shape[-2:], mode="nearest") + lateral'
+LATERAL = """            {0} = self.get_submodule(f"lateral_c{{level}}")(c[index])
+            m = self.get_submodule(f"topdown_m{{level}}")(m, {0})
+"""
+IN_BFLOAT16 = {"dtypes": "bfloat16"}
+COMPILED = {"compile": "default", "resolutions": "224", "batch_sizes": "1"}
+
+SLOWER = (
+    Edit("Keep n2 apart from p2", "panet.py", "n = [p[0]]", "n = [p[0].clone()]"),
+    Edit(
+        "Do not touch the maps of the FPN",
+        "panet.py",
+        SUM,
+        SUM.replace("coarser)", "coarser.clone())"),
+    ),
+    Edit(
+        "Keep a copy of every level",
+        "panet.py",
+        "n = [p[0]]",
+        "p = tuple(x.clone() for x in p)\n        n = [p[0]]",
+    ),
+    Edit(
+        "Upsample smoothly",
+        "pyramid.py",
+        'mode="nearest")',
+        'mode="bilinear", align_corners=False)',
+    ),
+    Edit(
+        "Upsample with corners aligned",
+        "pyramid.py",
+        'mode="nearest")',
+        'mode="bilinear", align_corners=True)',
+    ),
+    Edit(
+        "Plain layout for the bottom-up path",
+        "panet.py",
+        "n = [p[0]]",
+        "p = tuple(x.contiguous() for x in p)\n        n = [p[0]]",
+    ),
+    Edit(
+        "Plain layout for the lateral maps",
+        "fpn.py",
+        SMOOTH,
+        SMOOTH.replace("(m))", "(m.contiguous()))"),
+    ),
+    Edit(
+        "Fuse twice",
+        "panet.py",
+        FUSE,
+        FUSE.replace("(summed)", '(self.get_submodule(f"conv_{step}")(summed))'),
+    ),
+    Edit(
+        "Smooth twice",
+        "fpn.py",
+        SMOOTH,
+        SMOOTH.replace("(m))", '(self.get_submodule(f"smooth_m{level}")(m)))'),
+    ),
+    Edit(
+        "Write ReLU out",
+        "panet.py",
+        FUSE,
+        FUSE.replace("self.relu(", "(lambda x: x * (x > 0))("),
+    ),
+    Edit(
+        "Write ReLU out after downsampling",
+        "panet.py",
+        DOWN,
+        DOWN.replace("self.relu(", "(lambda x: 0.5 * (x + x.abs()))("),
+    ),
+    Edit(
+        "Add in double precision",
+        "pyramid.py",
+        "return downsampled + p",
+        "return (downsampled.double() + p.double()).to(p.dtype)",
+    ),
+    Edit(
+        "Fuse in full precision",
+        "panet.py",
+        FUSE,
+        "n.append(self.relu(functional.conv2d(summed.float(), "
+        '*(w.float() for w in self.get_submodule(f"conv_{step}").parameters()), padding=1)'
+        ".to(summed.dtype)))",
+        axes=IN_BFLOAT16,
+    ),
+    Edit(
+        "Upsample in full precision",
+        "pyramid.py",
+        NEAREST,
+        "(functional.interpolate(coarse.float(), size=lateral.shape[-2:], "
+        'mode="nearest") + lateral.float()).to(lateral.dtype)',
+        axes=IN_BFLOAT16,
+    ),
+    Edit(
+        "Look at the maps while they are made",
+        "panet.py",
+        FUSE,
+        "torch._dynamo.graph_break()\n            " + FUSE,
+        axes=COMPILED,
+    ),
+)
+"""Each alone; how much each one costs is measured apart."""
+
+HARMLESS = (
+    Edit("Rename the merged map", "panet.py", "summed", "merged"),
+    Edit("Rename the top-down map", "fpn.py", LATERAL.format("lateral"), LATERAL.format("side")),
+    Edit("Say what the loop does", "panet.py", "n = [p[0]]", "n = [p[0]]  # as it is"),
+    Edit("Shorter message", "pyramid.py", "; pass one map per level", ""),
+    Edit(
+        "Less to say about the crop", "pyramid.py", "that row and column are cropped.", "cropped."
+    ),
+    Edit(
+        "Name the levels once", "fpn.py", "coarsest = self.levels[-1]", "*_, coarsest = self.levels"
+    ),
+    Edit("Return early", "pyramid.py", "return coarse_px > 0 and", "return coarse_px != 0 and"),
+    Edit("Lists for tuples", "fpn.py", "return tuple(reversed(p))", "return (*reversed(p),)"),
+)
+"""Each can be applied to what the others leave; none changes what is executed by much."""
+
+NEW_IMPORTS = {
+    "torch._dynamo": "import torch\nimport torch._dynamo\n",
+    "functional.conv2d": "from torch.nn import functional\n",
+}
+"""What an edit needs, by what it says."""
+
+
+@dataclass(frozen=True)
+class History:
+    """A repository, and where the slow-down is."""
+
+    folder: Path
+    commits: tuple[str, ...]
+    """Oldest first; the first has this checkout's code."""
+    slow: str | None
+    """The commit that makes it slower."""
+
+
+def make(folder: Path, edits: Sequence[Edit]) -> History:
+    """Make a repository with a commit for every edit.
+
+    Raises:
+        BenchError: an edit does not fit this checkout's code.
+    """
+    folder.mkdir(parents=True)
+    _git(folder, "init", "--quiet", "--initial-branch=main")
+    shutil.copytree(ROOT / PACKAGE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+    commits = [_commit(folder, "As it is")]
+    slow = None
+    for edit in edits:
+        _apply(folder / PACKAGE / edit.file, edit)
+        commits.append(_commit(folder, edit.name))
+        if edit in SLOWER:
+            slow = commits[-1]
+    return History(folder, tuple(commits), slow)
+
+
+def harmless(count: int, seed: str, beside: Edit | None = None) -> list[Edit]:
+    """Return so many edits that change nothing: the stock, and then comments, in random order.
+
+    Args:
+        count: how many.
+        seed: of the random choice.
+        beside: an edit of the same history, whose lines they leave alone.
+    """
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    fitting = [edit for edit in HARMLESS if beside is None or not _overlap(edit, beside)]
+    stock = chance.sample(fitting, min(count, len(fitting)))
+    remarks = [
+        Edit(f"Remark {i}", "__init__.py", '"""\n', f'"""\n\n# Remark {i}.\n')
+        for i in range(count - len(stock))
+    ]
+    edits = [*stock, *remarks]
+    chance.shuffle(edits)
+    return edits
+
+
+def _overlap(one: Edit, other: Edit) -> bool:
+    return one.file == other.file and (one.old in other.old or other.old in one.old)
+
+
+def _apply(path: Path, edit: Edit) -> None:
+    text = path.read_text(encoding="utf-8")
+    if edit.old not in text:
+        raise BenchError(f"{path.name}: {edit.name!r} does not fit; {edit.old!r} is not there")
+    text = text.replace(edit.old, edit.new, 1 if "Remark" in edit.name else -1)
+    for needed, statement in NEW_IMPORTS.items():
+        if needed in edit.new:
+            head, mark, rest = text.partition("from torch import")
+            text = f"{head}{statement}{mark}{rest}"
+    path.write_text(text, encoding="utf-8")
+
+
+def _commit(folder: Path, message: str) -> str:
+    _git(folder, "add", "--all")
+    _git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
+    return _git(folder, "rev-parse", "HEAD")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *IDENTITY, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - no shell
+    return done.stdout.strip()

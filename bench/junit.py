@@ -1,0 +1,38 @@
+"""The verdicts as JUnit XML, which every CI shows: a test per case, failed where it regressed."""
+
+from xml.etree import ElementTree as ET
+
+from bench.compare import Compared
+from bench.verdict import Change, Verdict
+
+SUITE = "bench compare"
+
+
+def render(found: Compared) -> str:
+    """Return the XML: regressed and missing cases fail, undecided ones are skipped."""
+    suite = ET.Element("testsuite", name=SUITE, time=f"{found.elapsed_s:.1f}")
+    for name, change in found.answer.judged.changes.items():
+        _add_change(_test(suite, name), change, found.answer.control_moved)
+    for case_id, reason in found.answer.failed.items():
+        ET.SubElement(_test(suite, case_id), "failure", message=f"missing: {reason}")
+    suite.set("tests", str(len(suite)))
+    suite.set("failures", str(len(suite.findall("testcase/failure"))))
+    suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _add_change(test: ET.Element, change: Change, control_moved: bool) -> None:
+    ratio = "" if change.ratio is None else f"head / base = {change.ratio.value:.4f}"
+    if control_moved:
+        ET.SubElement(test, "skipped", message="undecided: the base differs from itself")
+    elif change.verdict is Verdict.REGRESSED:
+        ET.SubElement(test, "failure", message=f"regressed: {ratio}")
+    elif change.verdict is Verdict.UNDECIDED:
+        why = "the suite decides" if change.settled else "too little could be measured"
+        ET.SubElement(test, "skipped", message=f"undecided, {why}: {ratio}")
+    else:
+        ET.SubElement(test, "system-out").text = f"{change.verdict}: {ratio}"
+
+
+def _test(suite: ET.Element, name: str) -> ET.Element:
+    return ET.SubElement(suite, "testcase", classname=SUITE, name=name)

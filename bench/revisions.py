@@ -1,0 +1,95 @@
+"""What a comparison takes for a side: a git revision, checked out apart, or a folder as it is."""
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.errors import BenchError
+
+
+@dataclass(frozen=True)
+class Code:
+    """The code of a side."""
+
+    asked: str
+    folder: Path
+    commit: str | None
+    """`None` for a folder: uncommitted changes have no name."""
+    subject: str
+    """The first line of the commit's message, or the folder."""
+
+    def to_json(self) -> dict[str, str | None]:
+        """Return plain values."""
+        return {**asdict(self), "folder": str(self.folder)}
+
+    @property
+    def name(self) -> str:
+        """As it is shown: short commit and subject, or the folder."""
+        return f"{self.commit[:10]} {self.subject}" if self.commit else self.subject
+
+
+@contextlib.contextmanager
+def checked_out(asked: str, repository: Path, scratch: Path) -> Iterator[Code]:
+    """Provide the code of a revision in a worktree of its own, or a folder as it is.
+
+    Args:
+        asked: a revision as git understands it, or an existing folder (``.`` has the uncommitted
+            changes).
+        repository: where the revisions are.
+        scratch: where worktrees may be made; they are removed at the end.
+
+    Raises:
+        BenchError: neither a folder nor a revision.
+    """
+    if Path(asked).is_dir():
+        yield Code(asked, Path(asked).resolve(), None, asked)
+        return
+    commit = resolve(asked, repository)
+    folder = scratch / commit[:12]
+    if not folder.exists():
+        _git(repository, "worktree", "add", "--detach", "--force", str(folder), commit)
+    try:
+        yield Code(asked, folder, commit, subject(commit, repository))
+    finally:
+        with contextlib.suppress(BenchError):  # the other side may have been the same commit
+            _git(repository, "worktree", "remove", "--force", str(folder))
+
+
+def resolve(asked: str, repository: Path) -> str:
+    """Return the commit of a revision; raise `BenchError` if there is none."""
+    try:
+        return _git(repository, "rev-parse", "--verify", "--quiet", f"{asked}^{{commit}}")
+    except BenchError as error:
+        raise BenchError(
+            f"{asked!r} is neither a folder nor a revision of {repository}; fetch it, or name one "
+            "that `git log` shows"
+        ) from error
+
+
+def subject(commit: str, repository: Path) -> str:
+    """Return the first line of a commit's message."""
+    return _git(repository, "log", "-1", "--format=%s", commit)
+
+
+def between(good: str, bad: str, repository: Path) -> list[str]:
+    """Return the commits after ``good`` up to ``bad``, oldest first, along the first parents.
+
+    Raises:
+        BenchError: ``bad`` does not come after ``good``.
+    """
+    path = _git(repository, "rev-list", "--reverse", "--first-parent", f"{good}..{bad}")
+    commits = path.split()
+    if not commits or _git(repository, "merge-base", good, bad) != good:
+        raise BenchError(f"{bad[:10]} does not come after {good[:10]}; give the older one first")
+    return commits
+
+
+def _git(repository: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(repository), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+    if done.returncode:
+        reason = done.stderr.strip().splitlines()
+        raise BenchError(f"git {arguments[0]}: {reason[-1] if reason else 'failed'}")
+    return done.stdout.strip()

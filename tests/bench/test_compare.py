@@ -1,0 +1,147 @@
+"""Comparing two sides, on simulated machines: verdicts, exit codes, and what the reviewer reads."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from bench import compare, compare_page, junit
+from bench.compare import AGAIN, BASE, HEAD, SHARED, Compared, answer, own_cases
+from bench.errors import BenchError
+from bench.explain import Explanation, StageChange
+from bench.gate import GATE
+from bench.launcher import Failure
+from bench.records import Status
+from bench.revisions import Code
+from bench.stats import Contrast
+from bench.verdict import Verdict
+from tests.bench import machines
+from tests.bench.factories import case
+from tests.bench.machines import TWO, Machine, Noise, engine
+
+ARMS = {BASE: "panet@base", HEAD: "panet@head", AGAIN: "panet@base"}
+
+
+def compared(monkeypatch: pytest.MonkeyPatch, slower: float = 0.0, **machine: Any) -> Compared:
+    """Compare on a simulated machine; the head takes ``slower`` more."""
+    base_s = machines.TRUE_S["panet"]
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", base_s * (1 + slower))
+    values: dict[str, Any] = {"noise": Noise(round_sd=0.02)} | machine
+    simulated = engine(Machine(**values), arms=ARMS, contrast=None)
+    given = answer(simulated, GATE)
+    codes = {side: Code(side, Path(), "0123456789abcdef", f"{side} it") for side in (BASE, HEAD)}
+    environment = {"cpu": "a CPU", "cores": 2, "libraries": {"torch": "2.15.0"}}
+    environments = {BASE: environment, HEAD: environment}
+    return Compared(codes, environments, SHARED, given, 200.0)
+
+
+def test_slower_code_is_found_in_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared(monkeypatch, slower=0.05)
+    assert (found.verdict, found.exit_code) == (Verdict.REGRESSED, 1)
+    suite = found.answer.judged.suite
+    assert suite is not None
+    assert suite.verdict is Verdict.REGRESSED
+    assert suite.ratio is not None
+    assert suite.ratio.value == pytest.approx(1.05, abs=0.01)
+
+
+def test_equal_code_is_within_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared(monkeypatch)
+    assert (found.verdict, found.exit_code) == (Verdict.WITHIN_NOISE, 0)
+
+
+def test_faster_code_is_an_improvement(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared(monkeypatch, slower=-0.08)
+    assert (found.verdict, found.exit_code) == (Verdict.IMPROVED, 0)
+
+
+def test_a_busy_machine_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared(monkeypatch, slower=0.05, busy=lambda _: True)
+    assert (found.verdict, found.exit_code) == (Verdict.UNDECIDED, 3)
+
+
+def test_a_control_that_moves_makes_every_answer_worthless(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lopsided(Noise):
+        """The control arm of the base is slower than the base, which nothing can explain."""
+
+        def rounds(self, task: Any, start_s: float) -> dict[str, list[float]]:
+            found = super().rounds(task, start_s)
+            return {**found, AGAIN: [x * 1.2 for x in found[AGAIN]]}
+
+    found = compared(monkeypatch, slower=0.3, noise=Lopsided(round_sd=0.02))
+    assert found.answer.control_moved
+    assert (found.verdict, found.exit_code) == (Verdict.UNDECIDED, 3)
+    assert "differs from itself" in compare_page.render(found)
+
+
+def test_a_case_that_no_longer_runs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(task: Any) -> Failure | None:
+        broken = task.kind == "check" and task.case == TWO[1]
+        return Failure(Status.CRASHED, "no such layer") if broken else None
+
+    found = compared(monkeypatch, fails=fails)
+    assert found.answer.failed == {TWO[1].case_id: "crashed: no such layer"}
+    assert (found.verdict, found.exit_code) == (Verdict.MISSING, 1)
+
+
+def test_if_nothing_runs_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BenchError, match="no case can be compared: crashed: broken"):
+        compared(monkeypatch, fails=lambda _: Failure(Status.CRASHED, "broken"))
+
+
+def test_comment_says_what_moved_and_what_could_have_been_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = compare_page.render(compared(monkeypatch, slower=0.05))
+    assert text.startswith("### `0123456789 head it` is slower: +")
+    assert "- **regressed** all cases together: +" in text
+    assert "would have been noticed 19 times of 20" in text
+    assert len(text.split("<details>")[0].splitlines()) <= 10
+
+
+def test_junit_counts_what_ci_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = ET.fromstring(junit.render(compared(monkeypatch, slower=0.05)))  # noqa: S314 - our own
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "2")
+    failure = suite.find("testcase/failure")
+    assert failure is not None
+    assert str(failure.get("message")).startswith("regressed: head / base = 1.0")
+
+
+def test_comment_tells_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = StageChange("panet n3 fuse", 1e-3, 1.3e-3, 8 * 2**20, 16 * 2**20)
+    why = Explanation("a case", (stage,), {"aten::clone": (0.0, 1.0)})
+    found = replace(compared(monkeypatch, slower=0.05), explanation=why)
+    text = compare_page.render(found)
+    assert "panet n3 fuse 1.00 → 1.30 ms, 8.0 → 16.0 MiB moved; `aten::clone` 0 → 1 calls" in text
+    assert found.to_json()["explanation"]["stages"][0]["name"] == "panet n3 fuse"
+
+
+def test_message_of_a_commit_cannot_leave_its_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared(monkeypatch)
+    evil = Code("x", Path(), "0123456789abcdef", "a`<script>`\n# b")
+    text = compare_page.render(replace(found, codes={BASE: evil, HEAD: evil}))
+    assert (
+        text.splitlines()[0]
+        == "### `0123456789 a'<script>' # b` is no slower: "
+        + (text.splitlines()[0].partition("is no slower: ")[2])
+    )
+
+
+def test_own_network_takes_the_place_of_ours() -> None:
+    cases = [case(), case(backbone="resnet50"), case(batch_size=2)]
+    found = own_cases(cases, "mynet.bench:make")
+    assert [c.batch_size for c in found] == [1, 2]
+    assert found[0].case_id.startswith("mynet.bench.make-own-b1-")
+
+
+@pytest.mark.parametrize("text", ["mynet", "mynet:", ":make", "my net:make", "mynet:make()"])
+def test_own_network_is_named_by_module_and_factory(text: str) -> None:
+    with pytest.raises(BenchError, match="give module:factory"):
+        own_cases([case()], text)
+
+
+def test_control_and_contrast_use_both_turns_of_the_base() -> None:
+    assert set(compare.CONTRAST.baselines) == {BASE, AGAIN}
+    assert Contrast((AGAIN,), (BASE,)) == compare.CONTROL

@@ -1,0 +1,88 @@
+"""The gate test on simulated machines, with real histories: what it tries, pools and says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import __main__ as command
+from bench import compare, gatetest
+from bench.histories import SLOWER
+from bench.launcher import Outcome
+from bench.task import Task
+from tests.bench import machines
+from tests.bench.machines import Machine, Noise
+
+
+class Reading(Machine):
+    """A machine on which code with a slow edit in it takes longer."""
+
+    slower = 1.08
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        super().__init__(noise=Noise(round_sd=0.03))
+
+    def run(self, task: Task, timeout_s: float) -> Outcome:
+        package = Path(task.sides["head"]) / "panet"
+        slow = any(edit.new in (package / edit.file).read_text() for edit in SLOWER)
+        factor = self.slower if slow else 1.0
+        machines.TRUE_S["panet@head"] = machines.TRUE_S["panet"] * factor
+        return super().run(task, timeout_s)
+
+
+@pytest.fixture(autouse=True)
+def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare, "ServerLauncher", Reading)
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", 1.0)
+
+
+def run(folder: Path, *counts: str, resume: str | None = None) -> str:
+    arguments = ["gatetest", "--run-dir", str(folder)]
+    for kind, count in zip(gatetest.TRY, counts, strict=True):
+        arguments += [f"--{kind}", count]
+    if resume is not None:
+        arguments += ["--resume", resume]
+    assert command.main(arguments) == 0
+    (found,) = folder.iterdir()
+    return found.name
+
+
+def trials(folder: Path) -> list[dict[str, Any]]:
+    (path,) = folder.glob(f"*/{gatetest.TRIALS}")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_equal_code_passes_and_slower_code_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, "2", "2", "1")
+    found = trials(tmp_path)
+    assert {(t["kind"], t["verdict"]) for t in found} == {
+        ("equal", "within_noise"),
+        ("slower", "regressed"),
+        ("bisect", "right"),
+    }
+    true = [t["true_ratio"] for t in found if t["kind"] == "slower"]
+    assert true == pytest.approx([Reading.slower] * 2, abs=0.03)
+    page = capsys.readouterr().out
+    assert "slower by 5% or more | 2" in " ".join(page.split())
+    assert "Bisection over 16 commits: 1 of 1 found the commit" in page
+
+
+def test_sittings_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
+    name = run(tmp_path, "0", "1", "0")
+    run(tmp_path, "0", "1", "0", resume=name)
+    edits = [t["edit"] for t in trials(tmp_path)]
+    assert edits == [edit.name for edit in SLOWER[:2]]
+
+
+def test_unknown_one_is_not_gone_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["gatetest", "--run-dir", str(tmp_path), "--resume", "x"]) == 2
+    assert "no such gate test" in capsys.readouterr().err
+
+
+def test_bisected_edits_exist() -> None:
+    assert len(gatetest.BISECTED) == 2
