@@ -9,7 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from reports import compilation, dashboards, frames, profiles, render
+from bench.verdict import Verdict
+from reports import compare, compare_page, compilation, dashboards, frames, profiles, render
 from reports.errors import ReportError
 
 TABLE_WIDTH = 160
@@ -23,6 +24,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         console = Console(width=max(shutil.get_terminal_size().columns, TABLE_WIDTH))
         if arguments.command == "profile":
             return _profile(arguments.run, arguments.out, console)
+        if arguments.command == "compare":
+            return _compare(arguments, console)
+        if arguments.command == "history":
+            return _history(arguments, console)
+        if arguments.command == "export":
+            return _export(arguments, console)
         return _cost(arguments.files, arguments.out, console)
     except ReportError as error:
         print(f"python -m reports: {error}", file=sys.stderr)
@@ -40,7 +47,11 @@ def _cost(files: Sequence[Path], out: Path | None, console: Console) -> int:
     for sentence in compilation.sentences(compilation.table(frame)):
         console.print(sentence)
     folder = out or files[0].parent
-    written = [*render.write(table, folder, heading), dashboards.write(table, folder, heading)]
+    from reports import report  # its drawings take a second to import
+
+    written: list[Path | None] = [*render.write(table, folder, heading)]
+    written += report.write(files, folder)
+    written.append(dashboards.write(table, folder, heading))
     for path in filter(None, written):
         console.print(f"wrote {path}", style="dim", markup=False)
     return 0
@@ -64,6 +75,64 @@ def _profile(run: Path, out: Path | None, console: Console) -> int:
     return 0
 
 
+def _compare(arguments: argparse.Namespace, console: Console) -> int:
+    metrics = tuple(compare.METRICS)
+    if arguments.metrics is not None:
+        metrics = tuple(name.strip() for name in arguments.metrics.split(","))
+        unknown = [name for name in metrics if name not in compare.METRICS]
+        if unknown:
+            raise ReportError(
+                f"--metrics {', '.join(unknown)}: choose from {', '.join(compare.METRICS)}"
+            )
+    thresholds = compare.Thresholds.parse(arguments.threshold)
+    table = compare.compare(arguments.base, arguments.head, thresholds, metrics)
+    compare_page.show(table, console)
+    folder = arguments.out or arguments.head.parent
+    for path in compare_page.write(table, folder):
+        console.print(f"wrote {path}", style="dim", markup=False)
+    return EXIT_CODES.get(compare.overall(table), 0)
+
+
+EXIT_CODES = {
+    Verdict.REGRESSED: 1,
+    Verdict.MISSING: 1,
+    Verdict.UNDECIDED: 3,
+    Verdict.INCOMPARABLE: 3,
+}
+"""Every other verdict is fine, and bad input is 2."""
+
+
+def _history(arguments: argparse.Namespace, console: Console) -> int:
+    from reports import history, history_page  # their libraries take a second to import
+
+    store = arguments.store
+    if not arguments.paths and store is None:
+        raise ReportError("name result files or folders of runs, or a store with --store")
+    if store is None:
+        table = history.collect(arguments.paths)
+    else:
+        if arguments.paths:
+            added = history.add(history.collect(arguments.paths), store)
+            console.print(f"{added} new runs in {store}", markup=False, highlight=False)
+        table = history.read(store)
+    changes = history.change_points(table)
+    for sentence in history_page.sentences(changes):
+        console.print(sentence, markup=False, highlight=False)
+    folder = arguments.out or next((p for p in arguments.paths if p.is_dir()), Path.cwd())
+    for path in history_page.write(table, changes, folder):
+        console.print(f"wrote {path}", style="dim", markup=False)
+    return 0
+
+
+def _export(arguments: argparse.Namespace, console: Console) -> int:
+    from reports import exports, history
+
+    table = history.collect(arguments.paths)
+    for path in exports.export(table, arguments.format, arguments.out):
+        console.print(f"wrote {path}", style="dim", markup=False)
+    return 0
+
+
 def _heading(run: Mapping[str, Any], files: int) -> str:
     others = f", and {files - 1} more" if files > 1 else ""
     machine = render.machine_of(run)
@@ -79,6 +148,26 @@ def _parser() -> argparse.ArgumentParser:
     profile = commands.add_parser("profile", help="where the time goes, as one page and CSV")
     profile.add_argument("run", type=Path, metavar="RUN", help="folder of a run with profiles")
     profile.add_argument("--out", type=Path, metavar="DIR", help="where to (into the run)")
+    two = commands.add_parser("compare", help="two stored runs: has it become slower?")
+    two.add_argument("base", type=Path, metavar="BASE.json")
+    two.add_argument("head", type=Path, metavar="HEAD.json")
+    two.add_argument(
+        "--threshold",
+        action="append",
+        default=[],
+        metavar="SHARE",
+        help="3%%, or 'resnet50-*=5%%' for some cases; repeatable (5%%)",
+    )
+    two.add_argument("--metrics", metavar="LIST", help=f"of {', '.join(compare.METRICS)} (all)")
+    two.add_argument("--out", type=Path, metavar="DIR", help="where to (beside HEAD.json)")
+    many = commands.add_parser("history", help="many runs: when did it begin?")
+    many.add_argument("paths", nargs="*", type=Path, metavar="DIR|FILE", help="runs, ours or not")
+    many.add_argument("--store", metavar="URL", help="folder or s3://... that keeps them all")
+    many.add_argument("--out", type=Path, metavar="DIR", help="where the page goes")
+    export = commands.add_parser("export", help="for other trackers of benchmarks")
+    export.add_argument("format", choices=("github", "bencher", "otava", "asv"))
+    export.add_argument("paths", nargs="+", type=Path, metavar="DIR|FILE")
+    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="asv: a folder")
     return parser
 
 

@@ -65,7 +65,7 @@ def load(paths: Iterable[Path]) -> pd.DataFrame:
 
     Columns: ``run_id``, the axes of the case, ``case_id``, ``arm``, ``status``, ``reason``,
     ``latency_s``, ``images_per_s``, ``params``, ``macs``, ``flops``, ``peak_bytes``, ``compile_s``
-    (cold), ``warm_compile_s`` (median), ``graphs``, ``graph_breaks``, and
+    (cold), ``warm_compile_s`` (median), ``graphs``, ``graph_breaks``, ``operators``, and
     ``replicates_s``, the rounds of every replicate.
 
     Raises:
@@ -111,8 +111,13 @@ def _measured(by_arm: Mapping[str, "pd.Series[Any]"], half_width: float) -> dict
         return {}
     fpn, panet = by_arm["fpn"], by_arm["panet"]
     return {
-        "fpn_s": fpn["latency_s"],
-        "panet_s": panet["latency_s"],
+        **{
+            f"{arm}_s{bound}": row[f"latency_s{bound}"]
+            for arm, row in (("fpn", fpn), ("panet", panet))
+            for bound in ("", "_low", "_high")
+        },
+        "fpn_peak_bytes": fpn["peak_bytes"],
+        "panet_peak_bytes": panet["peak_bytes"],
         "fpn_images_per_s": fpn["images_per_s"],
         "panet_images_per_s": panet["images_per_s"],
         **columns("ratio", found.ratio),
@@ -127,6 +132,29 @@ def _measured(by_arm: Mapping[str, "pd.Series[Any]"], half_width: float) -> dict
         "macs_ratio": panet["macs"] / fpn["macs"],
         "peak_difference_bytes": panet["peak_bytes"] - fpn["peak_bytes"],
     }
+
+
+def rounds(paths: Iterable[Path]) -> pd.DataFrame:
+    """Return the raw rounds, one row per run, case, arm, replicate and round.
+
+    Columns: ``run_id``, ``case_id``, ``arm``, ``replicate`` and ``round`` (from 0), ``time_s``.
+
+    Raises:
+        ReportError: a file cannot be read.
+    """
+    return rounds_of(load(paths))
+
+
+def rounds_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the raw rounds of a frame of `load`."""
+    measured = frame[frame["arm"].notna()]
+    keys = ["run_id", "case_id", "arm"]
+    long = measured[[*keys, "replicates_s"]].explode("replicates_s").reset_index(drop=True)
+    long["replicate"] = long.groupby(keys, sort=False).cumcount()
+    long = long.explode("replicates_s").rename(columns={"replicates_s": "time_s"})
+    long["round"] = long.groupby([*keys, "replicate"], sort=False).cumcount()
+    long = long.astype({"time_s": "float64"}).reset_index(drop=True)
+    return long[[*keys, "replicate", "round", "time_s"]]
 
 
 def columns(name: str, estimate: stats.Estimate) -> dict[str, float | None]:
@@ -158,11 +186,14 @@ def _arm_row(run_id: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     case = Case.from_json(info["case"])
     replicates_s = _split(entry["stats"]["data"], info["replicates"])
     latency = stats.latency_s([{info["arm"]: rounds} for rounds in replicates_s], info["arm"])
-    facts = ("params", "macs", "flops", "peak_bytes", "compile_s", "graphs", "graph_breaks")
+    facts = (
+        *("params", "macs", "flops", "peak_bytes", "compile_s"),
+        *("graphs", "graph_breaks", "operators"),
+    )
     return {
         **_case_row(run_id, info, case),
         "arm": info["arm"],
-        "latency_s": latency and latency.value,
+        **(columns("latency_s", latency) if latency else {}),
         "images_per_s": latency and case.batch_size / latency.value,
         **{fact: info.get(fact) for fact in facts},
         "warm_compile_s": _median(info.get("warm_compile_s")),

@@ -1,18 +1,15 @@
 """The page of a profile: one HTML file that needs no internet, and its numbers as CSV."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
-import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
+from reports import page, profile_words, profiles
 from reports import profile_plots as plots
-from reports import profile_words, profiles
 from reports.errors import ReportError
+from reports.page import Block, Section, Table
 from reports.profiles import Profiles
 from reports.render import case_name, machine_of
 from reports.words import ARM_NAMES, MIB
@@ -21,36 +18,6 @@ PAGE = "profile.html"
 CSV = "profile-{}.csv"
 
 TOP_OPERATORS, TOP_TENSORS = 10, 8
-
-
-@dataclass(frozen=True)
-class Table:
-    """Text, as it is shown."""
-
-    columns: tuple[str, ...]
-    rows: list[list[str]]
-    caption: str = ""
-
-
-@dataclass(frozen=True)
-class Block:
-    """A heading with a drawing, or tables."""
-
-    title: str
-    note: str = ""
-    figure: str = ""
-    tables: list[Table] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Section:
-    """Everything about a case."""
-
-    id: str
-    name: str
-    sentences: list[str]
-    warnings: list[str]
-    blocks: list[Block]
 
 
 def write(found: Profiles, folder: Path) -> tuple[list[Section], list[Path]]:
@@ -86,15 +53,8 @@ def write(found: Profiles, folder: Path) -> tuple[list[Section], list[Path]]:
 
 
 def _render(found: Profiles, sections: list[Section]) -> str:
-    loader = jinja2.PackageLoader("reports")
-    page = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    return page.get_template("profile.html").render(
-        title=f"Where the time goes: run {found.run['run_id']}",
-        machine=machine_of(found.run),
-        sentences=[READING],
-        cases=sections,
-        plotly_js=get_plotlyjs(),
-    )
+    title = f"Where the time goes: run {found.run['run_id']}"
+    return page.render(title, machine_of(found.run), [READING], sections)
 
 
 READING = (
@@ -143,7 +103,9 @@ def _why_no_parts(found: Profiles, case_id: str) -> str:
 def _stage_blocks(stages: pd.DataFrame, ceilings: Mapping[str, Any] | None) -> Iterator[Block]:
     if not len(stages) or not stages["time_s"].notna().any():
         return
-    yield Block("Time per stage", figure=_html(plots.stage_bars(stages)), tables=[_stages(stages)])
+    yield Block(
+        "Time per stage", figure=page.drawing(plots.stage_bars(stages)), tables=[_stages(stages)]
+    )
     if ceilings is not None:
         note = (
             f"Ceilings of this machine, measured on {ceilings['measured']}: matrix products "
@@ -153,7 +115,9 @@ def _stage_blocks(stages: pd.DataFrame, ceilings: Mapping[str, Any] | None) -> I
             f"{ceilings['triad_bytes_per_s'] / 1e9:.1f} GB/s."
         )
         yield Block(
-            "Distance from the machine's limit", note, _html(plots.roofline(stages, ceilings))
+            "Distance from the machine's limit",
+            note,
+            page.drawing(plots.roofline(stages, ceilings)),
         )
 
 
@@ -227,7 +191,7 @@ def _memory_blocks(found: Profiles, case_id: str) -> Iterator[Block]:
         tables.append(Table(("allocated in", "by", "MiB"), rows, caption))
     figure = plots.memory_curves({arm: m["curve"] for arm, m in known.items()})
     note = "Tensors of one call, weights and inputs apart; oneDNN's scratch space is not seen."
-    yield Block("Memory over time, and what fills the peak", note, _html(figure), tables)
+    yield Block("Memory over time, and what fills the peak", note, page.drawing(figure), tables)
 
 
 def _operator_blocks(operators: pd.DataFrame) -> Iterator[Block]:
@@ -258,8 +222,3 @@ def _interval(row: Mapping[Any, Any], name: str) -> str:
 
 def _number(value: Any, factor: float, digits: int, unit: str = "") -> str:  # noqa: ANN401 - of a frame
     return "-" if value is None or pd.isna(value) else f"{value * factor:.{digits}f}{unit}"
-
-
-def _html(figure: go.Figure) -> str:
-    config = {"displaylogo": False, "responsive": True}
-    return str(figure.to_html(full_html=False, include_plotlyjs=False, config=config))

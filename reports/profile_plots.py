@@ -6,10 +6,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from reports.page import COLORS, plain
 from reports.words import ARM_NAMES, MIB
-
-COLORS = {"backbone": "#7f7f7f", "fpn": "#0072b2", "panet": "#d55e00"}
-"""Of Okabe and Ito: the colour-blind tell them apart."""
 
 
 def stage_bars(stages: pd.DataFrame) -> go.Figure:
@@ -34,7 +32,7 @@ def stage_bars(stages: pd.DataFrame) -> go.Figure:
     order = list(dict.fromkeys(stages["stage"]))
     figure.update_yaxes(categoryorder="array", categoryarray=order[::-1])
     figure.update_xaxes(title="ms")
-    return _plain(figure, height=130 + 26 * len(order))
+    return plain(figure, height=130 + 26 * len(order))
 
 
 STAGE_HOVER = (
@@ -95,7 +93,7 @@ def roofline(stages: pd.DataFrame, ceilings: Mapping[str, Any]) -> go.Figure:
         )
     figure.update_xaxes(type="log", dtick="D2", title="FLOP per byte that has to move")
     figure.update_yaxes(type="log", dtick="D2", title="GFLOP/s")
-    return _plain(figure, height=420)
+    return plain(figure, height=420)
 
 
 def memory_curves(curves: Mapping[str, Sequence[Sequence[float]]]) -> go.Figure:
@@ -116,7 +114,7 @@ def memory_curves(curves: Mapping[str, Sequence[Sequence[float]]]) -> go.Figure:
         )
     figure.update_xaxes(title="ms in the profile")
     figure.update_yaxes(title="MiB", rangemode="tozero")
-    return _plain(figure, height=320)
+    return plain(figure, height=320)
 
 
 def _hover(rows: pd.DataFrame) -> list[list[str]]:
@@ -135,19 +133,3 @@ def _hover(rows: pd.DataFrame) -> list[list[str]]:
 
 def _text(value: Any, factor: float, form: str) -> str:  # noqa: ANN401 - of a frame
     return "-" if pd.isna(value) else form.format(value * factor)
-
-
-def _plain(figure: go.Figure, height: int) -> go.Figure:
-    """Leave the background to the page, which may be dark."""
-    figure.update_layout(
-        height=height,
-        margin={"l": 10, "r": 10, "t": 10, "b": 40},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
-        font={"family": "system-ui, sans-serif"},
-        barmode="group",
-    )
-    figure.update_xaxes(gridcolor="rgba(128,128,128,0.3)", automargin=True)
-    figure.update_yaxes(gridcolor="rgba(128,128,128,0.3)", automargin=True)
-    return figure

@@ -19,10 +19,11 @@ def closing_paragraph(table: pd.DataFrame) -> str:
     Args:
         table: of `reports.frames.cost`.
     """
-    return " ".join(_sentences(table))
+    return " ".join(sentences(table))
 
 
-def _sentences(table: pd.DataFrame) -> Iterator[str]:
+def sentences(table: pd.DataFrame) -> Iterator[str]:
+    """Yield what the cost table says, a sentence each; as for `closing_paragraph`."""
     answered = table[table["ratio"].notna()] if "ratio" in table else table.iloc[:0]
     # An undecided case has a right interval, only wider than asked; a contended one has none.
     trusted = answered[answered["status"].isin([Status.OK, Status.UNDECIDED])]

@@ -1,5 +1,6 @@
 """Result files as `pytest bench` writes them, from records, without measuring."""
 
+import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ def document(results: Sequence[CaseResult], **run: Any) -> dict[str, Any]:
         if found.status in MEASURED and found.used
         for arm in ARMS
     ]
-    return {"benchmarks": entries, "panet": panet_key(RUN | run, results)}
+    return {"benchmarks": entries, "panet": panet_key(copy.deepcopy(RUN) | run, results)}
 
 
 def result_file(folder: Path, results: Sequence[CaseResult], **run: Any) -> Path:

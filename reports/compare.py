@@ -1,0 +1,282 @@
+"""Two stored runs: has it become slower? ``python -m reports compare BASE.json HEAD.json``.
+
+Times are compared only where the environments are equal; across different ones, only what carries
+over: the in-run ratio of FPN + PANet over FPN, multiply-accumulates and parameters. Runs that did
+not take turns differ by what the machine did meanwhile, so a time has to be slower by more than a
+threshold, surely; and where most cases move together, it was the machine.
+"""
+
+import fnmatch
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench import stats
+from bench.records import MEASURED, Status, differences
+from bench.verdict import Verdict, holm
+from reports import frames
+from reports.errors import ReportError
+
+DEFAULT_THRESHOLD = 0.05
+"""Two runs of equal code, one after the other, differ by 2-4 % on shared machines."""
+
+TOGETHER_CASES = 4
+"""From so many cases on, most of them moving to one side is told from chance."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Something that is compared; lower is better for all of them."""
+
+    name: str
+    column: str
+    """Of `reports.frames.load`."""
+    exact: bool
+    """Counted, not measured: any difference is real."""
+    carries_over: bool
+    """Means the same on another machine."""
+    gates_elsewhere: bool = False
+    """Whether it may fail a comparison of different environments."""
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("latency", "replicates_s", exact=False, carries_over=False),
+        Metric("cost", "replicates_s", exact=False, carries_over=True, gates_elsewhere=True),
+        Metric("macs", "macs", exact=True, carries_over=True, gates_elsewhere=True),
+        Metric("params", "params", exact=True, carries_over=True, gates_elsewhere=True),
+        Metric("peak_bytes", "peak_bytes", exact=True, carries_over=True),
+        Metric("operators", "operators", exact=True, carries_over=True),
+        Metric("graph_breaks", "graph_breaks", exact=True, carries_over=True),
+    )
+}
+
+ARMS = ("fpn", "panet")
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """How much slower is too slow, relative; the last pattern that fits a case decides."""
+
+    patterns: tuple[tuple[str, float], ...] = (("*", DEFAULT_THRESHOLD),)
+
+    def of(self, case_id: str) -> float:
+        """Return the threshold of a case."""
+        return next(
+            value for pattern, value in reversed(self.patterns) if fnmatch.fnmatch(case_id, pattern)
+        )
+
+    @classmethod
+    def parse(cls, texts: Sequence[str]) -> "Thresholds":
+        """Read ``3%``, ``0.03`` and ``resnet50-*=5%``.
+
+        Raises:
+            ReportError: a text is none of these.
+        """
+        found = [("*", DEFAULT_THRESHOLD)]
+        for text in texts:
+            pattern, _, size = text.rpartition("=")
+            try:
+                value = float(size.removesuffix("%")) / (100 if size.endswith("%") else 1)
+            except ValueError:
+                value = math.nan
+            if not 0 <= value < math.inf:
+                raise ReportError(
+                    f"--threshold {text!r}: give a share such as 3%, or 'resnet50-*=5%'"
+                )
+            found.append((pattern or "*", value))
+        return cls(tuple(found))
+
+
+def compare(
+    base: Path, head: Path, thresholds: Thresholds, metrics: Sequence[str] = tuple(METRICS)
+) -> pd.DataFrame:
+    """Return one row per case, metric and arm.
+
+    Columns: ``case_id``, ``metric``, ``arm``, ``base``, ``head``, ``ratio`` (head over base, with
+    ``_low`` and ``_high``), ``threshold``, ``p_value`` (corrected), ``verdict``, ``reason``.
+
+    Raises:
+        ReportError: a file cannot be read.
+    """
+    sides = [_Side(path) for path in (base, head)]
+    unequal = differences(sides[0].environment, sides[1].environment)
+    rows = [row for case_id in _case_ids(sides) for row in _rows(sides, case_id, metrics)]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table["threshold"] = [_threshold(row, thresholds) for row in table.to_dict("records")]
+    return _judged(table, unequal)
+
+
+def overall(table: pd.DataFrame) -> Verdict:
+    """Return the verdict for all rows: what is worse outranks what could not be said."""
+    found = set(table["verdict"])
+    ranking = (Verdict.REGRESSED, Verdict.MISSING, Verdict.UNDECIDED, Verdict.IMPROVED)
+    answer = next((each for each in ranking if each in found), None)
+    if answer is None:
+        compared = found - {Verdict.INCOMPARABLE}
+        answer = Verdict.WITHIN_NOISE if compared else Verdict.INCOMPARABLE
+    return answer
+
+
+def _threshold(row: Mapping[Any, Any], thresholds: Thresholds) -> float | None:
+    metric = METRICS.get(row["metric"])
+    return None if metric is None or metric.exact else thresholds.of(row["case_id"])
+
+
+COLUMNS = [
+    *("case_id", "metric", "arm", "base", "head", "ratio", "ratio_low", "ratio_high"),
+    *("base_values", "head_values", "threshold", "p_value", "verdict", "reason"),
+]
+
+
+class _Side:
+    """One file."""
+
+    def __init__(self, path: Path) -> None:
+        self.environment: Mapping[str, Any] = frames.read_document(path)["panet"]["environment"]
+        self.arms: dict[tuple[str, str | None], Mapping[Any, Any]] = {
+            (row["case_id"], None if pd.isna(row["arm"]) else row["arm"]): row
+            for row in frames.load([path]).to_dict("records")
+        }
+        self.status = {
+            case_id: (row["status"], row["reason"]) for (case_id, _), row in self.arms.items()
+        }
+
+    def rounds(self, case_id: str) -> list[stats.Rounds]:
+        """Return the rounds of all arms of a case, replicate by replicate."""
+        own = {arm: row["replicates_s"] for (i, arm), row in self.arms.items() if i == case_id}
+        if not {"fpn", "panet"} <= set(own):
+            return []
+        return [
+            {arm: replicates[i] for arm, replicates in own.items() if arm is not None}
+            for i in range(len(own["fpn"]))
+        ]
+
+
+def _case_ids(sides: Sequence[_Side]) -> list[str]:
+    return list(dict.fromkeys(case_id for side in sides for case_id in side.status))
+
+
+def _rows(sides: Sequence[_Side], case_id: str, metrics: Sequence[str]) -> Iterator[dict[str, Any]]:
+    base, head = (side.status.get(case_id) for side in sides)
+    if base is None:
+        return  # new: nothing to compare with, and nothing lost
+    if head is None:
+        yield _lost(case_id, "missing in the candidate: renamed, or not measured")
+        return
+    if base[0] in MEASURED and head[0] not in MEASURED:
+        yield _lost(case_id, f"{base[0]} became {head[0]}: {head[1]}")
+        return
+    if base[0] not in MEASURED:
+        return  # it did not run before: whatever it is now is not worse
+    for name in metrics:
+        yield from _metric_rows(sides, case_id, METRICS[name])
+
+
+def _lost(case_id: str, reason: str) -> dict[str, Any]:
+    return {"case_id": case_id, "metric": "status", "verdict": Verdict.MISSING, "reason": reason}
+
+
+def _metric_rows(sides: Sequence[_Side], case_id: str, metric: Metric) -> Iterator[dict[str, Any]]:
+    common = {"case_id": case_id, "metric": metric.name}
+    contended = [s.status[case_id][0] == Status.CONTENDED for s in sides]
+    if metric.name == "cost":
+        values = [[stats.log_ratio(r) for r in side.rounds(case_id)] for side in sides]
+        yield {**common, **_measured(values, contended)}
+        return
+    for arm in ARMS:
+        rows = [side.arms.get((case_id, arm)) for side in sides]
+        if any(row is None for row in rows):
+            continue
+        found = [row[metric.column] for row in rows if row is not None]
+        if not metric.exact:
+            logs = [[math.log(float(np.median(r))) for r in replicates] for replicates in found]
+            yield {**common, "arm": arm, **_measured(logs, contended)}
+        elif not any(pd.isna(value) for value in found):
+            yield {**common, "arm": arm, **_counted(*map(float, found))}
+
+
+def _measured(values: Sequence[Sequence[float]], contended: Sequence[bool]) -> dict[str, Any]:
+    if any(contended) or min(map(len, values)) < stats.MIN_FOR_INTERVAL:
+        which = "contended" if any(contended) else "too few replicates for an interval"
+        return {"verdict": Verdict.UNDECIDED, "reason": which}
+    found = stats.ratio_between(*values)
+    return {
+        "base": math.exp(float(np.mean(values[0]))),
+        "head": math.exp(float(np.mean(values[1]))),
+        "ratio": found.value,
+        "ratio_low": found.low,
+        "ratio_high": found.high,
+        "base_values": list(values[0]),
+        "head_values": list(values[1]),
+    }
+
+
+def _counted(base: float, head: float) -> dict[str, Any]:
+    return {"base": base, "head": head, "ratio": head / base if base else None}
+
+
+def _judged(table: pd.DataFrame, unequal: Sequence[str]) -> pd.DataFrame:
+    """Fill in the verdicts."""
+    names = ", ".join(unequal)
+    p_values: dict[str, float] = {}
+    for index, row in table.iterrows():
+        if isinstance(row["base_values"], list):
+            p_values[str(index)] = stats.beyond_p(
+                row["base_values"], row["head_values"], row["threshold"]
+            )
+    corrected = holm(p_values)
+    table["p_value"] = [corrected.get(str(index)) for index in table.index]
+    moved = _moved_together(table) if not unequal else None
+    found = [_verdict(row, names, moved) for row in table.to_dict("records")]
+    table["verdict"] = [each for each, _ in found]
+    table["reason"] = [reason for _, reason in found]
+    return table.drop(columns=["base_values", "head_values"])
+
+
+def _verdict(row: Mapping[Any, Any], unequal: str, moved: str | None) -> tuple[Verdict, str]:
+    if not pd.isna(row["verdict"]):
+        return row["verdict"], row["reason"]
+    metric = METRICS[row["metric"]]
+    if unequal and not metric.carries_over:
+        return Verdict.INCOMPARABLE, f"measured elsewhere: {unequal} differ"
+    if metric.exact:
+        differs = row["head"] != row["base"]
+        if unequal and not metric.gates_elsewhere:
+            return Verdict.WITHIN_NOISE, f"told, not judged: {unequal} differ" if differs else ""
+    elif moved and metric.name == "latency":
+        return Verdict.UNDECIDED, moved
+    else:
+        differs = row["p_value"] is not None and row["p_value"] < ALARM_P
+    if not differs:
+        return Verdict.WITHIN_NOISE, ""
+    return (Verdict.REGRESSED if row["head"] > row["base"] else Verdict.IMPROVED), ""
+
+
+ALARM_P = 0.01
+"""Of a change beyond the threshold, corrected for the number of cases and metrics."""
+
+
+def _moved_together(table: pd.DataFrame) -> str | None:
+    """Return what to say if most latencies moved to one side: then it was the machine."""
+    rows = table[(table["metric"] == "latency") & table["ratio"].notna()]
+    cases = rows.groupby("case_id")["ratio"].median()
+    if len(cases) < TOGETHER_CASES:
+        return None
+    for beyond, word in (
+        (cases > 1 + DEFAULT_THRESHOLD, "slower"),
+        (cases < 1 - DEFAULT_THRESHOLD, "faster"),
+    ):
+        if beyond.mean() > 0.5:
+            return (
+                f"{int(beyond.sum())} of {len(cases)} cases became {word} together: between runs "
+                "that did not take turns that is the machine as well as the code; use "
+                "`python -m bench compare`"
+            )
+    return None

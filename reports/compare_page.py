@@ -1,0 +1,111 @@
+"""Two stored runs side by side, as people read it: what is worse first."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.verdict import Verdict
+from reports.compare import METRICS, overall
+from reports.errors import ReportError
+
+NAMES = ("compare.csv", "compare.md")
+
+ORDER = [
+    Verdict.REGRESSED,
+    Verdict.MISSING,
+    Verdict.UNDECIDED,
+    Verdict.IMPROVED,
+    Verdict.INCOMPARABLE,
+    Verdict.WITHIN_NOISE,
+]
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the comparison as text; equal rows without anything to say are left out.
+
+    Args:
+        table: of `reports.compare.compare`.
+    """
+    rows = [_readable_row(row) for row in _ordered(table).to_dict("records")]
+    return pd.DataFrame(rows, columns=["verdict", "case", "metric", "base", "head", "change", ""])
+
+
+def sentence(table: pd.DataFrame) -> str:
+    """Return the answer in a line."""
+    counts = table["verdict"].value_counts()
+    listed = ", ".join(f"{counts[each]} {each}" for each in ORDER if each in counts)
+    return f"{overall(table)}: {listed or 'nothing to compare'}."
+
+
+def show(table: pd.DataFrame, console: Console) -> None:
+    """Print what is worth a look, and the answer."""
+    text = readable(table)
+    text = text[text["verdict"] != Verdict.WITHIN_NOISE]
+    if len(text):
+        drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in text.columns:
+            drawn.add_column(column, no_wrap=column != "")
+        for values in text.itertuples(index=False):
+            drawn.add_row(*(escape(str(value)) for value in values))
+        console.print(drawn)
+    console.print(sentence(table), markup=False, highlight=False)
+
+
+def write(table: pd.DataFrame, folder: Path) -> list[Path]:
+    """Write the comparison as CSV and Markdown; return the files.
+
+    Raises:
+        ReportError: the folder cannot be written.
+    """
+    csv, markdown = (folder / name for name in NAMES)
+    text = readable(table).to_markdown(index=False, disable_numparse=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        table.to_csv(csv, index=False)
+        markdown.write_text(f"{sentence(table)}\n\n{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
+    return [csv, markdown]
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    ranks = table["verdict"].map({each: rank for rank, each in enumerate(ORDER)})
+    return table.assign(rank=ranks).sort_values("rank", kind="stable").drop(columns="rank")
+
+
+def _readable_row(row: Mapping[Any, Any]) -> dict[str, str]:
+    metric = METRICS.get(row["metric"])
+    arm = "" if pd.isna(row["arm"]) else f", {row['arm']}"
+    exact = metric is not None and metric.exact
+    return {
+        "verdict": str(row["verdict"]),
+        "case": str(row["case_id"]),
+        "metric": f"{row['metric']}{arm}",
+        "base": _value(row["base"], exact, row["metric"]),
+        "head": _value(row["head"], exact, row["metric"]),
+        "change": _change(row),
+        "": "" if pd.isna(row["reason"]) else str(row["reason"]),
+    }
+
+
+def _value(value: float, exact: bool, metric: str) -> str:
+    if pd.isna(value):
+        return "-"
+    if exact:
+        return f"{value:.0f}"
+    return f"{value * 1e3:.2f} ms" if metric == "latency" else f"{value:.3f}"
+
+
+def _change(row: Mapping[Any, Any]) -> str:
+    if pd.isna(row["ratio"]):
+        return "-"
+    text = f"{(row['ratio'] - 1) * 100:+.1f} %"
+    if pd.isna(row["ratio_low"]) or pd.isna(row["ratio_high"]):
+        return text
+    return f"{text} ±{(row['ratio_high'] - row['ratio_low']) / 2 * 100:.1f} %"

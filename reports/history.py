@@ -1,0 +1,317 @@
+"""Many runs over months: one long table, kept as Parquet, and when in it something changed.
+
+A row is one number of one case of one run. The table is partitioned by machine (a fingerprint of
+what has to be equal before times are compared) and month, in plain Parquet files: pandas, DuckDB
+and polars read the folder, on a disk or in an object store (``s3://...``, by fsspec).
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats as distributions
+
+from bench import stats
+from bench.records import MUST_MATCH
+from reports import frames
+from reports.errors import ReportError
+
+COLUMNS = {
+    "fingerprint": "string",
+    "month": "string",
+    "machine": "string",
+    "run_id": "string",
+    "date": "datetime64[us, UTC]",
+    "commit": "string",
+    "message": "string",
+    "case_id": "string",
+    "metric": "string",
+    "arm": "string",
+    "value": "float64",
+    "low": "float64",
+    "high": "float64",
+    "replicates": "Int64",
+}
+"""``value`` is in seconds (``latency``), relative (``cost``) or a count; lower is better."""
+
+PARTITIONS = ["fingerprint", "month"]
+SERIES = ["fingerprint", "case_id", "metric", "arm"]
+
+MIN_RUNS = 8
+"""In a series: with fewer there is no before and after."""
+MIN_SEGMENT = 3
+"""Runs on each side of a change."""
+PENALTY = 4.0
+"""Times log(n), in units of the variance of a run: with 2 (the usual BIC) one quiet series of 60
+runs in ten has a change, with 4 one in several hundred (simulated, see the tests)."""
+CONFIDENCE = 0.999
+"""That both sides of a change differ (Welch)."""
+MIN_CHANGE = 0.01
+"""Relative: smaller ones are true and of no interest."""
+
+
+@dataclass(frozen=True)
+class ChangePoint:
+    """Between two runs something changed."""
+
+    fingerprint: str
+    case_id: str
+    metric: str
+    arm: str
+    position: int
+    """Of the first run after it, in the series."""
+    run_id: str
+    commit: str
+    message: str
+    date: pd.Timestamp
+    change: float
+    """Relative: 0.03 is 3 % more from here on."""
+    confidence: float
+
+
+def collect(paths: Iterable[Path]) -> pd.DataFrame:
+    """Return the table of all result files below the paths, ours and pytest-benchmark's.
+
+    Raises:
+        ReportError: a file cannot be read, or there is none.
+    """
+    files = [file for path in paths for file in _files(path)]
+    rows = [row for file in files for row in _rows(file)]
+    if not rows:
+        raise ReportError("no run in there; name result files, folders of runs, or a store")
+    return _typed(pd.DataFrame(rows))
+
+
+def add(table: pd.DataFrame, store: str) -> int:
+    """Add the runs of a table to a store that it does not have yet; return how many.
+
+    Args:
+        table: of `collect`.
+        store: a folder, or a URL that fsspec knows.
+
+    Raises:
+        ReportError: the store cannot be written.
+    """
+    known = set(read(store)["run_id"]) if exists(store) else set()
+    fresh = table[~table["run_id"].isin(known)]
+    if len(fresh):
+        name = f"part-{uuid.uuid4().hex}-{{i}}.parquet"
+        try:
+            fresh.to_parquet(
+                store, index=False, partition_cols=PARTITIONS, basename_template=name,
+                existing_data_behavior="overwrite_or_ignore",
+            )  # fmt: skip
+        except OSError as error:
+            raise ReportError(f"{store}: {error}; name another with --store") from error
+    return int(fresh["run_id"].nunique())
+
+
+def exists(store: str) -> bool:
+    """Return whether a store has anything in it."""
+    import fsspec
+
+    filesystem, path = fsspec.core.url_to_fs(store)
+    return bool(filesystem.exists(path) and filesystem.find(path))
+
+
+def read(store: str) -> pd.DataFrame:
+    """Return the table of a store.
+
+    Raises:
+        ReportError: it cannot be read.
+    """
+    try:
+        return _typed(pd.read_parquet(store))
+    except (OSError, ValueError, KeyError) as error:
+        raise ReportError(f"{store}: cannot be read ({error}); name the folder itself") from error
+
+
+def change_points(table: pd.DataFrame) -> list[ChangePoint]:
+    """Return where the values of a series changed for good, the largest first.
+
+    Every series (a machine, a case, a metric, an arm) is cut into pieces of equal mean (PELT,
+    Killick 2012, of the logarithms), and a cut counts if its two sides differ surely and by enough.
+    """
+    found = []
+    ordered = table.sort_values("date", kind="stable")
+    for series, rows in ordered.groupby(SERIES, sort=False, dropna=False):
+        values = rows["value"].to_numpy(float)
+        if len(values) < MIN_RUNS or not (np.isfinite(values) & (values > 0)).all():
+            continue
+        for position, change, confidence in _changes(np.log(values)):
+            row = rows.iloc[position]
+            found.append(
+                ChangePoint(
+                    **dict(zip(SERIES, map(str, series), strict=True)),
+                    position=position,
+                    run_id=str(row["run_id"]),
+                    commit=str(row["commit"]),
+                    message=str(row["message"]),
+                    date=row["date"],
+                    change=change,
+                    confidence=confidence,
+                )
+            )
+    return sorted(found, key=lambda point: -abs(point.change))
+
+
+def frame_of(changes: Sequence[ChangePoint]) -> pd.DataFrame:
+    """Return the changes as a frame, a row each."""
+    names = [column.name for column in fields(ChangePoint)]
+    return pd.DataFrame([asdict(change) for change in changes], columns=names)
+
+
+def _changes(logs: stats.Floats) -> Iterator[tuple[int, float, float]]:
+    import ruptures
+
+    spread = _spread(logs)
+    if not spread:
+        spread = float(np.std(logs)) or 1.0
+    scaled = (logs / spread).reshape(-1, 1)
+    search = ruptures.KernelCPD(kernel="linear", min_size=MIN_SEGMENT).fit(scaled)
+    cuts = [0, *search.predict(pen=PENALTY * np.log(len(logs)))]
+    for start, cut, end in zip(cuts, cuts[1:], cuts[2:], strict=False):
+        before, after = logs[start:cut], logs[cut:end]
+        change = float(np.expm1(after.mean() - before.mean()))
+        p_value = float(distributions.ttest_ind(before, after, equal_var=False).pvalue)
+        if not np.isfinite(p_value):  # both sides are constant
+            p_value = 0.0
+        if 1 - p_value >= CONFIDENCE and abs(change) >= MIN_CHANGE:
+            yield int(cut), change, 1 - p_value
+
+
+def _spread(logs: stats.Floats) -> float:
+    """Return the standard deviation of a run, from neighbours: few of them straddle a change."""
+    return float(distributions.median_abs_deviation(np.diff(logs), scale="normal") / np.sqrt(2))
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(p for p in path.rglob("*.json") if _looks_like_a_run(p))
+    return [path]
+
+
+def _looks_like_a_run(path: Path) -> bool:
+    """Whether a file below a folder is a result file: many other JSON files lie beside them."""
+    try:
+        with path.open(encoding="utf-8") as stream:
+            head = stream.read(4096)
+    except (OSError, UnicodeDecodeError):
+        return False
+    return '"machine_info"' in head
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    document = _document(path)
+    if isinstance(document.get("panet"), dict):
+        yield from _own_rows(path, document)
+    else:
+        yield from _imported_rows(path, document)
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReportError(f"{path}: {error.strerror}; name a result file") from error
+    except ValueError as error:
+        raise ReportError(f"{path}: damaged JSON ({error}); leave it out") from error
+    if not isinstance(document, dict) or "benchmarks" not in document:
+        raise ReportError(f"{path}: no result file of pytest-benchmark; leave it out")
+    return document
+
+
+def _own_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    run = frames.read_document(path)["panet"]
+    environment = run["environment"]
+    about = {
+        "fingerprint": _fingerprint({name: environment.get(name) for name in MUST_MATCH}),
+        "machine": environment.get("accelerator") or f"{environment.get('cpu')}",
+        "run_id": str(run["run_id"]),
+        "commit": run.get("commit") or "",
+        **_when(document),
+    }
+    frame = frames.load([path])
+    for case_id, arms in frame[frame["latency_s"].notna()].groupby("case_id", sort=False):
+        by_arm = {row["arm"]: row for row in arms.to_dict("records")}
+        for arm, row in by_arm.items():
+            rounds = [{arm: replicate} for replicate in row["replicates_s"]]
+            yield _row(
+                about, str(case_id), "latency", str(arm), stats.latency_s(rounds, arm), rounds
+            )
+        if {"fpn", "panet", "fpn_again"} <= set(by_arm):
+            count = len(by_arm["fpn"]["replicates_s"])
+            rounds = [{a: r["replicates_s"][i] for a, r in by_arm.items()} for i in range(count)]
+            ratios = [stats.log_ratio(each) for each in rounds]
+            found = stats.ratio_interval(ratios, first_stage=count)
+            yield _row(about, str(case_id), "cost", "", found, rounds)
+
+
+def _imported_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what pytest-benchmark stored by itself: no replicates, so no interval."""
+    machine = document.get("machine_info", {})
+    cpu = machine.get("cpu", {})
+    lasting = {
+        **{name: machine.get(name) for name in ("node", "machine", "system", "python_version")},
+        **{name: cpu.get(name) for name in ("brand_raw", "count")},
+    }
+    about = {
+        "fingerprint": _fingerprint(lasting),
+        "machine": str(cpu.get("brand_raw") or machine.get("machine")),
+        "run_id": path.stem,
+        "commit": document.get("commit_info", {}).get("id") or "",
+        **_when(document),
+    }
+    try:
+        for entry in document["benchmarks"]:
+            mean = stats.Estimate(float(entry["stats"]["mean"]), None, None)
+            yield _row(about, str(entry["fullname"]), "mean", "", mean, [])
+    except (KeyError, TypeError, ValueError) as error:
+        kind = type(error).__name__
+        raise ReportError(f"{path}: damaged result file ({kind}: {error}); leave it out") from error
+
+
+def _when(document: Mapping[str, Any]) -> dict[str, Any]:
+    info = document.get("commit_info", {})
+    return {
+        "date": document.get("datetime") or info.get("time"),
+        "message": str(info.get("message") or ""),
+    }
+
+
+def _row(
+    about: Mapping[str, Any],
+    case_id: str,
+    metric: str,
+    arm: str,
+    found: stats.Estimate | None,
+    rounds: Sequence[Any],
+) -> dict[str, Any]:
+    value = found or stats.Estimate(float("nan"), None, None)
+    return {
+        **about,
+        "case_id": case_id,
+        "metric": metric,
+        "arm": arm,
+        "value": value.value,
+        "low": value.low,
+        "high": value.high,
+        "replicates": len(rounds),
+    }
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    table = table.assign(date=pd.to_datetime(table["date"], utc=True, format="ISO8601"))
+    table["month"] = table["date"].dt.strftime("%Y-%m")
+    return table[list(COLUMNS)].astype(COLUMNS)
+
+
+def _fingerprint(fields: Mapping[str, Any]) -> str:
+    text = json.dumps(fields, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,164 @@
+"""Many runs as people look at them: a drawing per case, with what changed and in which commit."""
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from reports import history, page
+from reports.errors import ReportError
+from reports.history import ChangePoint
+from reports.page import COLORS, Block, Section, Table
+from reports.words import ARM_NAMES
+
+PAGE, CSV = "history.html", "changes.csv"
+
+MOST_CASES = 60
+"""That are drawn: a page with more takes long to open. Those that changed come first."""
+
+ROWS = {"latency": "latency, ms", "cost": "FPN + PANet over FPN", "mean": "mean, ms"}
+"""Metric -> title of its axis."""
+
+SECONDS = ("latency", "mean")
+
+OTHER_COLOR = "#009e73"
+
+MESSAGE_CHARS = 120
+
+
+def sentences(changes: Sequence[ChangePoint]) -> list[str]:
+    """Return every change in a line, the largest first."""
+    if not changes:
+        return ["Nothing changed."]
+    return [
+        f"{change.case_id}, {_what(change)}: {change.change * 100:+.1f} % since "
+        f"{change.commit[:10] or change.run_id} ({change.date:%Y-%m-%d}, "
+        f"{change.confidence:.3%} sure): {_subject(change.message)}"
+        for change in changes
+    ]
+
+
+def _subject(message: str) -> str:
+    return message.partition("\n")[0][:MESSAGE_CHARS] or "-"
+
+
+def write(table: pd.DataFrame, changes: Sequence[ChangePoint], folder: Path) -> list[Path]:
+    """Write the page, and the changes as CSV; return the files.
+
+    Args:
+        table: of `reports.history.collect` or `read`.
+        changes: of `reports.history.change_points`.
+        folder: where to.
+
+    Raises:
+        ReportError: the folder cannot be written.
+    """
+    files = [folder / PAGE, folder / CSV]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        files[0].write_text(_render(table, changes), encoding="utf-8")
+        history.frame_of(changes).to_csv(files[1], index=False)
+    except OSError as error:
+        raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
+    return files
+
+
+def _render(table: pd.DataFrame, changes: Sequence[ChangePoint]) -> str:
+    runs, dates = table["run_id"].nunique(), table["date"]
+    machines = ", ".join(sorted(set(table["machine"])))
+    groups = list(table.groupby(["fingerprint", "case_id"], sort=False))
+    changed = {(change.fingerprint, change.case_id) for change in changes}
+    groups.sort(key=lambda group: group[0] not in changed)
+    said = [f"{runs} runs, {dates.min():%Y-%m-%d} to {dates.max():%Y-%m-%d}."]
+    if len(groups) > MOST_CASES:
+        said.append(f"{MOST_CASES} of {len(groups)} cases are drawn, those that changed first.")
+    several = len(set(table["fingerprint"])) > 1
+    sections = [
+        _section(key, rows, [c for c in changes if (c.fingerprint, c.case_id) == key], several)
+        for key, rows in groups[:MOST_CASES]
+    ]
+    overview = Section("changes", "What changed", sentences(changes), [], [])
+    return page.render("History", machines, said, [overview, *sections])
+
+
+def _section(
+    key: tuple[Any, ...], rows: pd.DataFrame, changes: Sequence[ChangePoint], several: bool
+) -> Section:
+    fingerprint, case_id = map(str, key)
+    name = f"{case_id} on {rows['machine'].iloc[0]} ({fingerprint})" if several else case_id
+    return Section(
+        f"{fingerprint}-{case_id}",
+        name,
+        [],
+        [],
+        [Block("", figure=page.drawing(_figure(rows, changes)), tables=_changes(changes))],
+    )
+
+
+def _changes(changes: Sequence[ChangePoint]) -> list[Table]:
+    rows = [
+        [
+            _what(change),
+            f"{change.change * 100:+.1f} %",
+            f"{change.date:%Y-%m-%d}",
+            change.commit[:10],
+            _subject(change.message),
+            f"{change.confidence:.3%}",
+        ]
+        for change in changes
+    ]
+    return [Table(("what", "change", "since", "commit", "message", "sure"), rows)] if rows else []
+
+
+def _what(change: ChangePoint) -> str:
+    return " of ".join(filter(None, (change.metric, ARM_NAMES.get(change.arm, change.arm))))
+
+
+def _figure(rows: pd.DataFrame, changes: Sequence[ChangePoint]) -> go.Figure:
+    metrics = [metric for metric in ROWS if (rows["metric"] == metric).any()]
+    figure = make_subplots(rows=len(metrics), shared_xaxes=True, vertical_spacing=0.08)
+    for place, metric in enumerate(metrics, start=1):
+        scale = 1e3 if metric in SECONDS else 1.0
+        of_metric = rows[(rows["metric"] == metric) & (rows["arm"] != "fpn_again")]
+        for arm, series in of_metric.groupby("arm", sort=False):
+            figure.add_trace(_line(series, str(arm), scale), row=place, col=1)
+        figure.update_yaxes(title=ROWS[metric], row=place, col=1)
+        for change in changes:
+            if change.metric == metric:
+                figure.add_vline(
+                    x=change.date.timestamp() * 1e3,
+                    line={"dash": "dot", "width": 1.5},
+                    annotation_text=f"{change.change * 100:+.1f} %",
+                    row=place,
+                    col=1,
+                )
+    return page.plain(figure, height=90 + 230 * len(metrics))
+
+
+def _line(rows: pd.DataFrame, arm: str, scale: float) -> go.Scatter:
+    return go.Scatter(
+        x=rows["date"],
+        y=rows["value"] * scale,
+        error_y={
+            "type": "data",
+            "array": ((rows["high"] - rows["value"]) * scale).fillna(0.0),
+            "arrayminus": ((rows["value"] - rows["low"]) * scale).fillna(0.0),
+            "thickness": 1,
+        },
+        mode="lines+markers",
+        name=ARM_NAMES.get(arm, arm or "cost"),
+        line={"color": COLORS.get(arm, OTHER_COLOR), "width": 1},
+        customdata=[_hover(row) for row in rows.to_dict("records")],
+        hovertemplate="<b>%{y:.4g}</b> on %{x|%Y-%m-%d %H:%M}<br>%{customdata[0]}<br>"
+        "%{customdata[1]}<extra></extra>",
+    )
+
+
+def _hover(row: dict[Any, Any]) -> list[str]:
+    """Return run and commit; what comes from outside must not become markup."""
+    commit = f"{str(row['commit'])[:10]} {_subject(str(row['message']))}"
+    return [html.escape(str(row["run_id"])), html.escape(commit)]

@@ -1,0 +1,93 @@
+"""One HTML file that needs no internet: what every page of ours is made of."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jinja2
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+GRID = "rgba(128,128,128,0.3)"
+
+COLORS = {"backbone": "#7f7f7f", "fpn": "#0072b2", "panet": "#d55e00"}
+"""Of Okabe and Ito: the colour-blind tell them apart."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text, as it is shown."""
+
+    columns: tuple[str, ...]
+    rows: list[list[str]]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A heading with a drawing, or tables."""
+
+    title: str
+    note: str = ""
+    figure: str = ""
+    tables: list[Table] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Section:
+    """What belongs to one case."""
+
+    id: str
+    name: str
+    sentences: list[str]
+    warnings: list[str]
+    blocks: list[Block]
+
+
+def render(
+    title: str,
+    machine: str,
+    sentences: Sequence[str],
+    sections: Sequence[Section],
+    template: str = "page.html",
+    **more: Any,  # noqa: ANN401 - what the template asks for
+) -> str:
+    """Return the page; every text is escaped, whatever it says."""
+    loader = jinja2.PackageLoader("reports")
+    page = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    return page.get_template(template).render(
+        title=title,
+        machine=machine,
+        sentences=sentences,
+        cases=sections,
+        plotly_js=get_plotlyjs(),
+        **more,
+    )
+
+
+def as_json(data: object) -> str:
+    """Return data for a script element, which nothing in it can close."""
+    return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def drawing(figure: go.Figure) -> str:
+    """Return a figure as part of a page, which has plotly's script already."""
+    config = {"displaylogo": False, "responsive": True}
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, config=config))
+
+
+def plain(figure: go.Figure, height: int) -> go.Figure:
+    """Leave the background to the page, which may be dark."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 10, "r": 10, "t": 10, "b": 40},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
+        font={"family": "system-ui, sans-serif"},
+        barmode="group",
+    )
+    figure.update_xaxes(gridcolor=GRID, automargin=True)
+    figure.update_yaxes(gridcolor=GRID, automargin=True)
+    return figure

@@ -1,0 +1,209 @@
+"""The drawings of a report: cost and noise, heat maps, latency over pixels, slopes.
+
+Every trace carries in ``meta`` the keys of its points' cases, so that the page can hide what its
+reader does not want to see.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from reports import breakeven
+from reports.frames import AXES
+from reports.page import COLORS, plain
+from reports.render import case_name
+from reports.words import ARM_NAMES
+
+NOISE_COLOR = "#7f7f7f"
+
+ROW_PX = 26
+"""Height of a case in the drawing of costs."""
+
+MEGAPIXEL = breakeven.MEGAPIXEL
+
+
+def costs(table: pd.DataFrame) -> go.Figure:
+    """Return what PANet adds to every case, beside what pure noise adds, with intervals.
+
+    Args:
+        table: of `reports.frames.cost`, rows with a ratio.
+    """
+    figure = go.Figure()
+    names = [case_name(row) for row in table.to_dict("records")]
+    for column, label, color, symbol in (
+        ("aa_ratio", "the same network again (noise)", NOISE_COLOR, "line-ns-open"),
+        ("ratio", "FPN + PANet over FPN", COLORS["panet"], "circle"),
+    ):
+        figure.add_scatter(
+            x=(table[column] - 1) * 100,
+            y=names,
+            error_x=_bars(table, column, 100.0),
+            mode="markers",
+            marker={"color": color, "size": 9, "symbol": symbol},
+            name=label,
+            meta={"cases": list(table["key"])},
+            customdata=[_interval(row, column) for row in table.to_dict("records")],
+            hovertemplate="<b>%{y}</b><br>%{customdata}<extra>" + label + "</extra>",
+        )
+    figure.add_vline(x=0, line={"width": 1, "color": NOISE_COLOR})
+    figure.update_xaxes(title="more time, %")
+    figure.update_yaxes(autorange="reversed")
+    return plain(figure, height=130 + ROW_PX * len(names))
+
+
+def heat_maps(table: pd.DataFrame) -> Iterator[tuple[str, go.Figure]]:
+    """Yield the cost over resolution and batch, a title and a figure for every other axis value.
+
+    Args:
+        table: as for `costs`, with pixels.
+    """
+    fixed = [axis for axis in AXES if axis not in ("batch_size", "height_px", "width_px")]
+    for _, rows in table.groupby(["run_id", *fixed], sort=False, observed=True):
+        if len(rows) > 2 and (rows["batch_size"].nunique(), rows["pixels"].nunique()) != (1, 1):
+            yield _without_size(rows.iloc[0].to_dict()), _heat_map(rows)
+
+
+def _heat_map(rows: pd.DataFrame) -> go.Figure:
+    ordered = rows.sort_values(["pixels", "batch_size"])
+    sizes = list(dict.fromkeys(map(_size, ordered.to_dict("records"))))
+    batches = sorted(set(rows["batch_size"]))
+    cells = {(_size(row), row["batch_size"]): row for row in ordered.to_dict("records")}
+    grid = [[cells.get((size, batch)) for size in sizes] for batch in batches]
+    figure = go.Figure(
+        go.Heatmap(
+            x=sizes,
+            y=[f"batch {batch}" for batch in batches],
+            z=[
+                [None if cell is None else (cell["ratio"] - 1) * 100 for cell in row]
+                for row in grid
+            ],
+            text=[
+                ["" if c is None else f"+{(c['ratio'] - 1) * 100:.1f} %" for c in row]
+                for row in grid
+            ],
+            texttemplate="%{text}",
+            customdata=[
+                [None if c is None else _interval(c, "ratio") for c in row] for row in grid
+            ],
+            hovertemplate="%{x}, %{y}<br>%{customdata}<extra></extra>",
+            colorscale="Cividis",
+            colorbar={"title": "adds, %"},
+            meta={"cases": list(rows["key"])},
+        )
+    )
+    return plain(figure, height=120 + 46 * len(batches))
+
+
+def latency_lines(table: pd.DataFrame) -> Iterator[tuple[str, str, go.Figure]]:
+    """Yield latency against the pixels of a call: title, what the lines say, figure.
+
+    Args:
+        table: as for `heat_maps`.
+    """
+    for _, rows in breakeven.groups(table, "pixels"):
+        figure, said = go.Figure(), []
+        pixels = rows["pixels"] * rows["batch_size"] / MEGAPIXEL
+        for arm, name in ARM_NAMES.items():
+            figure.add_scatter(
+                x=pixels,
+                y=rows[f"{arm}_s"] * 1e3,
+                error_y=_bars(rows, f"{arm}_s", 1e3),
+                mode="markers",
+                marker={"color": COLORS[arm], "size": 9},
+                name=name,
+                meta={"cases": list(rows["key"])},
+                customdata=[case_name(row) for row in rows.to_dict("records")],
+                hovertemplate="%{customdata}<br><b>%{y:.3f} ms</b><extra>" + name + "</extra>",
+            )
+            found = breakeven.line(rows, arm)
+            if found is not None:
+                ends = np.array([pixels.min(), pixels.max()])
+                figure.add_scatter(
+                    x=ends,
+                    y=(found.fixed_s + found.per_megapixel_s * ends) * 1e3,
+                    mode="lines",
+                    line={"color": COLORS[arm], "width": 1, "dash": "dot"},
+                    showlegend=False,
+                    hoverinfo="skip",
+                )
+                said.append(
+                    f"{name}: {found.fixed_s * 1e3:.2f} ms a call and "
+                    f"{found.per_megapixel_s * 1e3:.1f} ms a megapixel"
+                )
+        figure.update_xaxes(title="megapixels of a call", rangemode="tozero")
+        figure.update_yaxes(title="ms", rangemode="tozero")
+        first = rows.iloc[0].to_dict()
+        title = f"{_without_size(first)}, batch {first['batch_size']}"
+        yield title, "; ".join(said), plain(figure, height=340)
+
+
+SLOPES = {
+    "channels_last": (False, True, "contiguous", "channels-last"),
+    "compile_mode": ("off", "default", "eager", "compiled"),
+}
+"""Axis -> two of its values, and what they are called."""
+
+
+def slopes(table: pd.DataFrame) -> Iterator[tuple[str, go.Figure]]:
+    """Yield what an axis changes, for both arms: title and figure.
+
+    Args:
+        table: as for `costs`.
+    """
+    for axis, (before, after, *names) in SLOPES.items():
+        others = ["run_id", *(other for other in AXES if other != axis)]
+        figure = go.Figure()
+        for _, rows in table.groupby(others, sort=False, observed=True):
+            pair = {row[axis]: row for row in rows.to_dict("records")}
+            if before in pair and after in pair:
+                _add_slopes(figure, [pair[before], pair[after]], names)
+        if figure.data:
+            figure.update_yaxes(title=f"time, {names[0]} = 1", rangemode="tozero")
+            yield f"{names[0]} → {names[1]}", plain(figure, height=380)
+
+
+def _add_slopes(figure: go.Figure, pair: Sequence[dict[Any, Any]], names: Sequence[str]) -> None:
+    for arm, name in ARM_NAMES.items():
+        seconds = [row[f"{arm}_s"] for row in pair]
+        figure.add_scatter(
+            x=names,
+            y=[value / seconds[0] for value in seconds],
+            mode="lines+markers",
+            line={"color": COLORS[arm], "width": 1.5},
+            name=name,
+            legendgroup=arm,
+            showlegend=not any(trace.legendgroup == arm for trace in figure.data),
+            meta={"cases": [row["key"] for row in pair]},
+            customdata=[f"{case_name(row)}: {row[f'{arm}_s'] * 1e3:.2f} ms" for row in pair],
+            hovertemplate="%{customdata}<br>%{y:.3f}<extra>" + name + "</extra>",
+        )
+
+
+def _bars(rows: pd.DataFrame, column: str, scale: float) -> dict[str, Any]:
+    """Return the intervals of a column as error bars; nothing where there are none."""
+    if f"{column}_high" not in rows:
+        return {"visible": False}
+    high = (rows[f"{column}_high"] - rows[column]).astype(float).fillna(0.0)
+    low = (rows[column] - rows[f"{column}_low"]).astype(float).fillna(0.0)
+    return {"type": "data", "array": high * scale, "arrayminus": low * scale, "thickness": 1.5}
+
+
+def _interval(row: dict[Any, Any], column: str) -> str:
+    value, low, high = (row[f"{column}{bound}"] for bound in ("", "_low", "_high"))
+    text = f"{(value - 1) * 100:+.2f} %"
+    return text if pd.isna(low) else f"{text} ({(low - 1) * 100:+.2f} to {(high - 1) * 100:+.2f})"
+
+
+def _size(row: dict[Any, Any]) -> str:
+    return f"{row['height_px']}x{row['width_px']}"
+
+
+def _without_size(row: dict[Any, Any]) -> str:
+    """Name a group of cases that differ in batch and resolution alone."""
+    sized = f" b{row['batch_size']} "
+    name = case_name(row)
+    head, _, tail = name.partition(sized)
+    return f"{head} {tail.partition(' ')[2]}"

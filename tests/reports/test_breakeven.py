@@ -1,0 +1,79 @@
+"""What fits within a limit: between measured points, and never beyond them."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from reports import breakeven
+from reports.frames import AXES
+
+
+def table(**columns: Any) -> pd.DataFrame:
+    """Four batch sizes whose FPN takes 10 ms an image, FPN + PANet 15."""
+    axes: dict[str, Any] = dict.fromkeys(AXES, "x") | {"height_px": 100, "width_px": 200}
+    rows = [
+        {
+            "run_id": "r",
+            "case_id": f"b{size}",
+            **axes,
+            "batch_size": size,
+            "ratio": 1.5,
+            "fpn_s": 0.01 * size,
+            "fpn_s_low": 0.009 * size,
+            "fpn_s_high": 0.011 * size,
+            "panet_s": 0.015 * size,
+            **columns,
+        }
+        for size in (1, 2, 4, 8)
+    ]
+    return breakeven.with_pixels(pd.DataFrame(rows))
+
+
+def test_largest_batch_within_a_latency() -> None:
+    ((_, rows),) = breakeven.groups(table(), "batch_size")
+    fpn, panet = breakeven.largest(rows, "batch_size", "s", 0.033)
+    assert [fpn.value, panet.value] == pytest.approx([3.3, 2.2])
+    assert [fpn.low, fpn.high] == pytest.approx([3.0, 0.033 / 0.009])
+    assert panet.low is None
+    assert not fpn.beyond
+
+
+def test_beyond_the_measured_range_there_is_no_answer() -> None:
+    ((_, rows),) = breakeven.groups(table(), "batch_size")
+    fpn, _ = breakeven.largest(rows, "batch_size", "s", 1.0)
+    assert (fpn.value, fpn.beyond) == (8, True)
+    fpn, _ = breakeven.largest(rows, "batch_size", "s", 0.001)
+    assert (fpn.value, fpn.beyond) == (None, False)
+
+
+def test_cases_that_differ_in_nothing_else_are_no_group() -> None:
+    assert list(breakeven.groups(table(), "pixels")) == []
+
+
+def resolutions() -> pd.DataFrame:
+    """A line: 2 ms and 100 ms a megapixel; PANet takes a tenth more."""
+    rows = table().to_dict("records")
+    sides = (100, 200, 400, 800)
+    for row, side in zip(rows, sides, strict=True):
+        fpn_s = 0.002 + 0.1 * side * side / 1e6
+        row.update(case_id=f"{side}", batch_size=1, height_px=side, width_px=side, fpn_s=fpn_s)
+        row.update(panet_s=1.1 * fpn_s, difference_s=0.1 * fpn_s)
+        row.update(difference_s_low=0.08 * fpn_s, difference_s_high=0.12 * fpn_s)
+    return breakeven.with_pixels(pd.DataFrame(rows))
+
+
+def test_line_gives_the_fixed_cost_and_the_cost_per_megapixel() -> None:
+    ((_, rows),) = breakeven.groups(resolutions(), "pixels")
+    found = breakeven.line(rows, "fpn")
+    assert found is not None
+    assert [found.fixed_s, found.per_megapixel_s] == pytest.approx([0.002, 0.1])
+
+
+def test_price_of_panet_buys_a_larger_image() -> None:
+    ((_, rows),) = breakeven.groups(resolutions(), "pixels")
+    found = breakeven.equal_resolution(rows, "400")
+    assert found is not None
+    value, low, high = found
+    assert 0.04 < low < value < high < 0.08
+    assert breakeven.equal_resolution(rows, "800") is None
