@@ -1,0 +1,134 @@
+"""The workflows: valid by their schema, and every `run:` step does its work in a clean clone."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bench.environment import ROOT
+from tests.bench.repositories import commit, git
+
+GITHUB = ROOT / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
+ACTION = GITHUB / "actions" / "bench" / "action.yml"
+
+TINY = "--resolutions 32 --channels-last off --batch-sizes 1"
+
+
+@pytest.mark.parametrize(
+    ("schema", "path"),
+    [*(("github-workflows", path) for path in WORKFLOWS), ("github-actions", ACTION)],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_file_is_valid_by_its_schema(schema: str, path: Path) -> None:
+    command = ["check-jsonschema", "--builtin-schema", f"vendor.{schema}", str(path)]
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / command[0]), *command[1:]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an interpreter of its own that finds torch and the rest here, but not our project."""
+    folder = tmp_path_factory.mktemp("venv")
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    own = next((folder / "lib").glob("python*")) / "site-packages"
+    (own / "host.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    return folder / "bin" / "python"
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Return a clone of the working tree as it is, with a remote that it can push to."""
+    remote = tmp_path / "remote.git"
+    source = tmp_path / "source"
+    tracked = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, tracked.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, source / name)
+    git(source, "init", "--quiet", "--initial-branch=main")
+    commit(source, {}, "As it is")
+    git(tmp_path, "clone", "--quiet", "--bare", str(source), str(remote))
+    git(tmp_path, "clone", "--quiet", str(remote), str(tmp_path / "clone"))
+    return tmp_path / "clone"
+
+
+def steps_of(document: dict[str, Any]) -> list[dict[str, Any]]:
+    if "runs" in document:
+        return list(document["runs"]["steps"])
+    return [step for job in document["jobs"].values() for step in job["steps"]]
+
+
+def run_steps(
+    path: Path, clone: Path, python: Path, **environment: str
+) -> list[subprocess.CompletedProcess[str]]:
+    """Run every `run:` step of a file as the runner does, with bash and its options."""
+    document = yaml.safe_load(path.read_text())
+    done = []
+    for step in steps_of(document):
+        if "run" not in step:
+            continue
+        values = {**os.environ, **document.get("env", {}), **environment}
+        values["PATH"] = f"{python.parent}{os.pathsep}{values['PATH']}"
+        script = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+        done.append(
+            subprocess.run(
+                script, cwd=clone, env=values, capture_output=True, text=True, check=False
+            )
+        )
+    return done
+
+
+def test_nightly_adds_a_run_to_the_branch_every_night(clone: Path, python: Path) -> None:
+    axes = f"--scopes neck {TINY} --half-width 50% --budget 1m"
+    nightly = GITHUB / "workflows" / "nightly.yml"
+    for night in (1, 2):
+        for done in run_steps(nightly, clone, python, AXES=axes):
+            assert done.returncode == 0, done.args[-1] + done.stdout + done.stderr
+        git(clone, "worktree", "remove", "--force", "history")
+        git(clone, "fetch", "origin")
+        files = git(clone, "ls-tree", "-r", "--name-only", "origin/bench-history").splitlines()
+        assert sum(name.endswith(".parquet") for name in files) == night
+        assert "history.html" in files
+
+
+def test_action_compares_a_pull_request_and_writes_its_summary(
+    clone: Path, python: Path, tmp_path: Path
+) -> None:
+    base = git(clone, "rev-parse", "HEAD")
+    commit(clone, {"panet/extra.py": '"""Nothing."""\n'}, "Add nothing")
+    summary, output = tmp_path / "summary.md", tmp_path / "output"
+    *others, compared = run_steps(
+        ACTION,
+        clone,
+        python,
+        BENCH_SOURCE=".",
+        BASE=base,
+        HEAD="HEAD",
+        PACKAGE="panet",
+        WORKLOAD="",
+        ARGUMENTS=TINY,
+        GITHUB_STEP_SUMMARY=str(summary),
+        GITHUB_OUTPUT=str(output),
+    )
+    assert all(done.returncode == 0 for done in others)
+    code = output.read_text().strip()
+    assert code in ("exit-code=0", "exit-code=3", "exit-code=1"), compared.stderr
+    assert "Add nothing" in summary.read_text()
+    assert (clone / "bench-results.xml").exists()
