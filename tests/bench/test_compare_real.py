@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ MUCH_SLOWER = Edit(
 )
 
 
-def compared(folder: Path, base: str, head: str, repository: Path, **asked: Any) -> Compared:
+def compared(folder: Path, revisions: Sequence[str], repository: Path, **asked: Any) -> Compared:
     """Compare; the slow-down is large, so only a busy machine may not see it."""
     defaults: dict[str, Any] = {
         "cases": ONE_CASE,
@@ -43,6 +44,7 @@ def compared(folder: Path, base: str, head: str, repository: Path, **asked: Any)
         "gate": QUICK,
         "traces": False,
     }
+    base, head = revisions
     request = Asked(base, head, repository=repository, **(defaults | asked))
     found = compare.run(request, folder / "run", Console(quiet=True))
     if found.verdict is Verdict.UNDECIDED:
@@ -58,7 +60,7 @@ def test_uncommitted_change_is_found_and_where_to_look_is_told(tmp_path: Path) -
     history = make(tmp_path / "repository", [])
     source = history.folder / "panet" / "panet.py"
     source.write_text(source.read_text().replace(MUCH_SLOWER.old, MUCH_SLOWER.new))
-    found = compared(tmp_path, "HEAD", str(history.folder), history.folder, traces=True)
+    found = compared(tmp_path, ("HEAD", str(history.folder)), history.folder, traces=True)
     assert found.pairing == SHARED
     assert found.explanation is not None
     assert {stage.name.split()[0] for stage in found.explanation.stages} == {"panet"}
@@ -69,7 +71,7 @@ def test_uncommitted_change_is_found_and_where_to_look_is_told(tmp_path: Path) -
 def test_sides_in_processes_of_their_own_take_turns(tmp_path: Path) -> None:
     history = make(tmp_path / "repository", [MUCH_SLOWER])
     pythons = {compare.HEAD: sys.executable}
-    found = compared(tmp_path, *history.commits, history.folder, pairing=APART, pythons=pythons)
+    found = compared(tmp_path, history.commits, history.folder, pairing=APART, pythons=pythons)
     assert found.environments[compare.HEAD] == found.environments[compare.BASE]
 
 
@@ -98,7 +100,7 @@ def test_own_network_is_compared(tmp_path: Path) -> None:
         for count in (8, 16)
     ]
     cases = compare.own_cases(ONE_CASE, "mynet.bench:make")
-    compared(tmp_path, *commits, repository, package="mynet", cases=cases)
+    compared(tmp_path, commits, repository, package="mynet", cases=cases)
 
 
 @pytest.mark.parametrize(
