@@ -18,8 +18,9 @@ from bench.hog import LOADS
 from bench.launcher import ServerLauncher
 from bench.session import DEFAULT_TIMEOUT
 from bench.task import Task
+from bench.verdict import FINE, NOTHING_SAID
 
-FINE, BAD_INPUT = 0, 2
+BAD_INPUT = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
         "--load", default="none", metavar="LIST", help=f"what else runs: {', '.join(LOADS)} (none)"
     )
     test.add_argument("--quick", action="store_true", help="two small cases, one trial")
-    test.add_argument("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
+    _add_run_dir(test)
     test.add_argument(
         "--resume", nargs="?", const=runs.LATEST, metavar="ID", help="add to an earlier self-test"
     )
@@ -79,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         help_text = f"{about} ({default})"
         gate.add_argument(f"--{kind}", default=default, metavar="N", help=help_text)
-    gate.add_argument("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
+    _add_run_dir(gate)
     gate.add_argument("--resume", metavar="ID", help="add to an earlier one")
     gate.set_defaults(command=_gatetest)
     about = "the largest batch that fits into memory, with FPN and with PANet"
@@ -88,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     for axis in options.AXES.values():
         if axis.name not in NOT_OF_FIT:
             fits.add_argument(axis.option, dest=axis.name, metavar="LIST", help=axis.help)
-    fits.add_argument("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
+    _add_run_dir(fits)
     fits.set_defaults(command=_fit)
     return parser
 
@@ -104,11 +105,22 @@ def _add_comparison(parser: argparse.ArgumentParser, budget: str) -> None:
     parser.add_argument("--repository", default=".", metavar="DIR", help="of the revisions (here)")
     parser.add_argument("--budget", default=budget, help=f"of each measurement, at most ({budget})")
     parser.add_argument("--timeout", default=DEFAULT_TIMEOUT, help=f"({DEFAULT_TIMEOUT})")
-    parser.add_argument("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
+    _add_run_dir(parser)
+
+
+def _add_run_dir(parser: argparse.ArgumentParser) -> None:
+    about = "where runs are kept (reports/runs)"
+    parser.add_argument("--run-dir", type=Path, default=runs.RUNS_DIR, metavar="DIR", help=about)
+
+
+def _axes(asked: argparse.Namespace) -> dict[str, str]:
+    """Return the axes that were given, of those that the command has."""
+    given = {name: getattr(asked, name, None) for name in options.AXES}
+    return {name: text for name, text in given.items() if text is not None}
 
 
 def _asked(asked: argparse.Namespace) -> compare.Asked:
-    axes = {name: text for name in options.AXES if (text := getattr(asked, name)) is not None}
+    axes = _axes(asked)
     cases = options.sweep(options.choose_preset(asked.preset, axes), axes)
     if asked.workload:
         cases = compare.own_cases(cases, asked.workload)
@@ -128,8 +140,7 @@ def _asked(asked: argparse.Namespace) -> compare.Asked:
 
 
 def _run_folder(asked: argparse.Namespace, kind: str) -> Path:
-    runs_dir = Path(asked.run_dir) if asked.run_dir else runs.RUNS_DIR
-    folder = runs_dir / f"{kind}-{runs.new_run_dir(runs_dir).name}"
+    folder: Path = asked.run_dir / f"{kind}-{runs.new_run_dir(asked.run_dir).name}"
     try:
         folder.mkdir(parents=True)
     except OSError as error:
@@ -166,17 +177,18 @@ def _bisect(asked: argparse.Namespace) -> int:
         found = bisect.run(_asked(asked), folder, Console(stderr=True))
     except bisect.UndecidedError as error:
         print(f"python -m bench: {error}", file=sys.stderr)
-        return compare.NOTHING_SAID
+        return NOTHING_SAID
     print("\n".join(found.lines()))
     print(f"wrote {folder / bisect.FILE}")
     return FINE
 
 
 def _gatetest(asked: argparse.Namespace) -> int:
-    runs_dir = Path(asked.run_dir) if asked.run_dir else runs.RUNS_DIR
-    folder = runs_dir / (asked.resume or f"{gatetest.PREFIX}{runs.new_run_dir(runs_dir).name}")
+    folder = asked.run_dir / (
+        asked.resume or f"{gatetest.PREFIX}{runs.new_run_dir(asked.run_dir).name}"
+    )
     if asked.resume and not (folder / gatetest.TRIALS).exists():
-        raise BenchError(f"--resume {asked.resume}: no such gate test in {runs_dir}")
+        raise BenchError(f"--resume {asked.resume}: no such gate test in {asked.run_dir}")
     counts = {kind: options.whole(f"--{kind}")(getattr(asked, kind)) for kind in gatetest.TRY}
     gatetest.GateTest(gatetest.Settings(**counts, folder=folder), Console(stderr=True)).run()
     page = folder / gatetest.PAGE
@@ -190,15 +202,9 @@ NOT_OF_FIT = ("batch_sizes", "compile")
 
 
 def _fit(asked: argparse.Namespace) -> int:
-    axes = {
-        name: text
-        for name in options.AXES
-        if name not in NOT_OF_FIT and (text := getattr(asked, name)) is not None
-    }
-    cases = options.sweep(options.GRID, axes)
+    cases = options.sweep(options.GRID, _axes(asked))
     limit_bytes = options.parse_bytes("--memory", asked.memory)
-    runs_dir = Path(asked.run_dir) if asked.run_dir else runs.RUNS_DIR
-    folder = runs_dir / f"fit-{runs.new_run_dir(runs_dir).name}"
+    folder = asked.run_dir / f"fit-{runs.new_run_dir(asked.run_dir).name}"
     console = Console(stderr=True)
     try:
         with tempfile.TemporaryDirectory() as scratch:
@@ -223,8 +229,7 @@ def _fit(asked: argparse.Namespace) -> int:
 
 
 def _selftest(asked: argparse.Namespace) -> int:
-    runs_dir = Path(asked.run_dir) if asked.run_dir else runs.RUNS_DIR
-    folder = selftest.find_folder(runs_dir, asked.resume)
+    folder = selftest.find_folder(asked.run_dir, asked.resume)
     settings = selftest.Settings(
         trials=1 if asked.quick else options.positive("--trials")(asked.trials),
         sizes=tuple(size for text in asked.inject.split(",") if (size := _size(text))),

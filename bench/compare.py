@@ -40,15 +40,6 @@ CONTROL = stats.Contrast((AGAIN,), (BASE,))
 FILE = "compare.json"
 SCHEMA = 1
 
-FINE, REGRESSED, NOTHING_SAID = 0, 1, 3
-EXIT_CODES = {
-    Verdict.REGRESSED: REGRESSED,
-    Verdict.MISSING: REGRESSED,
-    Verdict.UNDECIDED: NOTHING_SAID,
-    Verdict.INCOMPARABLE: NOTHING_SAID,
-}
-"""Every other verdict is fine."""
-
 SHARED, APART = "one process", "processes that take turns"
 """How the sides are paired."""
 
@@ -113,7 +104,7 @@ class Compared:
     @property
     def exit_code(self) -> int:
         """For a shell."""
-        return EXIT_CODES.get(self.verdict, FINE)
+        return verdict.EXIT_CODES[self.verdict]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""

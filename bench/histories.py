@@ -7,13 +7,13 @@ refactoring that changes nothing.
 
 import random
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.environment import ROOT
 from bench.errors import BenchError
+from bench.revisions import git
 
 PACKAGE = "panet"
 
@@ -181,7 +181,7 @@ def make(folder: Path, edits: Sequence[Edit]) -> History:
         BenchError: an edit does not fit this checkout's code.
     """
     folder.mkdir(parents=True)
-    _git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "init", "--quiet", "--initial-branch=main")
     shutil.copytree(ROOT / PACKAGE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
     commits = [_commit(folder, "As it is")]
     slow = None
@@ -230,12 +230,6 @@ def _apply(path: Path, edit: Edit) -> None:
 
 
 def _commit(folder: Path, message: str) -> str:
-    _git(folder, "add", "--all")
-    _git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
-    return _git(folder, "rev-parse", "HEAD")
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *IDENTITY, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - no shell
-    return done.stdout.strip()
+    git(folder, "add", "--all")
+    git(folder, *IDENTITY, "commit", "--quiet", "--allow-empty", "--message", message)
+    return git(folder, "rev-parse", "HEAD")

@@ -49,18 +49,18 @@ def checked_out(asked: str, repository: Path, scratch: Path) -> Iterator[Code]:
     commit = resolve(asked, repository)
     folder = scratch / commit[:12]
     if not folder.exists():
-        _git(repository, "worktree", "add", "--detach", "--force", str(folder), commit)
+        git(repository, "worktree", "add", "--detach", "--force", str(folder), commit)
     try:
         yield Code(asked, folder, commit, subject(commit, repository))
     finally:
         with contextlib.suppress(BenchError):  # the other side may have been the same commit
-            _git(repository, "worktree", "remove", "--force", str(folder))
+            git(repository, "worktree", "remove", "--force", str(folder))
 
 
 def resolve(asked: str, repository: Path) -> str:
     """Return the commit of a revision; raise `BenchError` if there is none."""
     try:
-        return _git(repository, "rev-parse", "--verify", "--quiet", f"{asked}^{{commit}}")
+        return git(repository, "rev-parse", "--verify", "--quiet", f"{asked}^{{commit}}")
     except BenchError as error:
         raise BenchError(
             f"{asked!r} is neither a folder nor a revision of {repository}; fetch it, or name one "
@@ -70,7 +70,7 @@ def resolve(asked: str, repository: Path) -> str:
 
 def subject(commit: str, repository: Path) -> str:
     """Return the first line of a commit's message."""
-    return _git(repository, "log", "-1", "--format=%s", commit)
+    return git(repository, "log", "-1", "--format=%s", commit)
 
 
 def between(good: str, bad: str, repository: Path) -> list[str]:
@@ -79,14 +79,15 @@ def between(good: str, bad: str, repository: Path) -> list[str]:
     Raises:
         BenchError: ``bad`` does not come after ``good``.
     """
-    path = _git(repository, "rev-list", "--reverse", "--first-parent", f"{good}..{bad}")
+    path = git(repository, "rev-list", "--reverse", "--first-parent", f"{good}..{bad}")
     commits = path.split()
-    if not commits or _git(repository, "merge-base", good, bad) != good:
+    if not commits or git(repository, "merge-base", good, bad) != good:
         raise BenchError(f"{bad[:10]} does not come after {good[:10]}; give the older one first")
     return commits
 
 
-def _git(repository: Path, *arguments: str) -> str:
+def git(repository: Path, *arguments: str) -> str:
+    """Run git in a repository and return what it prints; raise `BenchError` if it fails."""
     command = ["git", "-C", str(repository), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
     if done.returncode:

@@ -35,6 +35,19 @@ class Verdict(StrEnum):
     MISSING = "missing"
 
 
+FINE, REGRESSED, NOTHING_SAID = 0, 1, 3
+
+EXIT_CODES = {
+    Verdict.REGRESSED: REGRESSED,
+    Verdict.IMPROVED: FINE,
+    Verdict.WITHIN_NOISE: FINE,
+    Verdict.UNDECIDED: NOTHING_SAID,
+    Verdict.INCOMPARABLE: NOTHING_SAID,
+    Verdict.MISSING: REGRESSED,
+}
+"""For a shell, of every command that ends in a verdict; 2 is wrong use."""
+
+
 @dataclass(frozen=True)
 class Change:
     """What a comparison found out about a case."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.verdict import Verdict
+from bench.verdict import EXIT_CODES
 from reports import compare, compare_page, compilation, dashboards, frames, profiles, render
 from reports.errors import ReportError
 
@@ -90,16 +90,7 @@ def _compare(arguments: argparse.Namespace, console: Console) -> int:
     folder = arguments.out or arguments.head.parent
     for path in compare_page.write(table, folder):
         console.print(f"wrote {path}", style="dim", markup=False)
-    return EXIT_CODES.get(compare.overall(table), 0)
-
-
-EXIT_CODES = {
-    Verdict.REGRESSED: 1,
-    Verdict.MISSING: 1,
-    Verdict.UNDECIDED: 3,
-    Verdict.INCOMPARABLE: 3,
-}
-"""Every other verdict is fine, and bad input is 2."""
+    return EXIT_CODES[compare.overall(table)]
 
 
 def _history(arguments: argparse.Namespace, console: Console) -> int:

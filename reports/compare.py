@@ -150,13 +150,8 @@ class _Side:
 
     def rounds(self, case_id: str) -> list[stats.Rounds]:
         """Return the rounds of all arms of a case, replicate by replicate."""
-        own = {arm: row["replicates_s"] for (i, arm), row in self.arms.items() if i == case_id}
-        if not {"fpn", "panet"} <= set(own):
-            return []
-        return [
-            {arm: replicates[i] for arm, replicates in own.items() if arm is not None}
-            for i in range(len(own["fpn"]))
-        ]
+        own = {a: row for (i, a), row in self.arms.items() if i == case_id and a is not None}
+        return frames.aligned(own) if {"fpn", "panet"} <= set(own) else []
 
 
 def _case_ids(sides: Sequence[_Side]) -> list[str]:

@@ -88,7 +88,7 @@ def cost(frame: pd.DataFrame, half_width: float) -> pd.DataFrame:
     """
     rows = []
     for (run_id, case_id), arms in frame.groupby(["run_id", "case_id"], sort=False):
-        by_arm = {row["arm"]: row for _, row in arms.iterrows()}
+        by_arm = {row["arm"]: row for row in arms.to_dict("records")}
         first = arms.iloc[0]
         row = {"run_id": run_id, "case_id": case_id, **{axis: first[axis] for axis in AXES}}
         row |= {"status": first["status"], "reason": first["reason"]}
@@ -100,13 +100,10 @@ def cost(frame: pd.DataFrame, half_width: float) -> pd.DataFrame:
     return table.sort_values(["run_id", *AXES], kind="stable").reset_index(drop=True)
 
 
-def _measured(by_arm: Mapping[str, "pd.Series[Any]"], half_width: float) -> dict[str, Any]:
+def _measured(by_arm: Mapping[str, Mapping[Any, Any]], half_width: float) -> dict[str, Any]:
     if not {"fpn", "panet", "fpn_again"} <= set(by_arm):
         return {}
-    per_arm = {arm: row["replicates_s"] for arm, row in by_arm.items()}
-    count = len(per_arm["fpn"])
-    rounds = [{arm: replicates[i] for arm, replicates in per_arm.items()} for i in range(count)]
-    found = stats.cost(rounds, half_width)
+    found = stats.cost(aligned(by_arm), half_width)
     if found is None:
         return {}
     fpn, panet = by_arm["fpn"], by_arm["panet"]
@@ -155,6 +152,17 @@ def rounds_of(frame: pd.DataFrame) -> pd.DataFrame:
     long["round"] = long.groupby([*keys, "replicate"], sort=False).cumcount()
     long = long.astype({"time_s": "float64"}).reset_index(drop=True)
     return long[[*keys, "replicate", "round", "time_s"]]
+
+
+def aligned(by_arm: Mapping[str, Mapping[Any, Any]]) -> list[stats.Rounds]:
+    """Return the rounds of a case, all its arms, replicate by replicate.
+
+    Args:
+        by_arm: arm -> its row of `load`.
+    """
+    per_arm = {arm: row["replicates_s"] for arm, row in by_arm.items()}
+    count = len(next(iter(per_arm.values())))
+    return [{arm: replicates[i] for arm, replicates in per_arm.items()} for i in range(count)]
 
 
 def columns(name: str, estimate: stats.Estimate) -> dict[str, float | None]:

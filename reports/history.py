@@ -246,11 +246,9 @@ def _own_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str, Any
                 about, str(case_id), "latency", str(arm), stats.latency_s(rounds, arm), rounds
             )
         if {"fpn", "panet", "fpn_again"} <= set(by_arm):
-            count = len(by_arm["fpn"]["replicates_s"])
-            rounds = [{a: r["replicates_s"][i] for a, r in by_arm.items()} for i in range(count)]
-            ratios = [stats.log_ratio(each) for each in rounds]
-            found = stats.ratio_interval(ratios, first_stage=count)
-            yield _row(about, str(case_id), "cost", "", found, rounds)
+            ratios = [stats.log_ratio(each) for each in frames.aligned(by_arm)]
+            found = stats.ratio_interval(ratios, first_stage=len(ratios))
+            yield _row(about, str(case_id), "cost", "", found, ratios)
 
 
 def _imported_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -35,7 +35,7 @@ MOST_WITH_ROUNDS = 200
 """Cases whose rounds are inside the page: about 8 MB with plotly's script."""
 
 MOST_DRAWN = 400
-"""Cases in one drawing: more are a grey band."""
+"""Cases in one drawing; the page says how many it leaves out."""
 
 LIMIT_S, LIMIT_BYTES = 1 / 30, 8 * 2**30
 """What the break-evens are asked for: 30 images a second, and a usual GPU's memory."""
@@ -99,6 +99,7 @@ def _render(
         Section("others", "What others report", [OTHERS], [], [_published()]),
         Section("environment", "Where it was measured", [], [], _environments(documents)),
     ]
+    folders = {str(d["run_id"]): path.parent for d, path in zip(documents, paths, strict=True)}
     runs = f"{len(documents)} runs" if len(documents) > 1 else f"run {documents[0]['run_id']}"
     return page.render(
         f"What PANet costs: {runs}",
@@ -112,7 +113,7 @@ def _render(
         columns=list(text.columns),
         rows=rows,
         reasons=render.reasons(table),
-        data=page.as_json(_data(paths, frame, table, with_rounds=with_rounds)),
+        data=page.as_json(_data(folders, frame, table, with_rounds=with_rounds)),
     )
 
 
@@ -171,16 +172,22 @@ def _filters(table: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _data(
-    paths: Sequence[Path], frame: pd.DataFrame, table: pd.DataFrame, *, with_rounds: bool
+    folders: Mapping[str, Path], frame: pd.DataFrame, table: pd.DataFrame, *, with_rounds: bool
 ) -> dict[str, Any]:
-    """Return what the page's script needs of every case."""
+    """Return what the page's script needs of every case.
+
+    Args:
+        folders: run id -> folder of the run.
+        frame: of `reports.frames.load`.
+        table: the cost table, with keys.
+        with_rounds: whether every round goes into the page.
+    """
     rounds: dict[tuple[str, str], dict[str, Any]] = {}
     if with_rounds and "latency_s" in frame:
         for row in frame[frame["latency_s"].notna()].to_dict("records"):
             # Tenths of microseconds: far below what a clock tells.
             micro = [[round(x * MICROSECONDS, 1) for x in r] for r in row["replicates_s"]]
             rounds.setdefault((row["run_id"], row["case_id"]), {})[row["arm"]] = micro
-    folders = {str(frames.read_document(path)["panet"]["run_id"]): path.parent for path in paths}
     cases = {}
     for row in table.to_dict("records"):
         traces = folders[str(row["run_id"])] / "traces" / str(row["case_id"])
