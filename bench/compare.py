@@ -339,7 +339,10 @@ def _environment(python: str | None) -> dict[str, Any]:
     """
     if python is None:
         return describe()
-    code = "import json; from bench.environment import describe; print(json.dumps(describe()))"
+    code = (
+        "import json, skimage.data, bench.worker; from bench.environment import describe; "
+        "print(json.dumps(describe()))"
+    )
     try:
         done = subprocess.run(  # noqa: S603 - the user's own interpreter
             [python, "-c", code],
@@ -352,6 +355,8 @@ def _environment(python: str | None) -> dict[str, Any]:
         raise BenchError(f"{python}: {error.strerror}; name an interpreter") from error
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["it failed"])[-1]
-        raise BenchError(f"{python}: {reason}; it needs torch, numpy and psutil")
+        raise BenchError(
+            f"{python}: {reason}; it needs torch, numpy, psutil, pillow and scikit-image"
+        )
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

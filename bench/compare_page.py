@@ -144,7 +144,7 @@ def _table(found: Compared) -> str:
 
 
 def _verdict(change: Change) -> str:
-    return "flagged; the suite decides" if change.settled else str(change.verdict)
+    return "the suite decides" if change.settled else str(change.verdict)
 
 
 def _ratio(found: stats.Estimate) -> str:

@@ -7,10 +7,13 @@ that is neither clearly calm nor clearly moved gets some more replicates and ano
 
 The suite (all cases together, their geometric mean) is screened and confirmed as if it were one
 more case: most changes of the code touch all cases, and together they show it in a few replicates.
+It is looked at early, too: what confirms a large change of all cases are then replicates that the
+cases' own screen needs anyway.
 
 The p-values of the fresh replicates are corrected for the looks (Bonferroni) and for what was
-flagged (Holm, 1979), so a comparison of identical code raises an alarm with a probability of at
-most `Gate.alarm_p`, whatever the screen let through and however often it looked.
+flagged (Holm, 1979). So the flagged cases of identical code raise an alarm with a probability of at
+most `Gate.alarm_p`, and its suite, where it is flagged, with no more than that; the self-test draws
+how often it is in all.
 
 A row is a case of a comparison. `bench.verdict` has one row at a time; the self-test draws
 thousands of them, and so runs the very rules that decide.
@@ -57,6 +60,11 @@ class Gate:
     suite_looks: tuple[int, ...] = (3, 6)
     """Fresh replicates of every case at each look, where the suite is flagged; none: it is not
     looked at."""
+    early_look: int = 3
+    """Replicates of every case at the suite's early look; 0: there is none. The other one is with
+    the first look at the cases."""
+    early_p: float = 0.01
+    """Below it the suite is flagged early: a change so large gets its verdict first."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -65,6 +73,14 @@ class Gate:
             k: tuple(v) if isinstance(v, list) else v for k, v in data.items()
         }
         return cls(**values)
+
+    @property
+    def suite_screens(self) -> tuple[tuple[int, float], ...]:
+        """Replicates of every case at each look at the suite, and below which p it is flagged."""
+        if not self.suite_looks:
+            return ()
+        first = ((self.screen_looks[0], self.screen_p),)
+        return ((self.early_look, self.early_p), *first) if self.early_look else first
 
 
 GATE = Gate()
@@ -119,35 +135,40 @@ def confirm(rows: Floats, side: Ints, flagged: Ints | int, gate: Gate) -> Looked
 
 
 def screen_suite(rows: Floats, gate: Gate) -> Looked:
-    """Look at all cases of comparisons together, once, when each has had its first look.
+    """Look at all cases of comparisons together, early and when each has had its first look.
 
     Args:
         rows: (cases, comparisons, replicates) log ratios in the order of measuring.
         gate: how much is suspicious.
     """
     count, available = rows.shape[1:]
-    look = gate.screen_looks[0]
-    side, never = np.zeros(count, np.int64), np.full(count, np.inf)
-    if not gate.suite_looks:
-        return Looked(side, side, side, never)
-    if available < look:
-        return Looked(side, np.full(count, look - available), side, never)
-    seen = rows[..., :look]
-    flagged = 2 * _tail_p(seen, 0) < gate.screen_p
-    side[flagged] = np.where(seen.mean(axis=(0, 2))[flagged] > 0, 1, -1)
-    return Looked(np.full(count, look), np.zeros_like(side), side, never)
+    used, more, side = (np.zeros(count, np.int64) for _ in range(3))
+    unclear = np.ones(count, bool)
+    for look, suspicious_p in gate.suite_screens:
+        if available < look:
+            more[unclear] = look - available
+            break
+        used[unclear] = look
+        seen = rows[..., :look]
+        flagged = unclear & (2 * _tail_p(seen, 0) < suspicious_p)
+        side[flagged] = np.where(seen.mean(axis=(0, 2))[flagged] > 0, 1, -1)
+        unclear &= ~flagged
+    return Looked(used, more, side, np.full(count, np.inf))
 
 
-def confirm_suite(rows: Floats, side: Ints, flagged: Ints | int, gate: Gate) -> Looked:
+def confirm_suite(rows: Floats, screened: Looked, flagged: Ints | int, gate: Gate) -> Looked:
     """Look at fresh replicates of all cases together, where the suite was flagged.
 
     Args:
-        rows: (cases, comparisons, replicates) log ratios measured after those of the screen.
-        side: towards which each suite was flagged.
+        rows: (cases, comparisons, replicates) log ratios in the order of measuring; those behind
+            the screen's are fresh.
+        screened: what the screen said.
         flagged: as for `confirm`.
         gate: how much evidence is enough.
     """
-    return _confirm(rows, side, flagged, gate, gate.suite_looks)
+    fresh = np.arange(rows.shape[2] - int(screened.used.max(initial=0)))
+    rows = np.take_along_axis(rows, screened.used[None, :, None] + fresh, axis=2)
+    return _confirm(rows, screened.side, flagged, gate, gate.suite_looks)
 
 
 def _confirm(

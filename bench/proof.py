@@ -263,11 +263,11 @@ class _Draws:
 
 def _false_alarm_rate(draws: Sequence[_Draws], gate: Gate) -> float:
     sides = [drawn.side() for drawn in draws]
-    suite = gates.screen_suite(np.stack([drawn.screened for drawn in draws]), gate).side
-    flagged = np.count_nonzero([*sides, suite], axis=0)
+    together = np.stack([np.hstack([drawn.screened, drawn.fresh]) for drawn in draws])
+    suite = gates.screen_suite(together, gate)
+    flagged = np.count_nonzero([*sides, suite.side], axis=0)
     p_values = [drawn.p_value(side, flagged) for drawn, side in zip(draws, sides, strict=True)]
-    fresh = np.stack([drawn.fresh for drawn in draws])
-    p_values.append(gates.confirm_suite(fresh, suite, flagged, gate).p_value)
+    p_values.append(gates.confirm_suite(together, suite, flagged, gate).p_value)
     # Holm rejects something exactly where the smallest p-value passes Bonferroni.
     smallest = np.min(p_values, axis=0)
     return float(np.mean(smallest < gate.alarm_p / np.maximum(flagged, 1)))

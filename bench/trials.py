@@ -125,9 +125,12 @@ def comparison_alone_s(outcome: Outcome, arm: str | None) -> float | None:
     if outcome.elapsed_s is None or not outcome.timed_s:
         return None
     own_s = 0.0
-    for case_id, change in outcome.judged[arm].cases.items():
+    judged = outcome.judged[arm]
+    of_all = judged.suite.replicates if judged.suite else 0
+    for case_id, change in judged.cases.items():
         contrast = outcome.trial.contrast(arm, case_id)
-        for replicate in outcome.replicates.get(case_id, [])[: change.replicates]:
+        looked_at = max(change.replicates, of_all)
+        for replicate in outcome.replicates.get(case_id, [])[:looked_at]:
             own_s += sum(sum(replicate.rounds_s[a]) for a in (*contrast.arms, *contrast.baselines))
     return own_s * outcome.elapsed_s / outcome.timed_s
 

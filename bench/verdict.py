@@ -3,7 +3,7 @@
 Pure functions: numpy and scipy, no torch. How much evidence a verdict needs is `bench.gate`'s.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -64,7 +64,8 @@ class Change:
     replicates: int
     """That the verdict rests on, those of the screen included."""
     settled: bool = False
-    """Not measured to the end, because the suite had moved to the same side, surely."""
+    """Not measured to the end, because the suite had moved, surely, and the case not the other
+    way."""
 
 
 SUITE = "suite"
@@ -85,9 +86,12 @@ class Judged:
         return self.cases if self.suite is None else {**self.cases, SUITE: self.suite}
 
     def slowest(self) -> str | None:
-        """Return the case that became slowest, of those that were flagged."""
-        flagged = {i: c.ratio.value for i, c in self.cases.items() if c.flagged and c.ratio}
-        return max(flagged, key=lambda i: flagged[i], default=None)
+        """Return the case that became slowest, of those that were flagged or moved together."""
+        together = self.suite is not None and self.suite.flagged
+        ratios = {
+            i: c.ratio.value for i, c in self.cases.items() if c.ratio and (c.flagged or together)
+        }
+        return max(ratios, key=lambda i: ratios[i], default=None)
 
     @property
     def verdict(self) -> Verdict:
@@ -136,7 +140,7 @@ class _Course:
 
     cases: dict[str, _Followed]
     suite: _Followed | None
-    """Of the cases that the screen is done with; `None` of fewer than two."""
+    """Of the cases that were measured as far as any; `None` of fewer than two."""
     gate: Gate
 
     @property
@@ -152,6 +156,10 @@ class _Course:
         surely = self.suite.p_value * len(self.flagged) < self.gate.alarm_p
         return self.suite.side if surely else None
 
+    def settled(self, case: _Followed) -> bool:
+        """Whether the case needs no verdict of its own beside the suite's."""
+        return bool(case.more) and self.said is not None and case.side in (0, self.said)
+
 
 def missing(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> dict[str, int]:
     """Return how many replicates every case lacks until its next look; 0 where all is said.
@@ -162,14 +170,13 @@ def missing(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> dic
         gate: how much evidence is enough.
     """
     course = _follow(log_ratios, gate)
-    unscreened = {i: int(f.screened.more[0]) for i, f in course.cases.items()}
-    if any(unscreened.values()):
-        return unscreened
     if course.suite is not None and course.suite.more:
-        fresh = {i: len(log_ratios[i]) - f.screens for i, f in course.cases.items()}
-        look = min(fresh.values()) + course.suite.more
-        return {i: max(0, look - count) for i, count in fresh.items()}
-    return {i: 0 if f.side == course.said else f.more for i, f in course.cases.items()}
+        look = min(len(log_ratios[i]) for i in _furthest(log_ratios, gate)) + course.suite.more
+        return {i: max(0, look - len(values)) for i, values in log_ratios.items()}
+    open_ones = {i: f for i, f in course.cases.items() if not course.settled(f)}
+    unscreened = {i: int(f.screened.more[0]) for i, f in open_ones.items()}
+    lacking = unscreened if any(unscreened.values()) else {i: f.more for i, f in open_ones.items()}
+    return dict.fromkeys(log_ratios, 0) | lacking
 
 
 def judge(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> Judged:
@@ -190,8 +197,9 @@ def judge(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> Judge
 def _follow(log_ratios: Mapping[str, Sequence[float]], gate: Gate) -> _Course:
     rows = {case_id: np.asarray([values], float) for case_id, values in log_ratios.items()}
     screened = {case_id: screen(row, gate) for case_id, row in rows.items()}
-    done = [case_id for case_id, found in screened.items() if not found.more[0]]
-    suite = screen_suite(_together(rows[i] for i in done), gate) if len(done) > 1 else None
+    furthest = _furthest(log_ratios, gate)
+    together = _together([rows[case_id] for case_id in furthest])
+    suite = screen_suite(together, gate) if len(furthest) > 1 else None
     every = [*screened.values(), suite] if suite is not None else [*screened.values()]
     flagged = sum(bool(found.side[0]) for found in every)
     fresh = {case_id: row[:, screened[case_id].used[0] :] for case_id, row in rows.items()}
@@ -201,15 +209,24 @@ def _follow(log_ratios: Mapping[str, Sequence[float]], gate: Gate) -> _Course:
     }
     if suite is None:
         return _Course(cases, None, gate)
-    confirmed = confirm_suite(_together(fresh[i] for i in done), suite.side, flagged, gate)
+    confirmed = confirm_suite(together, suite, flagged, gate)
     return _Course(cases, _Followed(suite, confirmed), gate)
 
 
-def _together(rows: Iterable[Floats]) -> Floats:
+def _furthest(log_ratios: Mapping[str, Sequence[float]], gate: Gate) -> list[str]:
+    """Return the cases with enough replicates for any look at the suite that one of them is at.
+
+    What cannot be measured (the machine does not calm down) is no part of it.
+    """
+    looks = (0, *(look for look, _ in gate.suite_screens))
+    at = max((look for look in looks for v in log_ratios.values() if look <= len(v)), default=0)
+    return [case_id for case_id, values in log_ratios.items() if len(values) >= at]
+
+
+def _together(rows: Sequence[Floats]) -> Floats:
     """Return (cases, 1, replicates), as many as every case has."""
-    found = list(rows)
-    shortest = min(row.shape[1] for row in found)
-    return np.stack([row[:, :shortest] for row in found])
+    shortest = min((row.shape[1] for row in rows), default=0)
+    return np.asarray([row[:, :shortest] for row in rows])
 
 
 def moved(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> bool:
@@ -253,7 +270,7 @@ def _change(
         p_value,
         detectable_ratio(seen, course.gate),
         screens + followed.confirms,
-        settled=bool(followed.more) and followed.side == course.said,
+        settled=course.settled(followed),
     )
 
 
@@ -263,16 +280,15 @@ def _suite_change(
     suite = course.suite
     if suite is None:
         return None
-    cases = [(log_ratios[i], f.screens) for i, f in course.cases.items() if not f.screened.more[0]]
-    fresh = suite.confirms
-    used = [values[start : start + fresh] if fresh else values for values, start in cases]
+    fresh = slice(suite.screens, suite.screens + suite.confirms) if suite.confirms else slice(None)
+    used = [log_ratios[case_id][fresh] for case_id in _furthest(log_ratios, course.gate)]
     return Change(
         _verdict(suite, p_value, course.gate),
         stats.mean_ratio(used),
         bool(suite.side),
         p_value,
         None,
-        suite.screens + fresh,
+        suite.screens + suite.confirms,
     )
 
 

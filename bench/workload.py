@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 import panet
-from bench import sides
+from bench import settings, sides
 from bench.errors import BenchError
 from bench.images import load_batch
 from bench.records import Case
@@ -121,8 +121,12 @@ def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]
 
     The weights are drawn once, which takes as long as many a round, and copied in a random order,
     so that no arm always lies at the same place in memory.
+
+    Raises:
+        BenchError: one of several sides changes a setting that is the other ones', too.
     """
     finest = Finest()
+    before = settings.read()
     wholes: dict[str, nn.Module] = {}
     order = list(task.arms)
     random.Random(f"{task.seed}-{task.index}").shuffle(order)  # noqa: S311 - no secret
@@ -136,6 +140,11 @@ def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]
         own = inputs if alone is None else _maps_before(alone, network, task.case, inputs)
         body = network if alone is None else network.get_submodule(alone)
         arms[arm] = _build_arm(arm, body, task.case, own, compiled=compiled)
+    if len(wholes) > 1 and (changed := settings.changed(before)):
+        raise BenchError(
+            f"{task.package} changes for the whole process, and so for the other side: {changed}; "
+            "give each side processes of its own with --apart"
+        )
     return {arm: arms[arm] for arm in task.arms}
 
 

@@ -1,14 +1,19 @@
 """Two versions of a package beside each other."""
 
+import contextlib
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from bench import sides
 from bench.errors import BenchError
+from bench.task import Task
+from bench.workload import build_arms
+from tests.bench.factories import case
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +98,34 @@ def test_a_package_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
 def test_package_below_src_is_found(tmp_path: Path) -> None:
     package(tmp_path / "src", __init__="from thing.core import value", core="value = 7")
     assert sides.load("thing", tmp_path, "base").value == 7
+
+
+FACTORY = """
+    import torch
+    {}
+    def make(batch, height, width):
+        return torch.nn.Conv2d(3, 4, 1), (torch.zeros(batch, 3, height, width),)
+"""
+
+
+@pytest.mark.parametrize("sides_of", [("base", "head"), ("head",)])
+def test_side_that_sets_what_is_the_other_ones_too_is_sent_to_processes_of_its_own(
+    sides_of: tuple[str, ...], tmp_path: Path
+) -> None:
+    old = package(tmp_path / "a", __init__=FACTORY.format(""))
+    new = package(tmp_path / "b", __init__=FACTORY.format("torch.set_num_threads(1)"))
+    asked = Task(
+        "check",
+        case(scope="own", backbone="thing:make"),
+        seed=0,
+        scratch_dir=str(tmp_path),
+        images_dir=None,
+        arms={side: f"own@{side}" for side in sides_of},
+        sides={"base": str(old), "head": str(new)},
+        package="thing",
+    )
+    inputs = (torch.zeros(1, 3, 8, 8),)
+    torch.set_num_threads(2)
+    expects = pytest.raises(BenchError, match=r"threads \(2 -> 1\); .* --apart")
+    with expects if len(sides_of) > 1 else contextlib.nullcontext():
+        build_arms(asked, inputs, compiled=False)

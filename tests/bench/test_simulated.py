@@ -99,8 +99,8 @@ def test_slow_down_of_five_percent_is_found_in_its_case_alone(side: str, expecte
         slowed = {slowed_case: {side: "panet+copy:500"}}
         judged = compare(Noise(round_sd=0.05, seed=seed), slowed)
         changes = judged.cases
-        others = {c.verdict for name, c in changes.items() if name != slowed_case}
-        assert others == {Verdict.WITHIN_NOISE}
+        others = [c for name, c in changes.items() if name != slowed_case and not c.settled]
+        assert {c.verdict for c in others} <= {Verdict.WITHIN_NOISE}
         found += changes[slowed_case].verdict is expected
         fresh = changes[slowed_case].ratio
         assert fresh is not None

@@ -2,11 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.gate import GATE
+from bench.gate import GATE, Gate
 from bench.stats import Estimate
 from bench.verdict import Change, Judged, Verdict, holm, judge, missing
 
@@ -15,6 +16,8 @@ SLOWER = [x + math.log(1.05) for x in CALM]
 FASTER = [-x for x in SLOWER]
 FRESH = (SLOWER * 3)[: GATE.confirm_looks[0]]
 CHANCE = (CALM * 3)[: GATE.confirm_looks[0]]
+
+LATE = Gate(early_look=0)
 
 P_VALUES = st.dictionaries(st.text(max_size=3), st.floats(0, 1), max_size=8)
 
@@ -69,10 +72,10 @@ def test_decided_cases_lack_nothing() -> None:
 def test_suite_that_moved_needs_few_fresh_replicates_of_each_case() -> None:
     names = "abcdefgh"
     screened = dict.fromkeys(names, SLOWER)
-    assert missing(screened) == dict.fromkeys(names, 3)
+    assert missing(screened, LATE) == dict.fromkeys(names, 3)
     measured = dict.fromkeys(names, SLOWER + FRESH[:3])
-    assert missing(measured) == dict.fromkeys(names, 0)
-    found = judge(measured)
+    assert missing(measured, LATE) == dict.fromkeys(names, 0)
+    found = judge(measured, LATE)
     assert found.verdict is Verdict.REGRESSED
     assert found.suite is not None
     assert found.suite.ratio is not None
@@ -86,6 +89,34 @@ def test_suite_that_moved_does_not_hide_the_case_that_moved_the_other_way() -> N
         "h": FASTER + [-x for x in FRESH[:3]]
     }
     assert missing(measured) == dict.fromkeys("abcdefg", 0) | {"h": 13}
+
+
+def test_large_change_of_all_cases_is_sure_when_the_cases_have_had_their_first_look() -> None:
+    names = "abcdefgh"
+    assert missing({name: [] for name in names}) == dict.fromkeys(names, 3)
+    assert missing(dict.fromkeys(names, SLOWER[:3])) == dict.fromkeys(names, 3)
+    assert missing(dict.fromkeys(names, SLOWER)) == dict.fromkeys(names, 0)
+    found = judge(dict.fromkeys(names, SLOWER))
+    assert found.suite is not None
+    assert (found.suite.verdict, found.suite.replicates) == (Verdict.REGRESSED, 6)
+
+
+def test_unclear_case_needs_no_second_look_once_all_cases_moved() -> None:
+    unclear = [0.01, -0.005, 0.01, -0.005, 0.01, 0.005]
+    slower = dict.fromkeys("abcdefg", SLOWER)
+    assert missing({"h": unclear}) == {"h": 4}
+    assert missing(slower | {"h": unclear}) == dict.fromkeys("abcdefgh", 0)
+    assert judge(slower | {"h": unclear}).cases["h"].settled
+
+
+def test_slowest_case_is_named_although_none_was_flagged_alone() -> None:
+    generator = np.random.default_rng(1)
+    noisy = {n: (0.03 + generator.normal(0, 0.06, 12)).tolist() for n in "abcdefghijklmnop"}
+    found = judge(noisy, Gate(screen_p=0.02, early_look=0))
+    assert found.suite is not None
+    assert found.suite.flagged
+    ratios = {n: c.ratio.value for n, c in found.cases.items() if c.ratio}
+    assert found.slowest() == max(ratios, key=lambda name: ratios[name])
 
 
 def test_suite_is_flagged_only_once_every_case_was_looked_at() -> None:
