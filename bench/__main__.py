@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         ("equal", "4", "histories of equal code"),
         ("slower", "4", "histories with a slow-down"),
         ("bisect", "1", "histories to bisect"),
+        ("apart", "0", "histories of equal code, each side in processes of its own"),
     ):
         help_text = f"{about} ({default})"
         gate.add_argument(f"--{kind}", default=default, metavar="N", help=help_text)

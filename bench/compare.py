@@ -61,6 +61,8 @@ class Asked:
     traces: bool = True
     """Whether a case that regressed is profiled."""
     gate: Gate = GATE
+    per_server: int = 1
+    """Replicates of a case from one fork server."""
 
 
 COUNTED = ("params", "macs", "operators", "peak_bytes", "graph_breaks")
@@ -254,6 +256,7 @@ def _plan(asked: Asked, codes: Mapping[str, Code], scratch: Path, arms: Sequence
         min_rounds=BLOCK_ROUNDS,
         sides={side: str(code.folder) for side, code in codes.items()},
         package=asked.package,
+        per_server=asked.per_server,
     )
 
 

@@ -2,9 +2,11 @@
 
 One turn is one replicate of every case that needs more, all from one fork server, and the next turn
 has a server of its own. So no two replicates of a case share one: they are independent, and the
-servers' part of the spread is inside the interval.
+servers' part of the spread is inside the interval. (A bisection, of one case and with wide margins,
+takes several from each.)
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -73,6 +75,9 @@ class Plan:
     """Side of a comparison -> folder of its code."""
     package: str = "panet"
     """What is compared, where there are sides."""
+    per_server: int = 1
+    """Replicates of a case from one fork server. With few cases a server takes as long as they do;
+    but what they share by it is then no part of their spread."""
 
     def arms_of(self, case: Case) -> dict[str, str]:
         """Return the arms of a case and what each runs."""
@@ -181,8 +186,9 @@ class Engine:
         """Measure replicates, turn by turn, until no case needs more or the budget is spent."""
         self._wanted = need
         while turn := self._affordable():
-            for state in turn:
-                if self._forecast_s(state) <= self._left_s():  # servers took time to start
+            for state in itertools.chain.from_iterable([turn] * self._plan.per_server):
+                # Servers took time to start, and not every case needs all that they could give.
+                if self._forecast_s(state) <= self._left_s() and self._need(state) > 0:
                     self._replicate(state, self._next_server)
             if not self._plan.design.one_server:
                 self._next_server += 1

@@ -5,12 +5,14 @@ truly makes a cell is measured apart, in other processes, after the verdict.
 """
 
 import json
+import math
 import random
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -43,18 +45,22 @@ class Trial:
     """How one history ended."""
 
     kind: str
-    """``equal``, ``slower`` or ``bisect``."""
+    """``equal``, ``slower``, ``bisect``, or ``apart``: equal code in processes that take turns."""
     edit: str
     verdict: str
     elapsed_s: float
-    suite_ratio: float | None
-    case_id: str | None
-    """The one that became slowest."""
-    true_ratio: float | None
-    """Of that case, from fresh processes."""
-    true_low: float | None
-    true_high: float | None
     sitting: str
+    suite_ratio: float | None = None
+    case_id: str | None = None
+    """The one that became slowest."""
+    true_ratio: float | None = None
+    """Of that case, from fresh processes."""
+    true_low: float | None = None
+    true_high: float | None = None
+    ratios: dict[str, float] = field(default_factory=dict)
+    """Of every case, as it was compared."""
+    detectable_ratios: dict[str, float] = field(default_factory=dict)
+    """Of every case: the smallest change that would have been found."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class Settings:
     equal: int
     slower: int
     bisect: int
+    apart: int
     folder: Path
 
 
@@ -93,7 +100,7 @@ class GateTest:
             raise BenchError(
                 f"cannot write {asked.folder}: {error.strerror}; choose --run-dir"
             ) from error
-        kinds = _in_turn({"equal": asked.equal, "slower": asked.slower, "bisect": asked.bisect})
+        kinds = _in_turn({kind: getattr(asked, kind) for kind in TRY})
         start_s = time.monotonic()
         for done, kind in enumerate(kinds, start=1):
             trial = TRY[kind](self, self._number(kind))
@@ -111,17 +118,21 @@ class GateTest:
     def _number(self, kind: str) -> int:
         return sum(trial.kind == kind for trial in read(self._settings.folder))
 
-    def _equal(self, number: int) -> Trial:
-        edits = harmless(HARMLESS_COMMITS, f"equal-{number}")
+    def _equal(self, number: int, kind: str = "equal", pairing: str = compare.SHARED) -> Trial:
+        edits = harmless(HARMLESS_COMMITS, f"{kind}-{number}")
+        name = ", ".join(edit.name for edit in edits)
         with tempfile.TemporaryDirectory() as folder:
             history = make(Path(folder) / "repository", edits)
-            return self._compared("equal", ", ".join(e.name for e in edits), history, cells({}))
+            return self._compared(kind, name, replace(self._asked(history), pairing=pairing))
+
+    def _apart(self, number: int) -> Trial:
+        return self._equal(number, "apart", compare.APART)
 
     def _slower(self, number: int) -> Trial:
         edit = SLOWER[number % len(SLOWER)]
         with tempfile.TemporaryDirectory() as folder:
             history = make(Path(folder) / "repository", _around(edit, HARMLESS_COMMITS, number))
-            return self._compared("slower", edit.name, history, cells(edit.axes))
+            return self._compared("slower", edit.name, self._asked(history, edit.axes))
 
     def _bisect(self, number: int) -> Trial:
         """Bisect in the case in which the slow-down shows most."""
@@ -130,76 +141,59 @@ class GateTest:
         case = cells(edit.axes)[-1]
         with tempfile.TemporaryDirectory() as folder:
             history = make(Path(folder) / "repository", edits)
-            asked = self._asked(history, (case,))
+            asked = replace(self._asked(history), cases=(case,))
             start_s = time.monotonic()
             run_folder = Path(folder) / "run"
             run_folder.mkdir()
             try:
                 found = bisect.run(asked, run_folder, Console(quiet=True))
             except BenchError as error:
-                return self._trial("bisect", edit.name, f"no answer: {error}", start_s)
+                elapsed_s = time.monotonic() - start_s
+                verdict = f"no answer: {error}"
+                return Trial("bisect", edit.name, verdict, elapsed_s, self._sitting)
             right = found.found.suspects == (history.slow,)
-            verdict = "right" if right else "wrong"
-            return self._trial("bisect", edit.name, verdict, start_s, case.case_id, found.change)
+            return Trial(
+                "bisect",
+                edit.name,
+                "right" if right else "wrong",
+                time.monotonic() - start_s,
+                self._sitting,
+                case_id=case.case_id,
+                **_size_of(found.change),
+            )
 
-    def _compared(self, kind: str, name: str, history: History, cases: tuple[Case, ...]) -> Trial:
-        asked = self._asked(history, cases)
+    def _compared(self, kind: str, name: str, asked: compare.Asked) -> Trial:
         start_s = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             found = compare.run(asked, Path(folder), Console(quiet=True))
             elapsed_s = time.monotonic() - start_s
-            slowest = found.answer.judged.slowest()
+            judged = found.answer.judged
+            slowest = judged.slowest()
             true = None
             if kind == "slower" and slowest is not None:
-                case = next(case for case in cases if case.case_id == slowest)
-                true = bisect.measured(
-                    self._asked(history, (case,)), TRUE_REPLICATES, Path(folder) / "true"
-                )
-        suite = found.answer.judged.suite
-        ratio = suite.ratio.value if suite and suite.ratio else None
+                case = next(case for case in asked.cases if case.case_id == slowest)
+                alone = replace(asked, cases=(case,))
+                true = bisect.measured(alone, TRUE_REPLICATES, Path(folder) / "true")
         return Trial(
             kind,
             name,
             str(found.verdict),
             elapsed_s,
-            ratio,
-            slowest,
-            true.value if true else None,
-            true.low if true else None,
-            true.high if true else None,
             self._sitting,
+            suite_ratio=judged.suite.ratio.value if judged.suite and judged.suite.ratio else None,
+            case_id=slowest,
+            **_size_of(true),
+            ratios={i: c.ratio.value for i, c in judged.cases.items() if c.ratio},
+            detectable_ratios={
+                i: c.detectable_ratio for i, c in judged.cases.items() if c.detectable_ratio
+            },
         )
 
-    def _trial(
-        self,
-        kind: str,
-        edit: str,
-        verdict: str,
-        start_s: float,
-        case_id: str | None = None,
-        change: stats.Estimate | None = None,
-    ) -> Trial:
-        found = change or stats.Estimate(float("nan"), None, None)
-        size = found.value if change else None
-        elapsed_s = time.monotonic() - start_s
-        return Trial(
-            kind,
-            edit,
-            verdict,
-            elapsed_s,
-            None,
-            case_id,
-            size,
-            found.low,
-            found.high,
-            self._sitting,
-        )
-
-    def _asked(self, history: History, cases: tuple[Case, ...]) -> compare.Asked:
+    def _asked(self, history: History, axes: Mapping[str, str] | None = None) -> compare.Asked:
         return compare.Asked(
             base=history.commits[0],
             head=history.commits[-1],
-            cases=cases,
+            cases=cells(axes or {}),
             package="panet",
             repository=history.folder,
             budget_s=BUDGET_S,
@@ -208,10 +202,17 @@ class GateTest:
         )
 
 
+def _size_of(true: stats.Estimate | None) -> dict[str, Any]:
+    if true is None:
+        return {}
+    return {"true_ratio": true.value, "true_low": true.low, "true_high": true.high}
+
+
 TRY: dict[str, Callable[[GateTest, int], Trial]] = {
     "equal": GateTest._equal,
     "slower": GateTest._slower,
     "bisect": GateTest._bisect,
+    "apart": GateTest._apart,
 }
 
 BISECTED = tuple(edit for edit in SLOWER if edit.name in ("Fuse twice", "Smooth twice"))
@@ -240,13 +241,14 @@ def render(found: Sequence[Trial]) -> str:
         f"{environment['libraries']['torch']}; "
         f"{len({trial.sitting for trial in found})} sittings.",
         _confusion(found),
+        *_pairings(found),
     ]
     searched = [trial for trial in found if trial.kind == "bisect"]
     if searched:
         right = sum(trial.verdict == "right" for trial in searched)
         parts.append(
             f"Bisection over {BISECTED_COMMITS} commits: {right} of {len(searched)} found the "
-            f"commit, {np.median([t.elapsed_s for t in searched]):.0f} s (median)."
+            f"commit, in {_seconds(searched)}."
         )
     return "\n\n".join([*parts, _list(found)]) + "\n"
 
@@ -261,10 +263,48 @@ def _confusion(found: Sequence[Trial]) -> str:
             counts = [sum(trial.verdict == verdict for trial in own) for verdict in VERDICTS]
             alarms = proof.rate(counts[0], len(own))
             interval = f"{alarms.low:.0%} to {alarms.high:.0%}"
-            seconds = f"{np.median([trial.elapsed_s for trial in own]):.0f} s"
+            seconds = _seconds(own)
             rows.append([name, f"{len(own)}", *map(str, counts), interval, seconds])
     headers = ["truth", "histories", *VERDICTS, "regressed, 95 %", "to the verdict"]
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+
+
+def _seconds(own: Sequence[Trial]) -> str:
+    seconds = [trial.elapsed_s for trial in own]
+    return f"{np.median(seconds):.0f} s (at most {max(seconds):.0f})"
+
+
+def _pairings(found: Sequence[Trial]) -> Iterator[str]:
+    """Yield what equal code shows in either pairing, if both were tried."""
+    rows = []
+    for pairing, kind in ((compare.SHARED, "equal"), (compare.APART, "apart")):
+        own = [trial for trial in found if trial.kind == kind and trial.ratios]
+        if len(own) < FEW:
+            return
+        ratios = [math.log(ratio) for trial in own for ratio in trial.ratios.values()]
+        suites = [math.log(trial.suite_ratio) for trial in own if trial.suite_ratio]
+        detected = [x for trial in own for x in trial.detectable_ratios.values()]
+        shown = [
+            f"{np.std(ratios, ddof=1):.1%}",
+            f"{np.abs(ratios).max():.1%}",
+            f"{np.std(suites, ddof=1):.1%}",
+            f"{np.median(detected):.1%}",
+        ]
+        rows.append([pairing, f"{len(own)}", *shown, _seconds(own)])
+    headers = [
+        "pairing, equal code",
+        "histories",
+        "sd of a case",
+        "largest",
+        "sd of the suite",
+        "detectable in a case",
+        "to the verdict",
+    ]
+    yield tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+
+
+FEW = 3
+"""Histories: a spread of fewer says nothing."""
 
 
 def _groups(found: Sequence[Trial]) -> dict[str, list[Trial]]:

@@ -51,6 +51,15 @@ def test_no_two_replicates_of_a_case_come_from_one_server(tmp_path: Path) -> Non
         assert len(set(servers)) == len(servers)
 
 
+def test_server_gives_as_many_replicates_of_a_case_as_are_asked_and_needed(tmp_path: Path) -> None:
+    machine = Machine()
+    run(machine, tmp_path / "run", per_server=3)
+    for measured in TWO:
+        servers = [t.server for t in machine.tasks if t.case == measured and t.kind == "replicate"]
+        assert len(servers) == stats.FIRST_STAGE
+        assert servers == [0, 0, 0, 1, 1]
+
+
 def test_case_that_no_longer_fits_leaves_the_budget_to_the_others(tmp_path: Path) -> None:
     slow = TWO[0].case_id
     machine = Machine(spread=0.2, seconds=lambda task: 30.0 if task.case.case_id == slow else 2.0)

@@ -56,7 +56,7 @@ def trials(folder: Path) -> list[dict[str, Any]]:
 def test_equal_code_passes_and_slower_code_is_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(tmp_path, "2", "2", "1")
+    run(tmp_path, "2", "2", "1", "0")
     found = trials(tmp_path)
     assert {(t["kind"], t["verdict"]) for t in found} == {
         ("equal", "within_noise"),
@@ -71,10 +71,20 @@ def test_equal_code_passes_and_slower_code_is_found(
 
 
 def test_sittings_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
-    name = run(tmp_path, "0", "1", "0")
-    run(tmp_path, "0", "1", "0", resume=name)
+    name = run(tmp_path, "0", "1", "0", "0")
+    run(tmp_path, "0", "1", "0", "0", resume=name)
     edits = [t["edit"] for t in trials(tmp_path)]
     assert edits == [edit.name for edit in SLOWER[:2]]
+
+
+def test_pairings_are_compared_by_what_equal_code_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, "3", "0", "0", "3")
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split("|")[1].strip(): line for line in lines if line.count("|") > 7}
+    assert f" {compare.SHARED} " in rows[compare.SHARED]
+    assert rows[compare.APART].split("|")[2].strip() == "3"
 
 
 def test_unknown_one_is_not_gone_on_with(
