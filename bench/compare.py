@@ -21,7 +21,7 @@ from rich.console import Console
 
 from bench import comparison, hints, journal, stats, verdict
 from bench.apart import ApartLauncher
-from bench.engine import BLOCK_ROUNDS, Engine, Plan, preload
+from bench.engine import Engine, Plan, preload
 from bench.environment import describe, governor, usable_cores
 from bench.errors import BenchError
 from bench.explain import Explanation, explain
@@ -36,6 +36,10 @@ from bench.verdict import Judged, Verdict
 BASE, HEAD, AGAIN = "base", "head", "base_again"
 CONTRAST = stats.Contrast((HEAD,), (BASE, AGAIN))
 CONTROL = stats.Contrast((AGAIN,), (BASE,))
+
+MIN_ROUNDS = 4
+"""Of a replicate of a slow case. The base runs twice in a round, so four rounds here have the
+spread of five or six of the self-test's two arms, and take two thirds of the time."""
 
 FILE = "compare.json"
 SCHEMA = 1
@@ -253,7 +257,7 @@ def _plan(asked: Asked, codes: Mapping[str, Code], scratch: Path, arms: Sequence
         scratch_dir=str(scratch),
         arms={arm: f"{network}@{_side(arm)}" for arm in arms},
         contrast=None,
-        min_rounds=BLOCK_ROUNDS,
+        min_rounds=MIN_ROUNDS,
         sides={side: str(code.folder) for side, code in codes.items()},
         package=asked.package,
         per_server=asked.per_server,
