@@ -21,7 +21,7 @@ from rich.console import Console
 
 from bench import comparison, hints, journal, stats, verdict
 from bench.apart import ApartLauncher
-from bench.engine import Engine, Plan, preload
+from bench.engine import Design, Engine, Plan, preload
 from bench.environment import describe, governor, usable_cores
 from bench.errors import BenchError
 from bench.explain import Explanation, explain
@@ -36,6 +36,10 @@ from bench.verdict import Judged, Verdict
 BASE, HEAD, AGAIN = "base", "head", "base_again"
 CONTRAST = stats.Contrast((HEAD,), (BASE, AGAIN))
 CONTROL = stats.Contrast((AGAIN,), (BASE,))
+
+REPLICATE_S = 1.4
+"""Of timed rounds per replicate: less than in a run, because a verdict within minutes wants many
+replicates of every case."""
 
 MIN_ROUNDS = 4
 """Of a replicate of a slow case. The base runs twice in a round, so four rounds here have the
@@ -258,6 +262,7 @@ def _plan(asked: Asked, codes: Mapping[str, Code], scratch: Path, arms: Sequence
         arms={arm: f"{network}@{_side(arm)}" for arm in arms},
         contrast=None,
         min_rounds=MIN_ROUNDS,
+        design=Design(replicate_s=REPLICATE_S),
         sides={side: str(code.folder) for side, code in codes.items()},
         package=asked.package,
         per_server=asked.per_server,
