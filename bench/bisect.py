@@ -28,9 +28,6 @@ FIRST_REPLICATES = 12
 
 MIN_REPLICATES, MAX_REPLICATES = 4, 64
 
-PER_SERVER = 4
-"""Of a case: nothing rests on the last tenth of a percent here."""
-
 UNCLEAR = (0.3, 0.7)
 """Shares of the change between which a commit is neither; it gets as many replicates once more."""
 
@@ -212,7 +209,7 @@ def _log_ratios(
     Raises:
         UndecidedError: too few replicates were calm.
     """
-    pair = replace(asked, head=commit, per_server=PER_SERVER)
+    pair = replace(asked, head=commit)
     with (
         both_checked_out(pair, folder) as codes,
         measuring(pair, codes, folder, console, (BASE, HEAD)) as (engine, _),

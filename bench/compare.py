@@ -41,6 +41,10 @@ REPLICATE_S = 1.4
 """Of timed rounds per replicate: less than in a run, because a verdict within minutes wants many
 replicates of every case."""
 
+PER_TURN = 8
+"""Replicates from one fork server, at least: what a server brings along adds nothing to the spread
+of equal code (the self-test measures it), and starting one takes as long as a replicate."""
+
 MIN_ROUNDS = 4
 """Of a replicate of a slow case. The base runs twice in a round, so four rounds here have the
 spread of five or six of the self-test's two arms, and take two thirds of the time."""
@@ -69,8 +73,6 @@ class Asked:
     traces: bool = True
     """Whether a case that regressed is profiled."""
     gate: Gate = GATE
-    per_server: int = 1
-    """Replicates of a case from one fork server."""
 
 
 COUNTED = ("params", "macs", "operators", "peak_bytes", "graph_breaks")
@@ -265,7 +267,7 @@ def _plan(asked: Asked, codes: Mapping[str, Code], scratch: Path, arms: Sequence
         design=Design(replicate_s=REPLICATE_S),
         sides={side: str(code.folder) for side, code in codes.items()},
         package=asked.package,
-        per_server=asked.per_server,
+        per_turn=PER_TURN,
     )
 
 

@@ -2,8 +2,8 @@
 
 One turn is one replicate of every case that needs more, all from one fork server, and the next turn
 has a server of its own. So no two replicates of a case share one: they are independent, and the
-servers' part of the spread is inside the interval. (A bisection, of one case and with wide margins,
-takes several from each.)
+servers' part of the spread is inside the interval. (Where equal code is compared it is nothing,
+and a comparison of few cases takes several from each.)
 """
 
 import itertools
@@ -75,9 +75,10 @@ class Plan:
     """Side of a comparison -> folder of its code."""
     package: str = "panet"
     """What is compared, where there are sides."""
-    per_server: int = 1
-    """Replicates of a case from one fork server. With few cases a server takes as long as they do;
-    but what they share by it is then no part of their spread."""
+    per_turn: int = 1
+    """Replicates from one fork server, at least; with fewer cases, several of each. Otherwise the
+    start of a server takes as long as they do; but what they share by it is no part of their
+    spread then."""
 
     def arms_of(self, case: Case) -> dict[str, str]:
         """Return the arms of a case and what each runs."""
@@ -186,7 +187,8 @@ class Engine:
         """Measure replicates, turn by turn, until no case needs more or the budget is spent."""
         self._wanted = need
         while turn := self._affordable():
-            for state in itertools.chain.from_iterable([turn] * self._plan.per_server):
+            repeats = math.ceil(self._plan.per_turn / len(turn))
+            for state in itertools.chain.from_iterable([turn] * repeats):
                 # Servers took time to start, and not every case needs all that they could give.
                 if self._forecast_s(state) <= self._left_s() and self._need(state) > 0:
                     self._replicate(state, self._next_server)

@@ -51,9 +51,9 @@ def test_no_two_replicates_of_a_case_come_from_one_server(tmp_path: Path) -> Non
         assert len(set(servers)) == len(servers)
 
 
-def test_server_gives_as_many_replicates_of_a_case_as_are_asked_and_needed(tmp_path: Path) -> None:
+def test_server_gives_as_many_replicates_as_are_asked_and_needed(tmp_path: Path) -> None:
     machine = Machine()
-    run(machine, tmp_path / "run", per_server=3)
+    run(machine, tmp_path / "run", per_turn=6)
     for measured in TWO:
         servers = [t.server for t in machine.tasks if t.case == measured and t.kind == "replicate"]
         assert len(servers) == stats.FIRST_STAGE
