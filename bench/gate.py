@@ -54,9 +54,9 @@ class Gate:
     """From here on, uncorrected, a second look at fresh replicates would not help."""
     screen_looks: tuple[int, ...] = (6, 10)
     """Replicates at each look."""
-    confirm_looks: tuple[int, ...] = (16, 28)
+    confirm_looks: tuple[int, ...] = (8, 16, 28)
     """The fresh ones decide alone and against a strict level, so they are many; only flagged cases
-    get them."""
+    get them. The first look ends what was flagged by chance."""
     suite_looks: tuple[int, ...] = (3, 6)
     """Fresh replicates of every case at each look, where the suite is flagged; none: it is not
     looked at."""
