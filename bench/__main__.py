@@ -64,6 +64,8 @@ def _parser() -> argparse.ArgumentParser:
         sides.add_argument(f"--{side}-python", metavar="EXE", help=f"interpreter of the {side}")
     sides.add_argument("--no-traces", action="store_true", help="do not profile what is slower")
     sides.add_argument("--junit", metavar="FILE", help="the verdicts as JUnit XML as well")
+    about = "go on with a killed comparison (the newest)"
+    sides.add_argument("--resume", nargs="?", const=runs.LATEST, metavar="ID", help=about)
     sides.set_defaults(command=_compare)
     about = "which commit between two made it slower?"
     search = commands.add_parser("bisect", help=about, description=about)
@@ -149,6 +151,15 @@ def _run_folder(asked: argparse.Namespace, kind: str) -> Path:
     return folder
 
 
+def _resumed(asked: argparse.Namespace) -> Path:
+    known: list[Path] = sorted(asked.run_dir.glob("compare-*"))
+    wanted = [p for p in known if asked.resume in (p.name, runs.LATEST)]
+    if not wanted:
+        there = ", ".join(path.name for path in known[-5:]) or "none"
+        raise BenchError(f"--resume {asked.resume}: not in {asked.run_dir}; there is: {there}")
+    return wanted[-1]
+
+
 def _compare(asked: argparse.Namespace) -> int:
     pythons = {
         side: python
@@ -161,7 +172,7 @@ def _compare(asked: argparse.Namespace) -> int:
         pythons=pythons,
         traces=not asked.no_traces,
     )
-    folder = _run_folder(asked, "compare")
+    folder = _resumed(asked) if asked.resume else _run_folder(asked, "compare")
     found = compare.run(request, folder, Console(stderr=True))
     comment = compare_page.render(found)
     (folder / "comment.md").write_text(comment)

@@ -99,11 +99,25 @@ def check_same_work(
             plain = outputs[first_of[network]]
             if difference(plain, outputs[arm]) > tolerance(case):
                 raise MismatchError(f"{arm}: the slow-down changes what the network gives")
+    _check_peers(case, arms, outputs, macs)
     if {"fpn", "panet"} <= set(first_of):
         fpn, panet = first_of["fpn"], first_of["panet"]
         _check_bottom_up(case, outputs[fpn], outputs[panet])
         if macs[panet] <= macs[fpn]:
             raise MismatchError(f"executed MACs {dict(macs)}: the bottom-up path did not run")
+
+
+def _check_peers(
+    case: Case, arms: Mapping[str, str], outputs: Mapping[str, Outputs], macs: Mapping[str, int]
+) -> None:
+    """Raise `MismatchError` unless peers do our work: torchvision's FPN with the same result."""
+    for peer, ours in (("torchvision_fpn", "fpn"), ("mmdet_pafpn", "panet")):
+        if not {peer, ours} <= set(arms):
+            continue
+        if macs[peer] != macs[ours]:
+            raise MismatchError(f"{peer} executes {macs[peer]} MACs, {ours} {macs[ours]}")
+        if ours == "fpn" and difference(outputs[ours], outputs[peer]) > tolerance(case):
+            raise MismatchError(f"{peer} and {ours} differ, with the same weights")
 
 
 def _check_maps(case: Case, arm: str, recipe: str, maps: Outputs) -> None:

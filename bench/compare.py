@@ -30,6 +30,7 @@ from bench.launcher import OUR_CODE, Launcher, ServerLauncher
 from bench.progress import ProgressBar
 from bench.records import Case, Finding, Status
 from bench.revisions import Code, checked_out
+from bench.sides import digest
 from bench.task import Task
 from bench.verdict import Judged, Verdict
 
@@ -164,8 +165,10 @@ def run(asked: Asked, folder: Path, console: Console) -> Compared:
     environments = {side: _environment(asked.pythons.get(side)) for side in (BASE, HEAD)}
     with both_checked_out(asked, folder) as codes:
         _say_hints(asked, console)
+        digests = _digests(asked, codes)
         with measuring(asked, codes, folder, console) as (engine, _):
             given = answer(engine, asked.gate)
+        _refuse_edited(codes, digests, _digests(asked, codes))
         if given.failed:
             failed = _of_the_head(asked, codes, folder / "base", console, given.failed)
             given = replace(given, failed=failed)
@@ -176,6 +179,22 @@ def run(asked: Asked, folder: Path, console: Console) -> Compared:
             found = replace(found, explanation=_explained(asked, codes, folder, console, slowest))
     (folder / FILE).write_text(json.dumps(found.to_json(), indent=1))
     return found
+
+
+def _digests(asked: Asked, codes: Mapping[str, Code]) -> dict[str, str]:
+    return {side: digest(asked.package, code.folder) for side, code in codes.items()}
+
+
+def _refuse_edited(
+    codes: Mapping[str, Code], before: Mapping[str, str], after: Mapping[str, str]
+) -> None:
+    """Raise `BenchError` if a folder was edited meanwhile: then nobody knows what was measured."""
+    for side, code in codes.items():
+        if before[side] != after[side]:
+            raise BenchError(
+                f"{code.name}: its code changed while it was measured; run again, or commit it "
+                "and compare the commit"
+            )
 
 
 def _say_hints(asked: Asked, console: Console) -> None:
@@ -241,14 +260,46 @@ def measuring(
     scratch = folder / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     plan = _plan(asked, codes, scratch, arms)
-    log = journal.Journal.create(folder / "journal", {"sides": dict(plan.sides)})
+    header = _header(asked, plan, _digests(asked, codes))
+    entries = _entries(folder / "journal", header)
+    log = journal.Journal.open(folder / "journal", header, entries)
     launcher = _launcher(asked, scratch, arms)
     try:
         with ProgressBar(console) as bar:
-            yield Engine(plan, launcher, log, time.monotonic, bar), launcher
+            yield Engine(plan, launcher, log, time.monotonic, bar, entries), launcher
     finally:
         launcher.close()
         log.close()
+
+
+def _header(asked: Asked, plan: Plan, digests: Mapping[str, str]) -> dict[str, Any]:
+    """Return what a comparison that goes on shares with its first part."""
+    return {
+        "sides": dict(digests),
+        "arms": dict(plan.arms),
+        "cases": [case.case_id for case in asked.cases],
+        "pairing": asked.pairing,
+        "pythons": dict(asked.pythons),
+        "environment": describe(),
+    }
+
+
+def _entries(folder: Path, header: Mapping[str, Any]) -> journal.Entries | None:
+    """Return what a killed comparison has measured; `None` where there was none.
+
+    Raises:
+        BenchError: it was another one, or its journal is damaged.
+    """
+    if not (folder / journal.FILE_NAME).exists():
+        return None
+    entries = journal.read(folder)
+    changed = [name for name, value in header.items() if entries.header.get(name) != value]
+    if changed:
+        raise BenchError(
+            f"--resume: {', '.join(changed)} differ from those of that comparison; restore them, "
+            "or start a new one"
+        )
+    return entries
 
 
 def _plan(asked: Asked, codes: Mapping[str, Code], scratch: Path, arms: Sequence[str]) -> Plan:

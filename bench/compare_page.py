@@ -89,7 +89,8 @@ def _why(found: Explanation | None) -> Iterator[str]:
     parts = [_stage(change) for change in found.stages]
     parts += [f"`{name}` {a:g} → {b:g} calls" for name, (a, b) in found.operators.items()]
     if parts:
-        yield f"- in `{found.case_id}`, profiled: {'; '.join(parts)}"
+        where = f"traces of both sides: `traces/{found.case_id}`"
+        yield f"- in `{found.case_id}`, profiled: {'; '.join(parts)} ({where})"
 
 
 def _what_was_counted(counts: Mapping[str, Mapping[str, tuple[int, int]]]) -> Iterator[str]:

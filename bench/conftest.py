@@ -14,7 +14,7 @@ from bench import options, runs
 from bench.errors import BenchError
 from bench.records import ARMS
 from bench.replay import REPLAY_CLOCK
-from bench.session import DEFAULT_TIMEOUT, Session, forecast, keep_copy, parse_request
+from bench.session import ASIDE, DEFAULT_TIMEOUT, Session, forecast, keep_copy, parse_request
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
 WANTED_JSON: pytest.StashKey[Path | None] = pytest.StashKey()
@@ -38,6 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--parts", action="store_true", help="time backbone, FPN and PANet by themselves as well"
     )
+    group.addoption(
+        "--peers",
+        action="store_true",
+        help="time torchvision's FPN and mmdetection's PAFPN as well",
+    )
     group.addoption("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
     group.addoption(
         "--resume", nargs="?", const=runs.LATEST, metavar="RUN_ID", help="go on with a killed run"
@@ -57,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
             {name: config.getoption(name) for name in names},
             config.getoption("resume"),
             traces=bool(config.getoption("traces")),
-            parts=bool(config.getoption("parts")),
+            asides=tuple(name for name in ASIDE if config.getoption(name)),
         )
     except BenchError as error:
         raise pytest.UsageError(str(error)) from error
@@ -120,8 +125,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         bench_session.measure(sorted(case_ids), console)
     replayed = yield
     with _outside_pytest(config):
-        if bench_session.request.parts:
-            bench_session.measure_parts(console)
+        for name in bench_session.request.asides:
+            bench_session.measure_aside(name, console)
         if bench_session.request.traces:
             bench_session.profile(console)
     bench_session.clean_up()

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.engine import CaseState, Engine
-from bench.records import Case
 
 FILE = "parts.json"
 SCHEMA = 1
@@ -32,13 +31,8 @@ ARMS = {
 """Scope -> arms. The backbone is its own prefix, and in the scope ``neck`` FPN is, too."""
 
 
-def extra_arms(cases: Sequence[Case]) -> dict[str, dict[str, str]]:
-    """Return the arms of every case, by its id."""
-    return {case.case_id: ARMS[case.scope] for case in cases}
-
-
 def measure(engine: Engine) -> list[CaseState]:
-    """Check the cases and measure their parts; the caller closes the engine."""
+    """Check the cases and measure their arms; the caller closes the engine."""
     engine.check()
     engine.take_turns(lambda state: max(0, REPLICATES - len(state.calm)) if _hopeful(state) else 0)
     return engine.states
@@ -49,8 +43,8 @@ def _hopeful(state: CaseState) -> bool:
     return len(state.replicates) - len(state.calm) < REPLICATES
 
 
-def write(states: Sequence[CaseState], folder: Path) -> None:
-    """Write the rounds of all parts into the folder of the run."""
+def write(states: Sequence[CaseState], path: Path) -> None:
+    """Write the rounds of all arms into a file."""
     cases = [
         {
             "case": state.case.to_json(),
@@ -61,7 +55,7 @@ def write(states: Sequence[CaseState], folder: Path) -> None:
         }
         for state in states
     ]
-    (folder / FILE).write_text(json.dumps({"schema": SCHEMA, "cases": cases}))
+    path.write_text(json.dumps({"schema": SCHEMA, "cases": cases}))
 
 
 def _reason(state: CaseState) -> str:

@@ -113,6 +113,16 @@ class Case(_Stored):
     """``inference`` or ``training``."""
     threads: int
 
+    def __post_init__(self) -> None:
+        """Refuse what no axis can be: cases come from files, too."""
+        wrong = [
+            axis.name for axis in fields(self) if type(getattr(self, axis.name)) is not axis.type
+        ]
+        if wrong:
+            raise RecordError(f"Case: {', '.join(wrong)} of the wrong type")
+        if min(self.batch_size, self.height_px, self.width_px, self.threads) < 1:
+            raise RecordError("Case: batch, resolution or threads below 1")
+
     @property
     def case_id(self) -> str:
         """Every axis in a fixed order; safe as a file name, and one-to-one.

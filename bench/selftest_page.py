@@ -82,7 +82,10 @@ def _looks(gate: Json) -> str:
         ", then ".join(map(str, gate[f"{step}_looks"])) for step in ("screen", "confirm", "suite")
     )
     text = f"screen: {screen}; fresh: {fresh}"
-    return f"{text}; suite: {suite}" if suite else text
+    if not suite:
+        return text
+    early = f"{gate['early_look']}, then " if gate["early_look"] else ""
+    return f"{text}; suite: screen {early}{gate['screen_looks'][0]}, fresh {suite}"
 
 
 def _verdict_rows(found: Json) -> list[list[str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import ceilings, hints, journal, options, parts, runs
+from bench import ceilings, hints, journal, options, parts, peers, runs
 from bench.document import panet_key
 from bench.engine import Engine, Plan, preload
 from bench.environment import governor, usable_cores
@@ -20,6 +20,9 @@ from bench.progress import ProgressBar
 from bench.records import TRACED_ARMS, Case, CaseResult
 from bench.task import Kind, Task
 
+ASIDE = {"parts": parts, "peers": peers}
+"""What else can be measured of every case, behind the run: further arms, in a file of their own."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -27,7 +30,8 @@ class Request:
 
     plan: Plan
     traces: bool
-    parts: bool
+    asides: tuple[str, ...]
+    """Of `ASIDE`."""
     run_dir: Path
     resume: bool
 
@@ -84,8 +88,12 @@ class Session:
         finally:
             launcher.close()
 
-    def measure_parts(self, console: Console) -> None:
-        """Let the parts of every case that was measured take turns, within a budget of their own.
+    def measure_aside(self, name: str, console: Console) -> None:
+        """Let further arms of every case that was measured take turns, within a budget of theirs.
+
+        Args:
+            name: of `ASIDE`.
+            console: hears how far it is.
 
         Raises:
             BenchError: the folder cannot be written.
@@ -95,17 +103,17 @@ class Session:
             self.request.plan,
             cases=cases,
             arms={},
-            extra_arms=parts.extra_arms(cases),
+            extra_arms={case.case_id: ASIDE[name].ARMS[case.scope] for case in cases},
             contrast=None,
         )
-        folder = self.request.run_dir / "parts"
+        folder = self.request.run_dir / name
         entries = journal.read(folder) if (folder / journal.FILE_NAME).exists() else None
         log = journal.Journal.open(folder, self.run, entries)
         launcher = ServerLauncher(self._scratch_dir, preload(cases), usable_cores())
         try:
             with ProgressBar(console) as bar:
                 engine = Engine(plan, launcher, log, time.monotonic, bar, entries)
-                parts.write(parts.measure(engine), self.request.run_dir)
+                parts.write(parts.measure(engine), self.request.run_dir / ASIDE[name].FILE)
         finally:
             launcher.close()
             log.close()
@@ -170,7 +178,11 @@ class Session:
 
 
 def parse_request(
-    values: Mapping[str, str | None], resume: str | None, *, traces: bool, parts: bool
+    values: Mapping[str, str | None],
+    resume: str | None,
+    *,
+    traces: bool,
+    asides: tuple[str, ...] = (),
 ) -> Request:
     """Build the request from option texts, `None` where not given.
 
@@ -196,7 +208,7 @@ def parse_request(
         images_dir=images_dir and str(Path(images_dir).resolve()),
         scratch_dir=str(run_dir / "scratch"),
     )
-    return Request(plan, traces=traces, parts=parts, run_dir=run_dir, resume=resume is not None)
+    return Request(plan, traces, asides, run_dir, resume is not None)
 
 
 def forecast(request: Request, cases: int) -> str:

@@ -27,6 +27,9 @@ of freedom is 2.8, of 3 it is 3.2), more cost time in calm cases."""
 OUTLIER_SDS = 3.5
 """Robust standard deviations from the median (Iglewicz and Hoaglin, 1993)."""
 
+NORMAL_MAD = 0.6744897501960817
+"""Median absolute deviation of a normal distribution, in standard deviations."""
+
 MIN_FOR_INTERVAL = 3
 """Two replicates give a t quantile of 12.7: an interval in name only."""
 
@@ -201,9 +204,8 @@ def detectable_ratio(
     if count < MIN_FOR_INTERVAL:
         return None
     error = float(np.std(log_ratios, ddof=1)) * math.sqrt(runs / count)
-    quantiles = sum(
-        float(stats.t.ppf(p, runs * (count - 1))) for p in (0.5 + confidence / 2, POWER)
-    )
+    freedom = runs * (count - 1)
+    quantiles = _quantile(0.5 + confidence / 2, freedom) + _quantile(POWER, freedom)
     return math.expm1(quantiles * error)
 
 
@@ -216,7 +218,7 @@ def outliers(values: Sequence[float]) -> tuple[int, ...]:
     if sample.size < FIRST_STAGE:
         return ()
     distances = np.abs(sample - np.median(sample))
-    limit = OUTLIER_SDS * float(stats.median_abs_deviation(sample, scale="normal"))
+    limit = OUTLIER_SDS * float(np.median(distances)) / NORMAL_MAD
     return tuple(int(i) for i in np.flatnonzero(distances > limit)) if limit else ()
 
 
@@ -266,18 +268,48 @@ def cost(replicates: Sequence[Rounds], half_width: float) -> Cost | None:
 
 def latency_s(replicates: Sequence[Rounds], arm: str) -> Estimate | None:
     """Return the latency of an arm: median over rounds, mean over replicates."""
-    if not replicates:
-        return None
-    return stein_interval([float(np.median(np.asarray(rounds[arm]))) for rounds in replicates])
+    (found,) = latencies_s([[rounds[arm] for rounds in replicates]])
+    return found
+
+
+def latencies_s(arms: Sequence[Sequence[Sequence[float]]]) -> list[Estimate | None]:
+    """Return the latencies of many arms at once, as `latency_s` does; `None` without replicates.
+
+    Args:
+        arms: of every arm the rounds of its replicates, in seconds.
+    """
+    medians = _medians([rounds for replicates in arms for rounds in replicates])
+    counts = [len(replicates) for replicates in arms]
+    ends = list(itertools.accumulate(counts))
+    return [
+        stein_interval(medians[end - count : end].tolist()) if count else None
+        for count, end in zip(counts, ends, strict=True)
+    ]
+
+
+def _medians(rows: Sequence[Sequence[float]]) -> Floats:
+    """Return the median of each row; rows of one length go together."""
+    by_length: dict[int, list[int]] = {}
+    for place, row in enumerate(rows):
+        by_length.setdefault(len(row), []).append(place)
+    found = np.empty(len(rows))
+    for places in by_length.values():
+        found[places] = np.median(np.array([rows[place] for place in places], float), axis=1)
+    return found
 
 
 def _first_stage_sd(sample: Floats, first_stage: int) -> float:
     return float(sample[:first_stage].std(ddof=1))
 
 
-@functools.cache
 def _t_quantile(count: int) -> float:
-    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 1))
+    return _quantile(0.5 + CONFIDENCE / 2, count - 1)
+
+
+@functools.cache
+def _quantile(p: float, freedom: int) -> float:
+    """Return a quantile of Student's t; scipy takes long for what is asked over and over."""
+    return float(stats.t.ppf(p, freedom))
 
 
 def _exp(estimate: Estimate) -> Estimate:

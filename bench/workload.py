@@ -17,6 +17,7 @@ import panet
 from bench import settings, sides
 from bench.errors import BenchError
 from bench.images import load_batch
+from bench.peer_networks import MmdetPAFPN, TorchvisionFPN
 from bench.records import Case
 from bench.slowdown import Alone, Finest, Kept, Slowdown, Slowed
 from bench.task import Task
@@ -275,7 +276,8 @@ def _network(recipe: str, whole: nn.Module, finest: Finest) -> nn.Module:
     """Return what an arm runs: ``fpn`` or ``panet``, perhaps with ``+`` a slow-down.
 
     ``kept`` is ``panet``, and ``none`` the slow-down behind it, without the network. Of the parts
-    that run alone (`ALONE`), the whole network around them.
+    that run alone (`ALONE`), the whole network around them; of a peer (`bench.peers`), the network
+    with the peer's module in it.
     """
     name, _, slowdown = parse_recipe(recipe)
     if name == "none":
@@ -283,8 +285,12 @@ def _network(recipe: str, whole: nn.Module, finest: Finest) -> nn.Module:
     network = copy.deepcopy(whole)
     if name == "kept":
         return Kept(network, finest)
-    if name == "fpn":
+    if name in ("fpn", "torchvision_fpn"):
         network.panet = None  # type: ignore[assignment]  # the neck without its bottom-up path
+    if name == "torchvision_fpn":
+        network.fpn = TorchvisionFPN(network.fpn)  # type: ignore[arg-type]  # of ours
+    if name == "mmdet_pafpn":
+        network.panet = MmdetPAFPN(network.panet)  # type: ignore[arg-type]
     return Slowed(network, Slowdown(slowdown)) if slowdown else network
 
 

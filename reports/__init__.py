@@ -1,9 +1,10 @@
 """The reading: records -> frames -> page.
 
 ``load`` gives a row per arm and case of result files, ``cost`` a row per case, ``rounds`` the raw
-rounds; all of them are pandas frames in seconds and bytes.
+rounds; all of them are pandas frames in seconds and bytes. ``COLUMNS`` and ``COST_COLUMNS`` say
+what every column is.
 """
 
-from reports.frames import cost, load, rounds
+from reports.frames import COLUMNS, COST_COLUMNS, cost, load, rounds
 
-__all__ = ["cost", "load", "rounds"]
+__all__ = ["COLUMNS", "COST_COLUMNS", "cost", "load", "rounds"]

@@ -30,27 +30,30 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _history(arguments, console)
         if arguments.command == "export":
             return _export(arguments, console)
-        return _cost(arguments.files, arguments.out, console)
+        return _cost(arguments, console)
     except ReportError as error:
         print(f"python -m reports: {error}", file=sys.stderr)
         return 2
 
 
-def _cost(files: Sequence[Path], out: Path | None, console: Console) -> int:
+def _cost(arguments: argparse.Namespace, console: Console) -> int:
+    files, out = arguments.files, arguments.out
     if out is None and len(files) > 1:
         raise ReportError("several files: say with --out DIR where the report goes")
-    first = frames.read_document(files[0])["panet"]
-    frame = frames.load(files)
+    from reports import breakeven, report  # its drawings take a second to import
+
+    limits = breakeven.Limits.parse(arguments.within)
+    read = [frames.read(path) for path in files]
+    first = read[0].run
+    frame = frames.frame_of(read)
     table = frames.cost(frame, first["half_width"])
     heading = _heading(first, len(files))
     render.show(table, console, heading)
     for sentence in compilation.sentences(compilation.table(frame)):
         console.print(sentence)
     folder = out or files[0].parent
-    from reports import report  # its drawings take a second to import
-
     written: list[Path | None] = [*render.write(table, folder, heading)]
-    written += report.write(files, folder)
+    written += report.write(read, frame, table, folder, limits)
     written.append(dashboards.write(table, folder, heading))
     for path in filter(None, written):
         console.print(f"wrote {path}", style="dim", markup=False)
@@ -136,6 +139,9 @@ def _parser() -> argparse.ArgumentParser:
     cost = commands.add_parser("cost", help="what PANet costs, as table, CSV, Parquet and Markdown")
     cost.add_argument("files", nargs="+", type=Path, metavar="FILE")
     cost.add_argument("--out", type=Path, metavar="DIR", help="where to (beside a single FILE)")
+    cost.add_argument(
+        "--within", default="", metavar="LIMITS", help="of the break-evens (33.3ms,8GiB)"
+    )
     profile = commands.add_parser("profile", help="where the time goes, as one page and CSV")
     profile.add_argument("run", type=Path, metavar="RUN", help="folder of a run with profiles")
     profile.add_argument("--out", type=Path, metavar="DIR", help="where to (into the run)")

@@ -6,19 +6,48 @@ of the points.
 """
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from bench.stats import Floats
+from reports.errors import ReportError
 from reports.frames import AXES
 from reports.words import ARM_NAMES
 
 ALONG = {"batch_size": "batch", "pixels": "resolution"}
 """Column -> what it is called."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is asked for: by default 30 images a second, and a usual GPU's memory."""
+
+    seconds: float = 1 / 30
+    nbytes: int = 8 * 2**30
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``33ms,8GiB``, or one of them.
+
+        Raises:
+            ReportError: it is neither a time nor a size.
+        """
+        found: dict[str, Any] = {}
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            read = re.fullmatch(r"(\d+(?:\.\d+)?) ?(ms|MiB|GiB)", part)
+            if read is None:
+                raise ReportError(f"--within {text!r}: give 33ms, 8GiB, or both")
+            if read[2] == "ms":
+                found["seconds"] = float(read[1]) / 1e3
+            else:
+                found["nbytes"] = int(float(read[1]) * 2 ** {"MiB": 20, "GiB": 30}[read[2]])
+        return cls(**found)
 
 
 @dataclass(frozen=True)
@@ -123,6 +152,29 @@ def line(rows: pd.DataFrame, arm: str) -> Line | None:
     design = np.stack([1 / seconds, pixels / seconds], axis=1)
     (fixed_s, per_megapixel_s), *_ = np.linalg.lstsq(design, np.ones(len(seconds)), rcond=None)
     return Line(float(fixed_s), float(per_megapixel_s))
+
+
+def deeper(table: pd.DataFrame) -> Iterator[tuple[dict[Any, Any], str, tuple[float, float, float]]]:
+    """Yield what PANet costs as a share of what the next dearer backbone would, with FPN.
+
+    Args:
+        table: of `reports.frames.cost`; backbones are compared where all else is equal.
+
+    Yields:
+        A case, the next dearer backbone, and the share with its interval: the ends are those of
+        both prices, the worst together.
+    """
+    measured = table[(table["scope"] == "model") & table["ratio_low"].notna()]
+    fixed = ["run_id", *(axis for axis in AXES if axis != "backbone")]
+    for _, rows in measured.groupby(fixed, sort=False, observed=True):
+        ordered = rows.sort_values("fpn_s").to_dict("records")
+        for row, dearer in pairwise(ordered):
+            least = dearer["fpn_s_low"] - row["fpn_s_high"]
+            if least > 0:  # otherwise their prices are not told apart
+                most = dearer["fpn_s_high"] - row["fpn_s_low"]
+                share = row["difference_s"] / (dearer["fpn_s"] - row["fpn_s"])
+                low, high = row["difference_s_low"] / most, row["difference_s_high"] / least
+                yield row, str(dearer["backbone"]), (share, low, high)
 
 
 def equal_resolution(rows: pd.DataFrame, case_id: str) -> tuple[float, float, float] | None:

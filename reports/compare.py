@@ -139,10 +139,11 @@ class _Side:
     """One file."""
 
     def __init__(self, path: Path) -> None:
-        self.environment: Mapping[str, Any] = frames.read_document(path)["panet"]["environment"]
+        file = frames.read(path)
+        self.environment: Mapping[str, Any] = file.run["environment"]
         self.arms: dict[tuple[str, str | None], Mapping[Any, Any]] = {
             (row["case_id"], None if pd.isna(row["arm"]) else row["arm"]): row
-            for row in frames.load([path]).to_dict("records")
+            for row in frames.frame_of([file]).to_dict("records")
         }
         self.status = {
             case_id: (row["status"], row["reason"]) for (case_id, _), row in self.arms.items()

@@ -21,6 +21,7 @@ from bench import stats
 from bench.records import MUST_MATCH
 from reports import frames
 from reports.errors import ReportError
+from reports.frames import ResultFile
 
 COLUMNS = {
     "fingerprint": "string",
@@ -52,6 +53,8 @@ PENALTY = 4.0
 runs in ten has a change, with 4 one in several hundred (simulated, see the tests)."""
 CONFIDENCE = 0.999
 """That both sides of a change differ (Welch)."""
+CONSTANT = 1e-9
+"""Standard deviation of a logarithm below which values do not vary but are rounded."""
 MIN_CHANGE = 0.01
 """Relative: smaller ones are true and of no interest."""
 
@@ -179,11 +182,16 @@ def _changes(logs: stats.Floats) -> Iterator[tuple[int, float, float]]:
     for start, cut, end in zip(cuts, cuts[1:], cuts[2:], strict=False):
         before, after = logs[start:cut], logs[cut:end]
         change = float(np.expm1(after.mean() - before.mean()))
-        p_value = float(distributions.ttest_ind(before, after, equal_var=False).pvalue)
-        if not np.isfinite(p_value):  # both sides are constant
-            p_value = 0.0
+        p_value = _p_value(before, after)
         if 1 - p_value >= CONFIDENCE and abs(change) >= MIN_CHANGE:
             yield int(cut), change, 1 - p_value
+
+
+def _p_value(before: stats.Floats, after: stats.Floats) -> float:
+    """Return Welch's p-value of the difference; 0 where both sides are constant."""
+    if max(before.std(), after.std()) < CONSTANT:
+        return 0.0
+    return float(distributions.ttest_ind(before, after, equal_var=False).pvalue)
 
 
 def _spread(logs: stats.Floats) -> float:
@@ -208,43 +216,34 @@ def _looks_like_a_run(path: Path) -> bool:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    document = _document(path)
-    if isinstance(document.get("panet"), dict):
-        yield from _own_rows(path, document)
-    else:
-        yield from _imported_rows(path, document)
-
-
-def _document(path: Path) -> dict[str, Any]:
+    document = frames.parse(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReportError(f"{path}: {error.strerror}; name a result file") from error
-    except ValueError as error:
-        raise ReportError(f"{path}: damaged JSON ({error}); leave it out") from error
-    if not isinstance(document, dict) or "benchmarks" not in document:
-        raise ReportError(f"{path}: no result file of pytest-benchmark; leave it out")
-    return document
+        if isinstance(document.get("panet"), dict):
+            yield from _own_rows(frames.checked(path, document))
+        else:
+            yield from _imported_rows(path, document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        kind = type(error).__name__
+        raise ReportError(f"{path}: damaged result file ({kind}: {error}); leave it out") from error
 
 
-def _own_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    run = frames.read_document(path)["panet"]
+def _own_rows(file: ResultFile) -> Iterator[dict[str, Any]]:
+    run = file.run
     environment = run["environment"]
     about = {
         "fingerprint": _fingerprint({name: environment.get(name) for name in MUST_MATCH}),
         "machine": environment.get("accelerator") or f"{environment.get('cpu')}",
         "run_id": str(run["run_id"]),
         "commit": run.get("commit") or "",
-        **_when(document),
+        **_when(file.document),
     }
-    frame = frames.load([path])
+    frame = frames.frame_of([file])
     for case_id, arms in frame[frame["latency_s"].notna()].groupby("case_id", sort=False):
         by_arm = {row["arm"]: row for row in arms.to_dict("records")}
         for arm, row in by_arm.items():
-            rounds = [{arm: replicate} for replicate in row["replicates_s"]]
-            yield _row(
-                about, str(case_id), "latency", str(arm), stats.latency_s(rounds, arm), rounds
-            )
+            ends = (row[f"latency_s{end}"] for end in ("_low", "_high"))
+            latency = stats.Estimate(row["latency_s"], *ends)
+            yield _row(about, str(case_id), "latency", str(arm), latency, row["replicates_s"])
         if {"fpn", "panet", "fpn_again"} <= set(by_arm):
             ratios = [stats.log_ratio(each) for each in frames.aligned(by_arm)]
             found = stats.ratio_interval(ratios, first_stage=len(ratios))
@@ -266,19 +265,18 @@ def _imported_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str
         "commit": document.get("commit_info", {}).get("id") or "",
         **_when(document),
     }
-    try:
-        for entry in document["benchmarks"]:
-            mean = stats.Estimate(float(entry["stats"]["mean"]), None, None)
-            yield _row(about, str(entry["fullname"]), "mean", "", mean, [])
-    except (KeyError, TypeError, ValueError) as error:
-        kind = type(error).__name__
-        raise ReportError(f"{path}: damaged result file ({kind}: {error}); leave it out") from error
+    for entry in document["benchmarks"]:
+        mean = stats.Estimate(float(entry["stats"]["mean"]), None, None)
+        yield _row(about, str(entry["fullname"]), "mean", "", mean, [])
 
 
 def _when(document: Mapping[str, Any]) -> dict[str, Any]:
-    info = document.get("commit_info", {})
+    info = document.get("commit_info") or {}
+    written = document.get("datetime") or info.get("time")
+    if not written:
+        raise ValueError("it does not say when it was written")
     return {
-        "date": document.get("datetime") or info.get("time"),
+        "date": pd.Timestamp(written).isoformat(),
         "message": str(info.get("message") or ""),
     }
 

@@ -32,6 +32,8 @@ class Block:
     note: str = ""
     figure: str = ""
     tables: list[Table] = field(default_factory=list)
+    wide: bool = True
+    """Whether it needs the whole width; two others stand beside each other."""
 
 
 @dataclass(frozen=True)

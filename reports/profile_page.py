@@ -26,6 +26,23 @@ def write(found: Profiles, folder: Path) -> tuple[list[Section], list[Path]]:
     Raises:
         ReportError: a profile is damaged, or the folder cannot be written.
     """
+    made, tables = sections(found)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PAGE).write_text(_render(found, made), encoding="utf-8")
+        for name, frame in tables.items():
+            frame.to_csv(folder / CSV.format(name), index=False)
+    except OSError as error:
+        raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
+    return made, [folder / PAGE, *(folder / CSV.format(name) for name in tables)]
+
+
+def sections(found: Profiles) -> tuple[list[Section], dict[str, pd.DataFrame]]:
+    """Return what there is to say of every case, and the frames that it rests on.
+
+    Raises:
+        ReportError: a profile is damaged.
+    """
     try:
         stages = profiles.stages(found)
         tables = {
@@ -36,20 +53,13 @@ def write(found: Profiles, folder: Path) -> tuple[list[Section], list[Path]]:
         }
         known = [*(case for case, _ in found.arms), *(part["case_id"] for part in found.parts)]
         frames = {**tables, "summary": profiles.summary(found)}
-        sections = [_section(found, frames, case_id) for case_id in dict.fromkeys(known)]
+        made = [_section(found, frames, case_id) for case_id in dict.fromkeys(known)]
     except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise ReportError(
             f"run {found.run['run_id']}: damaged profile ({type(error).__name__}: {error}); "
             "measure again"
         ) from error
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / PAGE).write_text(_render(found, sections), encoding="utf-8")
-        for name, frame in tables.items():
-            frame.to_csv(folder / CSV.format(name), index=False)
-    except OSError as error:
-        raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
-    return sections, [folder / PAGE, *(folder / CSV.format(name) for name in tables)]
+    return made, tables
 
 
 def _render(found: Profiles, sections: list[Section]) -> str:

@@ -32,7 +32,7 @@ Json = Mapping[str, Any]
 class Profiles:
     """Everything that a run says about where time and memory go."""
 
-    run: dict[str, Any]
+    run: Mapping[str, Any]
     """The key ``panet`` of its result file."""
     table: pd.DataFrame
     """Of `reports.frames.load`."""
@@ -50,25 +50,25 @@ def load(run_dir: Path) -> Profiles:
         ReportError: there are none, or a file is damaged.
     """
     results = run_dir / "results.json"
-    document = frames.read_document(results)
-    table = frames.load([results])
+    file = frames.read(results)
+    table = frames.frame_of([file])
     case_ids = list(dict.fromkeys(map(str, table["case_id"])))
     found: dict[tuple[str, str], Json] = {}
     for case_id in case_ids:
         for arm in ARMS:
             path = run_dir / "traces" / case_id / arm / "profile.json"
             if path.exists():
-                found[case_id, arm] = _read(path)
+                found[case_id, arm] = read_stored(path)
     parts = run_dir / "parts.json"
     if not found and not parts.exists():
         raise ReportError(f"{run_dir} has no profile; measure with `pytest bench --traces --parts`")
     ceilings = run_dir / "ceilings.json"
     return Profiles(
-        document["panet"],
+        file.run,
         table,
         found,
         dict(_json(ceilings)) if ceilings.exists() else {},
-        tuple(_read(parts)["cases"]) if parts.exists() else (),
+        tuple(read_stored(parts)["cases"]) if parts.exists() else (),
     )
 
 
@@ -321,7 +321,12 @@ def _on_device(profile: Json) -> bool:
     return profile["timeline"]["device_s"] is not None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_stored(path: Path) -> dict[str, Any]:
+    """Return a file that lies beside the results.
+
+    Raises:
+        ReportError: it cannot be read, or is of another schema.
+    """
     found = _json(path)
     if found.get("schema") != SCHEMA:
         raise ReportError(f"{path}: schema {found.get('schema')!r}, this version reads {SCHEMA}")

@@ -6,25 +6,29 @@ lie beside it as Parquet.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bench.records import differences
+from bench.records import SCHEMA_HISTORY, differences
 from reports import (
     breakeven,
     commands,
     compilation,
     frames,
     page,
-    profile_plots,
+    peers,
+    profile_page,
     profiles,
     render,
     report_plots,
     words,
 )
+from reports.breakeven import Limits
 from reports.errors import ReportError
+from reports.frames import ResultFile
 from reports.page import COLORS, Block, Section, Table
 from reports.published import PUBLISHED
 from reports.words import ARM_NAMES
@@ -37,34 +41,42 @@ MOST_WITH_ROUNDS = 200
 MOST_DRAWN = 400
 """Cases in one drawing; the page says how many it leaves out."""
 
-LIMIT_S, LIMIT_BYTES = 1 / 30, 8 * 2**30
-"""What the break-evens are asked for: 30 images a second, and a usual GPU's memory."""
-
 MICROSECONDS = 1e6
 
 NOISE_ARM = "fpn_again"
 
 
-def write(paths: Sequence[Path], folder: Path) -> list[Path]:
+def write(
+    files: Sequence[ResultFile],
+    frame: pd.DataFrame,
+    table: pd.DataFrame,
+    folder: Path,
+    limits: Limits | None = None,
+) -> list[Path]:
     """Write the report of some runs; return the files.
 
+    Args:
+        files: of the runs.
+        frame: of `reports.frames.frame_of`.
+        table: of `reports.frames.cost`.
+        folder: where to.
+        limits: of the break-evens.
+
     Raises:
-        ReportError: a file cannot be read, or the folder not written.
+        ReportError: the folder cannot be written.
     """
-    documents = [frames.read_document(path)["panet"] for path in paths]
-    frame = frames.load(paths)
-    table = _keyed(frames.cost(frame, documents[0]["half_width"]))
+    table = _keyed(table)
     inside = len(table) <= MOST_WITH_ROUNDS
-    files = {PAGE: _render(paths, documents, frame, table, with_rounds=inside)}
+    text = _render(files, frame, table, limits or Limits(), with_rounds=inside)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-        if not inside:
-            frames.rounds_of(frame).to_parquet(folder / ROUNDS, index=False)
+        (folder / PAGE).write_text(text, encoding="utf-8")
+        if inside:
+            return [folder / PAGE]
+        frames.rounds_of(frame).to_parquet(folder / ROUNDS, index=False)
     except OSError as error:
         raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
-    return [folder / name for name in (*files, *(() if inside else (ROUNDS,)))]
+    return [folder / PAGE, folder / ROUNDS]
 
 
 def _keyed(table: pd.DataFrame) -> pd.DataFrame:
@@ -78,37 +90,40 @@ def _keyed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _render(
-    paths: Sequence[Path],
-    documents: Sequence[Mapping[str, Any]],
+    files: Sequence[ResultFile],
     frame: pd.DataFrame,
     table: pd.DataFrame,
+    limits: Limits,
     *,
     with_rounds: bool,
 ) -> str:
+    runs = [file.run for file in files]
     text = render.readable(table)
     rows = [
         {"key": key, "cells": list(cells)}
         for key, cells in zip(table["key"], text.itertuples(index=False), strict=True)
     ]
     answered = table[table["ratio"].notna()] if "ratio" in table else table.iloc[:0]
+    breakevens = list(_breakeven_blocks(answered, limits))
     sections = [
         Section("cost", "What it costs", [], [], list(_cost_blocks(answered))),
-        Section("buys", "What it could buy instead", [BUYS], [], list(_breakeven_blocks(answered))),
-        *_profile_sections(paths),
+        Section("buys", "What it could buy instead", [BUYS], [], breakevens),
+        *_profile_sections([file.path for file in files]),
+        *_peer_sections([file.path.parent for file in files]),
         Section("compiling", "What compiling costs", list(_compiling(frame)), [], []),
         Section("others", "What others report", [OTHERS], [], [_published()]),
-        Section("environment", "Where it was measured", [], [], _environments(documents)),
+        Section("environment", "Where it was measured", [], [], _environments(files)),
     ]
-    folders = {str(d["run_id"]): path.parent for d, path in zip(documents, paths, strict=True)}
-    runs = f"{len(documents)} runs" if len(documents) > 1 else f"run {documents[0]['run_id']}"
+    folders = {str(file.run["run_id"]): file.path.parent for file in files}
+    named = f"{len(runs)} runs" if len(runs) > 1 else f"run {runs[0]['run_id']}"
     return page.render(
-        f"What PANet costs: {runs}",
-        "; ".join(dict.fromkeys(map(render.machine_of, documents))),
+        f"What PANet costs: {named}",
+        "; ".join(dict.fromkeys(map(render.machine_of, runs))),
         [],
-        [section for section in sections if section.blocks or section.sentences],
+        [s for s in sections if s.blocks or s.sentences or s.warnings],
         template="report.html",
         answer=list(words.sentences(table)),
-        warnings=_warnings(documents),
+        warnings=[*_older(runs), *_differing(runs)],
         filters=_filters(table),
         columns=list(text.columns),
         rows=rows,
@@ -127,18 +142,23 @@ OTHERS = (
 )
 
 
-def _warnings(documents: Sequence[Mapping[str, Any]]) -> list[str]:
+def _older(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Name the runs that cannot have told everything."""
+    for run in runs:
+        later = [what for schema, what in SCHEMA_HISTORY.items() if schema > run["schema"]]
+        if later:
+            yield f"Run {run['run_id']} was written before there was: {'; '.join(later)}."
+
+
+def _differing(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Name what differs between the runs: times are then not comparable, ratios are."""
-    first = documents[0]["environment"]
-    said = []
-    for other in documents[1:]:
-        unequal = differences(first, other["environment"])
+    for other in runs[1:]:
+        unequal = differences(runs[0]["environment"], other["environment"])
         if unequal:
-            said.append(
-                f"Runs {documents[0]['run_id']} and {other['run_id']} differ in "
+            yield (
+                f"Runs {runs[0]['run_id']} and {other['run_id']} differ in "
                 f"{', '.join(unequal)}: compare their ratios, not their times."
             )
-    return said
 
 
 FILTERED = {
@@ -217,42 +237,64 @@ def _cost_blocks(table: pd.DataFrame) -> Iterator[Block]:
         page.drawing(report_plots.costs(drawn)),
     )
     for title, figure in report_plots.heat_maps(table):
-        yield Block(f"Over resolution and batch: {title}", figure=page.drawing(figure))
+        yield Block(f"Over resolution and batch: {title}", "", page.drawing(figure), wide=False)
     for title, said, figure in report_plots.latency_lines(table):
-        yield Block(f"Latency over pixels: {title}", said, page.drawing(figure))
+        yield Block(f"Latency over pixels: {title}", said, page.drawing(figure), wide=False)
     for title, figure in report_plots.slopes(table):
-        yield Block(f"From {title}", figure=page.drawing(figure))
+        yield Block(f"From {title}", "", page.drawing(figure), wide=False)
+    peaks = report_plots.memory(drawn)
+    if peaks is not None:
+        note = "Of one call, without weights and inputs." + left_out
+        yield Block("Peak of tensor memory", note, page.drawing(peaks))
 
 
-def _breakeven_blocks(table: pd.DataFrame) -> Iterator[Block]:
-    rows = [row for along in breakeven.ALONG for row in _largest_rows(table, along)]
+def _breakeven_blocks(table: pd.DataFrame, limits: Limits) -> Iterator[Block]:
+    rows = [row for along in breakeven.ALONG for row in _largest_rows(table, along, limits)]
     if rows:
         columns = ("question", "otherwise", "FPN", "FPN + PANet")
-        yield Block("Largest within a limit", tables=[Table(columns, rows)])
+        yield Block("Largest within a limit", tables=[Table(columns, rows)], wide=False)
+    elif len(table):
+        note = (
+            f"{limits.seconds * 1e3:.0f} ms and {limits.nbytes / 2**30:.0f} GiB separate none of "
+            "the cases; ask for others with --within."
+        )
+        yield Block("Largest within a limit", note, wide=False)
     larger = [
-        [render.case_name(row), f"{value:.1%} ({low:.1%} to {high:.1%})"]
+        [render.case_name(row), _share(found)]
         for _, group in breakeven.groups(table, "pixels")
         for row in group.to_dict("records")
-        for found in [breakeven.equal_resolution(group, row["case_id"])]
-        if found is not None
-        for value, low, high in [found]
+        if (found := breakeven.equal_resolution(group, row["case_id"])) is not None
     ]
     if larger:
         note = "Side of the image by which FPN alone could grow for the price of PANet."
-        yield Block("PANet, or a larger image", note, tables=[Table(("case", "larger by"), larger)])
+        tables = [Table(("case", "larger by"), larger)]
+        yield Block("PANet, or a larger image", note, tables=tables, wide=False)
+    deeper = [
+        [render.case_name(row), backbone, _share(found)]
+        for row, backbone, found in breakeven.deeper(table)
+    ]
+    if deeper:
+        note = "What PANet costs, as a share of what the next dearer backbone would, with FPN."
+        tables = [Table(("case", "instead", "of its price"), deeper)]
+        yield Block("PANet, or a deeper backbone", note, tables=tables, wide=False)
 
 
-def _largest_rows(table: pd.DataFrame, along: str) -> Iterator[list[str]]:
-    limits = (
-        ("s", LIMIT_S, f"within {LIMIT_S * 1e3:.0f} ms"),
-        ("peak_bytes", LIMIT_BYTES, f"within {LIMIT_BYTES / 2**30:.0f} GiB"),
+def _share(found: tuple[float, float, float]) -> str:
+    value, low, high = found
+    return f"{value:.0%} ({low:.0%} to {high:.0%})"
+
+
+def _largest_rows(table: pd.DataFrame, along: str, limits: Limits) -> Iterator[list[str]]:
+    asked = (
+        ("s", limits.seconds, f"within {limits.seconds * 1e3:.0f} ms"),
+        ("peak_bytes", limits.nbytes, f"within {limits.nbytes / 2**30:.0f} GiB"),
     )
     for _, rows in breakeven.groups(table, along):
-        for column, limit, words_of_limit in limits:
-            if f"fpn_{column}" not in rows or rows[f"fpn_{column}"].isna().any():
+        for column, limit, words_of_limit in asked:
+            if rows[f"fpn_{column}"].isna().any():
                 continue
             found = breakeven.largest(rows, along, column, limit)
-            if not all(each.beyond for each in found):
+            if not (all(x.beyond for x in found) or all(x.value is None for x in found)):
                 question = f"largest {breakeven.ALONG[along]} {words_of_limit}"
                 name = render.case_name(rows.iloc[0].to_dict())
                 yield [question, name, *map(_how_large, found)]
@@ -273,19 +315,59 @@ def _one_size(along: str, value: float) -> str:
     return f"{int(value)}" if along == "batch_size" else f"{int(value**0.5)} px squared"
 
 
+MOST_PROFILED = 12
+"""Cases whose profile is in the page; `profile.html` has them all, and more of each."""
+
+
 def _profile_sections(paths: Sequence[Path]) -> Iterator[Section]:
     """Yield where the time goes, of the runs that were profiled."""
-    for path in paths:
-        if not (path.parent / "traces").is_dir():
+    for folder in dict.fromkeys(path.parent for path in paths):
+        if not (folder / "traces").is_dir():
             continue
-        found = profiles.load(path.parent)
-        stages = profiles.stages(found)
-        blocks = []
-        for case_id, rows in stages.groupby("case_id", sort=False):
-            figure = page.drawing(profile_plots.stage_bars(rows))
-            blocks.append(Block(f"Time per stage: {case_id}", figure=figure))
-        link = "More in profile.html beside this page (python -m reports profile RUN)."
-        yield Section(f"stages-{path.parent.name}", "Where the time goes", [link], [], blocks)
+        name = "Where the time goes" + (f", {folder.name}" if len(paths) > 1 else "")
+        try:
+            found, tables = profile_page.sections(profiles.load(folder))
+        except ReportError as error:
+            yield Section(f"profile-{folder.name}", name, [], [str(error)], [])
+            continue
+        if len(tables["stages"]):
+            figure = page.drawing(report_plots.stages(tables["stages"]))
+            overview = Block("FPN + PANet, stage by stage", figure=figure)
+            yield Section(f"profile-{folder.name}", name, [], [], [overview])
+        for section in found[:MOST_PROFILED]:
+            more = f"More in profile.html (python -m reports profile {folder})."
+            yield replace(
+                section,
+                id=f"profile-{folder.name}-{section.id}",
+                name=f"{name}: {section.name}",
+                sentences=[*section.sentences, more],
+                blocks=[replace(block, tables=[]) for block in section.blocks if block.figure],
+            )
+
+
+def _peer_sections(folders: Sequence[Path]) -> Iterator[Section]:
+    """Yield what others' modules cost, of the runs that measured them."""
+    for folder in dict.fromkeys(folders):
+        try:
+            table = peers.load(folder)
+        except ReportError as error:
+            yield Section(f"peers-{folder.name}", "Beside others", [], [str(error)], [])
+            continue
+        rows = [
+            [row["case_id"], row["pair"], row["reason"] or _ratio(row)]
+            for row in table.to_dict("records")
+        ]
+        if rows:
+            note = "Taking turns, with the same weights; more than 1: theirs takes longer."
+            block = Block("", note, tables=[Table(("case", "pair", "ratio"), rows)])
+            yield Section(f"peers-{folder.name}", "Beside others", [], [], [block])
+
+
+def _ratio(row: Mapping[Any, Any]) -> str:
+    text = f"{row['ratio']:.3f}"
+    if pd.isna(row["ratio_low"]):
+        return text
+    return f"{text} ({row['ratio_low']:.3f} to {row['ratio_high']:.3f})"
 
 
 def _compiling(frame: pd.DataFrame) -> Iterator[str]:
@@ -297,13 +379,15 @@ def _published() -> Block:
     return Block("", tables=[Table(("what", "FPN", "with PANet", "difference", "source"), rows)])
 
 
-def _environments(documents: Sequence[Mapping[str, Any]]) -> list[Block]:
-    names = dict.fromkeys(name for document in documents for name in document["environment"])
+def _environments(files: Sequence[ResultFile]) -> list[Block]:
+    dates = [_plain(file.document.get("datetime")) for file in files]
+    environments = [file.run["environment"] for file in files]
+    names = dict.fromkeys(name for environment in environments for name in environment)
     rows = [
-        [name, *(_plain(document["environment"].get(name)) for document in documents)]
-        for name in names
+        ["written", *dates],
+        *([name, *(_plain(each.get(name)) for each in environments)] for name in names),
     ]
-    columns = ("", *(str(document["run_id"]) for document in documents))
+    columns = ("", *(str(file.run["run_id"]) for file in files))
     return [Block("", tables=[Table(columns, rows)])]
 
 

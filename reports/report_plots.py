@@ -15,7 +15,7 @@ from reports import breakeven
 from reports.frames import AXES
 from reports.page import COLORS, plain
 from reports.render import case_name
-from reports.words import ARM_NAMES
+from reports.words import ARM_NAMES, MIB
 
 NOISE_COLOR = "#7f7f7f"
 
@@ -32,13 +32,14 @@ def costs(table: pd.DataFrame) -> go.Figure:
         table: of `reports.frames.cost`, rows with a ratio.
     """
     figure = go.Figure()
-    names = [case_name(row) for row in table.to_dict("records")]
+    table = _runs_together(table)
+    names = _names(table)
     for column, label, color, symbol in (
         ("aa_ratio", "the same network again (noise)", NOISE_COLOR, "line-ns-open"),
         ("ratio", "FPN + PANet over FPN", COLORS["panet"], "circle"),
     ):
         figure.add_scatter(
-            x=(table[column] - 1) * 100,
+            x=_list((table[column] - 1) * 100),
             y=names,
             error_x=_bars(table, column, 100.0),
             mode="markers",
@@ -61,12 +62,14 @@ def heat_maps(table: pd.DataFrame) -> Iterator[tuple[str, go.Figure]]:
         table: as for `costs`, with pixels.
     """
     fixed = [axis for axis in AXES if axis not in ("batch_size", "height_px", "width_px")]
+    top = float((table["ratio"] - 1).max()) * 100 if len(table) else 0.0
     for _, rows in table.groupby(["run_id", *fixed], sort=False, observed=True):
         if len(rows) > 2 and (rows["batch_size"].nunique(), rows["pixels"].nunique()) != (1, 1):
-            yield _without_size(rows.iloc[0].to_dict()), _heat_map(rows)
+            yield _title(rows.iloc[0].to_dict(), table), _heat_map(rows, top)
 
 
-def _heat_map(rows: pd.DataFrame) -> go.Figure:
+def _heat_map(rows: pd.DataFrame, top: float) -> go.Figure:
+    """Return the map of one group; all maps of a page have one scale, from 0 to ``top`` percent."""
     ordered = rows.sort_values(["pixels", "batch_size"])
     sizes = list(dict.fromkeys(map(_size, ordered.to_dict("records"))))
     batches = sorted(set(rows["batch_size"]))
@@ -90,8 +93,10 @@ def _heat_map(rows: pd.DataFrame) -> go.Figure:
             ],
             hovertemplate="%{x}, %{y}<br>%{customdata}<extra></extra>",
             colorscale="Cividis",
+            zmin=0,
+            zmax=max(top, 1.0),
             colorbar={"title": "adds, %"},
-            meta={"cases": list(rows["key"])},
+            meta={"cases": [[None if c is None else c["key"] for c in row] for row in grid]},
         )
     )
     return plain(figure, height=120 + 46 * len(batches))
@@ -108,8 +113,8 @@ def latency_lines(table: pd.DataFrame) -> Iterator[tuple[str, str, go.Figure]]:
         pixels = rows["pixels"] * rows["batch_size"] / MEGAPIXEL
         for arm, name in ARM_NAMES.items():
             figure.add_scatter(
-                x=pixels,
-                y=rows[f"{arm}_s"] * 1e3,
+                x=_list(pixels),
+                y=_list(rows[f"{arm}_s"] * 1e3),
                 error_y=_bars(rows, f"{arm}_s", 1e3),
                 mode="markers",
                 marker={"color": COLORS[arm], "size": 9},
@@ -136,7 +141,7 @@ def latency_lines(table: pd.DataFrame) -> Iterator[tuple[str, str, go.Figure]]:
         figure.update_xaxes(title="megapixels of a call", rangemode="tozero")
         figure.update_yaxes(title="ms", rangemode="tozero")
         first = rows.iloc[0].to_dict()
-        title = f"{_without_size(first)}, batch {first['batch_size']}"
+        title = f"{_title(first, table)}, batch {first['batch_size']}"
         yield title, "; ".join(said), plain(figure, height=340)
 
 
@@ -161,7 +166,7 @@ def slopes(table: pd.DataFrame) -> Iterator[tuple[str, go.Figure]]:
             if before in pair and after in pair:
                 _add_slopes(figure, [pair[before], pair[after]], names)
         if figure.data:
-            figure.update_yaxes(title=f"time, {names[0]} = 1", rangemode="tozero")
+            figure.update_yaxes(title=f"time, {names[0]} = 1")
             yield f"{names[0]} → {names[1]}", plain(figure, height=380)
 
 
@@ -182,13 +187,76 @@ def _add_slopes(figure: go.Figure, pair: Sequence[dict[Any, Any]], names: Sequen
         )
 
 
+def memory(table: pd.DataFrame) -> go.Figure | None:
+    """Return the peaks of tensor memory, FPN beside FPN + PANet; `None` where none is known.
+
+    Args:
+        table: as for `costs`.
+    """
+    known = table.dropna(subset=["fpn_peak_bytes", "panet_peak_bytes"])
+    if not len(known):
+        return None
+    figure = go.Figure()
+    known = _runs_together(known)
+    names = _names(known)
+    for arm, symbol in (("fpn", "circle-open"), ("panet", "circle")):
+        figure.add_scatter(
+            x=_list(known[f"{arm}_peak_bytes"].astype(float) / MIB),
+            y=names,
+            mode="markers",
+            marker={"color": COLORS[arm], "size": 9, "symbol": symbol},
+            name=ARM_NAMES[arm],
+            meta={"cases": list(known["key"])},
+            hovertemplate="<b>%{y}</b><br>%{x:.1f} MiB<extra>" + ARM_NAMES[arm] + "</extra>",
+        )
+    figure.update_xaxes(title="MiB", type="log")
+    figure.update_yaxes(autorange="reversed")
+    return plain(figure, height=130 + ROW_PX * len(names))
+
+
+def stages(table: pd.DataFrame) -> go.Figure:
+    """Return where the time of FPN + PANet goes, case by case: its stages, stacked.
+
+    Args:
+        table: of `reports.profiles.stages`.
+    """
+    own = table[(table["arm"] == "panet") & table["time_s"].notna()]
+    figure = go.Figure()
+    for part in COLORS:
+        rows = own[own["part"] == part]
+        if len(rows):
+            figure.add_bar(
+                y=rows["case_id"],
+                x=rows["time_s"] * 1e3,
+                orientation="h",
+                name=part,
+                marker={"color": COLORS[part], "line": {"width": 0.5, "color": "white"}},
+                customdata=rows["stage"],
+                hovertemplate="<b>%{customdata}</b><br>%{x:.2f} ms<extra>%{y}</extra>",
+            )
+    figure.update_xaxes(title="ms")
+    figure.update_yaxes(autorange="reversed")
+    plain(figure, height=130 + ROW_PX * own["case_id"].nunique())
+    return figure.update_layout(barmode="stack")
+
+
 def _bars(rows: pd.DataFrame, column: str, scale: float) -> dict[str, Any]:
     """Return the intervals of a column as error bars; nothing where there are none."""
     if f"{column}_high" not in rows:
         return {"visible": False}
     high = (rows[f"{column}_high"] - rows[column]).astype(float).fillna(0.0)
     low = (rows[column] - rows[f"{column}_low"]).astype(float).fillna(0.0)
-    return {"type": "data", "array": high * scale, "arrayminus": low * scale, "thickness": 1.5}
+    return {
+        "type": "data",
+        "array": _list(high * scale),
+        "arrayminus": _list(low * scale),
+        "thickness": 1.5,
+    }
+
+
+def _list(values: "pd.Series[float]") -> list[float]:
+    """Return plain numbers, which the page's script can choose from; arrays would be packed."""
+    return [float(value) for value in values]
 
 
 def _interval(row: dict[Any, Any], column: str) -> str:
@@ -199,6 +267,26 @@ def _interval(row: dict[Any, Any], column: str) -> str:
 
 def _size(row: dict[Any, Any]) -> str:
     return f"{row['height_px']}x{row['width_px']}"
+
+
+def _runs_together(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows so that those of one case stand together, run by run."""
+    return table.sort_values([*AXES, "run_id"], kind="stable")
+
+
+def _names(table: pd.DataFrame) -> list[str]:
+    """Name every row: the case, and the run where there are several."""
+    several = len(set(table["run_id"])) > 1
+    return [
+        f"{case_name(row)}, {row['run_id']}" if several else case_name(row)
+        for row in table.to_dict("records")
+    ]
+
+
+def _title(row: dict[Any, Any], table: pd.DataFrame) -> str:
+    """Name a group of cases by one of them, and the run where there are several."""
+    run = f", {row['run_id']}" if len(set(table["run_id"])) > 1 else ""
+    return _without_size(row) + run
 
 
 def _without_size(row: dict[Any, Any]) -> str:

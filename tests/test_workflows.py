@@ -96,7 +96,7 @@ def run_steps(
 
 
 def test_nightly_adds_a_run_to_the_branch_every_night(clone: Path, python: Path) -> None:
-    axes = f"--scopes neck {TINY} --half-width 50% --budget 1m"
+    axes = f"--scopes neck {TINY} --half-width 90% --budget 30s"
     nightly = GITHUB / "workflows" / "nightly.yml"
     for night in (1, 2):
         for done in run_steps(nightly, clone, python, AXES=axes):

@@ -7,15 +7,18 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench import compare, compare_page, junit
+from bench import __main__ as command
+from bench import compare, compare_page, journal, junit
 from bench.compare import AGAIN, BASE, HEAD, SHARED, Compared, answer, own_cases
 from bench.errors import BenchError
 from bench.explain import Explanation, StageChange
 from bench.gate import GATE
-from bench.launcher import Failure
+from bench.histories import make
+from bench.launcher import Failure, Outcome
 from bench.records import Status
 from bench.revisions import Code
 from bench.stats import Contrast
+from bench.task import Task
 from bench.verdict import Verdict
 from tests.bench import machines
 from tests.bench.factories import case
@@ -55,6 +58,59 @@ def test_equal_code_is_within_noise(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_faster_code_is_an_improvement(monkeypatch: pytest.MonkeyPatch) -> None:
     found = compared(monkeypatch, slower=-0.08)
     assert (found.verdict, found.exit_code) == (Verdict.IMPROVED, 0)
+
+
+CALM = Noise(round_sd=0.02)
+
+
+class Dying(Machine):
+    """Is killed while it measures."""
+
+    def run(self, task: Task, timeout_s: float) -> Outcome:
+        if len(self.tasks) == 30:
+            raise KeyboardInterrupt
+        return super().run(task, timeout_s)
+
+
+def test_killed_comparison_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
+    history = make(tmp_path / "repository", [])
+    arguments = ["compare", "HEAD", "HEAD", "--repository", str(history.folder)]
+    arguments += ["--run-dir", str(tmp_path / "runs")]
+    monkeypatch.setattr(compare, "ServerLauncher", lambda *_, **__: Dying(noise=CALM))
+    assert command.main(arguments) == 2
+    (folder,) = (tmp_path / "runs").iterdir()
+    before = journal.read(folder / "journal")
+    monkeypatch.setattr(compare, "ServerLauncher", lambda *_, **__: Machine(noise=CALM))
+    assert command.main([*arguments, "--resume"]) == 0
+    after = journal.read(folder / "journal")
+    for case_id, replicates in after.replicates.items():
+        assert [r.index for r in replicates] == list(range(len(replicates)))
+        kept = before.replicates.get(case_id, [])
+        assert replicates[: len(kept)] == kept
+    assert (folder / "comment.md").exists()
+    for more, said in ((["--apart"], "pairing differ"), (["--resume", "x"], "there is: compare-")):
+        assert command.main([*arguments, "--resume", *more]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_code_that_is_edited_while_it_is_measured_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
+    history = make(tmp_path / "repository", [])
+
+    class Editing(Machine):
+        def run(self, task: Task, timeout_s: float) -> Outcome:
+            (history.folder / "panet" / "fpn.py").write_text('"Another."')
+            return super().run(task, timeout_s)
+
+    monkeypatch.setattr(compare, "ServerLauncher", lambda *_, **__: Editing(noise=CALM))
+    arguments = ["compare", "HEAD", str(history.folder), "--repository", str(history.folder)]
+    assert command.main([*arguments, "--run-dir", str(tmp_path / "runs")]) == 2
+    assert "its code changed while it was measured" in capsys.readouterr().err
 
 
 def test_a_busy_machine_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

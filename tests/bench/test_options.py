@@ -39,14 +39,14 @@ NOT_GIVEN: dict[str, str | None] = dict.fromkeys(
 )
 def test_wrong_option_is_refused_with_a_sentence(name: str, text: str, sentence: str) -> None:
     with pytest.raises(BenchError) as caught:
-        parse_request({**NOT_GIVEN, name: text}, None, traces=False, parts=False)
+        parse_request({**NOT_GIVEN, name: text}, None, traces=False)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_single_options_override_the_preset() -> None:
     values = {**NOT_GIVEN, "preset": "default", "batch_sizes": "3", "half_width": "0.5%"}
-    request = parse_request(values, None, traces=False, parts=False)
+    request = parse_request(values, None, traces=False)
     assert {case.batch_size for case in request.plan.cases} == {3}
     assert request.plan.half_width == 0.005
     assert request.plan.budget_s == 258
@@ -54,7 +54,7 @@ def test_single_options_override_the_preset() -> None:
 
 def test_single_options_without_a_preset_are_the_whole_grid() -> None:
     request = parse_request(
-        {**NOT_GIVEN, "batch_sizes": "1,2", "devices": "cpu"}, None, traces=False, parts=False
+        {**NOT_GIVEN, "batch_sizes": "1,2", "devices": "cpu"}, None, traces=False
     )
     assert [case.batch_size for case in request.plan.cases] == [1, 2]
     assert request.plan.half_width == 0.02

@@ -150,8 +150,12 @@ def test_diff_view_compares_fpn_with_panet(routes: str) -> None:
     base, other = view_of(routes, "fpn"), view_of(routes, "panet")
     other = "&".join(f"exp_{part}" for part in other.split("&"))
     found = get(f"{routes}/diff?{base}&{other}")
-    left, right = (found[side]["total_duration"] for side in ("left", "right"))
-    assert 0 < left < right
+    calls = [
+        sum(agg["calls"] for agg in found[side]["aggs"] if agg["name"] == "aten::conv2d")
+        for side in ("left", "right")
+    ]
+    assert calls == [ACTIVE_STEPS * count for count in (8, 14)]  # PANet adds six convolutions
+    assert all(found[side]["total_duration"] > 0 for side in ("left", "right"))
 
 
 def test_a_trace_that_is_too_large_is_cut_and_says_so(log_dir: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from reports import breakeven
 from reports.frames import AXES
+from tests.bench.factories import case
 
 
 def table(**columns: Any) -> pd.DataFrame:
@@ -68,6 +69,35 @@ def test_line_gives_the_fixed_cost_and_the_cost_per_megapixel() -> None:
     found = breakeven.line(rows, "fpn")
     assert found is not None
     assert [found.fixed_s, found.per_megapixel_s] == pytest.approx([0.002, 0.1])
+
+
+def test_price_of_panet_is_a_share_of_a_deeper_backbone() -> None:
+    rows = [
+        {**case(scope="model", backbone=name).to_json(), "run_id": "r", "case_id": name}
+        | {"fpn_s": s, "fpn_s_low": s * 0.99, "fpn_s_high": s * 1.01}
+        | {"difference_s": 0.02, "difference_s_low": 0.019, "difference_s_high": 0.021}
+        | {"ratio_low": 1.1}
+        for name, s in (("resnet50", 0.1), ("resnet18", 0.05), ("resnet101", 0.18))
+    ]
+    found = list(breakeven.deeper(pd.DataFrame(rows)))
+    assert [(row["backbone"], dearer) for row, dearer, _ in found] == [
+        ("resnet18", "resnet50"),
+        ("resnet50", "resnet101"),
+    ]
+    value, low, high = found[1][2]
+    assert value == pytest.approx(0.25)
+    assert low == pytest.approx(0.019 / (0.18 * 1.01 - 0.099))
+    assert high == pytest.approx(0.021 / (0.18 * 0.99 - 0.101))
+
+
+def test_backbones_that_cost_the_same_are_not_compared() -> None:
+    rows = [
+        {**case(scope="model", backbone=name).to_json(), "run_id": "r", "case_id": name}
+        | {"fpn_s": 0.1, "fpn_s_low": 0.09, "fpn_s_high": 0.11, "ratio_low": 1.1}
+        | {"difference_s": 0.02, "difference_s_low": 0.019, "difference_s_high": 0.021}
+        for name in ("resnet18", "resnet50")
+    ]
+    assert not list(breakeven.deeper(pd.DataFrame(rows)))
 
 
 def test_price_of_panet_buys_a_larger_image() -> None:

@@ -1,13 +1,17 @@
 """Result files become frames: every value is the one that was measured."""
 
+import doctest
 import json
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
+import polars as pl
 import pytest
 
 from bench import stats
+from bench.environment import ROOT
 from bench.records import Status
 from reports import frames
 from reports.errors import ReportError
@@ -41,6 +45,30 @@ def test_cost_is_recomputed_from_the_rounds_and_equals_what_the_run_said(tmp_pat
     assert row["difference_s"] == pytest.approx(said.difference_s.value)
     assert row["macs_ratio"] == pytest.approx(1.43)
     assert row["peak_difference_bytes"] == 500
+
+
+def test_columns_are_the_documented_ones_with_their_types(tmp_path: Path) -> None:
+    lost = result(Status.OOM, "no memory", case=case(batch_size=64), replicates=())
+    for results in ([measured(1.5), lost], [lost]):
+        frame = frames.load([result_file(tmp_path, results)])
+        table = frames.cost(frame)
+        for found, documented in ((frame, frames.COLUMNS), (table, frames.COST_COLUMNS)):
+            types = {name: str(kind) for name, kind in found.dtypes.items()}
+            assert types == {name: kind for name, (kind, _) in documented.items()}
+
+
+def test_examples_of_the_documentation_are_true(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    failed, tried = doctest.testmod(frames)
+    assert (failed, tried > 4) == (0, True)
+
+
+def test_parquet_is_read_by_duckdb_and_polars(tmp_path: Path) -> None:
+    path = tmp_path / "cost.parquet"
+    cost_of(result_file(tmp_path, [measured(1.5), measured(1.4, batch_size=2)])).to_parquet(path)
+    sql = f"SELECT backbone, max(ratio) FROM '{path}' GROUP BY backbone"  # noqa: S608 - our own path
+    assert duckdb.connect().sql(sql).fetchall() == [("cnn", pytest.approx(1.5))]
+    assert pl.read_parquet(path)["batch_size"].to_list() == [1, 2]
 
 
 def test_case_without_rounds_keeps_its_row_and_its_reason(tmp_path: Path) -> None:
@@ -82,7 +110,7 @@ def _broken(change: dict[str, Any]) -> dict[str, Any]:
     [
         ("", "damaged JSON"),
         ("{", "damaged JSON"),
-        ("[]", "not written by `pytest bench`"),
+        ("[]", "no result file of pytest-benchmark"),
         ('{"benchmarks": []}', "not written by `pytest bench`"),
         (json.dumps(_broken({"schema": 99})), "schema 99, this version reads up to 3"),
         (json.dumps(_broken({"outcomes": [{"case": {}}]})), "damaged result file"),

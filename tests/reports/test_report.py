@@ -3,14 +3,16 @@
 import html
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from bench.records import CaseResult, Status
-from reports import commands, frames, report
+from bench.records import SCHEMA, SCHEMA_HISTORY, CaseResult, Status
+from reports import breakeven, commands, frames, report
+from reports.__main__ import main
 from tests.bench.factories import case, replicate, result, rounds
 from tests.reports.factories import document
 
@@ -49,8 +51,14 @@ def written(folder: Path, results: list[CaseResult], **run: Any) -> Path:
     return path
 
 
+def write(paths: Sequence[Path], folder: Path) -> list[Path]:
+    files = [frames.read(path) for path in paths]
+    frame = frames.frame_of(files)
+    return report.write(files, frame, frames.cost(frame), folder)
+
+
 def page_of(folder: Path, results: list[CaseResult], **run: Any) -> str:
-    (page,) = report.write([written(folder, results, **run)], folder)
+    (page,) = write([written(folder, results, **run)], folder)
     return page.read_text(encoding="utf-8")
 
 
@@ -83,7 +91,7 @@ def test_answer_cases_and_drawings_are_in_the_page(tmp_path: Path) -> None:
 
 def test_every_round_is_in_the_page(tmp_path: Path) -> None:
     path = written(tmp_path, grid())
-    (page,) = report.write([path], tmp_path)
+    (page,) = write([path], tmp_path)
     cases = data_of(page.read_text())["cases"]
     frame = frames.load([path])
     for row in frame.to_dict("records"):
@@ -106,7 +114,7 @@ def test_several_runs_stand_side_by_side_and_differences_are_named(tmp_path: Pat
     second = tmp_path / "b" / "results.json"
     second.parent.mkdir()
     second.write_text(json.dumps(other))
-    (page,) = report.write([first, second], tmp_path / "out")
+    (page,) = write([first, second], tmp_path / "out")
     text = text_of(page.read_text())
     assert "Runs run-a and run-b differ in cpu: compare their ratios, not their times." in text
     assert set(data_of(page.read_text())["cases"]) == {
@@ -125,7 +133,7 @@ def test_no_text_from_outside_becomes_markup(tmp_path: Path) -> None:
     ) | {"libraries": {"torch": EVIL}}
     path = tmp_path / "results.json"
     path.write_text(json.dumps(made))
-    (page,) = report.write([path], tmp_path)
+    (page,) = write([path], tmp_path)
     text = page.read_text(encoding="utf-8")
     assert "<script>alert(1)" not in text
     own = text.count("<script")
@@ -139,7 +147,7 @@ def test_many_cases_have_their_rounds_beside_the_page(
 ) -> None:
     monkeypatch.setattr(report, "MOST_WITH_ROUNDS", 3)
     path = written(tmp_path, grid())
-    page, rounds_file = report.write([path], tmp_path)
+    page, rounds_file = write([path], tmp_path)
     assert all(not found["rounds"] for found in data_of(page.read_text())["cases"].values())
     stored = pd.read_parquet(rounds_file)
     assert len(stored) == sum(
@@ -148,6 +156,41 @@ def test_many_cases_have_their_rounds_beside_the_page(
         for one in each.replicates
         for values in one.rounds_s.values()
     )
+
+
+def test_break_evens_are_asked_for_within_limits(tmp_path: Path) -> None:
+    path = written(tmp_path, grid())
+    for within, said in (("120ms", "largest batch within 120 ms"), ("99999ms", "separate none of")):
+        assert main(["cost", str(path), "--within", within]) == 0
+        assert said in text_of((tmp_path / report.PAGE).read_text()), within
+    assert breakeven.Limits.parse("20ms, 2GiB") == breakeven.Limits(0.02, 2 * 2**30)
+
+
+@pytest.mark.parametrize("text", ["fast", "20s", "-1ms"])
+def test_limit_that_is_none_is_refused(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cost", str(written(tmp_path, grid())), f"--within={text}"]) == 2
+    assert "give 33ms, 8GiB, or both" in capsys.readouterr().err
+
+
+def test_profile_that_is_damaged_is_said_so_in_the_page(tmp_path: Path) -> None:
+    path = written(tmp_path, grid())
+    damaged = tmp_path / "traces" / grid()[0].case.case_id / "fpn" / "profile.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{")
+    (page,) = write([path], tmp_path)
+    assert 'class="warning"' in page.read_text()
+    assert "profile.json" in text_of(page.read_text())
+
+
+def test_older_run_says_what_it_cannot_know(tmp_path: Path) -> None:
+    older = document(grid(), run_id="run-a")
+    older["panet"]["schema"] = SCHEMA - 1
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(older))
+    (page,) = write([path], tmp_path)
+    assert f"Run run-a was written before there was: {SCHEMA_HISTORY[SCHEMA]}" in page.read_text()
 
 
 def test_run_without_an_answer_has_a_page_that_says_so(tmp_path: Path) -> None:
@@ -163,3 +206,26 @@ def test_command_repeats_exactly_the_case() -> None:
     assert text.startswith("pytest bench --scopes neck --backbones cnn --batch-sizes 4 ")
     assert "--resolutions 224x224" in text
     assert text.endswith("--channels-last on")
+
+
+def test_peers_stand_beside_ours(tmp_path: Path) -> None:
+    path = written(tmp_path, grid())
+    case_id = grid()[0].case.case_id
+    ours = {"fpn": [1.0, 1.1], "panet": [2.0, 2.1]}
+    theirs = {"torchvision_fpn": [1.5, 1.65], "mmdet_pafpn": [1.8, 1.89]}
+    measured_case = {"case_id": case_id, "replicates": [ours | theirs] * 4, "reason": ""}
+    busy = {"case_id": "busy", "replicates": [], "reason": "<b>busy"}
+    stored = {"schema": 1, "cases": [measured_case, busy]}
+    (tmp_path / "peers.json").write_text(json.dumps(stored))
+    text = write([path], tmp_path)[0].read_text()
+    assert "<td>1.500 (1.500 to 1.500)</td>" in text
+    assert "<td>0.900 (0.900 to 0.900)</td>" in text
+    assert "&lt;b&gt;busy" in text
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"schema": 1}', '{"schema": 1, "cases": [3]}'])
+def test_damaged_peers_are_said_so_in_the_page(content: str, tmp_path: Path) -> None:
+    path = written(tmp_path, grid())
+    (tmp_path / "peers.json").write_text(content)
+    text = write([path], tmp_path)[0].read_text()
+    assert re.search(r'class="warning">[^<]*peers.json', text)
