@@ -65,7 +65,7 @@ def log_ratios(
 ) -> dict[str, list[float]]:
     """Return candidate over baseline of every case, one per replicate."""
     return {
-        case_id: [stats.log_ratio(replicate.rounds_s, sides[case_id]) for replicate in found]
+        case_id: stats.log_ratios([replicate.rounds_s for replicate in found], sides[case_id])
         for case_id, found in replicates.items()
     }
 

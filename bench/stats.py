@@ -87,16 +87,31 @@ class Cost:
 
 def log_ratio(rounds: Rounds, contrast: Contrast = COST) -> float:
     """Return the median over rounds of log(arm / baseline); within a round drift cancels."""
-    pairs = itertools.product(contrast.arms, contrast.baselines)
-    logs = [np.log(np.asarray(rounds[a], float) / np.asarray(rounds[b], float)) for a, b in pairs]
-    return float(np.median(logs))
+    return log_ratios([rounds], contrast)[0]
 
 
 def difference_s(rounds: Rounds, contrast: Contrast = COST) -> float:
     """Return the median over rounds of arm - baseline, in seconds."""
+    return _medians_of([rounds], contrast, np.subtract)[0]
+
+
+def log_ratios(replicates: Sequence[Rounds], contrast: Contrast = COST) -> list[float]:
+    """Return the `log_ratio` of every replicate."""
+    return _medians_of(replicates, contrast, lambda arm, baseline: np.log(arm / baseline))
+
+
+def _medians_of(
+    replicates: Sequence[Rounds], contrast: Contrast, compare: Callable[[Floats, Floats], Floats]
+) -> list[float]:
+    """Return the medians over rounds of arms against baselines, one per replicate."""
+    if len({len(rounds[contrast.arms[0]]) for rounds in replicates}) != 1:  # or there are none
+        return [_medians_of([rounds], contrast, compare)[0] for rounds in replicates]
+    names = (*contrast.arms, *contrast.baselines)
+    seconds = {name: np.array([rounds[name] for rounds in replicates], float) for name in names}
     pairs = itertools.product(contrast.arms, contrast.baselines)
-    differences = [np.asarray(rounds[a], float) - np.asarray(rounds[b], float) for a, b in pairs]
-    return float(np.median(differences))
+    compared = [compare(seconds[arm], seconds[baseline]) for arm, baseline in pairs]
+    found: list[float] = np.median(np.concatenate(compared, axis=1), axis=1).tolist()
+    return found
 
 
 def stein_interval(values: Sequence[float], first_stage: int = FIRST_STAGE) -> Estimate:
@@ -106,14 +121,20 @@ def stein_interval(values: Sequence[float], first_stage: int = FIRST_STAGE) -> E
     over all of them is too narrow. With the variance of the first stage alone the coverage is exact
     for normal replicates, whatever number follows.
     """
-    sample = np.asarray(values, float)
-    count = sample.size
-    mean = float(sample.mean())
+    (found,) = _stein_intervals(np.asarray([values], float), first_stage)
+    return found
+
+
+def _stein_intervals(samples: Floats, first_stage: int = FIRST_STAGE) -> list[Estimate]:
+    """Return the `stein_interval` of every row: as many replicates each."""
+    count = samples.shape[1]
+    means: list[float] = samples.mean(axis=1).tolist()
     if count < MIN_FOR_INTERVAL:
-        return Estimate(mean, None, None)
-    half = _t_quantile(min(count, first_stage)) * _first_stage_sd(sample, first_stage)
-    half /= math.sqrt(count)
-    return Estimate(mean, mean - half, mean + half)
+        return [Estimate(mean, None, None) for mean in means]
+    sds = samples[:, :first_stage].std(axis=1, ddof=1)
+    halves = sds * (_t_quantile(min(count, first_stage)) / math.sqrt(count))
+    pairs = zip(means, halves.tolist(), strict=True)
+    return [Estimate(mean, mean - half, mean + half) for mean, half in pairs]
 
 
 def ratio_interval(log_ratios: Sequence[float], first_stage: int = FIRST_STAGE) -> Estimate:
@@ -248,7 +269,7 @@ def cost(replicates: Sequence[Rounds], half_width: float) -> Cost | None:
     """
     if not replicates:
         return None
-    ratios = [log_ratio(rounds) for rounds in replicates]
+    ratios = log_ratios(replicates)
     ratio = ratio_interval(ratios)
     half_width_ratio = None
     if ratio.low is not None and ratio.high is not None:
@@ -257,8 +278,8 @@ def cost(replicates: Sequence[Rounds], half_width: float) -> Cost | None:
         replicates=len(replicates),
         rounds=sum(len(rounds["fpn"]) for rounds in replicates),
         ratio=ratio,
-        difference_s=stein_interval([difference_s(rounds) for rounds in replicates]),
-        aa_ratio=_exp(stein_interval([log_ratio(rounds, NOISE) for rounds in replicates])),
+        difference_s=stein_interval(_medians_of(replicates, COST, np.subtract)),
+        aa_ratio=_exp(stein_interval(log_ratios(replicates, NOISE))),
         half_width_ratio=half_width_ratio,
         replicates_needed=replicates_needed(ratios, half_width),
         detectable_ratio=detectable_ratio(ratios, runs=2),
@@ -279,12 +300,15 @@ def latencies_s(arms: Sequence[Sequence[Sequence[float]]]) -> list[Estimate | No
         arms: of every arm the rounds of its replicates, in seconds.
     """
     medians = _medians([rounds for replicates in arms for rounds in replicates])
-    counts = [len(replicates) for replicates in arms]
-    ends = list(itertools.accumulate(counts))
-    return [
-        stein_interval(medians[end - count : end].tolist()) if count else None
-        for count, end in zip(counts, ends, strict=True)
-    ]
+    counts = np.array([len(replicates) for replicates in arms], int)
+    starts = np.cumsum(counts) - counts
+    found: list[Estimate | None] = [None] * len(arms)
+    for count in np.unique(counts[counts > 0]).tolist():
+        places = np.flatnonzero(counts == count)
+        samples = medians[starts[places, None] + np.arange(count)]
+        for place, estimate in zip(places.tolist(), _stein_intervals(samples), strict=True):
+            found[place] = estimate
+    return found
 
 
 def _medians(rows: Sequence[Sequence[float]]) -> Floats:

@@ -43,9 +43,10 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
     from reports import breakeven, report  # its drawings take a second to import
 
     limits = breakeven.Limits.parse(arguments.within)
-    read = [frames.read(path) for path in files]
+    with frames.no_garbage():
+        read = [frames.read(path) for path in files]
+        frame = frames.frame_of(read)
     first = read[0].run
-    frame = frames.frame_of(read)
     table = frames.cost(frame, first["half_width"])
     heading = _heading(first, len(files))
     render.show(table, console, heading)

@@ -14,16 +14,18 @@ True
 ['run_id', 'case_id', 'arm', 'replicate', 'round', 'time_s']
 """
 
-import json
+import contextlib
+import gc
 import math
 import os
 import statistics
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pandas as pd
 
 from bench import stats
@@ -138,7 +140,7 @@ def parse(path: Path) -> dict[str, Any]:
         ReportError: it cannot be read, or is nothing of the kind.
     """
     try:
-        document = json.loads(path.read_bytes())
+        document = orjson.loads(path.read_bytes())
     except OSError as error:
         raise ReportError(f"{path}: {error.strerror}; name a results.json of a run") from error
     except ValueError as error:
@@ -193,7 +195,8 @@ def load(paths: Iterable[str | os.PathLike[str]]) -> pd.DataFrame:
     Raises:
         ReportError: a file cannot be read.
     """
-    return frame_of([read(Path(path)) for path in paths])
+    with no_garbage():
+        return frame_of([read(Path(path)) for path in paths])
 
 
 def frame_of(files: Iterable[ResultFile]) -> pd.DataFrame:
@@ -202,7 +205,23 @@ def frame_of(files: Iterable[ResultFile]) -> pd.DataFrame:
     Raises:
         ReportError: a file is damaged.
     """
-    rows = [row for file in files for row in _rows(file)]
+    with no_garbage():
+        return _frame_of([row for file in files for row in _rows(file)])
+
+
+@contextlib.contextmanager
+def no_garbage() -> Iterator[None]:
+    """Let the collector wait: it would walk again and again through a million lists of rounds."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _frame_of(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     if not rows:
         raise ReportError("no case in the files; measure some with `pytest bench`")
     latencies = stats.latencies_s([row["replicates_s"] or () for row in rows])
@@ -359,15 +378,21 @@ def _rows(file: ResultFile) -> list[dict[str, Any]]:
         ) from error
 
 
-class _Cases(dict[tuple[tuple[str, Any], ...], dict[str, Any]]):
-    """Axes as they are stored -> columns of the case: the arms of a case have them in common."""
+class _Cases:
+    """The columns of every case of a run: its arms have them in common."""
 
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
+        self._known: dict[str, tuple[Mapping[str, Any], dict[str, Any]]] = {}
 
-    def __missing__(self, axes: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
-        case = Case.from_json(dict(axes))
-        self[axes] = found = {"run_id": self._run_id, **case.to_json(), "case_id": case.case_id}
+    def columns(self, case_id: str, stored: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the columns of a case, by the axes that are stored of it."""
+        known = self._known.get(case_id)
+        if known is not None and known[0] == stored:
+            return known[1]
+        case = Case.from_json(stored)
+        found = {"run_id": self._run_id, **case.to_json(), "case_id": case.case_id}
+        self._known[case_id] = (stored, found)
         return found
 
 
@@ -379,18 +404,18 @@ FACTS = (
 
 def _arm_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
     info = entry["extra_info"]
-    return {
-        **_case_row(named, info),
-        "arm": info["arm"],
-        **{fact: info.get(fact) for fact in FACTS},
-        "warm_compile_s": _median(info.get("warm_compile_s")),
-        "replicates_s": _split(entry["stats"]["data"], info["replicates"]),
-    }
+    row = _case_row(named, info)
+    for fact in FACTS:
+        row[fact] = info.get(fact)
+    row["arm"] = info["arm"]
+    row["warm_compile_s"] = _median(info.get("warm_compile_s"))
+    row["replicates_s"] = _split(entry["stats"]["data"], info["replicates"])
+    return row
 
 
 def _case_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        **named[tuple(entry["case"].items())],
+        **named.columns(entry["case_id"], entry["case"]),
         "status": entry["status"],
         "reason": entry["reason"],
         "arm": None,
@@ -402,11 +427,11 @@ def _median(values: Sequence[float] | None) -> float | None:
     return statistics.median(values) if values else None
 
 
-def _split(rounds: Sequence[float], counts: Sequence[int]) -> list[list[float]]:
+def _split(rounds: list[float], counts: Sequence[int]) -> list[list[float]]:
     """Cut the rounds of an arm into its replicates."""
     bounds = list(accumulate(counts, initial=0))
     if not (rounds and min(rounds) > 0 and math.isfinite(sum(rounds))):
         raise RecordError("a round has no positive duration")
     if bounds[-1] != len(rounds):
         raise RecordError(f"{len(rounds)} rounds do not divide into replicates of {list(counts)}")
-    return [list(rounds[start:end]) for start, end in pairwise(bounds)]
+    return [rounds[start:end] for start, end in pairwise(bounds)]

@@ -245,7 +245,7 @@ def _own_rows(file: ResultFile) -> Iterator[dict[str, Any]]:
             latency = stats.Estimate(row["latency_s"], *ends)
             yield _row(about, str(case_id), "latency", str(arm), latency, row["replicates_s"])
         if {"fpn", "panet", "fpn_again"} <= set(by_arm):
-            ratios = [stats.log_ratio(each) for each in frames.aligned(by_arm)]
+            ratios = stats.log_ratios(frames.aligned(by_arm))
             found = stats.ratio_interval(ratios, first_stage=len(ratios))
             yield _row(about, str(case_id), "cost", "", found, ratios)
 

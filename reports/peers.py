@@ -43,6 +43,6 @@ def _row(case: dict[str, Any], pair: str) -> dict[str, Any]:
     row = {"case_id": case["case_id"], "pair": pair, "replicates": len(replicates)}
     if not replicates:
         return row | {"reason": case["reason"]}
-    ratios = [stats.log_ratio(rounds, PAIRS[pair]) for rounds in replicates]
+    ratios = stats.log_ratios(replicates, PAIRS[pair])
     found = stats.ratio_interval(ratios, first_stage=len(ratios))
     return row | frames.columns("ratio", found) | {"reason": ""}

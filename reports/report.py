@@ -38,8 +38,8 @@ PAGE, ROUNDS = "report.html", "rounds.parquet"
 MOST_WITH_ROUNDS = 200
 """Cases whose rounds are inside the page: about 8 MB with plotly's script."""
 
-MOST_DRAWN = 400
-"""Cases in one drawing; the page says how many it leaves out."""
+MOST_SHOWN = 400
+"""Cases in the page; it says how many it leaves out, and the files beside it have them all."""
 
 MICROSECONDS = 1e6
 
@@ -98,6 +98,8 @@ def _render(
     with_rounds: bool,
 ) -> str:
     runs = [file.run for file in files]
+    answer, left_out = list(words.sentences(table)), len(table) - MOST_SHOWN
+    table = table.head(MOST_SHOWN)
     text = render.readable(table)
     rows = [
         {"key": key, "cells": list(cells)}
@@ -122,8 +124,8 @@ def _render(
         [],
         [s for s in sections if s.blocks or s.sentences or s.warnings],
         template="report.html",
-        answer=list(words.sentences(table)),
-        warnings=[*_older(runs), *_differing(runs)],
+        answer=answer,
+        warnings=[*_older(runs), *_differing(runs), *_too_many(left_out)],
         filters=_filters(table),
         columns=list(text.columns),
         rows=rows,
@@ -140,6 +142,14 @@ BUYS = (
 OTHERS = (
     "Published figures of others, on other machines and in other networks; none of them is ours."
 )
+
+
+def _too_many(left_out: int) -> Iterator[str]:
+    if left_out > 0:
+        yield (
+            f"{left_out} more cases are not in this page: cost.csv and cost.parquet have all of "
+            f"them, {ROUNDS} their rounds."
+        )
 
 
 def _older(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -228,13 +238,10 @@ def _data(
 def _cost_blocks(table: pd.DataFrame) -> Iterator[Block]:
     if not len(table):
         return
-    drawn = table.head(MOST_DRAWN)
-    left_out = f" The first {MOST_DRAWN} of {len(table)} cases." if len(table) > MOST_DRAWN else ""
     yield Block(
         "Cost and noise",
-        "A difference is worth believing when its interval is clear of 0 and of the noise."
-        + left_out,
-        page.drawing(report_plots.costs(drawn)),
+        "A difference is worth believing when its interval is clear of 0 and of the noise.",
+        page.drawing(report_plots.costs(table)),
     )
     for title, figure in report_plots.heat_maps(table):
         yield Block(f"Over resolution and batch: {title}", "", page.drawing(figure), wide=False)
@@ -242,9 +249,9 @@ def _cost_blocks(table: pd.DataFrame) -> Iterator[Block]:
         yield Block(f"Latency over pixels: {title}", said, page.drawing(figure), wide=False)
     for title, figure in report_plots.slopes(table):
         yield Block(f"From {title}", "", page.drawing(figure), wide=False)
-    peaks = report_plots.memory(drawn)
+    peaks = report_plots.memory(table)
     if peaks is not None:
-        note = "Of one call, without weights and inputs." + left_out
+        note = "Of one call, without weights and inputs."
         yield Block("Peak of tensor memory", note, page.drawing(peaks))
 
 

@@ -161,8 +161,10 @@ def slopes(table: pd.DataFrame) -> Iterator[tuple[str, go.Figure]]:
     for axis, (before, after, *names) in SLOPES.items():
         others = ["run_id", *(other for other in AXES if other != axis)]
         figure = go.Figure()
-        for _, rows in table.groupby(others, sort=False, observed=True):
-            pair = {row[axis]: row for row in rows.to_dict("records")}
+        pairs: dict[tuple[Any, ...], dict[Any, dict[Any, Any]]] = {}
+        for row in table.to_dict("records"):
+            pairs.setdefault(tuple(row[other] for other in others), {})[row[axis]] = row
+        for pair in pairs.values():
             if before in pair and after in pair:
                 _add_slopes(figure, [pair[before], pair[after]], names)
         if figure.data:
@@ -199,17 +201,18 @@ def memory(table: pd.DataFrame) -> go.Figure | None:
     figure = go.Figure()
     known = _runs_together(known)
     names = _names(known)
-    for arm, symbol in (("fpn", "circle-open"), ("panet", "circle")):
+    # The ring is larger: where both peaks are equal, the point lies in it.
+    for arm, symbol, size in (("fpn", "circle-open", 14), ("panet", "circle", 7)):
         figure.add_scatter(
             x=_list(known[f"{arm}_peak_bytes"].astype(float) / MIB),
             y=names,
             mode="markers",
-            marker={"color": COLORS[arm], "size": 9, "symbol": symbol},
+            marker={"color": COLORS[arm], "size": size, "symbol": symbol},
             name=ARM_NAMES[arm],
             meta={"cases": list(known["key"])},
             hovertemplate="<b>%{y}</b><br>%{x:.1f} MiB<extra>" + ARM_NAMES[arm] + "</extra>",
         )
-    figure.update_xaxes(title="MiB", type="log")
+    figure.update_xaxes(title="MiB", type="log", dtick="D2")
     figure.update_yaxes(autorange="reversed")
     return plain(figure, height=130 + ROW_PX * len(names))
 
