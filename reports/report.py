@@ -5,6 +5,7 @@ On top the answer, then every case with what can be asked of it, then the drawin
 lie beside it as Parquet.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -67,7 +68,8 @@ def write(
     """
     table = _keyed(table)
     inside = len(table) <= MOST_WITH_ROUNDS
-    text = _render(files, frame, table, limits or Limits(), with_rounds=inside)
+    traces = {file.run["run_id"]: _traces(file, folder) for file in files}
+    text = _render(files, frame, table, limits or Limits(), traces, with_rounds=inside)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / PAGE).write_text(text, encoding="utf-8")
@@ -77,6 +79,12 @@ def write(
     except OSError as error:
         raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
     return [folder / PAGE, folder / ROUNDS]
+
+
+def _traces(file: ResultFile, folder: Path) -> dict[str, str]:
+    """Return where the traces of a run's cases are, as seen from the folder of the page."""
+    found = sorted((file.path.parent / "traces").glob("*/"))
+    return {path.name: Path(os.path.relpath(path, folder)).as_posix() for path in found}
 
 
 def _keyed(table: pd.DataFrame) -> pd.DataFrame:
@@ -94,6 +102,7 @@ def _render(
     frame: pd.DataFrame,
     table: pd.DataFrame,
     limits: Limits,
+    traces: Mapping[str, Mapping[str, str]],
     *,
     with_rounds: bool,
 ) -> str:
@@ -116,7 +125,6 @@ def _render(
         Section("others", "What others report", [OTHERS], [], [_published()]),
         Section("environment", "Where it was measured", [], [], _environments(files)),
     ]
-    folders = {str(file.run["run_id"]): file.path.parent for file in files}
     named = f"{len(runs)} runs" if len(runs) > 1 else f"run {runs[0]['run_id']}"
     return page.render(
         f"What PANet costs: {named}",
@@ -130,7 +138,7 @@ def _render(
         columns=list(text.columns),
         rows=rows,
         reasons=render.reasons(table),
-        data=page.as_json(_data(folders, frame, table, with_rounds=with_rounds)),
+        data=page.as_json(_data(traces, frame, table, with_rounds=with_rounds)),
     )
 
 
@@ -202,12 +210,16 @@ def _filters(table: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _data(
-    folders: Mapping[str, Path], frame: pd.DataFrame, table: pd.DataFrame, *, with_rounds: bool
+    traces: Mapping[str, Mapping[str, str]],
+    frame: pd.DataFrame,
+    table: pd.DataFrame,
+    *,
+    with_rounds: bool,
 ) -> dict[str, Any]:
     """Return what the page's script needs of every case.
 
     Args:
-        folders: run id -> folder of the run.
+        traces: run id -> case id -> folder of its traces, as seen from the page.
         frame: of `reports.frames.load`.
         table: the cost table, with keys.
         with_rounds: whether every round goes into the page.
@@ -220,11 +232,10 @@ def _data(
             rounds.setdefault((row["run_id"], row["case_id"]), {})[row["arm"]] = micro
     cases = {}
     for row in table.to_dict("records"):
-        traces = folders[str(row["run_id"])] / "traces" / str(row["case_id"])
         cases[row["key"]] = {
             "axes": _axes(row),
             "command": commands.repeat(row),
-            "traces": f"traces/{row['case_id']}" if traces.is_dir() else "",
+            "traces": traces[row["run_id"]].get(row["case_id"], ""),
             "rounds": rounds.get((row["run_id"], row["case_id"]), {}),
         }
     arms = {**ARM_NAMES, NOISE_ARM: "FPN again"}

@@ -30,6 +30,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
+    (folder / "traces" / grid()[0].case.case_id).mkdir(parents=True)
     assert main(["cost", str(written(folder, grid()))]) == 0
     return folder / "report.html"
 
@@ -157,6 +158,9 @@ def test_case_opens_by_keyboard_and_shows_its_rounds_and_command(
     detail = page.locator("tr.detail")
     assert "pytest bench --scopes neck" in detail.inner_text()
     assert detail.locator("table tr").count() == 1 + 6  # a head, and a row per process
+    link = detail.locator("a").get_attribute("href")
+    assert link is not None
+    assert (report.parent / link).is_dir()
     assert detail.locator(".js-plotly-plot").count() == 1
     assert button.get_attribute("aria-expanded") == "true"
     page.keyboard.press("Enter")
