@@ -81,12 +81,14 @@ def compare(
     return comparison.judge({s.case.case_id: s.replicates for s in asked.states}, sides)
 
 
-def test_identical_code_raises_no_alarm() -> None:
+def test_identical_code_raises_hardly_an_alarm() -> None:
+    """At most one comparison of 500 may: two of 60 would happen in one test of 150."""
     verdicts: Counter[Verdict] = Counter()
     for seed in range(60):
         found = compare(Noise(round_sd=0.1, process_sd=0.01, server_sd=0.01, seed=seed))
         verdicts[found.verdict] += 1
-    assert verdicts == {Verdict.WITHIN_NOISE: 60}
+    assert verdicts[Verdict.WITHIN_NOISE] >= 59
+    assert verdicts[Verdict.UNDECIDED] == 0
 
 
 @pytest.mark.parametrize(
