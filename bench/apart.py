@@ -6,7 +6,7 @@ brings along by chance is then in the ratio, so the set of processes is the repl
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +29,8 @@ class ApartLauncher:
     def __init__(self, launchers: Mapping[str, Launcher], scratch_dir: Path) -> None:
         self._launchers = launchers
         self._scratch_dir = scratch_dir
+        # As long as this launcher: Linux kills a server when the thread that started it ends.
+        self._pool = ThreadPoolExecutor(len(launchers))
 
     def run(self, task: Task, timeout_s: float) -> Outcome:
         """Run a check arm by arm, or a replicate in as many processes as there are arms."""
@@ -44,6 +46,10 @@ class ApartLauncher:
 
     def close(self) -> None:
         """End all processes."""
+        self._end_processes()
+        self._pool.shutdown()
+
+    def _end_processes(self) -> None:
         for launcher in self._launchers.values():
             launcher.close()
 
@@ -53,7 +59,7 @@ class ApartLauncher:
         def run(arm: str) -> Outcome:
             return self._launchers[arm].run(replace(task, own=(arm,), inboxes=inboxes), timeout_s)
 
-        parts = _all_or_failure(run, tuple(task.arms), self.close)
+        parts = _all_or_failure(self._pool, run, tuple(task.arms), self._end_processes)
         if isinstance(parts, Failure):
             return parts
         machine = _one_load([part.load for part in parts])
@@ -62,17 +68,19 @@ class ApartLauncher:
 
 
 def _all_or_failure(
-    run: Callable[[str], Outcome], arms: Sequence[str], close: Callable[[], None]
+    pool: Executor,
+    run: Callable[[str], Outcome],
+    arms: Sequence[str],
+    end: Callable[[], None],
 ) -> list[Replicate] | Failure:
     """Run all arms at once; when one fails, end the others, which would wait for it."""
     failure: Failure | None = None
-    with ThreadPoolExecutor(len(arms)) as pool:
-        futures: dict[Future[Outcome], str] = {pool.submit(run, arm): arm for arm in arms}
-        for future in as_completed(futures):
-            outcome = future.result()
-            if isinstance(outcome, Failure) and failure is None:
-                failure = replace(outcome, reason=f"{futures[future]}: {outcome.reason}")
-                close()
+    futures: dict[Future[Outcome], str] = {pool.submit(run, arm): arm for arm in arms}
+    for future in as_completed(futures):
+        outcome = future.result()
+        if isinstance(outcome, Failure) and failure is None:
+            failure = replace(outcome, reason=f"{futures[future]}: {outcome.reason}")
+            end()
     if failure is not None:
         return failure
     by_arm = {arm: future.result() for future, arm in futures.items()}

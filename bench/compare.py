@@ -91,6 +91,8 @@ class Answer:
     """Whether the base differed from itself."""
     counts: dict[str, dict[str, tuple[int, int]]]
     """Case id -> what of `COUNTED` differs, base and head."""
+    died: dict[str, str] = field(default_factory=dict)
+    """Case id -> why it was not measured to the end, though both sides can run it."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,10 @@ class Compared:
         """All cases together. A control that moved makes every answer worthless."""
         if self.answer.failed:
             return Verdict.MISSING
-        return Verdict.UNDECIDED if self.answer.control_moved else self.answer.judged.verdict
+        if self.answer.control_moved:
+            return Verdict.UNDECIDED
+        judged = self.answer.judged.verdict
+        return Verdict.UNDECIDED if self.answer.died and judged != Verdict.REGRESSED else judged
 
     @property
     def exit_code(self) -> int:
@@ -130,6 +135,7 @@ class Compared:
             "pairing": self.pairing,
             "control_moved": self.answer.control_moved,
             "failed": self.answer.failed,
+            "died": self.answer.died,
             "suite": asdict(judged.suite) if judged.suite else None,
             "cases": {case_id: asdict(change) for case_id, change in judged.cases.items()},
             "counts": self.answer.counts,
@@ -232,7 +238,11 @@ def answer(engine: Engine, gate: Gate) -> Answer:
     control = comparison.log_ratios(found, dict.fromkeys(found, CONTROL))
     counts = {s.case.case_id: _counts(s.finding) for s in engine.states if s.finding is not None}
     return Answer(
-        judged, failed, verdict.moved(control, gate), {i: c for i, c in counts.items() if c}
+        judged,
+        failed,
+        verdict.moved(control, gate),
+        {i: c for i, c in counts.items() if c},
+        {i: reason for i, reason in _not_running(engine).items() if i not in failed},
     )
 
 
@@ -341,14 +351,18 @@ def _launcher(asked: Asked, scratch: Path, arms: Sequence[str]) -> Launcher:
 
 def _failed(engine: Engine) -> dict[str, str]:
     """Return the cases that cannot run; raise `BenchError` if none can."""
-    failed = {
+    failed = _not_running(engine)
+    if len(failed) == len(engine.states):
+        raise BenchError(f"no case can be compared: {next(iter(failed.values()))}")
+    return failed
+
+
+def _not_running(engine: Engine) -> dict[str, str]:
+    return {
         state.case.case_id: f"{state.finding.status}: {state.finding.reason}"
         for state in engine.states
         if state.finding is not None and state.finding.status != Status.OK
     }
-    if len(failed) == len(engine.states):
-        raise BenchError(f"no case can be compared: {next(iter(failed.values()))}")
-    return failed
 
 
 def _of_the_head(

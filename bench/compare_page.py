@@ -66,6 +66,8 @@ def _what_moved(found: Compared) -> Iterator[str]:
         yield f"- and {len(moved) - MOST_CASES} more cases, see below"
     for case_id, reason in list(found.answer.failed.items())[:MOST_CASES]:
         yield f"- **missing** `{case_id}`: {_code(reason)}"
+    for case_id, reason in list(found.answer.died.items())[:MOST_CASES]:
+        yield f"- a process died while it was measured: `{case_id}`: {_code(reason)}"
     undecided = sum(
         change.verdict is Verdict.UNDECIDED and not change.settled
         for change in found.answer.judged.cases.values()

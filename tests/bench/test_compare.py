@@ -113,6 +113,26 @@ def test_code_that_is_edited_while_it_is_measured_is_refused(
     assert "its code changed while it was measured" in capsys.readouterr().err
 
 
+class Losing(Machine):
+    """Loses a process of a case while it is measured."""
+
+    def run(self, task: Task, timeout_s: float) -> Outcome:
+        if task.kind == "replicate" and task.case == TWO[0] and task.index == 2:
+            return Failure(Status.CRASHED, "head: killed by signal 9")
+        return super().run(task, timeout_s)
+
+
+def test_case_that_dies_while_it_is_measured_is_told_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
+    given = answer(engine(Losing(noise=CALM), arms=ARMS, contrast=None), GATE)
+    assert given.died == {TWO[0].case_id: "crashed: head: killed by signal 9"}
+    found = replace(compared(monkeypatch), answer=given)
+    assert found.verdict is Verdict.UNDECIDED
+    assert "a process died while it was measured" in compare_page.render(found)
+
+
 def test_a_busy_machine_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     found = compared(monkeypatch, slower=0.05, busy=lambda _: True)
     assert (found.verdict, found.exit_code) == (Verdict.UNDECIDED, 3)
