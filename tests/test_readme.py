@@ -75,7 +75,7 @@ def test_pins_cover_every_dependency() -> None:
     assert {name.lower().replace("_", "-") for name in dependencies()} <= pinned
 
 
-@pytest.mark.parametrize("name", ["selftest", "side-by-side", "gatetest"])
+@pytest.mark.parametrize("name", ["selftest", "side-by-side"])
 def test_measured_table_is_that_of_the_reference_page(name: str) -> None:
     table = README.split(f"<!-- {name} -->", 1)[1].split(f"<!-- /{name} -->", 1)[0]
     lines = [line for line in table.splitlines() if line.startswith("|")]
