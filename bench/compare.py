@@ -8,6 +8,7 @@ this checkout's, whatever the sides are. The base runs twice per round, as its o
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from rich.console import Console
 from bench import comparison, hints, journal, stats, verdict
 from bench.apart import ApartLauncher
 from bench.engine import Design, Engine, Plan, preload
-from bench.environment import describe, governor, usable_cores
+from bench.environment import code_digest, describe, governor, usable_cores
 from bench.errors import BenchError
 from bench.explain import Explanation, explain
 from bench.gate import GATE, Gate
@@ -43,8 +44,9 @@ REPLICATE_S = 1.4
 replicates of every case."""
 
 PER_TURN = 8
-"""Replicates from one fork server, at least: what a server brings along adds nothing to the spread
-of equal code (the self-test measures it), and starting one takes as long as a replicate."""
+"""Replicates from one fork server, if they are needed, and one of each case: what a server brings
+along adds nothing to the spread of equal code (the self-test measures it), and starting one takes
+as long as a replicate."""
 
 MIN_ROUNDS = 4
 """Of a replicate of a slow case. The base runs twice in a round, so four rounds here have the
@@ -166,8 +168,15 @@ def run(asked: Asked, folder: Path, console: Console) -> Compared:
     Raises:
         BenchError: a side is no revision, or has no such package, or nothing can be measured.
     """
-    start_s = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
+    with journal.locked(folder):
+        for side in (BASE, HEAD):  # a kill may have left half a worktree
+            shutil.rmtree(folder / f"code-{side}", ignore_errors=True)
+        return _run(asked, folder, console)
+
+
+def _run(asked: Asked, folder: Path, console: Console) -> Compared:
+    start_s = time.monotonic()
     environments = {side: _environment(asked.pythons.get(side)) for side in (BASE, HEAD)}
     with both_checked_out(asked, folder) as codes:
         _say_hints(asked, console)
@@ -242,7 +251,7 @@ def answer(engine: Engine, gate: Gate) -> Answer:
         failed,
         verdict.moved(control, gate),
         {i: c for i, c in counts.items() if c},
-        {i: reason for i, reason in _not_running(engine).items() if i not in failed},
+        _not_running(engine, checked=True),
     )
 
 
@@ -289,8 +298,8 @@ def _header(asked: Asked, plan: Plan, digests: Mapping[str, str]) -> dict[str, A
         "arms": dict(plan.arms),
         "cases": [case.case_id for case in asked.cases],
         "pairing": asked.pairing,
-        "pythons": dict(asked.pythons),
-        "environment": describe(),
+        "environments": [_environment(python) for python in (None, *asked.pythons.values())],
+        "code": code_digest(),
     }
 
 
@@ -351,17 +360,19 @@ def _launcher(asked: Asked, scratch: Path, arms: Sequence[str]) -> Launcher:
 
 def _failed(engine: Engine) -> dict[str, str]:
     """Return the cases that cannot run; raise `BenchError` if none can."""
-    failed = _not_running(engine)
+    failed = _not_running(engine, checked=False)
     if len(failed) == len(engine.states):
         raise BenchError(f"no case can be compared: {next(iter(failed.values()))}")
     return failed
 
 
-def _not_running(engine: Engine) -> dict[str, str]:
+def _not_running(engine: Engine, *, checked: bool) -> dict[str, str]:
+    """Return what does not run and why: cases that died behind their check, or failed in it."""
     return {
         state.case.case_id: f"{state.finding.status}: {state.finding.reason}"
         for state in engine.states
         if state.finding is not None and state.finding.status != Status.OK
+        if bool(state.finding.facts) == checked
     }
 
 

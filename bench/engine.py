@@ -76,9 +76,9 @@ class Plan:
     package: str = "panet"
     """What is compared, where there are sides."""
     per_turn: int = 1
-    """Replicates from one fork server, at least; with fewer cases, several of each. Otherwise the
-    start of a server takes as long as they do; but what they share by it is no part of their
-    spread then."""
+    """Replicates from one fork server, if they are needed: with fewer cases, several of each.
+    Otherwise the start of a server takes as long as they do; but what they share by it is no part
+    of their spread then."""
 
     def arms_of(self, case: Case) -> dict[str, str]:
         """Return the arms of a case and what each runs."""

@@ -6,9 +6,10 @@ The first line says what the run is (`Header`); a run is resumed only where all 
 A line that was cut by the kill is dropped; the next one is written over it.
 """
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -94,6 +95,18 @@ class Journal:
         self._stream.write(json.dumps(entry, separators=(",", ":")) + "\n")
         self._stream.flush()
         os.fsync(self._stream.fileno())
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a second process out of a folder; raise `BenchError` where one is in it already."""
+    with (folder / "lock").open("w") as stream:
+        if fcntl is not None:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise BenchError(f"{folder.name} is still going on in another process") from error
+        yield
 
 
 def read(folder: Path) -> Entries:

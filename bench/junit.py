@@ -15,6 +15,9 @@ def render(found: Compared) -> str:
         _add_change(_test(suite, name), change, found.answer.control_moved)
     for case_id, reason in found.answer.failed.items():
         ET.SubElement(_test(suite, case_id), "failure", message=f"missing: {reason}")
+    for case_id, reason in found.answer.died.items():
+        message = f"undecided, died while it was measured: {reason}"
+        ET.SubElement(_test(suite, case_id), "skipped", message=message)
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("skipped", str(len(suite.findall("testcase/skipped"))))

@@ -1,7 +1,7 @@
 """Statistics of rounds, as pure functions of arrays: numpy and scipy, no torch, no clock.
 
-The unit is the replicate: one process from a server of its own. Rounds of one process are not
-independent, so they are reduced to their median and never pooled.
+The unit is the replicate: one process, in a run from a server of its own. Rounds of one process are
+not independent, so they are reduced to their median and never pooled.
 """
 
 import functools

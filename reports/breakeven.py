@@ -106,8 +106,9 @@ def _largest(rows: pd.DataFrame, arm: str, along: str, column: str, limit: float
     bounds: list[float | None] = [None, None]
     for place, side in enumerate(("high", "low")):  # slower than measured: fewer fit
         name = f"{column}_{side}"
-        if name in rows and rows[name].notna().all():
-            bounds[place] = crossing(points, rows[name].to_numpy(float), limit)
+        bound = rows[name].to_numpy(float) if name in rows and rows[name].notna().all() else None
+        if bound is not None and bound.min() > 0 and bound[-1] > limit:
+            bounds[place] = crossing(points, bound, limit)
     return Largest(arm, along, found, bounds[0], bounds[1], beyond=False)
 
 
@@ -173,8 +174,12 @@ def deeper(table: pd.DataFrame) -> Iterator[tuple[dict[Any, Any], str, tuple[flo
             if least > 0:  # otherwise their prices are not told apart
                 most = dearer["fpn_s_high"] - row["fpn_s_low"]
                 share = row["difference_s"] / (dearer["fpn_s"] - row["fpn_s"])
-                low, high = row["difference_s_low"] / most, row["difference_s_high"] / least
-                yield row, str(dearer["backbone"]), (share, low, high)
+                ends = [
+                    row[f"difference_s_{end}"] / of
+                    for end in ("low", "high")
+                    for of in (most, least)
+                ]
+                yield row, str(dearer["backbone"]), (share, min(ends), max(ends))
 
 
 def equal_resolution(rows: pd.DataFrame, case_id: str) -> tuple[float, float, float] | None:

@@ -350,8 +350,15 @@ def aligned(by_arm: Mapping[Any, Mapping[Any, Any]]) -> list[stats.Rounds]:
 
     Args:
         by_arm: arm -> its row of `load`.
+
+    Raises:
+        ReportError: the arms have not the same rounds.
     """
     per_arm = {arm: row["replicates_s"] for arm, row in by_arm.items()}
+    if len({tuple(map(len, replicates)) for replicates in per_arm.values()}) > 1:
+        raise ReportError(
+            "damaged result file: the arms of a case have unequal rounds; leave it out"
+        )
     count = len(next(iter(per_arm.values())))
     return [{arm: replicates[i] for arm, replicates in per_arm.items()} for i in range(count)]
 

@@ -32,7 +32,7 @@ def load(run_dir: Path) -> pd.DataFrame:
     try:
         cases = profiles.read_stored(path)["cases"]
         rows = [_row(case, pair) for case in cases for pair in PAIRS]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         kind = type(error).__name__
         raise ReportError(f"{path}: damaged ({kind}: {error}); measure again") from error
     return pd.DataFrame(rows, columns=list(COLUMNS))

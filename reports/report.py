@@ -273,7 +273,7 @@ def _breakeven_blocks(table: pd.DataFrame, limits: Limits) -> Iterator[Block]:
         yield Block("Largest within a limit", tables=[Table(columns, rows)], wide=False)
     elif len(table):
         note = (
-            f"{limits.seconds * 1e3:.0f} ms and {limits.nbytes / 2**30:.0f} GiB separate none of "
+            f"{limits.seconds * 1e3:.3g} ms and {limits.nbytes / 2**30:.3g} GiB separate none of "
             "the cases; ask for others with --within."
         )
         yield Block("Largest within a limit", note, wide=False)
@@ -304,12 +304,12 @@ def _share(found: tuple[float, float, float]) -> str:
 
 def _largest_rows(table: pd.DataFrame, along: str, limits: Limits) -> Iterator[list[str]]:
     asked = (
-        ("s", limits.seconds, f"within {limits.seconds * 1e3:.0f} ms"),
-        ("peak_bytes", limits.nbytes, f"within {limits.nbytes / 2**30:.0f} GiB"),
+        ("s", limits.seconds, f"within {limits.seconds * 1e3:.3g} ms"),
+        ("peak_bytes", limits.nbytes, f"within {limits.nbytes / 2**30:.3g} GiB"),
     )
     for _, rows in breakeven.groups(table, along):
         for column, limit, words_of_limit in asked:
-            if rows[f"fpn_{column}"].isna().any():
+            if rows[[f"{arm}_{column}" for arm in ARM_NAMES]].isna().any(axis=None):
                 continue
             found = breakeven.largest(rows, along, column, limit)
             if not (all(x.beyond for x in found) or all(x.value is None for x in found)):

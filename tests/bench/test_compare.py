@@ -131,6 +131,41 @@ def test_case_that_dies_while_it_is_measured_is_told_with_its_reason(
     found = replace(compared(monkeypatch), answer=given)
     assert found.verdict is Verdict.UNDECIDED
     assert "a process died while it was measured" in compare_page.render(found)
+    assert "undecided, died while it was measured: crashed" in junit.render(found)
+
+
+def test_case_that_died_is_still_undecided_after_a_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
+    history = make(tmp_path / "repository", [])
+    arguments = ["compare", "HEAD", "HEAD", "--repository", str(history.folder)]
+    arguments += ["--run-dir", str(tmp_path / "runs")]
+
+    class First(Machine):
+        def run(self, task: Task, timeout_s: float) -> Outcome:
+            if task.kind == "replicate" and task.case.batch_size == 2 and task.index == 1:
+                return Failure(Status.CRASHED, "killed by signal 9")
+            return super().run(task, timeout_s)
+
+    monkeypatch.setattr(compare, "ServerLauncher", lambda *_, **__: First(noise=CALM))
+    assert command.main(arguments) == 3
+    assert command.main([*arguments, "--resume"]) == 3
+    assert "missing" not in capsys.readouterr().out
+
+
+def test_comparison_that_is_still_going_on_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = make(tmp_path / "repository", [])
+    folder = tmp_path / "runs" / "compare-x"
+    (folder / "code-base").mkdir(parents=True)
+    arguments = ["compare", "HEAD", "HEAD", "--repository", str(history.folder)]
+    with journal.locked(folder):
+        found = command.main([*arguments, "--run-dir", str(tmp_path / "runs"), "--resume"])
+    assert found == 2
+    assert "still going on in another process" in capsys.readouterr().err
+    assert (folder / "code-base").exists()
 
 
 def test_a_busy_machine_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,6 +90,24 @@ def test_price_of_panet_is_a_share_of_a_deeper_backbone() -> None:
     assert high == pytest.approx(0.021 / (0.18 * 0.99 - 0.101))
 
 
+def test_price_that_may_be_none_has_its_worst_ends() -> None:
+    rows = [
+        {**case(scope="model", backbone=name).to_json(), "run_id": "r", "case_id": name}
+        | {"fpn_s": s, "fpn_s_low": s - 0.02, "fpn_s_high": s + 0.02, "ratio_low": 0.9}
+        | {"difference_s": 0.02, "difference_s_low": -0.005, "difference_s_high": 0.045}
+        for name, s in (("resnet50", 0.1), ("resnet101", 0.15))
+    ]
+    ((_, _, (_, low, high)),) = breakeven.deeper(pd.DataFrame(rows))
+    assert (low, high) == pytest.approx((-0.5, 4.5))
+
+
+def test_bound_beyond_the_measured_range_is_open() -> None:
+    rows = table(fpn_s_low=0.001)
+    (found, _) = breakeven.largest(rows, "batch_size", "s", 0.05)
+    assert found.value == pytest.approx(5.0)
+    assert found.high is None
+
+
 def test_backbones_that_cost_the_same_are_not_compared() -> None:
     rows = [
         {**case(scope="model", backbone=name).to_json(), "run_id": "r", "case_id": name}

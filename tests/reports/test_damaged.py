@@ -108,6 +108,19 @@ def test_file_that_is_something_else_is_one_line(
         assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_arms_with_unequal_rounds_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unequal = good()
+    entry = unequal["benchmarks"][0]
+    count = sum(entry["extra_info"]["replicates"])
+    for replicates in ([count], [count - 1, 1]):
+        entry["extra_info"]["replicates"] = replicates
+        for command in ("cost", "compare", "history"):
+            assert run(command, json.dumps(unequal), tmp_path) == 2, command
+            assert "unequal rounds" in capsys.readouterr().err
+
+
 def test_file_of_pytest_benchmark_alone_is_foreign_where_rounds_of_arms_are_needed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
