@@ -7,6 +7,7 @@ this checkout's, whatever the sides are. The base runs twice per round, as its o
 """
 
 import contextlib
+import functools
 import json
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import comparison, hints, journal, stats, verdict
+from bench import comparison, hints, journal, runs, stats, verdict
 from bench.apart import ApartLauncher
 from bench.engine import Design, Engine, Plan, preload
 from bench.environment import code_digest, describe, governor, usable_cores
@@ -180,10 +181,8 @@ def _run(asked: Asked, folder: Path, console: Console) -> Compared:
     environments = {side: _environment(asked.pythons.get(side)) for side in (BASE, HEAD)}
     with both_checked_out(asked, folder) as codes:
         _say_hints(asked, console)
-        digests = _digests(asked, codes)
         with measuring(asked, codes, folder, console) as (engine, _):
             given = answer(engine, asked.gate)
-        _refuse_edited(codes, digests, _digests(asked, codes))
         if given.failed:
             failed = _of_the_head(asked, codes, folder / "base", console, given.failed)
             given = replace(given, failed=failed)
@@ -240,8 +239,8 @@ def answer(engine: Engine, gate: Gate) -> Answer:
     """
     engine.check()
     failed = _failed(engine)
-    runs = [state.case.case_id for state in engine.states if state.runs]
-    comparison.measure(engine, [dict.fromkeys(runs, CONTRAST)], gate)
+    running = [state.case.case_id for state in engine.states if state.runs]
+    comparison.measure(engine, [dict.fromkeys(running, CONTRAST)], gate)
     found = {state.case.case_id: state.calm for state in engine.states if state.runs}
     judged = comparison.judge(found, dict.fromkeys(found, CONTRAST), gate)
     control = comparison.log_ratios(found, dict.fromkeys(found, CONTROL))
@@ -275,12 +274,19 @@ def measuring(
     console: Console,
     arms: Sequence[str] = (BASE, HEAD, AGAIN),
 ) -> Iterator[tuple[Engine, Launcher]]:
-    """Provide an engine over the cases, with some of the arms, and what runs its processes."""
+    """Provide an engine over the cases, with some of the arms, and what runs its processes.
+
+    Raises:
+        BenchError: the folder has another comparison, or the code was edited meanwhile.
+    """
     scratch = folder / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     plan = _plan(asked, codes, scratch, arms)
-    header = _header(asked, plan, _digests(asked, codes))
-    entries = _entries(folder / "journal", header)
+    digests = _digests(asked, codes)
+    header = _header(asked, plan, digests)
+    entries = journal.read_any(folder / "journal")
+    if entries is not None:
+        runs.refuse_other(folder.name, entries.header, header, MUST_MATCH)
     log = journal.Journal.open(folder / "journal", header, entries)
     launcher = _launcher(asked, scratch, arms)
     try:
@@ -289,10 +295,11 @@ def measuring(
     finally:
         launcher.close()
         log.close()
+    _refuse_edited(codes, digests, _digests(asked, codes))
 
 
 def _header(asked: Asked, plan: Plan, digests: Mapping[str, str]) -> dict[str, Any]:
-    """Return what a comparison that goes on shares with its first part."""
+    """Return what identifies a comparison in its journal: `MUST_MATCH`."""
     return {
         "sides": dict(digests),
         "arms": dict(plan.arms),
@@ -303,22 +310,15 @@ def _header(asked: Asked, plan: Plan, digests: Mapping[str, str]) -> dict[str, A
     }
 
 
-def _entries(folder: Path, header: Mapping[str, Any]) -> journal.Entries | None:
-    """Return what a killed comparison has measured; `None` where there was none.
-
-    Raises:
-        BenchError: it was another one, or its journal is damaged.
-    """
-    if not (folder / journal.FILE_NAME).exists():
-        return None
-    entries = journal.read(folder)
-    changed = [name for name, value in header.items() if entries.header.get(name) != value]
-    if changed:
-        raise BenchError(
-            f"--resume: {', '.join(changed)} differ from those of that comparison; restore them, "
-            "or start a new one"
-        )
-    return entries
+MUST_MATCH = {
+    "sides": "the code of the sides",
+    "arms": "the arms",
+    "cases": "the axes",
+    "pairing": "the pairing",
+    "environments": "the environments",
+    "code": "the code of panet/ or bench/",
+}
+"""What a comparison that goes on shares with its first part."""
 
 
 def _plan(asked: Asked, codes: Mapping[str, Code], scratch: Path, arms: Sequence[str]) -> Plan:
@@ -421,6 +421,7 @@ def _explained(
     return explain(case.case_id, base, head)
 
 
+@functools.cache
 def _environment(python: str | None) -> dict[str, Any]:
     """Return the environment of an interpreter, of this one without any.
 

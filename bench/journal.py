@@ -51,7 +51,7 @@ class Journal:
             raise BenchError(
                 f"cannot write {folder}: {error.strerror}; choose --run-dir"
             ) from error
-        journal._lock(folder)
+        _lock(journal._stream, folder)
         journal._write({"header": {"schema": SCHEMA, **header}})
         return journal
 
@@ -60,7 +60,7 @@ class Journal:
         """Go on behind the last whole line."""
         stream = (folder / FILE_NAME).open("r+", encoding="utf-8")
         journal = cls(stream)
-        journal._lock(folder)
+        _lock(journal._stream, folder)
         stream.seek(entries.intact_bytes)
         stream.truncate()
         return journal
@@ -82,15 +82,6 @@ class Journal:
         """Close the file; everything in it is synced already."""
         self._stream.close()
 
-    def _lock(self, folder: Path) -> None:
-        """Keep a second process out for as long as the file is open."""
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BenchError(f"run {folder.name} is still going on in another process") from error
-
     def _write(self, entry: Mapping[str, Any]) -> None:
         self._stream.write(json.dumps(entry, separators=(",", ":")) + "\n")
         self._stream.flush()
@@ -101,12 +92,23 @@ class Journal:
 def locked(folder: Path) -> Iterator[None]:
     """Keep a second process out of a folder; raise `BenchError` where one is in it already."""
     with (folder / "lock").open("w") as stream:
-        if fcntl is not None:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise BenchError(f"{folder.name} is still going on in another process") from error
+        _lock(stream, folder)
         yield
+
+
+def _lock(stream: TextIO, folder: Path) -> None:
+    """Keep a second process out for as long as the file is open."""
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise BenchError(f"run {folder.name} is still going on in another process") from error
+
+
+def read_any(folder: Path) -> Entries | None:
+    """Read the journal of a run as `read` does; `None` where there is none yet."""
+    return read(folder) if (folder / FILE_NAME).exists() else None
 
 
 def read(folder: Path) -> Entries:

@@ -75,11 +75,16 @@ def _fields(stored: object, now: object) -> str:
     return f" ({', '.join(names)})"
 
 
-def refuse_other(run_id: str, stored: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+def refuse_other(
+    run_id: str,
+    stored: Mapping[str, Any],
+    now: Mapping[str, Any],
+    must_match: Mapping[str, str] = MUST_MATCH,
+) -> None:
     """Raise `BenchError` where a run cannot be resumed because it would be another one."""
     changed = [
         words + _fields(stored.get(key), now[key])
-        for key, words in MUST_MATCH.items()
+        for key, words in must_match.items()
         if stored.get(key) != now[key]
     ]
     if changed:

@@ -107,7 +107,7 @@ class Session:
             contrast=None,
         )
         folder = self.request.run_dir / name
-        entries = journal.read(folder) if (folder / journal.FILE_NAME).exists() else None
+        entries = journal.read_any(folder)
         log = journal.Journal.open(folder, self.run, entries)
         launcher = ServerLauncher(self._scratch_dir, preload(cases), usable_cores())
         try:

@@ -140,7 +140,9 @@ class _Course:
 
     cases: dict[str, _Followed]
     suite: _Followed | None
-    """Of the cases that were measured as far as any; `None` of fewer than two."""
+    """Of its members together; `None` of fewer than two."""
+    members: list[str]
+    """The cases that were measured as far as any."""
     gate: Gate
 
     @property
@@ -171,7 +173,7 @@ def missing(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> dic
     """
     course = _follow(log_ratios, gate)
     if course.suite is not None and course.suite.more:
-        look = min(len(log_ratios[i]) for i in _furthest(log_ratios, gate)) + course.suite.more
+        look = min(len(log_ratios[i]) for i in course.members) + course.suite.more
         return {i: max(0, look - len(values)) for i, values in log_ratios.items()}
     open_ones = {i: f for i, f in course.cases.items() if not course.settled(f)}
     unscreened = {i: int(f.screened.more[0]) for i, f in open_ones.items()}
@@ -208,9 +210,9 @@ def _follow(log_ratios: Mapping[str, Sequence[float]], gate: Gate) -> _Course:
         for case_id, found in screened.items()
     }
     if suite is None:
-        return _Course(cases, None, gate)
+        return _Course(cases, None, furthest, gate)
     confirmed = confirm_suite(together, suite, flagged, gate)
-    return _Course(cases, _Followed(suite, confirmed), gate)
+    return _Course(cases, _Followed(suite, confirmed), furthest, gate)
 
 
 def _furthest(log_ratios: Mapping[str, Sequence[float]], gate: Gate) -> list[str]:
@@ -281,7 +283,7 @@ def _suite_change(
     if suite is None:
         return None
     fresh = slice(suite.screens, suite.screens + suite.confirms) if suite.confirms else slice(None)
-    used = [log_ratios[case_id][fresh] for case_id in _furthest(log_ratios, course.gate)]
+    used = [log_ratios[case_id][fresh] for case_id in course.members]
     return Change(
         _verdict(suite, p_value, course.gate),
         stats.mean_ratio(used),

@@ -114,13 +114,14 @@ def _render(
         {"key": key, "cells": list(cells)}
         for key, cells in zip(table["key"], text.itertuples(index=False), strict=True)
     ]
-    answered = table[table["ratio"].notna()] if "ratio" in table else table.iloc[:0]
+    answered = table[table["ratio"].notna()]
+    folders = list(dict.fromkeys(file.path.parent for file in files))
     breakevens = list(_breakeven_blocks(answered, limits))
     sections = [
         Section("cost", "What it costs", [], [], list(_cost_blocks(answered))),
         Section("buys", "What it could buy instead", [BUYS], [], breakevens),
-        *_profile_sections([file.path for file in files]),
-        *_peer_sections([file.path.parent for file in files]),
+        *_profile_sections(folders),
+        *_peer_sections(folders),
         Section("compiling", "What compiling costs", list(_compiling(frame)), [], []),
         Section("others", "What others report", [OTHERS], [], [_published()]),
         Section("environment", "Where it was measured", [], [], _environments(files)),
@@ -337,12 +338,12 @@ MOST_PROFILED = 12
 """Cases whose profile is in the page; `profile.html` has them all, and more of each."""
 
 
-def _profile_sections(paths: Sequence[Path]) -> Iterator[Section]:
+def _profile_sections(folders: Sequence[Path]) -> Iterator[Section]:
     """Yield where the time goes, of the runs that were profiled."""
-    for folder in dict.fromkeys(path.parent for path in paths):
+    for folder in folders:
         if not (folder / "traces").is_dir():
             continue
-        name = "Where the time goes" + (f", {folder.name}" if len(paths) > 1 else "")
+        name = "Where the time goes" + (f", {folder.name}" if len(folders) > 1 else "")
         try:
             found, tables = profile_page.sections(profiles.load(folder))
         except ReportError as error:
@@ -365,7 +366,7 @@ def _profile_sections(paths: Sequence[Path]) -> Iterator[Section]:
 
 def _peer_sections(folders: Sequence[Path]) -> Iterator[Section]:
     """Yield what others' modules cost, of the runs that measured them."""
-    for folder in dict.fromkeys(folders):
+    for folder in folders:
         try:
             table = peers.load(folder)
         except ReportError as error:

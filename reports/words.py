@@ -24,7 +24,7 @@ def closing_paragraph(table: pd.DataFrame) -> str:
 
 def sentences(table: pd.DataFrame) -> Iterator[str]:
     """Yield what the cost table says, a sentence each; as for `closing_paragraph`."""
-    answered = table[table["ratio"].notna()] if "ratio" in table else table.iloc[:0]
+    answered = table[table["ratio"].notna()]
     # An undecided case has a right interval, only wider than asked; a contended one has none.
     trusted = answered[answered["status"].isin([Status.OK, Status.UNDECIDED])]
     for scope, name in SCOPES.items():

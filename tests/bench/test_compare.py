@@ -63,6 +63,13 @@ def test_faster_code_is_an_improvement(monkeypatch: pytest.MonkeyPatch) -> None:
 CALM = Noise(round_sd=0.02)
 
 
+def of_equal_code(folder: Path) -> list[str]:
+    """Return the command that compares a commit with itself, in a repository of its own."""
+    history = make(folder / "repository", [])
+    arguments = ["compare", "HEAD", "HEAD", "--repository", str(history.folder)]
+    return [*arguments, "--run-dir", str(folder / "runs")]
+
+
 class Dying(Machine):
     """Is killed while it measures."""
 
@@ -76,9 +83,7 @@ def test_killed_comparison_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
-    history = make(tmp_path / "repository", [])
-    arguments = ["compare", "HEAD", "HEAD", "--repository", str(history.folder)]
-    arguments += ["--run-dir", str(tmp_path / "runs")]
+    arguments = of_equal_code(tmp_path)
     monkeypatch.setattr(compare, "ServerLauncher", lambda *_, **__: Dying(noise=CALM))
     assert command.main(arguments) == 2
     (folder,) = (tmp_path / "runs").iterdir()
@@ -138,9 +143,7 @@ def test_case_that_died_is_still_undecided_after_a_resume(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
-    history = make(tmp_path / "repository", [])
-    arguments = ["compare", "HEAD", "HEAD", "--repository", str(history.folder)]
-    arguments += ["--run-dir", str(tmp_path / "runs")]
+    arguments = of_equal_code(tmp_path)
 
     class First(Machine):
         def run(self, task: Task, timeout_s: float) -> Outcome:
