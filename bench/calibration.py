@@ -123,7 +123,7 @@ def _share(state: CaseState, number: int) -> stats.Estimate:
     used = state.calm or state.replicates  # a contended calibration is rough; its interval says so
     bases = tuple(arm for arm in used[0].rounds_s if arm.startswith(BASE))
     contrast = stats.Contrast((f"work_{number}",), bases)
-    log_ratios = [stats.log_ratio(replicate.rounds_s, contrast) for replicate in used]
+    log_ratios = stats.log_ratios([replicate.rounds_s for replicate in used], contrast)
     return stats.ratio_interval(log_ratios, first_stage=len(log_ratios))
 
 

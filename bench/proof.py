@@ -194,7 +194,7 @@ def _case(outcomes: Sequence[Outcome], case_id: str) -> dict[str, Any]:
 def _log_ratios(outcome: Outcome, case_id: str, contrast: stats.Contrast) -> list[float]:
     """Return those of the screen's first look: their number does not depend on what they show."""
     first_look = calm(outcome.replicates.get(case_id, ()))[: outcome.trial.gate.screen_looks[0]]
-    return [stats.log_ratio(replicate.rounds_s, contrast) for replicate in first_look]
+    return stats.log_ratios([replicate.rounds_s for replicate in first_look], contrast)
 
 
 def resampled(
@@ -287,7 +287,7 @@ def components(outcomes: Sequence[Outcome], contrast: stats.Contrast) -> dict[st
     by_trial: dict[tuple[int, str], list[float]] = defaultdict(list)
     for case_id in outcomes[0].cases:
         found = [(i, r) for i, o in enumerate(outcomes) for r in calm(o.replicates[case_id])]
-        values = [stats.log_ratio(r.rounds_s, contrast) for _, r in found]
+        values = stats.log_ratios([r.rounds_s for _, r in found], contrast)
         center = float(np.mean(values)) if values else 0.0
         for (trial, replicate), value in zip(found, values, strict=True):
             odd, even = (_half(replicate.rounds_s, contrast, start) for start in (0, 1))

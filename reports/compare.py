@@ -183,7 +183,7 @@ def _metric_rows(sides: Sequence[_Side], case_id: str, metric: Metric) -> Iterat
     common = {"case_id": case_id, "metric": metric.name}
     contended = [s.status[case_id][0] == Status.CONTENDED for s in sides]
     if metric.name == "cost":
-        values = [[stats.log_ratio(r) for r in side.rounds(case_id)] for side in sides]
+        values = [stats.log_ratios(side.rounds(case_id)) for side in sides]
         yield {**common, **_measured(values, contended)}
         return
     for arm in ARMS:
