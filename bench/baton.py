@@ -1,13 +1,15 @@
 """Arms in processes of their own that take turns: each runs when its predecessor is done.
 
 All processes of a replicate draw the same orders, so each knows whose turn follows. The baton is a
-byte in a FIFO per process, its inbox: whoever has it runs its arm, and passes it on. Nobody spins
-while another one runs.
+byte in a FIFO per process, its inbox: whoever has it runs its arm, and passes it on when its
+threads have come to rest. Nobody spins while another one runs.
 """
 
 import os
 import select
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +18,10 @@ from bench.errors import BenchError
 
 WAIT_S = 120.0
 """For one turn of another process: its start, its warm-up or a slow call; then it is gone."""
+
+REST_S, LOOK_S = 0.05, 5e-4
+"""How long threads may take to come to rest, and how often they are looked at. Those of OpenMP spin
+for some milliseconds when their work is done, and would take them from the next process."""
 
 
 class Baton:
@@ -58,6 +64,7 @@ class Baton:
             for _ in others:
                 self._wait(self._inboxes[first])
         else:
+            rest()
             os.write(self._files[self._inboxes[first]], b".")
 
     def own_turns(self, orders: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -74,6 +81,7 @@ class Baton:
                 self._wait(self._inboxes[arm])
             yield arm
             if i + 1 < len(turns) and turns[i + 1] not in self._own:
+                rest()
                 os.write(self._files[self._inboxes[turns[i + 1]]], b".")
 
     def _wait(self, inbox: str) -> None:
@@ -81,6 +89,30 @@ class Baton:
         if not ready:
             raise BenchError("the other side's process is gone")
         os.read(self._files[inbox], 1)
+
+
+def rest(
+    threads: Path = Path("/proc/self/task"),
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], object] = time.sleep,
+) -> None:
+    """Return when no other thread of this process runs any more, or `REST_S` have passed."""
+    end_s = clock() + REST_S
+    while clock() < end_s and _any_other_runs(threads):
+        pause(LOOK_S)
+
+
+def _any_other_runs(threads: Path) -> bool:
+    """Say whether a thread but the calling one has state R (proc(5)); elsewhere none is seen."""
+    own = str(threading.get_native_id())
+    for path in threads.glob("*/stat"):
+        try:
+            state = path.read_text().rpartition(")")[2].split()[0]
+        except (OSError, IndexError):  # it has just ended
+            continue
+        if state == "R" and path.parent.name != own:
+            return True
+    return False
 
 
 def make_inbox(path: Path) -> str:

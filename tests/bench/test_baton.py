@@ -1,12 +1,13 @@
 """Processes that take turns: in the drawn order, and nobody waits forever."""
 
+import itertools
 import threading
 from pathlib import Path
 
 import pytest
 
 from bench import baton
-from bench.baton import Baton, make_inbox
+from bench.baton import LOOK_S, REST_S, Baton, make_inbox, rest
 from bench.errors import BenchError
 from bench.orders import orders
 
@@ -55,3 +56,35 @@ def test_inbox_forgets_an_earlier_replicate(
         assert list(early.own_turns([("base", "head")])) == ["base"]
     with Baton(("head",), inboxes(tmp_path)) as late, pytest.raises(BenchError):
         list(late.own_turns([("base", "head")]))
+
+
+def threads(folder: Path, **states: str) -> Path:
+    """Write what proc(5) says of threads: their name and state."""
+    for number, state in states.items():
+        own = folder / number.removeprefix("t")
+        own.mkdir(exist_ok=True)
+        (own / "stat").write_text(f"{own.name} (an (odd) R name) {state} 1 1 1 0\n")
+    return folder
+
+
+def test_baton_waits_until_the_other_threads_have_come_to_rest(tmp_path: Path) -> None:
+    folder = threads(tmp_path, t1="S", t2="R", **{f"t{threading.get_native_id()}": "R"})
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        threads(folder, t2="S" if len(pauses) == 2 else "R")
+
+    rest(folder, clock=lambda: 0.0, pause=pause)
+    assert pauses == [LOOK_S, LOOK_S]
+
+
+def test_threads_that_never_rest_are_not_waited_for_long(tmp_path: Path) -> None:
+    folder, now_s = threads(tmp_path, t1="R"), itertools.count(0.0, REST_S / 4)
+    pauses: list[float] = []
+    rest(folder, clock=lambda: next(now_s), pause=pauses.append)
+    assert len(pauses) == 3
+
+
+def test_where_the_kernel_tells_nothing_nobody_waits(tmp_path: Path) -> None:
+    rest(tmp_path / "none", clock=lambda: 0.0, pause=lambda _: pytest.fail("waited"))
