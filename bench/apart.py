@@ -109,11 +109,13 @@ def _one_load(parts: Sequence[Load]) -> Load:
 
 def _one_replicate(parts: Sequence[Replicate]) -> Replicate:
     device = [part.device_rounds_s for part in parts if part.device_rounds_s is not None]
+    launch = [part.launch_rounds_s for part in parts if part.launch_rounds_s is not None]
     compiled = [part.compile_s for part in parts if part.compile_s is not None]
     return replace(
         parts[0],
         rounds_s={arm: values for part in parts for arm, values in part.rounds_s.items()},
         device_rounds_s={a: v for each in device for a, v in each.items()} or None,
+        launch_rounds_s={a: v for each in launch for a, v in each.items()} or None,
         compile_s={a: v for each in compiled for a, v in each.items()} or None,
         elapsed_s=max(part.elapsed_s for part in parts),
     )

@@ -13,7 +13,15 @@ from bench.clock import synchronized, synchronizer, wall_s
 from bench.memory import peak_bytes
 from bench.records import ArmFacts, Case, Finding, Status
 from bench.task import Task
-from bench.workload import Arm, Outputs, build_arms, make_inputs, parse_recipe, use_compiler_cache
+from bench.workload import (
+    Arm,
+    Outputs,
+    build_arms,
+    make_inputs,
+    parse_recipe,
+    replays_graphs,
+    use_compiler_cache,
+)
 
 TOLERANCE = {"float32": 1e-3, "tf32": 1e-2, "float16": 2e-2, "bfloat16": 5e-2}
 """Largest difference between compiled and eager outputs, relative to the largest output: a few
@@ -27,9 +35,6 @@ class FirstCall:
     seconds: float
     graphs: int
     graph_breaks: int
-
-
-CUDA_GRAPH_MODES = ("reduce-overhead", "max-autotune")
 
 
 class MismatchError(Exception):
@@ -87,6 +92,7 @@ def check_same_work(
         outputs: of every arm, fine to coarse.
         macs: of the operators that every arm executed.
     """
+    arms = {arm: recipe.partition("~")[0] for arm, recipe in arms.items()}  # whatever caches it has
     for arm, maps in outputs.items():
         _check_maps(case, arm, arms[arm], maps)
     for arm, first in _first_of_its_kind(arms).items():
@@ -264,8 +270,9 @@ def _round_s(case: Case, arms: Mapping[str, Arm]) -> float:
 def _facts(arm: Arm, ran: _Counted, first: FirstCall | None, task: Task) -> ArmFacts:
     arm.prepare()
     # CUDA graphs replay in memory that was set aside when they were captured: no peak to see.
-    graphs = task.case.device.startswith("cuda") and task.case.compile_mode in CUDA_GRAPH_MODES
-    peak = None if graphs else peak_bytes(arm.call, torch.device(task.case.device))
+    peak = (
+        None if replays_graphs(task.case) else peak_bytes(arm.call, torch.device(task.case.device))
+    )
     params = sum(parameter.numel() for parameter in arm.network.parameters())
     if first is None:
         return ArmFacts(params, ran.macs, peak, compile_s=None, operators=ran.operators)

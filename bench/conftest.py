@@ -43,6 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="time torchvision's FPN and mmdetection's PAFPN as well",
     )
+    group.addoption(
+        "--caches", action="store_true", help="time the networks with caches cold and warm as well"
+    )
     group.addoption("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
     group.addoption(
         "--resume", nargs="?", const=runs.LATEST, metavar="RUN_ID", help="go on with a killed run"

@@ -13,9 +13,6 @@ def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:
     ``replicates`` tells how the rounds (``stats.data``) divide into processes, in order.
     """
     facts = result.finding.facts[arm] if result.finding else None
-    device_rounds_s = [
-        x for r in result.used if r.device_rounds_s is not None for x in r.device_rounds_s[arm]
-    ]
     return {
         "case": result.case.to_json(),
         "case_id": result.case.case_id,
@@ -24,7 +21,8 @@ def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:
         "reason": result.reason,
         "replicates": [replicate.round_count for replicate in result.used],
         "servers": [replicate.server for replicate in result.used],
-        "device_rounds_s": device_rounds_s or None,
+        "device_rounds_s": _joined([r.device_rounds_s for r in result.used], arm),
+        "launch_rounds_s": _joined([r.launch_rounds_s for r in result.used], arm),
         "warm_compile_s": [r.compile_s[arm] for r in result.used if r.compile_s] or None,
         "params": facts and facts.params,
         "macs": facts and facts.macs,
@@ -36,6 +34,13 @@ def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:
         "operators": facts and facts.operators,
         "images": result.finding and result.finding.images,
     }
+
+
+def _joined(
+    replicates: Sequence[Mapping[str, Sequence[float]] | None], arm: str
+) -> list[float] | None:
+    """Return the rounds of an arm in one list, or `None` where they are not known."""
+    return [x for rounds in replicates if rounds is not None for x in rounds[arm]] or None
 
 
 def rounds_s(result: CaseResult, arm: str) -> list[float]:

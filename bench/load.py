@@ -8,7 +8,9 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from bench.nvml import DISTURBANCES, GpuReading
 from bench.records import Load
 
 try:
@@ -34,14 +36,23 @@ class Reading:
     involuntary_switches: int | None
     pressure_s: float | None = None
     clock_throttles: int | None = None
+    gpu: GpuReading | None = None
 
 
 def read(
+    gpu: GpuReading | None = None,
     proc: Path = Path("/proc"),
     cgroup: Path = Path("/sys/fs/cgroup"),
     cpus: Path = Path("/sys/devices/system/cpu"),
 ) -> Reading:
-    """Read the counters of the machine and of this process."""
+    """Read the counters of the machine and of this process.
+
+    Args:
+        gpu: what the accelerator says of itself at this moment (`bench.nvml`).
+        proc: where the kernel tells.
+        cgroup: the same, of the control group.
+        cpus: the same, of the cores.
+    """
     busy_s, stolen_s = _cpu_seconds(proc / "stat")
     return Reading(
         wall_s=time.perf_counter(),
@@ -55,6 +66,7 @@ def read(
         ),
         pressure_s=_pressure_s(proc / "pressure" / "cpu"),
         clock_throttles=_clock_throttles(cpus),
+        gpu=gpu,
     )
 
 
@@ -75,7 +87,23 @@ def between(start: Reading, end: Reading) -> Load:
         involuntary_switches=None if switches is None else int(switches),
         pressure_s=_difference(start.pressure_s, end.pressure_s),
         clock_throttles=None if throttles is None else int(throttles),
+        **_of_gpu(start.gpu, end.gpu),
     )
+
+
+def _of_gpu(start: GpuReading | None, end: GpuReading | None) -> dict[str, Any]:
+    """Return what both readings of the accelerator say: values of the end, every throttling."""
+    if start is None or end is None:
+        return {}
+    busy = end.busy_processes
+    return {
+        "gpu_clock_hz": end.sm_clock_hz,
+        "gpu_power_w": end.power_w,
+        "gpu_power_limit_w": end.power_limit_w,
+        "gpu_temperature_c": end.temperature_c,
+        "gpu_throttles": " ".join(dict.fromkeys((*start.throttles, *end.throttles))),
+        "gpu_foreign_processes": None if busy is None else max(0, busy - 1),
+    }
 
 
 def contended(load: Load, threads: int, cores: int) -> bool:
@@ -90,8 +118,9 @@ def contended(load: Load, threads: int, cores: int) -> bool:
         waited_s = max(0.0, (load.foreign_cpu_s or 0.0) - free_s)
     asked_s = min(threads, cores) * load.wall_s
     taken_s = max(load.stolen_s or 0.0, load.throttled_s or 0.0)
-    hot = bool(load.clock_throttles)
-    return hot or max(waited_s / asked_s, taken_s / load.wall_s) > CONTENDED_RATIO
+    hot = bool(load.clock_throttles) or bool(DISTURBANCES & set((load.gpu_throttles or "").split()))
+    shared = bool(load.gpu_foreign_processes)
+    return hot or shared or max(waited_s / asked_s, taken_s / load.wall_s) > CONTENDED_RATIO
 
 
 def _difference(start: float | None, end: float | None) -> float | None:

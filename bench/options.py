@@ -158,6 +158,9 @@ class Preset:
     budget: str
 
 
+GPU = {"devices": "cuda", "dtypes": "bfloat16", "channels_last": "on"}
+"""What the cases of the preset ``gpu`` share where they do not say otherwise."""
+
 PRESETS = {
     "smoke": Preset(
         blocks=(
@@ -190,6 +193,22 @@ PRESETS = {
         blocks=({"batch_sizes": "1,2", "resolutions": "224,320", "channels_last": "off,on"},),
         half_width="1%",
         budget="4m",
+    ),
+    "gpu": Preset(
+        blocks=(
+            {**GPU, "scopes": "model", "backbones": "resnet50", "batch_sizes": "1,8,64"},
+            {**GPU, "batch_sizes": "1,8,64"},
+            {**GPU, "resolutions": "640,800x1344", "scopes": "model", "backbones": "resnet50"},
+            {**GPU, "dtypes": "float32,tf32,float16", "batch_sizes": "8"},
+            {**GPU, "channels_last": "off", "batch_sizes": "8"},
+            {**GPU, "compile": "default,reduce-overhead,max-autotune", "batch_sizes": "1"},
+            {**GPU, "compile": "default,reduce-overhead", "batch_sizes": "64"},
+            {**GPU, "passes": "training", "batch_sizes": "8,64"},
+            {**GPU, "scopes": "model", "batch_sizes": "1,8"},
+            {**GPU, "resolutions": "640", "batch_sizes": "1,8"},
+        ),
+        half_width="1%",
+        budget="8m",
     ),
     "full": Preset(
         blocks=(

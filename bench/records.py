@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
-SCHEMA = 3
+SCHEMA = 4
 SCHEMA_HISTORY = {
     1: "first: cases, replicates with raw rounds, facts per arm, cost per case",
     2: "load: pressure and clock throttling, unknown in older files; cost: both turns of FPN",
     3: "facts: graphs and graph breaks of a compiled arm, operators; unknown in older files",
+    4: "launches timed by themselves, state of the GPU; unknown in older files",
 }
 
 COST_ARMS = {"fpn": "fpn", "panet": "panet", "fpn_again": "fpn"}
@@ -190,8 +191,22 @@ class Load(_Stored):
     """Time in which some thread of the machine waited for a CPU (pressure-stall information)."""
     clock_throttles: int | None = None
     """How often the cores lowered their clock because of heat."""
+    gpu_clock_hz: float | None = None
+    """Of the multiprocessors, right after the last round."""
+    gpu_power_w: float | None = None
+    gpu_power_limit_w: float | None = None
+    gpu_temperature_c: float | None = None
+    gpu_throttles: str | None = None
+    """Why the GPU's clocks were below what they could be: of `bench.nvml.REASONS`, with spaces."""
+    gpu_foreign_processes: int | None = None
+    """Others that had work on the GPU."""
 
-    ADDED: ClassVar[frozenset[str]] = frozenset({"pressure_s", "clock_throttles"})
+    ADDED: ClassVar[frozenset[str]] = frozenset(
+        {
+            *("pressure_s", "clock_throttles", "gpu_clock_hz", "gpu_power_w"),
+            *("gpu_power_limit_w", "gpu_temperature_c", "gpu_throttles", "gpu_foreign_processes"),
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -214,6 +229,10 @@ class Replicate(_Stored):
     load: Load
     contended: bool
     """The machine was busy with something else; judged from `load` alone."""
+    launch_rounds_s: dict[str, list[float]] | None = None
+    """Seconds until each call came back, the device perhaps still working; `None` as above."""
+
+    ADDED: ClassVar[frozenset[str]] = frozenset({"launch_rounds_s"})
 
     def __post_init__(self) -> None:
         """Refuse rounds that are not aligned, or are no durations."""

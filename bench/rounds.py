@@ -23,6 +23,9 @@ class Rounds:
 
     wall_s: dict[str, list[float]]
     device_s: dict[str, list[float]] | None
+    """By events of the device's stream; `None` where calls are not asynchronous, as on the CPU."""
+    launch_s: dict[str, list[float]] | None
+    """Until the call came back, the device perhaps still working; `None` as above."""
 
 
 def warm_up(arms: Mapping[str, Arm], device: torch.device, clock: Clock = wall_s) -> int:
@@ -50,6 +53,7 @@ def run_rounds(
     read_s = synchronized(clock, synchronizer(device))
     timer = DeviceTimer(device)
     elapsed_s: dict[str, list[float]] = {arm: [] for arm in arms}
+    launch_s: dict[str, list[float]] = {arm: [] for arm in arms}
     events: dict[str, list[tuple[torch.Event, torch.Event]]] = {arm: [] for arm in arms}
     gc.collect()
     gc.disable()
@@ -59,15 +63,17 @@ def run_rounds(
             start = timer.mark()
             start_s = read_s()
             outputs = arms[name].call()
+            launched_s = clock()
             end = timer.mark()
             end_s = read_s()
             del outputs  # outside the clock, and before the next arm needs the memory
             elapsed_s[name].append(end_s - start_s)
+            launch_s[name].append(launched_s - start_s)
             if start is not None and end is not None:
                 events[name].append((start, end))
     finally:
         gc.enable()
     if not timer.available:
-        return Rounds(elapsed_s, None)
+        return Rounds(elapsed_s, None, None)
     device_s = {arm: [timer.between_s(*pair) for pair in pairs] for arm, pairs in events.items()}
-    return Rounds(elapsed_s, device_s)
+    return Rounds(elapsed_s, device_s, launch_s)

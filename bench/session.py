@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import ceilings, hints, journal, options, parts, peers, runs
+from bench import caches, ceilings, hints, journal, options, parts, peers, runs
 from bench.document import panet_key
 from bench.engine import Engine, Plan, preload
 from bench.environment import governor, usable_cores
@@ -20,7 +20,7 @@ from bench.progress import ProgressBar
 from bench.records import TRACED_ARMS, Case, CaseResult
 from bench.task import Kind, Task
 
-ASIDE = {"parts": parts, "peers": peers}
+ASIDE = {"parts": parts, "peers": peers, "caches": caches}
 """What else can be measured of every case, behind the run: further arms, in a file of their own."""
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import torch
 
-from bench import load
+from bench import load, nvml
 from bench.baton import Baton
 from bench.checks import CompileError, MismatchError, check, first_calls
 from bench.environment import usable_cores
@@ -85,15 +85,16 @@ def _replicate(task: Task, start_s: float) -> dict[str, Any]:
     turns = orders(tuple(task.arms), seed, task.first_round, task.rounds, task.order)
     with Baton(own, task.inboxes) as baton:
         baton.wait_for_all(turns)
-        before = load.read()
+        before = load.read(nvml.read(device))
         rounds = run_rounds(arms, baton.own_turns(turns), device)
-        machine = load.between(before, load.read())
+        machine = load.between(before, load.read(nvml.read(device)))
     replicate = Replicate(
         index=task.index,
         server=task.server,
         first_round=task.first_round,
         rounds_s=rounds.wall_s,
         device_rounds_s=rounds.device_s,
+        launch_rounds_s=rounds.launch_s,
         compile_s={arm: call.seconds for arm, call in first.items()} or None,
         elapsed_s=time.perf_counter() - start_s,
         load=machine,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 import panet
-from bench import settings, sides
+from bench import caches, settings, sides
 from bench.errors import BenchError
 from bench.images import load_batch
 from bench.peer_networks import MmdetPAFPN, TorchvisionFPN
@@ -126,7 +126,7 @@ def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]
     Raises:
         BenchError: one of several sides changes a setting that is the other ones', too.
     """
-    finest = Finest()
+    finest, sweep = Finest(), caches.Sweeper(torch.device(task.case.device))
     before = settings.read()
     wholes: dict[str, nn.Module] = {}
     order = list(task.arms)
@@ -140,7 +140,10 @@ def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]
         alone = ALONE.get(task.arms[arm])
         own = inputs if alone is None else _maps_before(alone, network, task.case, inputs)
         body = network if alone is None else network.get_submodule(alone)
-        arms[arm] = _build_arm(arm, body, task.case, own, compiled=compiled)
+        built = _build_arm(arm, body, task.case, own, compiled=compiled)
+        found = parse_recipe(task.arms[arm]).caches
+        prepare = caches.prepared(found, built.prepare, built.call, sweep)
+        arms[arm] = replace(built, prepare=prepare)
     if len(wholes) > 1 and (changed := settings.changed(before)):
         raise BenchError(
             f"{task.package} changes for the whole process, and so for the other side: {changed}; "
@@ -150,20 +153,23 @@ def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]
 
 
 class Recipe(NamedTuple):
-    """What an arm runs, written ``network@side+slowdown``."""
+    """What an arm runs, written ``network@side+slowdown~caches``."""
 
     network: str
     side: str
     """Empty: this checkout's code."""
     slowdown: str
     """Empty: none."""
+    caches: str
+    """What it finds there (`bench.caches`); empty: what the arm before it left."""
 
 
 def parse_recipe(text: str) -> Recipe:
-    """Read ``network@side+slowdown``; the last two may be absent."""
-    whole, _, slowdown = text.partition("+")
+    """Read ``network@side+slowdown~caches``; all but the network may be absent."""
+    whole, _, found = text.partition("~")
+    whole, _, slowdown = whole.partition("+")
     network, _, side = whole.partition("@")
-    return Recipe(network, side, slowdown)
+    return Recipe(network, side, slowdown, found)
 
 
 def use_compiler_cache(task: Task, arm: str) -> None:
@@ -214,6 +220,9 @@ def _build_arm(
     run: Callable[..., Outputs] = network
     if compiled:
         run = torch.compile(network, mode=case.compile_mode, dynamic=False)
+        if replays_graphs(case):  # they lie where the graph reads them, and need no copy
+            for x in inputs:
+                torch._dynamo.mark_static_address(x)
     forward = _forward(run, case, inputs)
     if case.pass_name == "inference":
         return Arm(name, network, torch.inference_mode()(forward), _mark_step(case))
@@ -279,7 +288,7 @@ def _network(recipe: str, whole: nn.Module, finest: Finest) -> nn.Module:
     that run alone (`ALONE`), the whole network around them; of a peer (`bench.peers`), the network
     with the peer's module in it.
     """
-    name, _, slowdown = parse_recipe(recipe)
+    name, _, slowdown, _ = parse_recipe(recipe)
     if name == "none":
         return Alone(Slowdown(slowdown), finest)
     network = copy.deepcopy(whole)
@@ -321,6 +330,14 @@ def _training_step(forward: Callable[[], Outputs]) -> Callable[[], Outputs]:
         return outputs
 
     return step
+
+
+CUDA_GRAPH_MODES = ("reduce-overhead", "max-autotune")
+
+
+def replays_graphs(case: Case) -> bool:
+    """Whether a call of the case replays CUDA graphs."""
+    return case.device.startswith("cuda") and case.compile_mode in CUDA_GRAPH_MODES
 
 
 def _mark_step(case: Case) -> Callable[[], None]:

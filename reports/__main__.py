@@ -10,7 +10,16 @@ from typing import Any
 from rich.console import Console
 
 from bench.verdict import EXIT_CODES
-from reports import compare, compare_page, compilation, dashboards, frames, profiles, render
+from reports import (
+    asides,
+    compare,
+    compare_page,
+    compilation,
+    dashboards,
+    frames,
+    profiles,
+    render,
+)
 from reports.errors import ReportError
 
 TABLE_WIDTH = 160
@@ -52,6 +61,9 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
     render.show(table, console, heading)
     for sentence in compilation.sentences(compilation.table(frame)):
         console.print(sentence)
+    for run_dir in dict.fromkeys(path.parent for path in files):
+        for sentence in asides.sentences(run_dir):
+            console.print(sentence, markup=False, highlight=False)
     folder = out or files[0].parent
     written: list[Path | None] = [*render.write(table, folder, heading)]
     written += report.write(read, frame, table, folder, limits)

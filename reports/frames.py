@@ -78,6 +78,8 @@ COLUMNS = {
     "graph_breaks": ("Int64", "number of times that it gave up in between"),
     "operators": ("Int64", "number of operators that one eager call executes"),
     "warm_compile_s": ("Float64", "seconds of a compilation from full caches, median"),
+    "device_s": ("Float64", "seconds of a call by the device's own events, median"),
+    "launch_share": ("Float64", "share of a call in which the host still launches work, median"),
     "replicates_s": ("object", "the rounds, in seconds: a list per process"),
 }
 """Of `load`: name -> type, and meaning with unit. Missing values are `pandas.NA`."""
@@ -93,6 +95,7 @@ COST_COLUMNS = {
             ("s_high", "float64", "upper end, seconds"),
             ("peak_bytes", "Int64", "bytes of tensor memory at the peak"),
             ("images_per_s", "float64", "images per second"),
+            ("launch_share", "float64", "share of a call in which the host still launches work"),
         )
     },
     **{
@@ -298,6 +301,8 @@ def _measured(
         "panet_peak_bytes": panet["peak_bytes"],
         "fpn_images_per_s": fpn["images_per_s"],
         "panet_images_per_s": panet["images_per_s"],
+        "fpn_launch_share": fpn["launch_share"],
+        "panet_launch_share": panet["launch_share"],
         **columns("ratio", found.ratio),
         **columns("difference_s", found.difference_s),
         **columns("aa_ratio", found.aa_ratio),
@@ -416,6 +421,10 @@ def _arm_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
         row[fact] = info.get(fact)
     row["arm"] = info["arm"]
     row["warm_compile_s"] = _median(info.get("warm_compile_s"))
+    row["device_s"] = _median(info.get("device_rounds_s"))
+    launch_s = _median(info.get("launch_rounds_s"))
+    if launch_s is not None:  # of a device that works on after the call came back
+        row["launch_share"] = launch_s / statistics.median(entry["stats"]["data"])
     row["replicates_s"] = _split(entry["stats"]["data"], info["replicates"])
     return row
 

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bench.records import Status
 from reports.errors import ReportError
-from reports.words import closing_paragraph
+from reports.words import ARM_NAMES, LAUNCH_BOUND, closing_paragraph
 
 Row = Mapping[Hashable, Any]
 """One row of the cost table, by column."""
@@ -113,8 +113,18 @@ def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:
         "MACs": _number(get("macs_ratio"), 1, 3),
         "adds MiB": _number(get("peak_difference_bytes"), 1 / 2**20, 1),
         "images/s": _number(get("panet_images_per_s"), 1, 1),
+        **_bound(row),
         "status": _status(row),
     }
+
+
+def _bound(row: Row) -> dict[str, str]:
+    """Say what limits a call, where launches and the device can be told apart."""
+    shares = [row[f"{arm}_launch_share"] for arm in ARM_NAMES]
+    if any(pd.isna(share) for share in shares):
+        return {}
+    limits = ["launch" if share >= LAUNCH_BOUND else "device" for share in shares]
+    return {"bound": " / ".join(dict.fromkeys(limits))}
 
 
 def case_name(row: Row) -> str:

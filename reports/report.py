@@ -5,6 +5,7 @@ On top the answer, then every case with what can be asked of it, then the drawin
 lie beside it as Parquet.
 """
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,12 +16,12 @@ import pandas as pd
 
 from bench.records import SCHEMA_HISTORY, differences
 from reports import (
+    asides,
     breakeven,
     commands,
     compilation,
     frames,
     page,
-    peers,
     profile_page,
     profiles,
     render,
@@ -121,7 +122,7 @@ def _render(
         Section("cost", "What it costs", [], [], list(_cost_blocks(answered))),
         Section("buys", "What it could buy instead", [BUYS], [], breakevens),
         *_profile_sections(folders),
-        *_peer_sections(folders),
+        *_aside_sections(folders),
         Section("compiling", "What compiling costs", list(_compiling(frame)), [], []),
         Section("others", "What others report", [OTHERS], [], [_published()]),
         Section("environment", "Where it was measured", [], [], _environments(files)),
@@ -364,22 +365,22 @@ def _profile_sections(folders: Sequence[Path]) -> Iterator[Section]:
             )
 
 
-def _peer_sections(folders: Sequence[Path]) -> Iterator[Section]:
-    """Yield what others' modules cost, of the runs that measured them."""
-    for folder in folders:
+def _aside_sections(folders: Sequence[Path]) -> Iterator[Section]:
+    """Yield what was measured aside of the runs: others' networks, other caches."""
+    for folder, aside in itertools.product(folders, asides.ASIDES):
+        name = f"{aside.name}-{folder.name}"
         try:
-            table = peers.load(folder)
+            table = asides.load(folder, aside)
         except ReportError as error:
-            yield Section(f"peers-{folder.name}", "Beside others", [], [str(error)], [])
+            yield Section(name, aside.title, [], [str(error)], [])
             continue
         rows = [
             [row["case_id"], row["pair"], row["reason"] or _ratio(row)]
             for row in table.to_dict("records")
         ]
         if rows:
-            note = "Taking turns, with the same weights; more than 1: theirs takes longer."
-            block = Block("", note, tables=[Table(("case", "pair", "ratio"), rows)])
-            yield Section(f"peers-{folder.name}", "Beside others", [], [], [block])
+            block = Block("", aside.note, tables=[Table(("case", "pair", "ratio"), rows)])
+            yield Section(name, aside.title, [], [], [block])
 
 
 def _ratio(row: Mapping[Any, Any]) -> str:

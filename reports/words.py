@@ -8,6 +8,10 @@ from bench.records import Status
 
 ARM_NAMES = {"fpn": "FPN", "panet": "FPN + PANet"}
 
+LAUNCH_BOUND = 0.8
+"""Share of a call in which the host still launches: where it is larger, the device waits for the
+host, and a faster one would hardly help."""
+
 MIB = 2**20
 
 SCOPES = {"neck": "the neck (FPN alone)", "model": "the whole model (backbone and FPN)"}
@@ -46,10 +50,21 @@ def sentences(table: pd.DataFrame) -> Iterator[str]:
         yield f"{far} of {of} replicates lie far from the others of their case, and count as they."
     if len(answered) and not (answered["status"] == Status.OK).any():
         yield "No case reached the half-width that was asked for: read the intervals."
+    yield from _launch_sentence(answered)
     counts = table.loc[table["status"] != Status.OK, "status"].value_counts()
     if len(counts):
         listed = ", ".join(f"{count} {status}" for status, count in counts.items())
         yield f"Without a sure answer: {listed}."
+
+
+def _launch_sentence(answered: pd.DataFrame) -> Iterator[str]:
+    known = answered[answered["panet_launch_share"].notna()]
+    bound = int((known["panet_launch_share"] >= LAUNCH_BOUND).sum())
+    if bound:
+        yield (
+            f"{bound} of {len(known)} cases are bound by launches: there the cost is that of more "
+            "operators, and not of more arithmetic."
+        )
 
 
 def _scope_sentence(name: str, rows: pd.DataFrame) -> str:

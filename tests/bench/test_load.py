@@ -6,6 +6,8 @@ import pytest
 
 from bench import load
 from bench.load import Reading
+from bench.nvml import GpuReading
+from bench.records import Load
 from tests.bench.factories import CALM
 
 STAT = "cpu  100 0 50 900 10 5 5 20 0 0\ncpu0 1 2 3\ncpu1 1 2 3\nintr 5\n"
@@ -88,3 +90,21 @@ def test_contended_means_that_the_rounds_lacked_something(
 ) -> None:
     measured = type(CALM)(**(CALM.to_json() | changes))
     assert load.contended(measured, threads=threads, cores=2) is expected
+
+
+def gpu(*throttles: str, busy: int | None = 1) -> GpuReading:
+    return GpuReading(1.98e9, 500.0, 700.0, 60.0, throttles, busy)
+
+
+def test_gpu_that_slows_down_or_is_shared_is_contended(tmp_path: Path) -> None:
+    def between(start: GpuReading, end: GpuReading) -> Load:
+        places = {"proc": tmp_path, "cgroup": tmp_path, "cpus": tmp_path}
+        return load.between(load.read(start, **places), load.read(end, **places))
+
+    calm = between(gpu(), gpu("sw_power_cap"))
+    assert (calm.gpu_throttles, calm.gpu_foreign_processes) == ("sw_power_cap", 0)
+    assert calm.gpu_clock_hz == 1.98e9
+    assert not load.contended(calm, 1, 2)
+    assert load.contended(between(gpu("hw_slowdown"), gpu()), 1, 2)
+    assert load.contended(between(gpu(), gpu(busy=2)), 1, 2)
+    assert between(gpu(), gpu(busy=None)).gpu_foreign_processes is None

@@ -27,7 +27,7 @@ NOT_GIVEN: dict[str, str | None] = dict.fromkeys(
         ("threads", "all", "--threads 'all': give a whole number"),
         ("backbones", "resnet51", "unknown backbone 'resnet51'; did you mean"),
         ("preset", "fulll", "--preset 'fulll': did you mean full?"),
-        ("preset", "x", "--preset 'x': choose from smoke, default, cells, full"),
+        ("preset", "x", "--preset 'x': choose from smoke, default, cells, gpu, full"),
         ("half_width", "120%", "--half-width '120%': give a share such as 2%"),
         ("half_width", "narrow", "--half-width 'narrow'"),
         ("budget", "soon", "--budget 'soon': give a duration such as 90s"),

@@ -4,6 +4,7 @@ import gc
 from collections.abc import Callable
 from itertools import chain
 
+import pytest
 import torch
 
 from bench import rounds
@@ -63,6 +64,32 @@ def test_each_arm_is_timed_by_itself_in_the_order_of_the_round() -> None:
     assert measured.wall_s == {name: [takes_s[name]] * 2 for name in ARMS}
     assert measured.device_s is None
     assert turns == [name for order in orders for name in order]
+
+
+class Timer:
+    """Stands in for the device's events."""
+
+    available = True
+
+    def __init__(self, device: torch.device) -> None:
+        pass
+
+    def mark(self) -> float:
+        return 0.0
+
+    def between_s(self, start: float, end: float) -> float:
+        return 0.5
+
+
+def test_where_calls_are_asynchronous_their_launch_is_timed_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rounds, "DeviceTimer", Timer)
+    ticks = iter([1.0, 1.25, 2.0])  # before the call, when it came back, when the device was done
+    found = rounds.run_rounds({"fpn": arm("fpn", lambda: ())}, ["fpn"], CPU, lambda: next(ticks))
+    assert found.wall_s == {"fpn": [1.0]}
+    assert found.launch_s == {"fpn": [0.25]}
+    assert found.device_s == {"fpn": [0.5]}
 
 
 def test_preparing_is_outside_the_clock() -> None:

@@ -13,9 +13,10 @@ import pytest
 from bench import stats
 from bench.environment import ROOT
 from bench.records import Status
-from reports import frames
+from reports import frames, render
 from reports.errors import ReportError
-from tests.bench.factories import case, result, rounds
+from reports.words import closing_paragraph
+from tests.bench.factories import case, replicate, result, rounds
 from tests.reports.factories import document, measured, result_file
 
 
@@ -112,7 +113,7 @@ def _broken(change: dict[str, Any]) -> dict[str, Any]:
         ("{", "damaged JSON"),
         ("[]", "no result file of pytest-benchmark"),
         ('{"benchmarks": []}', "not written by `pytest bench`"),
-        (json.dumps(_broken({"schema": 99})), "schema 99, this version reads up to 3"),
+        (json.dumps(_broken({"schema": 99})), "schema 99, this version reads up to 4"),
         (json.dumps(_broken({"outcomes": [{"case": {}}]})), "damaged result file"),
         (
             json.dumps(document([measured(1.5)])).replace('"replicates": [6', '"replicates": [7'),
@@ -138,3 +139,34 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_rounds_stay_with_their_replicate(tmp_path: Path) -> None:
     frame = frames.load([result_file(tmp_path, [measured(1.5)])])
     assert frame.iloc[0]["replicates_s"] == [rounds()["fpn"]] * 5
+
+
+def launched(share: float, panet_share: float) -> dict[str, list[float]]:
+    """Return when the calls of `rounds` came back, as shares of them."""
+    return {
+        arm: [x * (panet_share if arm == "panet" else share) for x in values]
+        for arm, values in rounds().items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("shares", "bound"),
+    [((0.9, 0.95), "launch"), ((0.1, 0.2), "device"), ((0.9, 0.2), "launch / device")],
+)
+def test_what_limits_a_call_is_told_where_it_is_known(
+    tmp_path: Path, shares: tuple[float, float], bound: str
+) -> None:
+    on_device = tuple(
+        replicate(i, launch_rounds_s=launched(*shares), device_rounds_s=rounds(1.2))
+        for i in range(5)
+    )
+    found = result(case=case(device="cuda:0"), replicates=on_device)
+    path = result_file(tmp_path, [found, measured(1.5)])
+    frame = frames.load([path])
+    panet = frame[(frame["arm"] == "panet") & (frame["device"] == "cuda:0")].iloc[0]
+    assert panet["launch_share"] == pytest.approx(shares[1])
+    assert panet["device_s"] == pytest.approx(1.2 * 0.0125)
+    table = frames.cost(frame)
+    assert sorted(render.readable(table)["bound"]) == ["", bound]
+    said = "1 of 1 cases are bound by launches" in closing_paragraph(table)
+    assert said is (shares[1] > 0.8)

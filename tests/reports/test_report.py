@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from bench.records import SCHEMA, SCHEMA_HISTORY, CaseResult, Status
-from reports import breakeven, commands, frames, report
+from reports import asides, breakeven, commands, frames, report
 from reports.__main__ import main
 from tests.bench.factories import case, replicate, result, rounds
 from tests.reports.factories import document
@@ -221,6 +221,37 @@ def test_peers_stand_beside_ours(tmp_path: Path) -> None:
     assert "<td>1.500 (1.500 to 1.500)</td>" in text
     assert "<td>0.900 (0.900 to 0.900)</td>" in text
     assert "&lt;b&gt;busy" in text
+
+
+def test_caches_stand_beside_each_other(tmp_path: Path) -> None:
+    path = written(tmp_path, grid())
+    arms = {
+        "fpn_cold": [1.2, 1.32],
+        "fpn_warm": [1.0, 1.1],
+        "panet_cold": [2.1, 2.31],
+        "panet_warm": [1.4, 1.54],
+    }
+    case_id = grid()[0].case.case_id
+    measured_case = {"case_id": case_id, "replicates": [arms] * 4, "reason": ""}
+    (tmp_path / "caches.json").write_text(json.dumps({"schema": 1, "cases": [measured_case]}))
+    text = write([path], tmp_path)[0].read_text()
+    assert "With caches cold and warm" in text
+    found = re.findall(r"<td>(FPN[^<]*)</td><td>([0-9.]+) \(", text)
+    assert found == [
+        ("FPN, cold over warm", "1.200"),
+        ("FPN + PANet, cold over warm", "1.500"),
+        ("FPN + PANet over FPN, cold", "1.750"),
+        ("FPN + PANet over FPN, warm", "1.400"),
+    ]
+    assert list(asides.sentences(tmp_path)) == [
+        f"{pair}: {ratio} in 1 case" for pair, ratio in found
+    ]
+
+
+def test_damaged_peers_are_a_line_on_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "peers.json").write_text("{")
+    (line,) = asides.sentences(tmp_path)
+    assert "peers.json" in line
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"schema": 1}', '{"schema": 1, "cases": [3]}'])

@@ -1,0 +1,101 @@
+"""What an NVIDIA GPU says of itself while it is measured (NVML): read, and never set.
+
+Clocks, power and the reasons for throttling are those of the moment; whether other processes had
+work on it comes from the driver's own samples of the last second or so.
+"""
+
+import functools
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch  # this module is also read where nothing runs
+
+REASONS = {
+    0x4: "sw_power_cap",
+    0x8: "hw_slowdown",
+    0x20: "sw_thermal_slowdown",
+    0x40: "hw_thermal_slowdown",
+    0x80: "hw_power_brake",
+}
+"""Bits of ``nvmlDeviceGetCurrentClocksEventReasons`` (nvml.h): why clocks are below what they could
+be. Idle, application clocks and boost groups are nobody's disturbance."""
+
+DISTURBANCES = frozenset(REASONS.values()) - {"sw_power_cap"}
+"""A replicate is repeated because of these; the power cap is how the card always runs."""
+
+MHZ, MILLI = 1e6, 1e-3
+
+
+@dataclass(frozen=True)
+class GpuReading:
+    """A GPU at one moment; `None` where it does not tell."""
+
+    sm_clock_hz: float | None
+    power_w: float | None
+    power_limit_w: float | None
+    temperature_c: float | None
+    throttles: tuple[str, ...]
+    busy_processes: int | None
+    """That had work on the GPU within the driver's last samples, ours included."""
+
+
+def read(device: "torch.device", library: ModuleType | None = None) -> GpuReading | None:
+    """Return what the device says; `None` without an NVIDIA GPU or without ``nvidia-ml-py``.
+
+    Args:
+        device: as torch names it.
+        library: stands in for ``pynvml`` in tests.
+    """
+    nvml: Any = library or _library()
+    if device.type != "cuda" or nvml is None:
+        return None
+    handle = _handle(nvml, device)
+    ask = functools.partial(_asked, nvml, handle)
+    clock = ask("nvmlDeviceGetClockInfo", nvml.NVML_CLOCK_SM)
+    power, limit = ask("nvmlDeviceGetPowerUsage"), ask("nvmlDeviceGetEnforcedPowerLimit")
+    bits = ask("nvmlDeviceGetCurrentClocksEventReasons")
+    if bits is None:  # its name before driver 535
+        bits = ask("nvmlDeviceGetCurrentClocksThrottleReasons")
+    samples = ask("nvmlDeviceGetProcessUtilization", 0)
+    return GpuReading(
+        sm_clock_hz=None if clock is None else clock * MHZ,
+        power_w=None if power is None else power * MILLI,
+        power_limit_w=None if limit is None else limit * MILLI,
+        temperature_c=ask("nvmlDeviceGetTemperature", nvml.NVML_TEMPERATURE_GPU),
+        throttles=tuple(name for bit, name in REASONS.items() if (bits or 0) & bit),
+        busy_processes=None if samples is None else len({s.pid for s in samples if s.smUtil}),
+    )
+
+
+@functools.cache
+def _library() -> ModuleType | None:
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except (ImportError, OSError):
+        return None
+    except Exception as error:
+        if type(error).__name__.startswith("NVMLError"):  # no driver
+            return None
+        raise
+    found: ModuleType = pynvml
+    return found
+
+
+def _handle(nvml: Any, device: "torch.device") -> Any:  # noqa: ANN401 - the library is untyped
+    """Return the device by its UUID: NVML's numbers ignore ``CUDA_VISIBLE_DEVICES``."""
+    import torch
+
+    uuid = torch.cuda.get_device_properties(device).uuid
+    return nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+
+
+def _asked(nvml: Any, handle: Any, function: str, *arguments: Any) -> Any:  # noqa: ANN401
+    """Return the answer of a function; `None` where this card or driver has none."""
+    try:
+        return getattr(nvml, function)(handle, *arguments)
+    except (AttributeError, nvml.NVMLError):
+        return None

@@ -1,0 +1,62 @@
+"""Caches cold and warm: what runs before the clock, and that the networks stay the same."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench import caches
+from bench.checks import check
+from bench.records import Status
+from bench.task import Task
+from bench.workload import Recipe, build_arms, make_inputs, parse_recipe
+from tests.bench.factories import case
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("", ["prepare"]),
+        (caches.COLD, ["prepare", "sweep"]),
+        (caches.WARM, ["prepare", "call", "prepare"]),
+    ],
+)
+def test_what_runs_before_the_clock(asked: str, expected: list[str]) -> None:
+    ran: list[str] = []
+
+    class Heard(caches.Sweeper):
+        def __call__(self) -> None:
+            ran.append("sweep")
+
+    prepare = caches.prepared(
+        asked, lambda: ran.append("prepare"), lambda: ran.append("call"), Heard(CPU)
+    )
+    prepare()
+    assert ran == expected
+
+
+def test_sweep_writes_every_byte_anew() -> None:
+    sweep = caches.Sweeper(CPU, nbytes=64)
+    sweep()
+    sweep()
+    assert sweep._memory.nbytes == 64
+    assert (sweep._memory == 2).all()
+
+
+def test_a_recipe_names_its_caches() -> None:
+    assert parse_recipe("panet~cold") == Recipe("panet", "", "", "cold")
+    assert parse_recipe("panet@head+copy:96~warm") == Recipe("panet", "head", "copy:96", "warm")
+
+
+def test_networks_are_the_same_whatever_the_caches(tmp_path: Path) -> None:
+    small = case(height_px=64, width_px=64, threads=1)
+    task = Task("check", small, 0, str(tmp_path), None, arms=caches.ARMS["neck"])
+    found = check(task)
+    assert (found.status, found.reason) == (Status.OK, "")
+    arms = build_arms(task, make_inputs(task)[0], compiled=False)
+    for cold, warm in (("fpn_cold", "fpn_warm"), ("panet_cold", "panet_warm")):
+        assert found.facts[cold].macs == found.facts[warm].macs
+        for x, y in zip(arms[cold].call(), arms[warm].call(), strict=True):
+            torch.testing.assert_close(x, y)
