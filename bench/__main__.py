@@ -14,6 +14,7 @@ from bench import bisect, compare, compare_page, fit, gatetest, junit, options, 
 from bench.engine import preload
 from bench.environment import usable_cores
 from bench.errors import BenchError
+from bench.histories import SLOWER
 from bench.hog import LOADS
 from bench.launcher import ServerLauncher
 from bench.session import DEFAULT_TIMEOUT
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         help_text = f"{about} ({default})"
         gate.add_argument(f"--{kind}", default=default, metavar="N", help=help_text)
+    gate.add_argument("--edit", default="*", metavar="PATTERN", help="of the slow-downs (*)")
     _add_run_dir(gate)
     gate.add_argument("--resume", metavar="ID", help="add to an earlier one")
     gate.set_defaults(command=_gatetest)
@@ -202,7 +204,12 @@ def _gatetest(asked: argparse.Namespace) -> int:
     if asked.resume and not (folder / gatetest.TRIALS).exists():
         raise BenchError(f"--resume {asked.resume}: no such gate test in {asked.run_dir}")
     counts = {kind: options.whole(f"--{kind}")(getattr(asked, kind)) for kind in gatetest.TRY}
-    gatetest.GateTest(gatetest.Settings(**counts, folder=folder), Console(stderr=True)).run()
+    edits = tuple(e for e in SLOWER if fnmatch.fnmatch(e.name, asked.edit))
+    if not edits:
+        names = ", ".join(edit.name for edit in SLOWER)
+        raise BenchError(f"--edit {asked.edit}: matches none of {names}")
+    settings = gatetest.Settings(**counts, folder=folder, edits=edits)
+    gatetest.GateTest(settings, Console(stderr=True)).run()
     page = folder / gatetest.PAGE
     print(page.read_text())
     print(f"wrote {page}")

@@ -9,6 +9,7 @@ import math
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -72,6 +73,8 @@ class Settings:
     bisect: int
     apart: int
     folder: Path
+    edits: tuple[Edit, ...] = SLOWER
+    """The slow-downs to choose from."""
 
 
 class GateTest:
@@ -128,10 +131,13 @@ class GateTest:
     def _apart(self, number: int) -> Trial:
         return self._equal(number, "apart", compare.APART)
 
-    def _slower(self, number: int) -> Trial:
-        edit = SLOWER[number % len(SLOWER)]
+    def _slower(self, _number: int) -> Trial:
+        """Take the edit that was tried least."""
+        tried = Counter(t.edit for t in read(self._settings.folder) if t.kind == "slower")
+        edit = min(self._settings.edits, key=lambda edit: tried[edit.name])
+        edits = _around(edit, HARMLESS_COMMITS, tried[edit.name])
         with tempfile.TemporaryDirectory() as folder:
-            history = make(Path(folder) / "repository", _around(edit, HARMLESS_COMMITS, number))
+            history = make(Path(folder) / "repository", edits)
             return self._compared("slower", edit.name, self._asked(history, edit.axes))
 
     def _bisect(self, number: int) -> Trial:

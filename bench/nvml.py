@@ -48,8 +48,10 @@ def read(device: "torch.device", library: ModuleType | None = None) -> GpuReadin
         device: as torch names it.
         library: stands in for ``pynvml`` in tests.
     """
-    nvml: Any = library or _library()
-    if device.type != "cuda" or nvml is None:
+    nvml: Any = None
+    if device.type == "cuda":
+        nvml = library or _library()
+    if nvml is None:
         return None
     handle = _handle(nvml, device)
     ask = functools.partial(_asked, nvml, handle)

@@ -37,8 +37,8 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(machines.TRUE_S, "panet@head", 1.0)
 
 
-def run(folder: Path, *counts: str, resume: str | None = None) -> str:
-    arguments = ["gatetest", "--run-dir", str(folder)]
+def run(folder: Path, *counts: str, resume: str | None = None, edit: str = "*") -> str:
+    arguments = ["gatetest", "--run-dir", str(folder), "--edit", edit]
     for kind, count in zip(gatetest.TRY, counts, strict=True):
         arguments += [f"--{kind}", count]
     if resume is not None:
@@ -75,6 +75,19 @@ def test_sittings_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
     run(tmp_path, "0", "1", "0", "0", resume=name)
     edits = [t["edit"] for t in trials(tmp_path)]
     assert edits == [edit.name for edit in SLOWER[:2]]
+
+
+def test_the_slow_downs_that_are_asked_for_take_turns(tmp_path: Path) -> None:
+    name = run(tmp_path, "0", "1", "0", "0", edit="Smooth twice")
+    run(tmp_path, "0", "2", "0", "0", resume=name, edit="*twice")
+    edits = [t["edit"] for t in trials(tmp_path)]
+    assert edits == ["Smooth twice", "Fuse twice", "Fuse twice"]
+
+
+def test_unknown_slow_down_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["gatetest", "--run-dir", str(tmp_path), "--edit", "Sleep"]) == 2
+    assert "--edit Sleep: matches none of Keep n2 apart from p2, " in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_pairings_are_compared_by_what_equal_code_shows(
