@@ -98,8 +98,10 @@ def _one_load(parts: Sequence[Load]) -> Load:
         waited_s = sum(part.waited_s or 0.0 for part in parts)
     if all(part.involuntary_switches is not None for part in parts):
         switches = sum(part.involuntary_switches or 0 for part in parts)
+    others = widest.gpu_foreign_processes
     return replace(
         widest,
+        gpu_foreign_processes=others and max(0, others - (len(parts) - 1)),
         own_cpu_s=own_cpu_s,
         foreign_cpu_s=foreign_cpu_s,
         waited_s=waited_s,

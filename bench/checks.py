@@ -1,5 +1,6 @@
 """Before anything is timed, once per case: is it the same work that is compared, and did it run?"""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from bench.workload import (
     Arm,
     Outputs,
     build_arms,
+    compiler_cache,
     make_inputs,
     parse_recipe,
     replays_graphs,
@@ -207,6 +209,8 @@ def _compile_cold(
     task: Task, arms: Mapping[str, Arm], eager: Mapping[str, Outputs]
 ) -> dict[str, FirstCall]:
     """Compile every arm with caches that are empty, and compare with the eager outputs."""
+    for name in arms:  # a run that was killed while it compiled has left something behind
+        shutil.rmtree(compiler_cache(task, name), ignore_errors=True)
     calls = first_calls(task, arms)
     for name, arm in arms.items():
         arm.prepare()

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,12 +28,20 @@ STATE, ARCHIVE, LOGS = "checks.jsonl", "gpu-check.tar.xz", "logs"
 LEAST_S = 20.0
 """With less time left no further check is begun."""
 
-MOST_PACKED_BYTES = 8 * 2**20
-"""Of one file in the archive: larger ones stay behind."""
+MOST_PACKED_BYTES = 14 * 2**20
+"""Of the archive. What does not fit stays behind, and is named."""
+
+PACKED_FIRST = (STATE, ".log", "results.json", ".md", ".csv", "fit.json", "journal.jsonl", ".json")
+"""Endings in the order in which files are packed; all others come after them."""
+
+REHEARSAL = "rehearsal"
+"""Folder of a rehearsal: what it found is not the card's."""
 
 TOO_LARGE_PX = 2048
-"""What 64 images of this side keep for the backward pass (some 190 GB) fits into no card of today,
-and the images themselves into any machine."""
+"""What 64 images of this side keep for the backward pass, some 190 GB, fits into no card of the
+Hopper generation, and the images themselves into any machine."""
+
+JOURNAL = "latest/journal.jsonl"
 
 Command = tuple[str, ...]
 """Behind the interpreter; ``{out}`` is the folder of the check."""
@@ -49,8 +57,12 @@ class Check:
     limit_s: float
     answer: str
     """What is shown of the log: the group of this expression, everywhere it matches."""
-    resumes: bool = False
-    """Whether ``--resume`` lets the first command go on with what a call has cut off."""
+    resumes: str = ""
+    """What a call that was cut off leaves behind for ``--resume`` of the first command."""
+    least_s: float = LEAST_S
+    """It is not begun with less time left."""
+    answers: tuple[int, ...] = (0,)
+    """Exit codes that are answers, and no failure."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,7 @@ class Done:
 
     name: str
     exit_code: int | None
-    """Of the first command that failed, or 0; `None`: the time was up."""
+    """Of the first command that failed, or of the last; `None`: the time was up."""
     elapsed_s: float
 
 
@@ -78,7 +90,7 @@ def checks(*, rehearse: bool) -> tuple[Check, ...]:
         )
 
     def bench(*words: str, small: Command = small) -> Command:
-        own = ("--benchmark-json={out}/results.json", "--run-dir={out}")
+        own = ("--benchmark-json={out}/results.json", "--run-dir={out}", "--timeout=120s")
         return ("-m", "pytest", "bench", "-q", "--benchmark-quiet", *own, *words, *small)
 
     cost = ("-m", "reports", "cost", "{out}/latest/results.json", "--out={out}")
@@ -99,17 +111,17 @@ def checks(*, rehearse: bool) -> tuple[Check, ...]:
             "a-a",
             "the same network against itself: within 0.5 %?",
             (bench(*bf16, "--resolutions=224,640", "--half-width=0.5%", "--budget=80s"), cost),
-            180,
+            150,
             r"(The same network against itself differs by up to .*? here)",
-            resumes=True,
+            resumes=JOURNAL,
         ),
         Check(
             "sweep",
             "24 cases, each effect once",
             (bench("--preset=gpu"), cost),
-            570,
+            540,
             r"(PANet adds .*?\.) |(\d+ of \d+ cases are bound by launches)",
-            resumes=True,
+            resumes=JOURNAL,
         ),
         Check(
             "peers",
@@ -117,6 +129,7 @@ def checks(*, rehearse: bool) -> tuple[Check, ...]:
             (bench(*bf16, "--peers", "--caches", "--budget=45s"), cost),
             240,
             r"^(.* over .*: \d\.\d.*)$",
+            least_s=60 if rehearse else 200,
         ),
         Check(
             "traces",
@@ -126,8 +139,9 @@ def checks(*, rehearse: bool) -> tuple[Check, ...]:
                 ("-m", "reports", "profile", "{out}/latest"),
                 ("-m", "bench.plugin_check", "{out}/latest"),
             ),
-            240,
+            180,
             r"^(worst operator off by .*)$",
+            least_s=60 if rehearse else 100,
         ),
         Check(
             "largest-batch",
@@ -157,20 +171,22 @@ def checks(*, rehearse: bool) -> tuple[Check, ...]:
                 ("-m", "reports", "compare", "{out}/before.json", "{out}/after.json"),
             ),
             240,
-            r"^(.*\d oom.*|(?:regressed|within noise|undecided):.*)$",
+            r"^(.*\d oom.*|(?:regressed|improved|within_noise|undecided|missing):.*)$",
+            least_s=60 if rehearse else 150,
+            answers=(0, 1, 3),  # of the comparison: the two runs did not take turns
         ),
         Check(
             "self-test",
-            "false alarms, and slow-downs of 1, 2 and 5 %",
+            "false alarms, and slow-downs of 1, 2 and 5 % (a trial; more with --only)",
             (
                 (
                     *("-m", "bench", "selftest", "--run-dir={out}"),
-                    *(("--quick",) if rehearse else ("--trials=6", "--inject=1,2,5")),
+                    *(("--quick",) if rehearse else ("--trials=1", "--inject=1,2,5")),
                 ),
             ),
             570,
             r"^\| ((?:false alarms|\+).*)\|$",
-            resumes=True,
+            resumes="selftest-*/sittings.jsonl",
         ),
     )
 
@@ -184,6 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rehearse", action="store_true", help="on the CPU, in small")
     parser.add_argument("--describe", metavar="DEVICE", help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
+    start_s = time.monotonic()
     try:
         if asked.describe:
             return describe(asked.describe)
@@ -191,9 +208,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise BenchError("name the folder where everything goes")
         chosen = _chosen(checks(rehearse=asked.rehearse), asked.only)
         seconds = options.parse_duration("--minutes", f"{asked.minutes}m")
-        if not asked.rehearse:
-            _require_gpu()
-        return run(asked.folder, seconds, chosen)
+        if asked.rehearse:
+            return run(asked.folder / REHEARSAL, start_s + seconds, chosen)
+        _require_gpu()
+        return run(asked.folder, start_s + seconds, chosen)
     except BenchError as error:
         sys.stderr.write(f"python -m bench.gpu_check: {error}\n")
         return 2
@@ -218,21 +236,38 @@ def _require_gpu() -> None:
         raise BenchError("no CUDA device on this machine; --rehearse tries the list on the CPU")
 
 
-def run(folder: Path, budget_s: float, asked: Sequence[Check]) -> int:
-    """Go on with the checks until the time is up, print the table, and pack the archive."""
+def run(folder: Path, end_s: float, asked: Sequence[Check]) -> int:
+    """Go on with the checks until the time is up, print the table, and pack the archive.
+
+    Args:
+        folder: where everything goes.
+        end_s: when the time is up, of `time.monotonic`.
+        asked: in this order.
+    """
     (folder / LOGS).mkdir(parents=True, exist_ok=True)
-    end_s = time.monotonic() + budget_s
     for check in asked:
-        left_s = end_s - time.monotonic()
-        if check.name in finished(folder) or left_s < LEAST_S:
+        left_s = end_s - PACKING_S - time.monotonic()
+        if check.name in finished(folder) or left_s < check.least_s:
             continue
         sys.stdout.write(f"{check.name}: {check.what} ({left_s / 60:.1f} min left)\n")
         sys.stdout.flush()
         done = _run_check(check, folder.resolve(), min(left_s, check.limit_s))
         with (folder / STATE).open("a") as stream:
             stream.write(json.dumps(asdict(done)) + "\n")
-    sys.stdout.write(f"{render(folder, asked)}\nwrote {pack(folder)}\n")
-    return int(any(done.exit_code for done in finished(folder).values()))
+    archive, left = pack(folder)
+    sys.stdout.write(f"{render(folder, asked)}\nwrote {archive}\n")
+    if left:
+        sys.stdout.write(f"too large for it: {', '.join(map(str, left))}\n")
+    ended = finished(folder)
+    return int(any(not _went_well(check, ended.get(check.name)) for check in asked))
+
+
+PACKING_S = 20.0
+"""Kept back at the end, for the archive."""
+
+
+def _went_well(check: Check, done: Done | None) -> bool:
+    return done is None or done.exit_code in check.answers
 
 
 def finished(folder: Path) -> dict[str, Done]:
@@ -245,7 +280,7 @@ def finished(folder: Path) -> dict[str, Done]:
 
 def _run_check(check: Check, folder: Path, limit_s: float) -> Done:
     own = folder / check.name
-    begun = own.exists()
+    begun = bool(check.resumes) and any(own.glob(check.resumes))
     own.mkdir(exist_ok=True)
     start_s = time.monotonic()
     code: int | None = 0
@@ -254,22 +289,23 @@ def _run_check(check: Check, folder: Path, limit_s: float) -> Done:
     with (folder / LOGS / f"{check.name}.log").open("a") as log:
         for number, command in enumerate(check.commands):
             words = [word.replace("{out}", str(own)) for word in command]
-            if begun and check.resumes and number == 0:
+            if begun and number == 0:
                 words.append("--resume")
             left_s = limit_s - (time.monotonic() - start_s)
             try:
-                code = subprocess.run(  # noqa: S603 - our own modules
+                ended = subprocess.run(  # noqa: S603 - our own modules
                     [sys.executable, *words],
                     stdout=log,
                     stderr=log,
                     env=environment,
                     timeout=max(1.0, left_s),
                     check=False,
-                ).returncode
+                )
             except subprocess.TimeoutExpired:
                 code = None
-            if code != 0:
                 break
+            # A sweep in which one case failed has a report all the same.
+            code = code or ended.returncode
     return Done(check.name, code, time.monotonic() - start_s)
 
 
@@ -296,24 +332,37 @@ def _answer(check: Check, folder: Path, done: Done | None) -> str:
     found = re.finditer(check.answer, log.read_text(errors="replace"), re.MULTILINE)
     texts = (next(group for group in match.groups() if group) for match in found)
     answer = "; ".join(dict.fromkeys(" ".join(text.split()) for text in texts)) or f"see {log}"
-    return f"exit code {done.exit_code}: {answer}" if done.exit_code else answer
+    return answer if _went_well(check, done) else f"exit code {done.exit_code}: {answer}"
 
 
-def pack(folder: Path) -> Path:
-    """Pack everything but files that are too large; return the archive."""
-    archive = folder / ARCHIVE
-    with tarfile.open(archive, "w:xz") as packed:
-        for path in sorted(folder.rglob("*")):
-            if path != archive and _is_packed(path):
+def pack(folder: Path) -> tuple[Path, list[Path]]:
+    """Pack what fits, the most telling files first; return the archive and what stayed behind."""
+    archive, partial = folder / ARCHIVE, folder / f"{ARCHIVE}.partial"
+    left: list[Path] = []
+    with partial.open("wb") as stream, tarfile.open(fileobj=stream, mode="w:xz") as packed:
+        for path in sorted(filter(_is_packed, _below(folder)), key=_rank):
+            # Text packs to a fifth or less; what is packed already does not.
+            nbytes = path.stat().st_size / (1 if path.suffix == ".gz" else 5)
+            if stream.tell() + nbytes > MOST_PACKED_BYTES:
+                left.append(path.relative_to(folder))
+            else:
                 packed.add(path, path.relative_to(folder))
-    return archive
+    partial.replace(archive)
+    return archive, left
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if not set(path.relative_to(folder).parts) & {"scratch", ARCHIVE, f"{ARCHIVE}.partial"}:
+            yield path
 
 
 def _is_packed(path: Path) -> bool:
-    # What is reached through `latest` is packed under its own name.
-    if path.is_symlink() or not path.is_file() or "scratch" in path.parts:
-        return False
-    return path.stat().st_size <= MOST_PACKED_BYTES
+    return path.is_file() and not path.is_symlink()  # `latest` is packed under its own name
+
+
+def _rank(path: Path) -> int:
+    return next((i for i, end in enumerate(PACKED_FIRST) if path.name.endswith(end)), 99)
 
 
 def describe(device_name: str) -> int:

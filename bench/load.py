@@ -95,14 +95,13 @@ def _of_gpu(start: GpuReading | None, end: GpuReading | None) -> dict[str, Any]:
     """Return what both readings of the accelerator say: values of the end, every throttling."""
     if start is None or end is None:
         return {}
-    busy = end.busy_processes
     return {
         "gpu_clock_hz": end.sm_clock_hz,
         "gpu_power_w": end.power_w,
         "gpu_power_limit_w": end.power_limit_w,
         "gpu_temperature_c": end.temperature_c,
         "gpu_throttles": " ".join(dict.fromkeys((*start.throttles, *end.throttles))),
-        "gpu_foreign_processes": None if busy is None else max(0, busy - 1),
+        "gpu_foreign_processes": None if end.others is None else len(end.others),
     }
 
 

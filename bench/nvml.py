@@ -1,10 +1,12 @@
 """What an NVIDIA GPU says of itself while it is measured (NVML): read, and never set.
 
-Clocks, power and the reasons for throttling are those of the moment; whether other processes had
-work on it comes from the driver's own samples of the last second or so.
+Clocks, power and the reasons for throttling are those of the moment; which other processes had work
+on it since an earlier moment comes from the driver's own samples.
 """
 
 import functools
+import os
+import time
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -37,15 +39,20 @@ class GpuReading:
     power_limit_w: float | None
     temperature_c: float | None
     throttles: tuple[str, ...]
-    busy_processes: int | None
-    """That had work on the GPU within the driver's last samples, ours included."""
+    others: frozenset[int] | None
+    """Processes but this one that had work on the GPU since the moment that was asked for."""
+    at_us: int
+    """Microseconds since 1970, as the driver stamps its samples."""
 
 
-def read(device: "torch.device", library: ModuleType | None = None) -> GpuReading | None:
+def read(
+    device: "torch.device", since_us: int = 0, library: ModuleType | None = None
+) -> GpuReading | None:
     """Return what the device says; `None` without an NVIDIA GPU or without ``nvidia-ml-py``.
 
     Args:
         device: as torch names it.
+        since_us: of an earlier reading; the driver keeps samples of processes that are long gone.
         library: stands in for ``pynvml`` in tests.
     """
     nvml: Any = None
@@ -53,22 +60,37 @@ def read(device: "torch.device", library: ModuleType | None = None) -> GpuReadin
         nvml = library or _library()
     if nvml is None:
         return None
-    handle = _handle(nvml, device)
+    try:
+        handle = _handle(nvml, device)
+    except (AttributeError, nvml.NVMLError):  # a slice of a card, or no permission
+        return None
     ask = functools.partial(_asked, nvml, handle)
     clock = ask("nvmlDeviceGetClockInfo", nvml.NVML_CLOCK_SM)
     power, limit = ask("nvmlDeviceGetPowerUsage"), ask("nvmlDeviceGetEnforcedPowerLimit")
     bits = ask("nvmlDeviceGetCurrentClocksEventReasons")
     if bits is None:  # its name before driver 535
         bits = ask("nvmlDeviceGetCurrentClocksThrottleReasons")
-    samples = ask("nvmlDeviceGetProcessUtilization", 0)
     return GpuReading(
         sm_clock_hz=None if clock is None else clock * MHZ,
         power_w=None if power is None else power * MILLI,
         power_limit_w=None if limit is None else limit * MILLI,
         temperature_c=ask("nvmlDeviceGetTemperature", nvml.NVML_TEMPERATURE_GPU),
         throttles=tuple(name for bit, name in REASONS.items() if (bits or 0) & bit),
-        busy_processes=None if samples is None else len({s.pid for s in samples if s.smUtil}),
+        others=_others(nvml, handle, since_us),
+        at_us=time.time_ns() // 1000,
     )
+
+
+def _others(nvml: Any, handle: Any, since_us: int) -> frozenset[int] | None:  # noqa: ANN401
+    try:
+        samples = nvml.nvmlDeviceGetProcessUtilization(handle, since_us)
+    except nvml.NVMLError as error:
+        nothing = nvml.NVML_ERROR_NOT_FOUND  # no sample since then
+        return frozenset() if getattr(error, "value", None) == nothing else None
+    except AttributeError:
+        return None
+    busy = {s.pid for s in samples if s.smUtil and s.timeStamp > since_us}
+    return frozenset(busy - {os.getpid()})
 
 
 @functools.cache

@@ -199,7 +199,7 @@ PRESETS = {
             {**GPU, "scopes": "model", "backbones": "resnet50", "batch_sizes": "1,8,64"},
             {**GPU, "batch_sizes": "1,8,64"},
             {**GPU, "resolutions": "640,800x1344", "scopes": "model", "backbones": "resnet50"},
-            {**GPU, "dtypes": "float32,tf32,float16", "batch_sizes": "8"},
+            {**GPU, "dtypes": "float32,tf32,float16,amp-bfloat16", "batch_sizes": "8"},
             {**GPU, "channels_last": "off", "batch_sizes": "8"},
             {**GPU, "compile": "default,reduce-overhead,max-autotune", "batch_sizes": "1"},
             {**GPU, "compile": "default,reduce-overhead", "batch_sizes": "64"},

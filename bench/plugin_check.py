@@ -8,6 +8,7 @@ there is one, otherwise of the host.
 import argparse
 import gzip
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,9 @@ COUNTED_SHARE = 0.99
 """Of the whole time: operators behind it take microseconds, which the plugin counts in whole."""
 
 MICROSECOND_S = 1e-6
+
+OPERATOR = re.compile(r"\w+::[\w.]+")
+"""``aten::conv2d``; torch also lists kernels, which the plugin has in another view."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,14 +78,14 @@ def compare_all(folder: Path) -> Iterator[tuple[str, str, str, float]]:
 
 
 def times(rows: Sequence[Mapping[str, Any]], of: str) -> dict[str, float]:
-    """Return the seconds of every operator itself, annotations left out.
+    """Return the seconds of every operator itself, annotations and kernels left out.
 
     Args:
         rows: what torch says (`bench.trace.Traced.operators`).
         of: ``device`` or ``host``.
     """
     column = "self_device_s" if of == "device" else "self_s"
-    return {row["name"]: row[column] for row in rows if "::" in row["name"]}
+    return {row["name"]: row[column] for row in rows if OPERATOR.fullmatch(row["name"])}
 
 
 def worst_difference(told: Mapping[str, float], plugin: Mapping[str, float]) -> float:

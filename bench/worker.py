@@ -85,9 +85,10 @@ def _replicate(task: Task, start_s: float) -> dict[str, Any]:
     turns = orders(tuple(task.arms), seed, task.first_round, task.rounds, task.order)
     with Baton(own, task.inboxes) as baton:
         baton.wait_for_all(turns)
-        before = load.read(nvml.read(device))
+        gpu = nvml.read(device)
+        before = load.read(gpu)
         rounds = run_rounds(arms, baton.own_turns(turns), device)
-        machine = load.between(before, load.read(nvml.read(device)))
+        machine = load.between(before, load.read(nvml.read(device, gpu.at_us if gpu else 0)))
     replicate = Replicate(
         index=task.index,
         server=task.server,

@@ -172,9 +172,14 @@ def parse_recipe(text: str) -> Recipe:
     return Recipe(network, side, slowdown, found)
 
 
+def compiler_cache(task: Task, arm: str) -> Path:
+    """Return the folder of the compiler's caches: private to run, case and network."""
+    return Path(task.scratch_dir) / "compiled" / task.case.case_id / task.arms.get(arm, arm)
+
+
 def use_compiler_cache(task: Task, arm: str) -> None:
     """Point the compiler's disk caches to a folder private to run, case and network."""
-    folder = Path(task.scratch_dir) / "compiled" / task.case.case_id / task.arms.get(arm, arm)
+    folder = compiler_cache(task, arm)
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
     os.environ["TRITON_CACHE_DIR"] = str(folder / "triton")
 

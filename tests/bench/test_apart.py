@@ -33,8 +33,9 @@ def task(kind: str, folder: Path) -> Task:
     return Task(kind, case(), 0, str(folder), None, arms=ARMS)  # type: ignore[arg-type]  # a literal
 
 
-def part(arm: str, waited_s: float = 0.0) -> Replicate:
-    return replicate(rounds_s={arm: [1.0, 2.0]}, load=replace(CALM, waited_s=waited_s))
+def part(arm: str, waited_s: float = 0.0, others: int | None = None) -> Replicate:
+    load = replace(CALM, waited_s=waited_s, gpu_foreign_processes=others)
+    return replicate(rounds_s={arm: [1.0, 2.0]}, load=load)
 
 
 def test_replicate_is_put_together_from_all_processes(tmp_path: Path) -> None:
@@ -54,6 +55,17 @@ def test_what_all_processes_waited_makes_the_replicate_contended(tmp_path: Path)
     assert isinstance(found, Replicate)
     assert found.contended
     assert found.load.waited_s == 0.16
+
+
+@pytest.mark.parametrize(("others", "foreign"), [(None, None), (0, 0), (1, 0), (2, 1)])
+def test_the_other_side_is_not_foreign_on_a_gpu(
+    tmp_path: Path, others: int | None, foreign: int | None
+) -> None:
+    fakes = {arm: Fake(part(arm, others=others)) for arm in ARMS}
+    found = ApartLauncher(fakes, tmp_path).run(task("replicate", tmp_path), 1.0)
+    assert isinstance(found, Replicate)
+    assert found.load.gpu_foreign_processes == foreign
+    assert found.contended is bool(foreign)
 
 
 def test_failure_of_one_ends_all_and_names_it(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from bench import checks
 from bench.checks import MismatchError, check, check_same_work
 from bench.records import ARMS, COST_ARMS, Status
 from bench.task import Task
-from bench.workload import build_arms, make_inputs
+from bench.workload import Arm, build_arms, compiler_cache, make_inputs
 from tests.bench.factories import case
 
 SMALL = {"height_px": 64, "width_px": 64, "threads": 1}
@@ -173,3 +173,18 @@ def test_autocast_and_bfloat16_run_in_their_dtype(tmp_path: Path) -> None:
         assert arms["panet"].call()[0].dtype == torch.bfloat16
         kept = torch.float32 if dtype.startswith("amp") else torch.bfloat16
         assert next(arms["panet"].network.parameters()).dtype == kept
+
+
+def test_what_a_killed_compilation_left_is_not_found_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Task("check", case(compile_mode="default"), 0, str(tmp_path), None)
+    left_behind = compiler_cache(asked, "fpn") / "kernel.so"
+    left_behind.parent.mkdir(parents=True)
+    left_behind.write_text("half of it")
+    seen: list[bool] = []
+    monkeypatch.setattr(checks, "first_calls", lambda *_: seen.append(left_behind.exists()))
+    maps = (torch.ones(1, 4, 8, 8),)
+    arm = Arm("fpn", torch.nn.Identity(), lambda: maps, lambda: None)
+    checks._compile_cold(asked, {"fpn": arm}, {"fpn": maps})
+    assert seen == [False]

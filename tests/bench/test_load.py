@@ -92,8 +92,8 @@ def test_contended_means_that_the_rounds_lacked_something(
     assert load.contended(measured, threads=threads, cores=2) is expected
 
 
-def gpu(*throttles: str, busy: int | None = 1) -> GpuReading:
-    return GpuReading(1.98e9, 500.0, 700.0, 60.0, throttles, busy)
+def gpu(*throttles: str, others: frozenset[int] | None = frozenset()) -> GpuReading:
+    return GpuReading(1.98e9, 500.0, 700.0, 60.0, throttles, others, 0)
 
 
 def test_gpu_that_slows_down_or_is_shared_is_contended(tmp_path: Path) -> None:
@@ -106,5 +106,5 @@ def test_gpu_that_slows_down_or_is_shared_is_contended(tmp_path: Path) -> None:
     assert calm.gpu_clock_hz == 1.98e9
     assert not load.contended(calm, 1, 2)
     assert load.contended(between(gpu("hw_slowdown"), gpu()), 1, 2)
-    assert load.contended(between(gpu(), gpu(busy=2)), 1, 2)
-    assert between(gpu(), gpu(busy=None)).gpu_foreign_processes is None
+    assert load.contended(between(gpu(), gpu(others=frozenset({7}))), 1, 2)
+    assert between(gpu(), gpu(others=None)).gpu_foreign_processes is None
