@@ -24,6 +24,10 @@ MOST_IMAGES = 4096
 
 TIMEOUT_S = 900.0
 
+NO_SCRATCH = "could not create a primitive"
+"""oneDNN's words where its scratch space does not fit under the limit. With one image they would
+mean that the case cannot run at all."""
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -106,7 +110,9 @@ class Search:
         outcome = self._launcher.run(task, TIMEOUT_S)
         if isinstance(outcome, dict):
             return Memory(**outcome)
-        if isinstance(outcome, Failure) and outcome.status == Status.OOM:
+        if isinstance(outcome, Failure) and (
+            outcome.status == Status.OOM or (batch > 1 and NO_SCRATCH in outcome.reason)
+        ):
             return outcome.reason
         reason = outcome.reason if isinstance(outcome, Failure) else str(outcome)
         raise ValueError(f"{task.case.case_id}: {reason}")

@@ -97,6 +97,25 @@ def test_another_failure_is_no_answer() -> None:
         found(Broken(), 8 * GIB)
 
 
+def test_library_without_scratch_space_is_the_end_of_what_fits() -> None:
+    """Seen from oneDNN at the edge of a limit: neither an exception of torch nor a kill."""
+    scarce = Failure(Status.CRASHED, "RuntimeError: could not create a primitive")
+
+    class Scarce(Machine):
+        def run(self, task: Task, timeout_s: float) -> Outcome:
+            return scarce if task.case.batch_size > 5 else super().run(task, timeout_s)
+
+    fit = found(Scarce(), 12 * GIB)
+    assert (fit.largest, fit.reason) == (5, scarce.reason)
+
+    class Unable(Machine):
+        def run(self, task: Task, timeout_s: float) -> Outcome:
+            return scarce
+
+    with pytest.raises(ValueError, match="could not create a primitive"):
+        found(Unable(), 12 * GIB)
+
+
 def test_table_has_both_arms_beside_each_other() -> None:
     fits: list[Any] = [
         Fit(case(), arm, GIB, largest + 1, largest, (), "")

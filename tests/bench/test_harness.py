@@ -254,7 +254,7 @@ def test_xdist_is_refused_with_a_sentence(tmp_path: Path) -> None:
     )
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
-        _command("-p", "fake_xdist", "--numprocesses", "2"),
+        _command("-p", "no:xdist", "-p", "fake_xdist", "--numprocesses", "2"),
         cwd=ROOT,
         capture_output=True,
         text=True,
