@@ -133,16 +133,15 @@ def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]
     random.Random(f"{task.seed}-{task.index}").shuffle(order)  # noqa: S311 - no secret
     arms = {}
     for arm in order:
-        side = parse_recipe(task.arms[arm]).side
-        if side not in wholes:
-            wholes[side] = _whole_network(task, inputs, side)
-        network = _placed(_network(task.arms[arm], wholes[side], finest), task.case)
+        recipe = parse_recipe(task.arms[arm])
+        if recipe.side not in wholes:
+            wholes[recipe.side] = _whole_network(task, inputs, recipe.side)
+        network = _placed(_network(recipe, wholes[recipe.side], finest), task.case)
         alone = ALONE.get(task.arms[arm])
         own = inputs if alone is None else _maps_before(alone, network, task.case, inputs)
         body = network if alone is None else network.get_submodule(alone)
         built = _build_arm(arm, body, task.case, own, compiled=compiled)
-        found = parse_recipe(task.arms[arm]).caches
-        prepare = caches.prepared(found, built.prepare, built.call, sweep)
+        prepare = caches.prepared(recipe.caches, built.prepare, built.call, sweep)
         arms[arm] = replace(built, prepare=prepare)
     if len(wholes) > 1 and (changed := settings.changed(before)):
         raise BenchError(
@@ -286,14 +285,14 @@ def _own_workload(task: Task, side: str) -> tuple[nn.Module, Outputs]:
     return network, inputs
 
 
-def _network(recipe: str, whole: nn.Module, finest: Finest) -> nn.Module:
+def _network(recipe: Recipe, whole: nn.Module, finest: Finest) -> nn.Module:
     """Return what an arm runs: ``fpn`` or ``panet``, perhaps with ``+`` a slow-down.
 
     ``kept`` is ``panet``, and ``none`` the slow-down behind it, without the network. Of the parts
     that run alone (`ALONE`), the whole network around them; of a peer (`bench.peers`), the network
     with the peer's module in it.
     """
-    name, _, slowdown, _ = parse_recipe(recipe)
+    name, slowdown = recipe.network, recipe.slowdown
     if name == "none":
         return Alone(Slowdown(slowdown), finest)
     network = copy.deepcopy(whole)
