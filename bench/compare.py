@@ -235,10 +235,11 @@ def answer(engine: Engine, gate: Gate) -> Answer:
     """Measure both sides.
 
     Raises:
-        BenchError: no case can run.
+        BenchError: no case can run, or the budget is too small to say anything.
     """
     engine.check()
     failed = _failed(engine)
+    comparison.refuse_hopeless(engine, gate)
     running = [state.case.case_id for state in engine.states if state.runs]
     comparison.measure(engine, [dict.fromkeys(running, CONTRAST)], gate)
     found = {state.case.case_id: state.calm for state in engine.states if state.runs}

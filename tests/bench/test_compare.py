@@ -63,6 +63,17 @@ def test_faster_code_is_an_improvement(monkeypatch: pytest.MonkeyPatch) -> None:
 CALM = Noise(round_sd=0.02)
 
 
+def test_budget_too_small_for_the_first_look_is_refused_before_any_measuring(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
+    machine = Machine(noise=CALM)
+    small = engine(machine, arms=ARMS, contrast=None, budget_s=6.0)
+    with pytest.raises(BenchError, match=r"2 cases take about \d+ s .*, or raise --budget$"):
+        answer(small, GATE)
+    assert not any(state.replicates for state in small.states)
+
+
 def of_equal_code(folder: Path) -> list[str]:
     """Return the command that compares a commit with itself, in a repository of its own."""
     history = make(folder / "repository", [])
