@@ -24,6 +24,7 @@ from bench.environment import describe
 from bench.errors import BenchError
 from bench.histories import SLOWER, Edit, History, harmless, make
 from bench.records import Case
+from bench.verdict import Judged
 
 PREFIX, TRIALS, PAGE = "gatetest-", "trials.jsonl", "gatetest.md"
 
@@ -174,7 +175,7 @@ class GateTest:
             found = compare.run(asked, Path(folder), Console(quiet=True))
             elapsed_s = time.monotonic() - start_s
             judged = found.answer.judged
-            slowest = judged.slowest()
+            slowest = _slowest(judged)
             true = None
             if kind == "slower" and slowest is not None:
                 case = next(case for case in asked.cases if case.case_id == slowest)
@@ -206,6 +207,15 @@ class GateTest:
             timeout_s=TIMEOUT_S,
             traces=False,
         )
+
+
+def _slowest(judged: Judged) -> str | None:
+    """Return the case whose true size is the history's.
+
+    Of those that were flagged or of all: what nothing flagged may be a slow-down that was missed.
+    """
+    ratios = {i: c.ratio.value for i, c in judged.cases.items() if c.ratio}
+    return judged.slowest() or max(ratios, key=lambda i: ratios[i], default=None)
 
 
 def _size_of(true: stats.Estimate | None) -> dict[str, Any]:
@@ -320,11 +330,15 @@ def _groups(found: Sequence[Trial]) -> dict[str, list[Trial]]:
         f"slower by less than {small:.0%}": [],
         f"slower by {small:.0%} to {large:.0%}": [],
         f"slower by {large:.0%} or more": [],
+        "slower, size unknown": [],
     }
-    _, below, between, above = groups.values()
+    _, below, between, above, unknown = groups.values()
     for trial in found:
         if trial.kind == "slower":
-            size = (trial.true_ratio or 1.0) - 1
+            if trial.true_ratio is None:
+                unknown.append(trial)
+                continue
+            size = trial.true_ratio - 1
             (below if size < small else between if size < large else above).append(trial)
     return groups
 

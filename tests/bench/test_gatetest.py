@@ -1,6 +1,7 @@
 """The gate test on simulated machines, with real histories: what it tries, pools and says."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,22 @@ def test_equal_code_passes_and_slower_code_is_found(
     page = capsys.readouterr().out
     assert "slower by 5% or more | 2" in " ".join(page.split())
     assert "Bisection over 16 commits: 1 of 1 found the commit" in page
+
+
+def test_what_nothing_flagged_has_a_true_size_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Reading, "slower", 1.0)
+    run(tmp_path, "0", "2", "0", "0", edit="*full precision")
+    found = [(t["verdict"], t["true_ratio"]) for t in trials(tmp_path)]
+    assert found == [("within_noise", pytest.approx(1.0, abs=0.03))] * 2
+
+
+def test_slow_down_without_a_true_size_is_not_counted_as_small() -> None:
+    small = gatetest.Trial("slower", "Fuse twice", "within_noise", 1.0, "now", true_ratio=1.01)
+    page = gatetest.render([small, replace(small, true_ratio=None)])
+    assert "slower by less than 3% | 1" in " ".join(page.split())
+    assert "slower, size unknown | 1" in " ".join(page.split())
 
 
 def test_sittings_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
