@@ -395,31 +395,31 @@ def _of_the_head(
 def _explained(
     asked: Asked, codes: Mapping[str, Code], folder: Path, console: Console, slowest: str | None
 ) -> Explanation | None:
-    """Profile both sides of a case; `None` where that is not possible."""
+    """Profile both sides of a case, the base twice; `None` where that is not possible."""
     case = next((case for case in asked.cases if case.case_id == slowest), None)
     if case is None or case.scope == "own":  # whose stages nobody knows
         return None
     profiles = []
     with measuring(asked, codes, folder / "profiling", console) as (_, launcher):
-        plan = _plan(asked, codes, folder / "profiling" / "scratch", (BASE, HEAD))
-        for side in (BASE, HEAD):
+        plan = _plan(asked, codes, folder / "profiling" / "scratch", (BASE, HEAD, AGAIN))
+        for arm in (BASE, HEAD, AGAIN):
             task = Task(
                 "trace",
                 case,
                 seed=plan.seed,
                 scratch_dir=plan.scratch_dir,
                 images_dir=None,
-                arms={side: plan.arms[side]},
+                arms={arm: plan.arms[arm]},
                 sides=plan.sides,
                 package=plan.package,
-                arm=side,
-                trace_dir=str(folder / "traces" / case.case_id / side),
+                arm=arm,
+                trace_dir=str(folder / "traces" / case.case_id / arm),
             )
             profiles.append(launcher.run(task, asked.timeout_s))
-    base, head = profiles
-    if not isinstance(base, Path) or not isinstance(head, Path):
+    base, head, again = profiles
+    if not (isinstance(base, Path) and isinstance(head, Path) and isinstance(again, Path)):
         return None
-    return explain(case.case_id, base, head)
+    return explain(case.case_id, base, head, again)
 
 
 @functools.cache

@@ -91,8 +91,10 @@ def _why(found: Explanation | None) -> Iterator[str]:
     parts = [_stage(change) for change in found.stages]
     parts += [f"`{name}` {a:g} → {b:g} calls" for name, (a, b) in found.operators.items()]
     if parts:
-        where = f"traces of both sides: `traces/{found.case_id}`"
-        yield f"- in `{found.case_id}`, profiled: {'; '.join(parts)} ({where})"
+        yield (
+            f"- in `{found.case_id}`, profiled: {'; '.join(parts)} (the base's large stages repeat "
+            f"within {found.repeats_within:.1%}; traces of both sides: `traces/{found.case_id}`)"
+        )
 
 
 def _what_was_counted(counts: Mapping[str, Mapping[str, tuple[int, int]]]) -> Iterator[str]:
@@ -121,6 +123,8 @@ def _change(base: int, head: int) -> str:
 
 def _stage(change: StageChange) -> str:
     text = f"{change.name} {change.base_s * 1e3:.2f} → {change.head_s * 1e3:.2f} ms"
+    if change.base_operators != change.head_operators:
+        text += f", {change.base_operators} → {change.head_operators} operators"
     if change.base_bytes == change.head_bytes:
         return text
     return f"{text}, {change.base_bytes / 2**20:.1f} → {change.head_bytes / 2**20:.1f} MiB moved"

@@ -235,11 +235,12 @@ def test_junit_counts_what_ci_shows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_comment_tells_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = StageChange("panet n3 fuse", 1e-3, 1.3e-3, 8 * 2**20, 16 * 2**20)
-    why = Explanation("a case", (stage,), {"aten::clone": (0.0, 1.0)})
+    stage = StageChange("panet n3 fuse", 1e-3, 1.3e-3, 8 * 2**20, 16 * 2**20, 2, 3)
+    why = Explanation("a case", (stage,), {"aten::clone": (0.0, 1.0)}, repeats_within=0.043)
     found = replace(compared(monkeypatch, slower=0.05), explanation=why)
     text = compare_page.render(found)
-    assert "panet n3 fuse 1.00 → 1.30 ms, 8.0 → 16.0 MiB moved; `aten::clone` 0 → 1 calls" in text
+    assert "panet n3 fuse 1.00 → 1.30 ms, 2 → 3 operators, 8.0 → 16.0 MiB moved" in text
+    assert "`aten::clone` 0 → 1 calls (the base's large stages repeat within 4.3%" in text
     assert found.to_json()["explanation"]["stages"][0]["name"] == "panet n3 fuse"
 
 

@@ -1,49 +1,84 @@
-"""What two profiles differ in."""
+"""What two profiles differ in, by more than two profiles of the same code do."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-from bench.explain import explain
+import pytest
+
+from bench.explain import OUTSIDE, Explanation, StageChange, explain
+
+SMOOTH, FUSE, FUSE_4 = "fpn p2 smooth", "panet n3 fuse", "panet n4 fuse"
+SECONDS = {SMOOTH: 4.0, FUSE: 1.0, FUSE_4: 0.1}
 
 
-def profile(path: Path, stages: dict[str, tuple[float, int]], calls: dict[str, float]) -> Path:
+def profile(
+    path: Path,
+    seconds: dict[str, float],
+    nbytes: dict[str, int] | None = None,
+    operators: dict[str, int] | None = None,
+    calls: dict[str, float] | None = None,
+) -> Path:
     timed: dict[str, Any] = {
-        name: {"forward_s": s, "backward_s": 0.0, "device_s": 0.0}
-        for name, (s, _) in stages.items()
+        name: {
+            "forward_s": s,
+            "backward_s": 0.0,
+            "device_s": 0.0,
+            "operators": (operators or {}).get(name, 1),
+        }
+        for name, s in ({OUTSIDE: 0.0} | seconds).items()
     }
-    operators = {name: {"calls": count} for name, count in calls.items()}
-    path.write_text(
-        json.dumps(
-            {
-                "stages": [{"name": n, "eager_bytes": b} for n, (_, b) in stages.items()],
-                "timeline": {"stages": timed, "operators": operators},
-            }
-        )
-    )
+    timeline = {
+        "elsewhere": timed.pop(OUTSIDE),
+        "stages": timed,
+        "operators": {name: {"calls": count} for name, count in (calls or {}).items()},
+    }
+    stages = [{"name": name, "eager_bytes": (nbytes or {}).get(name, 8)} for name in timed]
+    path.write_text(json.dumps({"stages": stages, "timeline": timeline}))
     return path
 
 
+def explained(folder: Path, head: Path, again: dict[str, float] | None = None) -> Explanation:
+    base = profile(folder / "base.json", SECONDS, calls={"aten::conv2d": 7, "aten::clone": 0.0})
+    return explain("case", base, head, profile(folder / "again.json", again or SECONDS))
+
+
 def test_the_stage_that_grew_comes_first_and_the_operator_that_is_new(tmp_path: Path) -> None:
-    stages = {"fpn p2 smooth": (4.0, 10), "panet n3 fuse": (1.0, 8), "panet n4 fuse": (1.0, 2)}
-    base = profile(tmp_path / "b.json", stages, {"aten::conv2d": 7, "aten::clone": 0.0})
-    slower = stages | {"panet n3 fuse": (1.3, 16), "panet n4 fuse": (1.01, 2)}
-    head = profile(tmp_path / "h.json", slower, {"aten::conv2d": 7, "aten::clone": 1})
-    found = explain("case", base, head)
-    (change,) = found.stages
-    assert (change.name, change.base_s, change.head_s) == ("panet n3 fuse", 1.0, 1.3)
-    assert (change.base_bytes, change.head_bytes) == (8, 16)
+    calls = {"aten::conv2d": 7, "aten::clone": 1.0}
+    slower = SECONDS | {FUSE: 1.3, FUSE_4: 0.101}
+    found = explained(tmp_path, profile(tmp_path / "h.json", slower, {FUSE: 16}, {FUSE: 2}, calls))
+    assert found.stages == (StageChange(FUSE, 1.0, 1.3, 8, 16, 1, 2),)
     assert found.operators == {"aten::clone": (0.0, 1.0)}
 
 
-def test_a_stage_of_one_side_alone_counts_with_all_its_time(tmp_path: Path) -> None:
-    base = profile(tmp_path / "b.json", {"a": (1.0, 1)}, {})
-    head = profile(tmp_path / "h.json", {"a": (1.0, 1), "b": (0.5, 2)}, {})
-    (change,) = explain("case", base, head).stages
-    assert (change.name, change.base_s, change.head_s) == ("b", 0.0, 0.5)
+def test_what_differs_less_than_the_base_from_itself_is_not_told(tmp_path: Path) -> None:
+    head = profile(tmp_path / "h.json", SECONDS | {SMOOTH: 4.3, FUSE: 1.3})
+    found = explained(tmp_path, head, again=SECONDS | {SMOOTH: 4.4})
+    assert [change.name for change in found.stages] == [FUSE]
+    assert found.repeats_within == pytest.approx(0.1)
+
+
+def test_small_stages_do_not_say_how_well_profiles_repeat(tmp_path: Path) -> None:
+    head = profile(tmp_path / "h.json", SECONDS | {FUSE: 1.3})
+    found = explained(tmp_path, head, again=SECONDS | {FUSE_4: 0.2})
+    assert [change.name for change in found.stages] == [FUSE]
+
+
+def test_another_number_of_operators_is_told_though_the_time_is_within_the_noise(
+    tmp_path: Path,
+) -> None:
+    head = profile(tmp_path / "h.json", SECONDS | {FUSE: 1.05}, operators={FUSE: 2})
+    found = explained(tmp_path, head, again=SECONDS | {SMOOTH: 4.4})
+    assert [change.name for change in found.stages] == [FUSE]
+
+
+@pytest.mark.parametrize("name", ["panet n3 sum", OUTSIDE])
+def test_what_one_side_alone_has_counts_with_all_its_time(tmp_path: Path, name: str) -> None:
+    found = explained(tmp_path, profile(tmp_path / "h.json", SECONDS | {name: 0.5}))
+    assert [(c.name, c.base_s, c.head_s) for c in found.stages] == [(name, 0.0, 0.5)]
 
 
 def test_equal_profiles_explain_nothing(tmp_path: Path) -> None:
-    same = profile(tmp_path / "b.json", {"a": (1.0, 1)}, {"x": 1.0})
-    found = explain("case", same, same)
+    calls = {"aten::conv2d": 7.0, "aten::clone": 0.0}
+    found = explained(tmp_path, profile(tmp_path / "h.json", SECONDS, calls=calls))
     assert (found.stages, found.operators) == ((), {})
