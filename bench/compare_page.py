@@ -91,10 +91,10 @@ def _why(found: Explanation | None) -> Iterator[str]:
     parts = [_stage(change) for change in found.stages]
     parts += [f"`{name}` {a:g} → {b:g} calls" for name, (a, b) in found.operators.items()]
     if parts:
-        yield (
-            f"- in `{found.case_id}`, profiled: {'; '.join(parts)} (the base's large stages repeat "
-            f"within {found.repeats_within:.1%}; traces of both sides: `traces/{found.case_id}`)"
-        )
+        where = f"traces of both sides: `traces/{found.case_id}`"
+        if not all(change.counted for change in found.stages):
+            where = f"the base twice: its stages differ by {found.repeats_within:.1%}; {where}"
+        yield f"- in `{found.case_id}`, profiled: {'; '.join(parts)} ({where})"
 
 
 def _what_was_counted(counts: Mapping[str, Mapping[str, tuple[int, int]]]) -> Iterator[str]:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from bench import stats, verdict
 from bench.engine import CaseState, Engine
-from bench.errors import BenchError
 from bench.gate import GATE, Gate
 from bench.records import Replicate, calm
 from bench.verdict import Judged
@@ -28,23 +27,6 @@ def measure(engine: Engine, comparisons: Sequence[Sides], gate: Gate = GATE) -> 
     while _count(engine) > known:
         known = _count(engine)
         measure_to(engine, _targets(engine, comparisons, gate))
-
-
-def refuse_hopeless(engine: Engine, gate: Gate = GATE) -> None:
-    """Raise `BenchError` if the budget of checked cases ends before the gate's first look."""
-    needed_s = {
-        state.case.case_id: engine.forecast_s(state) * max(0, gate.first_look - len(state.calm))
-        for state in engine.states
-        if state.runs
-    }
-    total_s, left_s = sum(needed_s.values()), max(0.0, engine.left_s())
-    if total_s > left_s:
-        slowest = max(needed_s, key=lambda case_id: needed_s[case_id])
-        raise BenchError(
-            f"until anything can be said, {len(needed_s)} cases take about {total_s:.0f} s "
-            f"({slowest} {needed_s[slowest]:.0f} s), and the budget has {left_s:.0f} s left: "
-            "name fewer or smaller cases, or raise --budget"
-        )
 
 
 def _targets(engine: Engine, comparisons: Sequence[Sides], gate: Gate) -> dict[str, int]:

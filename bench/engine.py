@@ -190,28 +190,17 @@ class Engine:
             repeats = math.ceil(self._plan.per_turn / len(turn))
             for state in itertools.chain.from_iterable([turn] * repeats):
                 # Servers took time to start, and not every case needs all that they could give.
-                if self.forecast_s(state) <= self.left_s() and self._need(state) > 0:
+                if self._forecast_s(state) <= self._left_s() and self._need(state) > 0:
                     self._replicate(state, self._next_server)
             if not self._plan.design.one_server:
                 self._next_server += 1
-
-    def forecast_s(self, state: CaseState) -> float:
-        """Return about how long the next replicate of a checked case takes."""
-        if state.replicates:
-            return state.replicates[-1].elapsed_s
-        assert state.finding is not None  # noqa: S101 - only checked cases are measured
-        return (self._rounds(state) + 1) * (state.finding.round_s or 0.0)
-
-    def left_s(self) -> float:
-        """Return what is left of the budget."""
-        return self._end_s - self._clock()
 
     def close(self) -> None:
         """End the processes."""
         self._launcher.close()
 
     def _check(self, state: CaseState) -> None:
-        if state.finding is not None or self.left_s() <= 0:
+        if state.finding is not None or self._left_s() <= 0:
             return
         self._tell(state, "checking")
         task = Task("check", state.case, **self._common, arms=self._plan.arms_of(state.case))
@@ -225,10 +214,10 @@ class Engine:
 
     def _affordable(self) -> list[CaseState]:
         """Return the cases of the next turn: the widest first, as many as fit into the budget."""
-        left_s = self.left_s()
+        left_s = self._left_s()
         turn = []
         for state in sorted(self.states, key=self._urgency, reverse=True):
-            forecast_s = self.forecast_s(state) if self._need(state) > 0 else None
+            forecast_s = self._forecast_s(state) if self._need(state) > 0 else None
             if forecast_s is not None and forecast_s <= left_s:
                 left_s -= forecast_s
                 turn.append(state)
@@ -273,6 +262,16 @@ class Engine:
             state.finding.round_s, self._plan.min_rounds, self._plan.design.replicate_s
         )
 
+    def _forecast_s(self, state: CaseState) -> float:
+        """Return about how long the next replicate takes."""
+        if state.replicates:
+            return state.replicates[-1].elapsed_s
+        assert state.finding is not None  # noqa: S101 - only checked cases are measured
+        return (self._rounds(state) + 1) * (state.finding.round_s or 0.0)
+
+    def _left_s(self) -> float:
+        return self._end_s - self._clock()
+
     def _tell(self, state: CaseState, doing: str) -> None:
         missing = [self._need(s) if s.finding else stats.FIRST_STAGE for s in self.states]
         done = sum(len(s.replicates) for s in self.states)
@@ -282,7 +281,7 @@ class Engine:
         )
         if self._worked_s:
             forecast_s *= self._wall_s / self._worked_s
-        left_s = max(0.0, min(self.left_s(), forecast_s))
+        left_s = max(0.0, min(self._left_s(), forecast_s))
         self._watch.update(state.case.case_id, doing, left_s, done / max(1, done + sum(missing)))
 
     def _running_estimate(self, state: CaseState) -> str:

@@ -1,29 +1,36 @@
 """Why is it slower? Both sides of a case, profiled: which stages take longer, and what they run.
 
 A profile is one process and no measurement of the change: the verdict is what says that there is
-one. It tells where to look. The base is profiled twice, so that a stage of which nothing but the
-time differs is told only where it differs by more than the base does from itself.
+one. It tells where to look. The base is profiled twice: what differs between these two is no
+difference of the sides.
 """
 
 import json
 import math
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 LARGE_SHARE = 0.05
-"""Of a step: how well the profiles of such stages agree is their noise. Smaller ones agree worse,
-and their noise is of no account."""
+"""Of the stages' time: how well the profiles of such stages agree is their noise. Smaller ones
+agree worse, and their noise is of no account."""
+
+BEYOND = 3.0
+"""Times the usual difference of a stage between the two profiles of the base, so many as leave one
+of fifty stages that do not differ."""
 
 MIN_SHARE = 0.1
-"""Of the largest difference of a stage: smaller ones explain nothing."""
+"""Of the largest difference of a stage: if it is one of time alone, a smaller one explains
+nothing."""
 
 MOST = 3
 """Stages and operators that are told; the traces have the others."""
 
-OUTSIDE = "outside the stages"
-"""Where operators run that no stage of the network calls, such as a copy of its inputs."""
+IN_NO_STAGE = "in no single stage"
+"""Operators that no stage of the network calls, such as a copy of its inputs, and kernels that a
+compiler fused over several."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +39,10 @@ class StageChange:
 
     name: str
     base_s: float
+    """Mean of its two profiles."""
     head_s: float
     base_bytes: int
-    """Read and written by its operators, one by one."""
+    """Read and written by its operators, one by one; 0 of a compiled case, which fuses them."""
     head_bytes: int
     base_operators: int
     head_operators: int
@@ -56,32 +64,36 @@ class Explanation:
 
     case_id: str
     stages: tuple[StageChange, ...]
-    """The largest difference first."""
+    """Those first of which more than the time differs, then the largest difference."""
     operators: dict[str, tuple[float, float]]
     """Name -> calls per step, base and head; those that differ."""
     repeats_within: float
-    """By how much (0.02: by 2 %) the base's large stages differ from themselves, at most."""
+    """By how much (0.02: by 2 %) a large stage of the base usually differs from itself."""
 
 
 def explain(case_id: str, base: Path, head: Path, again: Path) -> Explanation:
     """Compare profiles (`bench.trace.PROFILE`) of a case: the head's, and two of the base."""
     profiles = [json.loads(path.read_text()) for path in (base, head, again)]
-    calls = [_calls(profile) for profile in profiles[:2]]
-    names = sorted({*calls[0], *calls[1]})
-    differing = {
-        name: (calls[0].get(name, 0.0), calls[1].get(name, 0.0))
-        for name in names
-        if calls[0].get(name) != calls[1].get(name)
-    }
-    largest = sorted(differing, key=lambda n: -abs(differing[n][1] - differing[n][0]))
     in_base, in_head, in_again = map(_stages, profiles)
     noise = _noise(in_base, in_again)
     return Explanation(
         case_id,
         tuple(_stage_changes(in_base, in_head, in_again, noise)[:MOST]),
-        {name: differing[name] for name in largest[:MOST]},
+        _operators(*map(_calls, profiles)),
         math.expm1(noise),
     )
+
+
+def _operators(
+    base: Mapping[str, float], head: Mapping[str, float], again: Mapping[str, float]
+) -> dict[str, tuple[float, float]]:
+    differing = {
+        name: (base.get(name, 0.0), head.get(name, 0.0))
+        for name in sorted({*base, *head})
+        if base.get(name, 0.0) == again.get(name, 0.0) != head.get(name, 0.0)
+    }
+    largest = sorted(differing, key=lambda n: -abs(differing[n][1] - differing[n][0]))
+    return {name: differing[name] for name in largest[:MOST]}
 
 
 @dataclass(frozen=True)
@@ -94,14 +106,14 @@ class _Stage:
 
 
 def _noise(base: Mapping[str, _Stage], again: Mapping[str, _Stage]) -> float:
-    """Return the largest log ratio of a large stage in two profiles of the same code."""
+    """Return the usual log ratio of a large stage in two profiles of the same code."""
     least_s = LARGE_SHARE * sum(stage.seconds for stage in base.values())
     ratios = [
-        _log_ratio(stage.seconds, again.get(name, stage).seconds)
+        _log_ratio(stage.seconds, again[name].seconds)
         for name, stage in base.items()
-        if stage.seconds > least_s
+        if stage.seconds > least_s and name in again and again[name].seconds > 0
     ]
-    return max(ratios, default=0.0)
+    return statistics.median(ratios) if ratios else 0.0
 
 
 def _stage_changes(
@@ -113,6 +125,8 @@ def _stage_changes(
     changes = []
     for name in {**base, **head}:
         old, new, old_again = (side.get(name, _Stage()) for side in (base, head, again))
+        if old.operators != old_again.operators:
+            continue
         change = StageChange(
             name,
             (old.seconds + old_again.seconds) / 2,
@@ -122,12 +136,16 @@ def _stage_changes(
             old.operators,
             new.operators,
         )
-        own_noise = max(noise, _log_ratio(old.seconds, old_again.seconds))
-        if change.counted or _log_ratio(change.base_s, change.head_s) > own_noise:
+        beyond = max(BEYOND * noise, _log_ratio(old.seconds, old_again.seconds))
+        if change.counted or _log_ratio(change.base_s, change.head_s) > beyond:
             changes.append(change)
-    changes.sort(key=lambda change: -change.difference_s)
-    least_s = MIN_SHARE * changes[0].difference_s if changes else 0.0
-    return [change for change in changes if change.difference_s > least_s]
+    return _worth_telling(changes)
+
+
+def _worth_telling(changes: Sequence[StageChange]) -> list[StageChange]:
+    least_s = MIN_SHARE * max((change.difference_s for change in changes), default=0.0)
+    found = [change for change in changes if change.counted or change.difference_s > least_s]
+    return sorted(found, key=lambda change: (not change.counted, -change.difference_s))
 
 
 def _log_ratio(one_s: float, other_s: float) -> float:
@@ -138,19 +156,21 @@ def _log_ratio(one_s: float, other_s: float) -> float:
 
 
 def _stages(profile: Mapping[str, Any]) -> dict[str, _Stage]:
-    """Return every stage, and what is outside of them; seconds of the device where there is one."""
-    bytes_of = {stage["name"]: int(stage["eager_bytes"]) for stage in profile["stages"]}
-    timed = {**profile["timeline"]["stages"], OUTSIDE: profile["timeline"]["elsewhere"]}
+    """Return every stage, and what is in none of them; seconds of the device where there is one."""
+    timeline = profile["timeline"]
+    on_device = timeline["device_s"] is not None
+    fused = profile["case"]["compile_mode"] != "off"
+    bytes_of = {s["name"]: 0 if fused else int(s["eager_bytes"]) for s in profile["stages"]}
     return {
         name: _Stage(
-            t["device_s"] or t["forward_s"] + t["backward_s"],
+            t["device_s"] if on_device else t["forward_s"] + t["backward_s"],
             bytes_of.get(name, 0),
             t["operators"],
         )
-        for name, t in timed.items()
+        for name, t in {**timeline["stages"], IN_NO_STAGE: timeline["elsewhere"]}.items()
     }
 
 
 def _calls(profile: Mapping[str, Any]) -> dict[str, float]:
     operators = profile["timeline"]["operators"]
-    return {name: float(found["calls"]) for name, found in operators.items()}
+    return {name: round(float(found["calls"]), 3) for name, found in operators.items()}

@@ -66,11 +66,6 @@ class Gate:
     early_p: float = 0.01
     """Below it the suite is flagged early: a change so large gets its verdict first."""
 
-    @property
-    def first_look(self) -> int:
-        """Replicates of every case before which nothing can be said."""
-        return self.suite_screens[0][0] if self.suite_screens else self.screen_looks[0]
-
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Rebuild from a mapping of the fields, whose tuples JSON has made lists of."""

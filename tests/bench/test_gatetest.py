@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench import __main__ as command
-from bench import compare, gatetest
+from bench import bisect, compare, gatetest
 from bench.histories import SLOWER
 from bench.launcher import Outcome
 from bench.task import Task
@@ -80,10 +80,21 @@ def test_what_nothing_flagged_has_a_true_size_too(
     assert found == [("within_noise", pytest.approx(1.0, abs=0.03))] * 2
 
 
+def test_history_is_kept_where_the_machine_is_too_busy_for_its_true_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any) -> None:
+        raise bisect.UndecidedError("busy")
+
+    monkeypatch.setattr(bisect, "measured", busy)
+    run(tmp_path, "0", "1", "0", "0")
+    assert [(t["verdict"], t["true_ratio"]) for t in trials(tmp_path)] == [("regressed", None)]
+
+
 def test_slow_down_without_a_true_size_is_not_counted_as_small() -> None:
     small = gatetest.Trial("slower", "Fuse twice", "within_noise", 1.0, "now", true_ratio=1.01)
     page = gatetest.render([small, replace(small, true_ratio=None)])
-    assert "slower by less than 3% | 1" in " ".join(page.split())
+    assert "slower by less than 3%, or no slower | 1" in " ".join(page.split())
     assert "slower, size unknown | 1" in " ".join(page.split())
 
 
