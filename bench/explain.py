@@ -18,8 +18,9 @@ LARGE_SHARE = 0.05
 agree worse, and their noise is of no account."""
 
 BEYOND = 3.0
-"""Times the usual difference of a stage between the two profiles of the base, so many as leave one
-of fifty stages that do not differ."""
+"""Times the usual difference of a stage between the two profiles of the base. Normal noise leaves
+one of fifty equal stages beyond it, a shared machine some more: they are told behind what is
+counted."""
 
 MIN_SHARE = 0.1
 """Of the largest difference of a stage: if it is one of time alone, a smaller one explains
