@@ -24,7 +24,7 @@ from rich.console import Console
 from bench import comparison, hints, journal, runs, stats, verdict
 from bench.apart import ApartLauncher
 from bench.engine import Design, Engine, Plan, preload
-from bench.environment import code_digest, describe, governor, usable_cores
+from bench.environment import code_digest, describe, digest, governor, usable_cores
 from bench.errors import BenchError
 from bench.explain import Explanation, explain
 from bench.gate import GATE, Gate
@@ -32,7 +32,7 @@ from bench.launcher import OUR_CODE, Launcher, ServerLauncher
 from bench.progress import ProgressBar
 from bench.records import Case, Finding, Status
 from bench.revisions import Code, checked_out
-from bench.sides import digest
+from bench.sides import source_folder
 from bench.task import Task
 from bench.verdict import Judged, Verdict
 
@@ -196,7 +196,10 @@ def _run(asked: Asked, folder: Path, console: Console) -> Compared:
 
 
 def _digests(asked: Asked, codes: Mapping[str, Code]) -> dict[str, str]:
-    return {side: digest(asked.package, code.folder) for side, code in codes.items()}
+    return {
+        side: digest(source_folder(asked.package, code.folder), asked.package)
+        for side, code in codes.items()
+    }
 
 
 def _refuse_edited(

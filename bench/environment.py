@@ -76,13 +76,25 @@ def governor() -> str | None:
     return _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
 
 
+def digest(root: Path, *names: str) -> str:
+    """Return a digest of all Python code of packages or modules, at every depth.
+
+    Args:
+        root: the folder that they are in.
+        names: theirs.
+    """
+    code = hashlib.sha256()
+    for name in names:
+        package = root / name
+        files = sorted(package.rglob("*.py")) if package.is_dir() else [root / f"{name}.py"]
+        for path in filter(Path.is_file, files):
+            code.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return code.hexdigest()[:16]
+
+
 def code_digest(root: Path = ROOT) -> str:
     """Return a digest of the code that decides what is measured, whatever git says of it."""
-    digest = hashlib.sha256()
-    for package in MEASURED_CODE:
-        for path in sorted((root / package).glob("*.py")):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
+    return digest(root, *MEASURED_CODE)
 
 
 def git_commit(root: Path = ROOT) -> str | None:

@@ -7,7 +7,6 @@ side is a whole package of its own, whatever it imports when, and the compiler f
 """
 
 import ast
-import hashlib
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -51,17 +50,7 @@ def load_module(package: str, name: str, folder: Path, side: str) -> ModuleType:
     return _imported(f"{package}_{side}{name.removeprefix(package)}", name, folder)
 
 
-def digest(package: str, folder: Path) -> str:
-    """Return a digest of the package's code, whatever git says of it."""
-    found = _source(package, folder) / package
-    code = hashlib.sha256()
-    for path in sorted(found.rglob("*.py")) if found.is_dir() else [found.with_suffix(".py")]:
-        if path.is_file():
-            code.update(str(path.relative_to(found.parent)).encode() + b"\0" + path.read_bytes())
-    return code.hexdigest()[:16]
-
-
-def _source(package: str, folder: Path) -> Path:
+def source_folder(package: str, folder: Path) -> Path:
     """Return what would be on the path: the folder, or ``src`` in it."""
     return folder / "src" if (folder / "src" / package).exists() else folder
 
@@ -80,7 +69,7 @@ class SideFinder(importlib.abc.MetaPathFinder):
 
     def __init__(self, package: str, alias: str, folder: Path) -> None:
         self._package, self._alias = package, alias
-        self._folder = _source(package, folder)
+        self._folder = source_folder(package, folder)
 
     def find_spec(
         self,

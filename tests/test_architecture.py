@@ -2,10 +2,12 @@
 
 import ast
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from setuptools import find_packages
 
 from bench.environment import ROOT
 
@@ -38,7 +40,28 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def files(room: str) -> list[Path]:
-    return sorted((ROOT / room).glob("*.py"))
+    """Return the files of a room at every depth; runs are no code."""
+    found = sorted((ROOT / room).rglob("*.py"))
+    return [path for path in found if not path.is_relative_to(ROOT / "reports" / "runs")]
+
+
+def test_no_file_is_overlooked_at_any_depth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    deep = tmp_path / "bench" / "room" / "deep" / "file.py"
+    deep.parent.mkdir(parents=True)
+    deep.write_text("")
+    assert files("bench") == [deep]
+
+
+def test_every_package_is_in_the_wheel() -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    find = asked["packages"]["find"]
+    packages = set(find_packages(str(ROOT), include=find["include"], exclude=find["exclude"]))
+    lab = ROOT / "bench" / "lab"
+    shipped = [p for room in MAY_IMPORT for p in files(room) if not p.is_relative_to(lab)]
+    assert {".".join(path.relative_to(ROOT).parent.parts) for path in shipped} == packages
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)

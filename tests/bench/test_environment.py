@@ -51,6 +51,16 @@ def test_digest_changes_with_the_measured_code_alone(tmp_path: Path) -> None:
     assert environment.code_digest(tmp_path) != before
 
 
+def test_digest_changes_with_a_file_of_a_folder_below(tmp_path: Path) -> None:
+    room = tmp_path / "bench" / "room"
+    room.mkdir(parents=True)
+    before = environment.code_digest(tmp_path)
+    (room / "a.py").write_text("x = 1\n")
+    added = environment.code_digest(tmp_path)
+    (room / "a.py").rename(tmp_path / "bench" / "a.py")
+    assert len({before, added, environment.code_digest(tmp_path)}) == 3
+
+
 def test_resume_is_refused_naming_what_differs() -> None:
     header = dict.fromkeys(runs.MUST_MATCH, "same") | {"commit": "a"}
     runs.refuse_other("run", header, header | {"commit": "b"})
