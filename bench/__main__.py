@@ -13,12 +13,12 @@ from rich.console import Console
 from bench import bisect, compare, compare_page, fit, gatetest, junit, options, runs, selftest
 from bench.engine import preload
 from bench.environment import usable_cores
-from bench.errors import BenchError
 from bench.histories import SLOWER
 from bench.hog import LOADS
 from bench.launcher import ServerLauncher
+from bench.schema.errors import BenchError
+from bench.schema.tasks import Task
 from bench.session import DEFAULT_TIMEOUT
-from bench.task import Task
 from bench.verdict import FINE, NOTHING_SAID
 
 BAD_INPUT = 2

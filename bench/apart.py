@@ -14,8 +14,8 @@ from bench.baton import make_inbox
 from bench.environment import usable_cores
 from bench.launcher import Failure, Launcher, Outcome
 from bench.load import contended
-from bench.records import Finding, Load, Replicate, Status
-from bench.task import Task
+from bench.schema.records import Finding, Load, Replicate, Status
+from bench.schema.tasks import Task
 
 
 class ApartLauncher:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bench.errors import BenchError
+from bench.schema.errors import BenchError
 
 WAIT_S = 120.0
 """For one turn of another process: its start, its warm-up or a slow call; then it is gone."""

@@ -18,7 +18,7 @@ from scipy import stats as distributions
 
 from bench import comparison, revisions, stats
 from bench.compare import BASE, HEAD, Asked, both_checked_out, measuring
-from bench.errors import BenchError
+from bench.schema.errors import BenchError
 
 SURE = 0.995
 """Of a step: a history of 16 takes four, and all of them have to be right."""

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from bench import stats
 from bench.engine import CaseState
-from bench.records import Case
+from bench.schema.records import Case
 from bench.slowdown import KINDS
 
 FIRST_CHANNELS = (64, 512)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from bench.records import Case
+from bench.schema.records import Case
 from bench.workload import torch_dtype
 
 LINUX = sys.platform == "linux"

@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional
 
 from bench.clock import Clock, synchronized, synchronizer, wall_s
-from bench.records import MUST_MATCH, Case
+from bench.schema.records import MUST_MATCH, Case
 from bench.workload import torch_dtype
 
 FILE = "ceilings.json"

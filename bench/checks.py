@@ -12,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.capability import unsupported
 from bench.clock import synchronized, synchronizer, wall_s
 from bench.memory import peak_bytes
-from bench.records import ArmFacts, Case, Finding, Status
-from bench.task import Task
+from bench.schema.records import ArmFacts, Case, Finding, Status
+from bench.schema.tasks import Task
 from bench.workload import (
     Arm,
     Outputs,

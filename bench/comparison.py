@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from bench import stats, verdict
 from bench.engine import CaseState, Engine
 from bench.gate import GATE, Gate
-from bench.records import Replicate, calm
+from bench.schema.records import Replicate, calm
 from bench.verdict import Judged
 
 GIVE_UP_AFTER = 4

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from bench import options, runs
-from bench.errors import BenchError
-from bench.records import ARMS
 from bench.replay import REPLAY_CLOCK
+from bench.schema.errors import BenchError
+from bench.schema.records import ARMS
 from bench.session import ASIDE, DEFAULT_TIMEOUT, Session, forecast, keep_copy, parse_request
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench import stats
-from bench.records import ARMS, MEASURED, SCHEMA, CaseResult, Replicate
+from bench.schema.records import ARMS, MEASURED, SCHEMA, CaseResult, Replicate
 
 
 def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bench import stats
-from bench.journal import Entries, Journal
 from bench.launcher import Failure, Launcher
 from bench.orders import Order
-from bench.records import COST_ARMS, Case, CaseResult, Finding, Replicate, Status
-from bench.task import Task
+from bench.schema.journal import Entries, Journal
+from bench.schema.records import COST_ARMS, Case, CaseResult, Finding, Replicate, Status
+from bench.schema.tasks import Task
 
 REPLICATE_S = 1.8
 """Of timed rounds per replicate: long enough for its start (0.5 s, and its part of the server's) to

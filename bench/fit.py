@@ -14,8 +14,8 @@ from typing import Any
 from tabulate import tabulate
 
 from bench.launcher import Failure, Launcher
-from bench.records import TRACED_ARMS, Case, Status
-from bench.task import Task
+from bench.schema.records import TRACED_ARMS, Case, Status
+from bench.schema.tasks import Task
 
 FILE = "fit.json"
 

@@ -22,9 +22,9 @@ from tabulate import tabulate
 
 from bench import bisect, compare, options, proof, stats
 from bench.environment import describe
-from bench.errors import BenchError
 from bench.histories import SLOWER, Edit, History, harmless, make
-from bench.records import Case
+from bench.schema.errors import BenchError
+from bench.schema.records import Case
 from bench.verdict import Judged
 
 PREFIX, TRIALS, PAGE = "gatetest-", "trials.jsonl", "gatetest.md"

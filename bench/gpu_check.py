@@ -21,7 +21,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from bench import options
-from bench.errors import BenchError
+from bench.schema.errors import BenchError
 
 STATE, ARCHIVE, LOGS = "checks.jsonl", "gpu-check.tar.xz", "logs"
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.environment import ROOT
-from bench.errors import BenchError
 from bench.revisions import git
+from bench.schema.errors import BenchError
 
 PACKAGE = "panet"
 

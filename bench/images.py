@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from bench.errors import BenchError
+from bench.schema.errors import BenchError
 
 PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", "stereo_motorcycle")
 """Colour photographs that come inside scikit-image: nothing is downloaded."""

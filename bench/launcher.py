@@ -16,9 +16,9 @@ from typing import IO, Any, Protocol
 
 import psutil
 
-from bench.errors import BenchError
-from bench.records import Finding, Replicate, Status
-from bench.task import Task
+from bench.schema.errors import BenchError
+from bench.schema.records import Finding, Replicate, Status
+from bench.schema.tasks import Task
 
 ALLOCATOR = {
     "MALLOC_MMAP_MAX_": "0",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.nvml import DISTURBANCES, GpuReading
-from bench.records import Load
+from bench.schema.records import Load
 
 try:
     import resource

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.environment import usable_cores
-from bench.errors import BenchError
-from bench.records import Case
+from bench.schema.errors import BenchError
+from bench.schema.records import Case
 from bench.sweep import Axes, cases
 from panet import InputError
 from panet.__main__ import parse_resolution

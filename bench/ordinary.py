@@ -18,8 +18,8 @@ import pytest
 import torch
 
 from bench import options
-from bench.records import Case
-from bench.task import Task
+from bench.schema.records import Case
+from bench.schema.tasks import Task
 from bench.workload import Outputs, build_arms, make_inputs
 
 SCRATCH = "PANET_BENCH_SCRATCH"

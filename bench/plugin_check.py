@@ -16,7 +16,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from bench.errors import BenchError
+from bench.schema.errors import BenchError
 from bench.trace import PROFILE
 
 MOST_OFF = 0.01

@@ -16,7 +16,7 @@ from scipy import stats as distributions
 from bench import gate as gates
 from bench import stats, trials
 from bench.gate import Floats, Gate, Ints
-from bench.records import calm
+from bench.schema.records import calm
 from bench.trials import Outcome
 from bench.verdict import SUITE, Verdict
 

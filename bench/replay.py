@@ -14,7 +14,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.document import extra_info, rounds_s
-from bench.records import MEASURED, NOT_POSSIBLE, CaseResult, Status
+from bench.schema.records import MEASURED, NOT_POSSIBLE, CaseResult, Status
 
 
 class ReplayClock:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.errors import BenchError
+from bench.schema.errors import BenchError
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from bench.engine import Plan
 from bench.environment import ROOT, code_digest, describe, git_commit
-from bench.errors import BenchError
-from bench.journal import FILE_NAME
+from bench.schema.errors import BenchError
+from bench.schema.journal import FILE_NAME
 
 RUNS_DIR = ROOT / "reports" / "runs"
 LATEST = "latest"

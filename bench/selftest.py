@@ -9,18 +9,19 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import journal, options, proof, runs, selftest_page, trials
+from bench import options, proof, runs, selftest_page, trials
 from bench.calibration import Slowing, calibrate
 from bench.engine import BLOCK_ROUNDS, CaseState, Design, Engine, Plan, Watch, preload
 from bench.environment import code_digest, describe, git_commit, usable_cores
-from bench.errors import BenchError
 from bench.gate import GATE, Gate
 from bench.hog import load
 from bench.launcher import ServerLauncher
 from bench.orders import Order
 from bench.probe import probe_cores
 from bench.progress import ProgressBar, Silent
-from bench.records import Case, Finding, Status, differences
+from bench.schema import journal
+from bench.schema.errors import BenchError
+from bench.schema.records import Case, Finding, Status, differences
 from bench.trials import ARMS, Outcome, Trial
 
 TRIAL_BUDGET_S = 1800.0

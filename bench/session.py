@@ -10,15 +10,16 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import caches, ceilings, hints, journal, options, parts, peers, runs
+from bench import caches, ceilings, hints, options, parts, peers, runs
 from bench.document import panet_key
 from bench.engine import Engine, Plan, preload
 from bench.environment import governor, usable_cores
-from bench.errors import BenchError
 from bench.launcher import Failure, ServerLauncher
 from bench.progress import ProgressBar
-from bench.records import TRACED_ARMS, Case, CaseResult
-from bench.task import Kind, Task
+from bench.schema import journal
+from bench.schema.errors import BenchError
+from bench.schema.records import TRACED_ARMS, Case, CaseResult
+from bench.schema.tasks import Kind, Task
 
 ASIDE = {"parts": parts, "peers": peers, "caches": caches}
 """What else can be measured of every case, behind the run: further arms, in a file of their own."""

@@ -24,11 +24,11 @@ from tabulate import tabulate
 from bench import options, ordinary, runs, stats
 from bench.engine import REPLICATE_S, Design, Engine, Plan
 from bench.environment import describe, usable_cores
-from bench.errors import BenchError
-from bench.journal import Journal
 from bench.launcher import ServerLauncher
 from bench.progress import ProgressBar
-from bench.records import COST_ARMS
+from bench.schema.errors import BenchError
+from bench.schema.journal import Journal
+from bench.schema.records import COST_ARMS
 
 GATE_RATIO = 1.05
 """What a user would write into his CI."""

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from bench.errors import BenchError
+from bench.schema.errors import BenchError
 
 
 def load(package: str, folder: Path, side: str) -> ModuleType:

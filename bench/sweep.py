@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bench.records import Case
+from bench.schema.records import Case
 
 Axes = Mapping[str, tuple[Any, ...]]
 """Values per axis, as `bench.options` parses them."""

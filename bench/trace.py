@@ -24,8 +24,8 @@ from bench.checks import first_calls
 from bench.clock import synchronizer
 from bench.plugin_trace import MODULE, for_plugin
 from bench.rounds import warm_up
+from bench.schema.tasks import Task
 from bench.stages import Stage, stages, watched
-from bench.task import Task
 from bench.workload import Arm, build_arms, make_inputs
 
 PROFILE = "profile.json"

@@ -15,12 +15,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from bench import comparison, journal, stats
+from bench import comparison, stats
 from bench.calibration import Slowing
 from bench.comparison import Sides
 from bench.engine import Engine
 from bench.gate import Gate
-from bench.records import Case, Finding, Replicate
+from bench.schema import journal
+from bench.schema.records import Case, Finding, Replicate
 from bench.verdict import Judged, Verdict
 
 FPN, LEFT, RIGHT = "fpn", "left", "right"

@@ -22,12 +22,12 @@ from bench import load, nvml
 from bench.baton import Baton
 from bench.checks import CompileError, MismatchError, check, first_calls
 from bench.environment import usable_cores
-from bench.errors import BenchError
 from bench.memory import peak_bytes
 from bench.orders import orders
-from bench.records import Case, Replicate, Status
 from bench.rounds import run_rounds, warm_up
-from bench.task import Task
+from bench.schema.errors import BenchError
+from bench.schema.records import Case, Replicate, Status
+from bench.schema.tasks import Task
 from bench.workload import build_arms, make_inputs, placeholder_inputs
 from panet import InputError
 

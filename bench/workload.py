@@ -15,12 +15,12 @@ from torch.utils._pytree import tree_leaves
 
 import panet
 from bench import caches, settings, sides
-from bench.errors import BenchError
 from bench.images import load_batch
 from bench.peer_networks import MmdetPAFPN, TorchvisionFPN
-from bench.records import Case
+from bench.schema.errors import BenchError
+from bench.schema.records import Case
+from bench.schema.tasks import Task
 from bench.slowdown import Alone, Finest, Kept, Slowdown, Slowed
-from bench.task import Task
 from panet.backbone import build_backbone
 
 Outputs = tuple[Tensor, ...]

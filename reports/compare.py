@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bench import stats
-from bench.records import MEASURED, Status, differences
+from bench.schema.records import MEASURED, Status, differences
 from bench.verdict import Verdict, holm
 from reports import frames
 from reports.errors import ReportError

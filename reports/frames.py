@@ -29,7 +29,7 @@ import orjson
 import pandas as pd
 
 from bench import stats
-from bench.records import SCHEMA, SCHEMA_HISTORY, Case, RecordError
+from bench.schema.records import SCHEMA, SCHEMA_HISTORY, Case, RecordError
 from reports.errors import ReportError
 
 AXES = (

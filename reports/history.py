@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import stats as distributions
 
 from bench import stats
-from bench.records import MUST_MATCH
+from bench.schema.records import MUST_MATCH
 from reports import frames
 from reports.errors import ReportError
 from reports.frames import ResultFile

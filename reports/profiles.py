@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bench import stats
-from bench.records import RecordError
+from bench.schema.records import RecordError
 from reports import frames
 from reports.errors import ReportError
 

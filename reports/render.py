@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.records import Status
+from bench.schema.records import Status
 from reports.errors import ReportError
 from reports.words import ARM_NAMES, LAUNCH_BOUND, closing_paragraph
 

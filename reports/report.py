@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.records import SCHEMA_HISTORY, differences
+from bench.schema.records import SCHEMA_HISTORY, differences
 from reports import (
     asides,
     breakeven,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from bench.records import Status
+from bench.schema.records import Status
 
 ARM_NAMES = {"fpn": "FPN", "panet": "FPN + PANet"}
 

@@ -21,12 +21,6 @@ MAY_IMPORT = {
     "bench": {"panet", "bench"},
     "reports": {"bench", "reports"},
 }
-READ_BY_REPORTS = {"bench.records", "bench.stats", "bench.verdict"}
-WITHOUT_TORCH = (
-    *("records", "task", "journal", "orders", "stats", "sweep", "engine", "document"),
-    *("timeline", "plugin_trace", "parts"),
-)
-STANDARD_LIBRARY_ONLY = ("records", "task", "orders", "timeline", "plugin_trace")
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -69,25 +63,6 @@ def test_imports_point_one_way(room: str) -> None:
     for path in files(room):
         rooms = {name.split(".")[0] for name in imports(path)} & ROOMS
         assert rooms <= MAY_IMPORT[room], path
-
-
-def test_reports_read_the_schema_the_statistics_and_the_verdict_alone() -> None:
-    for path in files("reports"):
-        for name in imports(path):
-            if name.startswith("bench."):
-                assert any(name == room or name.startswith(f"{room}.") for room in READ_BY_REPORTS)
-
-
-@pytest.mark.parametrize("name", WITHOUT_TORCH)
-def test_what_needs_no_torch_imports_none(name: str) -> None:
-    heads = {found.split(".")[0] for found in imports(ROOT / "bench" / f"{name}.py")}
-    assert heads.isdisjoint({"torch", "pandas", "timm", "panet"})
-
-
-@pytest.mark.parametrize("name", STANDARD_LIBRARY_ONLY)
-def test_schema_needs_the_standard_library_alone(name: str) -> None:
-    heads = {found.split(".")[0] for found in imports(ROOT / "bench" / f"{name}.py")}
-    assert heads.isdisjoint({"numpy", "scipy", "psutil", "pytest", "rich"})
 
 
 def test_only_the_entry_points_and_the_terminal_print() -> None:

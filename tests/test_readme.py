@@ -7,7 +7,7 @@ import pytest
 
 from bench import options
 from bench.environment import ROOT
-from bench.records import Status
+from bench.schema.records import Status
 
 README = (ROOT / "README.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

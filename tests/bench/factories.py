@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench.records import ArmFacts, Case, CaseResult, Finding, Load, Replicate, Status
+from bench.schema.records import ArmFacts, Case, CaseResult, Finding, Load, Replicate, Status
 
 CALM = Load(
     wall_s=1.0,

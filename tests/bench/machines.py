@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from bench.engine import Engine, Plan
-from bench.journal import Entries, Journal
 from bench.launcher import Failure, Outcome
 from bench.orders import orders
-from bench.records import Finding, Replicate
-from bench.task import Task
+from bench.schema.journal import Entries, Journal
+from bench.schema.records import Finding, Replicate
+from bench.schema.tasks import Task
 from tests.bench.factories import case, facts, finding, replicate, rounds
 
 TWO = (case(), case(batch_size=2))

@@ -10,8 +10,8 @@ import torch
 
 from bench import worker
 from bench.checks import CompileError, MismatchError
-from bench.errors import BenchError
-from bench.task import Task
+from bench.schema.errors import BenchError
+from bench.schema.tasks import Task
 
 HONEST = worker._DO["check"]
 

@@ -7,8 +7,8 @@ import pytest
 
 from bench.apart import ApartLauncher
 from bench.launcher import Failure, Outcome
-from bench.records import Finding, Replicate, Status
-from bench.task import Task
+from bench.schema.records import Finding, Replicate, Status
+from bench.schema.tasks import Task
 from tests.bench.factories import CALM, case, facts, finding, replicate
 
 ARMS = {"base": "panet@base", "head": "panet@head"}

@@ -8,8 +8,8 @@ import pytest
 
 from bench import baton
 from bench.baton import LOOK_S, REST_S, Baton, make_inbox, rest
-from bench.errors import BenchError
 from bench.orders import orders
+from bench.schema.errors import BenchError
 
 ARMS = ("base", "head", "base_again")
 

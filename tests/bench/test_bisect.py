@@ -13,10 +13,10 @@ from rich.console import Console
 from bench import __main__ as command
 from bench import bisect, compare
 from bench.bisect import UndecidedError, refuse_unchanged, replicates_for, search, share_of
-from bench.errors import BenchError
 from bench.launcher import Failure, Outcome
-from bench.records import Status
-from bench.task import Task
+from bench.schema.errors import BenchError
+from bench.schema.records import Status
+from bench.schema.tasks import Task
 from tests.bench import machines
 from tests.bench.factories import case
 from tests.bench.machines import Machine, Noise

@@ -7,8 +7,8 @@ import torch
 
 from bench import caches
 from bench.checks import check
-from bench.records import Status
-from bench.task import Task
+from bench.schema.records import Status
+from bench.schema.tasks import Task
 from bench.workload import Recipe, build_arms, make_inputs, parse_recipe
 from tests.bench.factories import case
 

@@ -8,8 +8,8 @@ import torch
 
 from bench import checks
 from bench.checks import MismatchError, check, check_same_work
-from bench.records import ARMS, COST_ARMS, Status
-from bench.task import Task
+from bench.schema.records import ARMS, COST_ARMS, Status
+from bench.schema.tasks import Task
 from bench.workload import Arm, build_arms, compiler_cache, make_inputs
 from tests.bench.factories import case
 

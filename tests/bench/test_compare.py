@@ -8,17 +8,18 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench import __main__ as command
-from bench import compare, compare_page, journal, junit
+from bench import compare, compare_page, junit
 from bench.compare import AGAIN, BASE, HEAD, SHARED, Compared, answer, own_cases
-from bench.errors import BenchError
 from bench.explain import Explanation, StageChange
 from bench.gate import GATE
 from bench.histories import make
 from bench.launcher import Failure, Outcome
-from bench.records import Status
 from bench.revisions import Code
+from bench.schema import journal
+from bench.schema.errors import BenchError
+from bench.schema.records import Status
+from bench.schema.tasks import Task
 from bench.stats import Contrast
-from bench.task import Task
 from bench.verdict import Verdict
 from tests.bench import machines
 from tests.bench.factories import case

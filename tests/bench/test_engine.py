@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from bench import journal, stats
+from bench import stats
 from bench.engine import Engine, preload, rounds_per_replicate
-from bench.journal import Entries
 from bench.launcher import Failure, Outcome
-from bench.records import CaseResult, Status
-from bench.task import Task
+from bench.schema import journal
+from bench.schema.journal import Entries
+from bench.schema.records import CaseResult, Status
+from bench.schema.tasks import Task
 from tests.bench.factories import case
 from tests.bench.machines import TWO, Forgetful, Machine, engine, journal_in, plan
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import environment, records, runs
-from bench.errors import BenchError
+from bench import environment, runs
+from bench.schema import records
+from bench.schema.errors import BenchError
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 from bench.fit import Fit, Memory, Search, predict, search, table
 from bench.launcher import Failure, Outcome
-from bench.records import Status
-from bench.task import Task
+from bench.schema.records import Status
+from bench.schema.tasks import Task
 from tests.bench.factories import case
 
 GIB = 2**30

@@ -11,7 +11,7 @@ from bench import __main__ as command
 from bench import bisect, compare, gatetest
 from bench.histories import SLOWER
 from bench.launcher import Outcome
-from bench.task import Task
+from bench.schema.tasks import Task
 from tests.bench import machines
 from tests.bench.machines import Machine, Noise
 

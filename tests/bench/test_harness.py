@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from bench import journal, parts, runs
+from bench import parts, runs
 from bench.environment import ROOT
-from bench.records import ARMS, SCHEMA
+from bench.schema import journal
+from bench.schema.records import ARMS, SCHEMA
 
 TINY: list[str | Path] = [
     *("--preset", "smoke", "--scopes", "neck", "--channels-last", "off", "--passes", "inference"),

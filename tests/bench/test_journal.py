@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import journal
-from bench.errors import BenchError
-from bench.journal import Journal
+from bench.schema import journal
+from bench.schema.errors import BenchError
+from bench.schema.journal import Journal
 from tests.bench.factories import finding, replicate
 
 HEADER = {"seed": 3}

@@ -8,10 +8,10 @@ from typing import Any
 import psutil
 import pytest
 
-from bench.errors import BenchError
 from bench.launcher import Failure, Server, ServerLauncher
-from bench.records import ARMS, Finding, Replicate, Status
-from bench.task import Kind, Task
+from bench.schema.errors import BenchError
+from bench.schema.records import ARMS, Finding, Replicate, Status
+from bench.schema.tasks import Kind, Task
 from tests.bench.factories import case
 
 SMALL = case(height_px=32, width_px=32, threads=1)

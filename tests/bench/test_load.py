@@ -7,7 +7,7 @@ import pytest
 from bench import load
 from bench.load import Reading
 from bench.nvml import GpuReading
-from bench.records import Load
+from bench.schema.records import Load
 from tests.bench.factories import CALM
 
 STAT = "cpu  100 0 50 900 10 5 5 20 0 0\ncpu0 1 2 3\ncpu1 1 2 3\nintr 5\n"

@@ -3,7 +3,7 @@
 import pytest
 
 from bench import options
-from bench.errors import BenchError
+from bench.schema.errors import BenchError
 from bench.session import parse_request
 
 NOT_GIVEN: dict[str, str | None] = dict.fromkeys(

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from bench import parts
-from bench.records import Case
-from bench.task import Task
+from bench.schema.records import Case
+from bench.schema.tasks import Task
 from bench.workload import Arm, build_arms, make_inputs, placeholder_inputs
 from tests.bench.factories import case
 

@@ -7,8 +7,8 @@ import torch
 
 from bench import peers
 from bench.checks import MismatchError, check, check_same_work
-from bench.records import Status
-from bench.task import Task
+from bench.schema.records import Status
+from bench.schema.tasks import Task
 from bench.workload import build_arms, make_inputs
 from tests.bench.factories import case
 

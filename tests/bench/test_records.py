@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bench.options import COMPILE_MODES, DTYPES, PASSES, SCOPES
-from bench.records import Case, Finding, Load, RecordError, Replicate, Status
+from bench.schema.records import Case, Finding, Load, RecordError, Replicate, Status
 from tests.bench.factories import CALM, case, finding, replicate, result, rounds
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import BenchError
 from bench.revisions import between, checked_out, resolve
+from bench.schema.errors import BenchError
 from tests.bench.repositories import commit, git, new_repository
 
 

@@ -9,7 +9,7 @@ import torch
 
 from bench import rounds
 from bench.clock import synchronized, synchronizer
-from bench.records import ARMS
+from bench.schema.records import ARMS
 from bench.workload import Arm
 
 CPU = torch.device("cpu")

@@ -15,11 +15,11 @@ from bench import proof, selftest, trials
 from bench.calibration import calibrate
 from bench.engine import CaseState
 from bench.environment import describe
-from bench.errors import BenchError
 from bench.launcher import Failure
-from bench.records import Status
+from bench.schema.errors import BenchError
+from bench.schema.records import Status
+from bench.schema.tasks import Task
 from bench.selftest import SelfTest, Settings, find_folder, setups
-from bench.task import Task
 from tests.bench.machines import SLOWDOWN_PER_CHANNEL, TWO, Machine, Noise, engine
 
 QUIET = Console(quiet=True)

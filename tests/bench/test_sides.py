@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from bench import sides
-from bench.errors import BenchError
-from bench.task import Task
+from bench.schema.errors import BenchError
+from bench.schema.tasks import Task
 from bench.workload import build_arms
 from tests.bench.factories import case
 

@@ -7,7 +7,7 @@ import pytest
 
 from bench import comparison, stats
 from bench.engine import BLOCK_ROUNDS, Engine
-from bench.records import Status
+from bench.schema.records import Status
 from bench.verdict import Judged, Verdict
 from tests.bench.factories import case
 from tests.bench.machines import TWO, Machine, Noise, engine

@@ -7,9 +7,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.checks import check
-from bench.records import Status
+from bench.schema.records import Status
+from bench.schema.tasks import Task
 from bench.slowdown import KINDS, Alone, Finest, Kept, Slowdown, Slowed
-from bench.task import Task
 from bench.workload import build_arms, make_inputs
 from panet import InputError
 from tests.bench.factories import case

@@ -20,8 +20,8 @@ import pytest
 
 from bench.engine import preload
 from bench.launcher import ServerLauncher
-from bench.records import TRACED_ARMS
-from bench.task import Task
+from bench.schema.records import TRACED_ARMS
+from bench.schema.tasks import Task
 from bench.trace import ACTIVE_STEPS, PROFILE, bounded, write_trace
 from tests.bench.factories import case
 

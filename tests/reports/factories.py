@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.document import extra_info, panet_key, rounds_s
-from bench.records import ARMS, MEASURED, CaseResult, Status
+from bench.schema.records import ARMS, MEASURED, CaseResult, Status
 from tests.bench.factories import case, replicate, result, rounds
 
 RUN: dict[str, Any] = {

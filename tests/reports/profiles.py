@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import timeline
-from bench.records import Status
+from bench.schema.records import Status
 from tests.bench import traces
 from tests.reports.factories import document, measured
 

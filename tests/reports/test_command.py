@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.records import Status
+from bench.schema.records import Status
 from reports.__main__ import main
 from tests.bench.factories import case, result
 from tests.reports.factories import measured, result_file

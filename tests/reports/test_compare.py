@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench.records import CaseResult, Status
+from bench.schema.records import CaseResult, Status
 from bench.verdict import Verdict
 from reports.__main__ import main
 from reports.compare import Thresholds, compare, overall

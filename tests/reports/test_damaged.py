@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bench.records import SCHEMA
+from bench.schema.records import SCHEMA
 from reports import dashboards
 from reports.__main__ import main
 from tests.reports.factories import document, measured

@@ -12,7 +12,7 @@ import pytest
 
 from bench import stats
 from bench.environment import ROOT
-from bench.records import Status
+from bench.schema.records import Status
 from reports import frames, render
 from reports.errors import ReportError
 from reports.words import closing_paragraph

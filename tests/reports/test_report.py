@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench.records import SCHEMA, SCHEMA_HISTORY, CaseResult, Status
+from bench.schema.records import SCHEMA, SCHEMA_HISTORY, CaseResult, Status
 from reports import asides, breakeven, commands, frames, report
 from reports.__main__ import main
 from tests.bench.factories import case, replicate, result, rounds

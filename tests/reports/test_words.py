@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.records import CaseResult, Status
+from bench.schema.records import CaseResult, Status
 from reports import frames
 from reports.words import closing_paragraph
 from tests.bench.factories import case, result

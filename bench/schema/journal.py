@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from bench.errors import BenchError
-from bench.records import SCHEMA, SCHEMA_HISTORY, Finding, RecordError, Replicate
+from bench.schema.errors import BenchError
+from bench.schema.records import SCHEMA, SCHEMA_HISTORY, Finding, RecordError, Replicate
 
 try:
     import fcntl

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from bench.orders import Order
-from bench.records import COST_ARMS, Case
+from bench.schema.records import COST_ARMS, Case
 
 Kind = Literal["check", "replicate", "trace", "ceilings", "fit"]
 
