@@ -19,7 +19,7 @@ from bench.launcher import ServerLauncher
 from bench.schema.errors import BenchError
 from bench.schema.tasks import Task
 from bench.session import DEFAULT_TIMEOUT
-from bench.verdict import FINE, NOTHING_SAID
+from bench.stats.verdict import FINE, NOTHING_SAID
 
 BAD_INPUT = 2
 

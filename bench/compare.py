@@ -21,12 +21,11 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import comparison, hints, runs, stats, verdict
+from bench import comparison, hints, runs, stats
 from bench.apart import ApartLauncher
 from bench.engine import Design, Engine, Plan, preload
 from bench.environment import code_digest, describe, digest, governor, usable_cores
 from bench.explain import Explanation, explain
-from bench.gate import GATE, Gate
 from bench.launcher import OUR_CODE, Launcher, ServerLauncher
 from bench.progress import ProgressBar
 from bench.revisions import Code, checked_out
@@ -35,7 +34,9 @@ from bench.schema.errors import BenchError
 from bench.schema.records import Case, Finding, Status
 from bench.schema.tasks import Task
 from bench.sides import source_folder
-from bench.verdict import Judged, Verdict
+from bench.stats import verdict
+from bench.stats.sequential import GATE, Gate
+from bench.stats.verdict import Judged, Verdict
 
 BASE, HEAD, AGAIN = "base", "head", "base_again"
 CONTRAST = stats.Contrast((HEAD,), (BASE, AGAIN))

@@ -7,8 +7,8 @@ from tabulate import tabulate
 from bench import stats
 from bench.compare import APART, BASE, HEAD, Compared
 from bench.explain import Explanation, StageChange
-from bench.gate import GATE
-from bench.verdict import SUITE, Change, Verdict
+from bench.stats.sequential import GATE
+from bench.stats.verdict import SUITE, Change, Verdict
 
 HEADLINES = {
     Verdict.REGRESSED: "slower",

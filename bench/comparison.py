@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from bench import stats, verdict
+from bench import stats
 from bench.engine import CaseState, Engine
-from bench.gate import GATE, Gate
 from bench.schema.records import Replicate, calm
-from bench.verdict import Judged
+from bench.stats import verdict
+from bench.stats.sequential import GATE, Gate
+from bench.stats.verdict import Judged
 
 GIVE_UP_AFTER = 4
 """Contended replicates, if they are also twice as many as the calm ones: the machine stays so."""

@@ -25,7 +25,7 @@ from bench.environment import describe
 from bench.histories import SLOWER, Edit, History, harmless, make
 from bench.schema.errors import BenchError
 from bench.schema.records import Case
-from bench.verdict import Judged
+from bench.stats.verdict import Judged
 
 PREFIX, TRIALS, PAGE = "gatetest-", "trials.jsonl", "gatetest.md"
 

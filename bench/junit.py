@@ -3,7 +3,7 @@
 from xml.etree import ElementTree as ET
 
 from bench.compare import Compared
-from bench.verdict import Change, Verdict
+from bench.stats.verdict import Change, Verdict
 
 SUITE = "bench compare"
 

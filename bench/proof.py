@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from scipy import stats as distributions
 
-from bench import gate as gates
 from bench import stats, trials
-from bench.gate import Floats, Gate, Ints
 from bench.schema.records import calm
+from bench.stats import sequential as gates
+from bench.stats.sequential import Floats, Gate, Ints
+from bench.stats.verdict import SUITE, Verdict
 from bench.trials import Outcome
-from bench.verdict import SUITE, Verdict
 
 ALARMS = (Verdict.REGRESSED, Verdict.IMPROVED)
 

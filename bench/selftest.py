@@ -13,7 +13,6 @@ from bench import options, proof, runs, selftest_page, trials
 from bench.calibration import Slowing, calibrate
 from bench.engine import BLOCK_ROUNDS, CaseState, Design, Engine, Plan, Watch, preload
 from bench.environment import code_digest, describe, git_commit, usable_cores
-from bench.gate import GATE, Gate
 from bench.hog import load
 from bench.launcher import ServerLauncher
 from bench.orders import Order
@@ -22,6 +21,7 @@ from bench.progress import ProgressBar, Silent
 from bench.schema import journal
 from bench.schema.errors import BenchError
 from bench.schema.records import Case, Finding, Status, differences
+from bench.stats.sequential import GATE, Gate
 from bench.trials import ARMS, Outcome, Trial
 
 TRIAL_BUDGET_S = 1800.0

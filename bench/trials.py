@@ -19,10 +19,10 @@ from bench import comparison, stats
 from bench.calibration import Slowing
 from bench.comparison import Sides
 from bench.engine import Engine
-from bench.gate import Gate
 from bench.schema import journal
 from bench.schema.records import Case, Finding, Replicate
-from bench.verdict import Judged, Verdict
+from bench.stats.sequential import Gate
+from bench.stats.verdict import Judged, Verdict
 
 FPN, LEFT, RIGHT = "fpn", "left", "right"
 ARMS = {FPN: "fpn", LEFT: "panet", RIGHT: "panet"}

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.verdict import EXIT_CODES
+from bench.stats.verdict import EXIT_CODES
 from reports import (
     asides,
     compare,

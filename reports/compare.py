@@ -18,7 +18,7 @@ import pandas as pd
 
 from bench import stats
 from bench.schema.records import MEASURED, Status, differences
-from bench.verdict import Verdict, holm
+from bench.stats.verdict import Verdict, holm
 from reports import frames
 from reports.errors import ReportError
 

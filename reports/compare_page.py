@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.verdict import Verdict
+from bench.stats.verdict import Verdict
 from reports.compare import METRICS, overall
 from reports.errors import ReportError
 

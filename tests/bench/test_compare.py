@@ -11,7 +11,6 @@ from bench import __main__ as command
 from bench import compare, compare_page, junit
 from bench.compare import AGAIN, BASE, HEAD, SHARED, Compared, answer, own_cases
 from bench.explain import Explanation, StageChange
-from bench.gate import GATE
 from bench.histories import make
 from bench.launcher import Failure, Outcome
 from bench.revisions import Code
@@ -20,7 +19,8 @@ from bench.schema.errors import BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Task
 from bench.stats import Contrast
-from bench.verdict import Verdict
+from bench.stats.sequential import GATE
+from bench.stats.verdict import Verdict
 from tests.bench import machines
 from tests.bench.factories import case
 from tests.bench.machines import TWO, Machine, Noise, engine

@@ -14,9 +14,9 @@ from rich.console import Console
 from bench import compare, histories, options, sides
 from bench.compare import APART, SHARED, Asked, Compared
 from bench.environment import ROOT
-from bench.gate import Gate
 from bench.histories import HARMLESS, SLOWER, Edit, harmless, make
-from bench.verdict import Verdict
+from bench.stats.sequential import Gate
+from bench.stats.verdict import Verdict
 from tests.bench.repositories import commit, new_repository
 
 QUICK = Gate(screen_looks=(3,), confirm_looks=(4,), suite_looks=())

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import stats
-from bench.gate import GATE, Gate, confirm, detectable_ratio, screen
-from bench.verdict import Verdict, judge
+from bench.stats.sequential import GATE, Gate, confirm, detectable_ratio, screen
+from bench.stats.verdict import Verdict, judge
 
 ALARMS = (Verdict.REGRESSED, Verdict.IMPROVED)
 SPREAD = np.array([0.01, -0.01] * 14)

@@ -13,7 +13,7 @@ import pytest
 from bench import __main__ as commands
 from bench import conftest, gpu_check, options, session
 from bench.gpu_check import ARCHIVE, STATE, Check, Done
-from bench.verdict import Verdict
+from bench.stats.verdict import Verdict
 from reports import __main__ as reports_commands
 
 SAYS_SO = ("-c", "print('worst operator off by 0.4 %')")

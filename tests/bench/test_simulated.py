@@ -8,7 +8,7 @@ import pytest
 from bench import comparison, stats
 from bench.engine import BLOCK_ROUNDS, Engine
 from bench.schema.records import Status
-from bench.verdict import Judged, Verdict
+from bench.stats.verdict import Judged, Verdict
 from tests.bench.factories import case
 from tests.bench.machines import TWO, Machine, Noise, engine
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.gate import GATE, Gate
 from bench.stats import Estimate
-from bench.verdict import Change, Judged, Verdict, holm, judge, missing
+from bench.stats.sequential import GATE, Gate
+from bench.stats.verdict import Change, Judged, Verdict, holm, judge, missing
 
 CALM = [0.001, -0.001, 0.002, -0.002, 0.001, -0.001]
 SLOWER = [x + math.log(1.05) for x in CALM]

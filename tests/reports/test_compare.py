@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.schema.records import CaseResult, Status
-from bench.verdict import Verdict
+from bench.stats.verdict import Verdict
 from reports.__main__ import main
 from reports.compare import Thresholds, compare, overall
 from reports.errors import ReportError

@@ -1,6 +1,7 @@
 """Has one side become slower than the other? The verdicts of a comparison, case by case.
 
-Pure functions: numpy and scipy, no torch. How much evidence a verdict needs is `bench.gate`'s.
+Pure functions: numpy and scipy, no torch. How much evidence a verdict needs is
+`bench.stats.sequential`'s.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 from scipy import stats as distributions
 
 from bench import stats
-from bench.gate import (
+from bench.stats.sequential import (
     GATE,
     Floats,
     Gate,

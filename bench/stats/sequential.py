@@ -15,7 +15,7 @@ flagged (Holm, 1979). So the flagged cases of identical code raise an alarm with
 most `Gate.alarm_p`, and its suite, where it is flagged, with no more than that; the self-test draws
 how often it is in all.
 
-A row is a case of a comparison. `bench.verdict` has one row at a time; the self-test draws
+A row is a case of a comparison. `bench.stats.verdict` has one row at a time; the self-test draws
 thousands of them, and so runs the very rules that decide.
 """
 
