@@ -12,10 +12,10 @@ from rich.console import Console
 
 from bench import bisect, compare, compare_page, fit, gatetest, junit, options, runs, selftest
 from bench.engine import preload
-from bench.environment import usable_cores
 from bench.histories import SLOWER
 from bench.hog import LOADS
 from bench.launcher import ServerLauncher
+from bench.machine.environment import usable_cores
 from bench.schema.errors import BenchError
 from bench.schema.tasks import Task
 from bench.session import DEFAULT_TIMEOUT

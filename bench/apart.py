@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.baton import make_inbox
-from bench.environment import usable_cores
 from bench.launcher import Failure, Launcher, Outcome
-from bench.load import contended
+from bench.machine.contention import contended
+from bench.machine.environment import usable_cores
 from bench.schema.records import Finding, Load, Replicate, Status
 from bench.schema.tasks import Task
 

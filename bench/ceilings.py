@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from bench.clock import Clock, synchronized, synchronizer, wall_s
+from bench.machine.clock import Clock, synchronized, synchronizer, wall_s
 from bench.schema.records import MUST_MATCH, Case
 from bench.workload import torch_dtype
 

@@ -10,8 +10,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.capability import unsupported
-from bench.clock import synchronized, synchronizer, wall_s
-from bench.memory import peak_bytes
+from bench.machine.clock import synchronized, synchronizer, wall_s
+from bench.machine.peak_memory import peak_bytes
 from bench.schema.records import ArmFacts, Case, Finding, Status
 from bench.schema.tasks import Task
 from bench.workload import (

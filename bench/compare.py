@@ -21,12 +21,13 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import comparison, hints, runs, stats
+from bench import comparison, runs, stats
 from bench.apart import ApartLauncher
 from bench.engine import Design, Engine, Plan, preload
-from bench.environment import code_digest, describe, digest, governor, usable_cores
 from bench.explain import Explanation, explain
 from bench.launcher import OUR_CODE, Launcher, ServerLauncher
+from bench.machine import advice
+from bench.machine.environment import code_digest, describe, digest, governor, usable_cores
 from bench.progress import ProgressBar
 from bench.revisions import Code, checked_out
 from bench.schema import journal
@@ -218,7 +219,7 @@ def _refuse_edited(
 
 def _say_hints(asked: Asked, console: Console) -> None:
     threads = max(case.threads for case in asked.cases)
-    for hint in hints.hints(hints.look(usable_cores(), governor()), threads):
+    for hint in advice.hints(advice.look(usable_cores(), governor()), threads):
         console.print(f"hint: {hint}", style="yellow", highlight=False, markup=False)
 
 
@@ -436,7 +437,7 @@ def _environment(python: str | None) -> dict[str, Any]:
     if python is None:
         return describe()
     code = (
-        "import json, skimage.data, bench.worker; from bench.environment import describe; "
+        "import json, skimage.data, bench.worker; from bench.machine.environment import describe; "
         "print(json.dumps(describe()))"
     )
     try:

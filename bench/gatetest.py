@@ -21,8 +21,8 @@ from rich.console import Console
 from tabulate import tabulate
 
 from bench import bisect, compare, options, proof, stats
-from bench.environment import describe
 from bench.histories import SLOWER, Edit, History, harmless, make
+from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Case
 from bench.stats.verdict import Judged

@@ -369,10 +369,10 @@ def describe(device_name: str) -> int:
     """Print the environment and what the card says of itself."""
     import torch
 
-    from bench import environment, nvml
+    from bench.machine import environment, gpu
 
     known = environment.describe()
-    reading = nvml.read(torch.device(device_name))
+    reading = gpu.read(torch.device(device_name))
     sys.stdout.write(
         json.dumps({"environment": known, "gpu": reading and asdict(reading)}, default=str) + "\n"
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.environment import ROOT
+from bench.machine.environment import ROOT
 from bench.revisions import git
 from bench.schema.errors import BenchError
 

@@ -16,17 +16,10 @@ from typing import IO, Any, Protocol
 
 import psutil
 
+from bench.machine.allocator import KEEPS_PAGES
 from bench.schema.errors import BenchError
 from bench.schema.records import Finding, Replicate, Status
 from bench.schema.tasks import Task
-
-ALLOCATOR = {
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(16 * 2**30),
-    "MALLOC_TOP_PAD_": str(256 * 2**20),
-}
-"""glibc keeps its pages (mallopt(3)). By default large tensors are mapped and unmapped at every
-call, and the page faults were most of the noise; jemalloc and tcmalloc keep them by themselves."""
 
 COMPILER = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
 """In the worker itself: a pool of compiler processes would go on beside the rounds."""
@@ -83,7 +76,7 @@ class Server:
         python: str = sys.executable,
     ) -> None:
         self._scratch_dir = scratch_dir
-        environment = os.environ | (ALLOCATOR if allocator else {}) | COMPILER
+        environment = os.environ | (KEEPS_PAGES if allocator else {}) | COMPILER
         if python != sys.executable:
             environment["PYTHONPATH"] = str(OUR_CODE)
         with self._log.open("a") as stderr:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.environment import usable_cores
+from bench.machine.environment import usable_cores
 from bench.schema.errors import BenchError
 from bench.schema.records import Case
 from bench.sweep import Axes, cases

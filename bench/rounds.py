@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from bench.clock import Clock, DeviceTimer, synchronized, synchronizer, wall_s
+from bench.machine.clock import Clock, DeviceTimer, synchronized, synchronizer, wall_s
 from bench.workload import Arm
 
 WARMUP_S = 0.15

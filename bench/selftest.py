@@ -12,9 +12,9 @@ from rich.console import Console
 from bench import options, proof, runs, selftest_page, trials
 from bench.calibration import Slowing, calibrate
 from bench.engine import BLOCK_ROUNDS, CaseState, Design, Engine, Plan, Watch, preload
-from bench.environment import code_digest, describe, git_commit, usable_cores
 from bench.hog import load
 from bench.launcher import ServerLauncher
+from bench.machine.environment import code_digest, describe, git_commit, usable_cores
 from bench.orders import Order
 from bench.probe import probe_cores
 from bench.progress import ProgressBar, Silent

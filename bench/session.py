@@ -10,11 +10,12 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import caches, ceilings, hints, options, parts, peers, runs
+from bench import caches, ceilings, options, parts, peers, runs
 from bench.document import panet_key
 from bench.engine import Engine, Plan, preload
-from bench.environment import governor, usable_cores
 from bench.launcher import Failure, ServerLauncher
+from bench.machine import advice
+from bench.machine.environment import governor, usable_cores
 from bench.progress import ProgressBar
 from bench.schema import journal
 from bench.schema.errors import BenchError
@@ -44,7 +45,7 @@ class Session:
     request: Request
     results: dict[str, CaseResult] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)
-    hints: list[str] = field(default_factory=list)
+    advice: list[str] = field(default_factory=list)
     """What could have been calmer when the run began."""
     notes: list[str] = field(default_factory=list)
     """What went wrong behind the timing, a line each."""
@@ -60,7 +61,7 @@ class Session:
         plan = replace(asked, cases=chosen)
         self.run = runs.header(plan) | {"run_id": self.request.run_dir.name}
         threads = max((case.threads for case in chosen), default=1)
-        self.hints = hints.hints(hints.look(usable_cores(), governor()), threads)
+        self.hints = advice.hints(advice.look(usable_cores(), governor()), threads)
         for hint in self.hints:
             console.print(f"hint: {hint}", style="yellow", highlight=False, markup=False)
         log, entries = self._open_journal()

@@ -23,8 +23,8 @@ from tabulate import tabulate
 
 from bench import options, ordinary, runs, stats
 from bench.engine import REPLICATE_S, Design, Engine, Plan
-from bench.environment import describe, usable_cores
 from bench.launcher import ServerLauncher
+from bench.machine.environment import describe, usable_cores
 from bench.progress import ProgressBar
 from bench.schema.errors import BenchError
 from bench.schema.journal import Journal

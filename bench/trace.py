@@ -21,7 +21,7 @@ from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
 from bench import ceilings, provenance, timeline, work
 from bench.checks import first_calls
-from bench.clock import synchronizer
+from bench.machine.clock import synchronizer
 from bench.plugin_trace import MODULE, for_plugin
 from bench.rounds import warm_up
 from bench.schema.tasks import Task

@@ -18,11 +18,11 @@ from typing import Any
 import psutil
 import torch
 
-from bench import load, nvml
 from bench.baton import Baton
 from bench.checks import CompileError, MismatchError, check, first_calls
-from bench.environment import usable_cores
-from bench.memory import peak_bytes
+from bench.machine import contention, gpu
+from bench.machine.environment import usable_cores
+from bench.machine.peak_memory import peak_bytes
 from bench.orders import orders
 from bench.rounds import run_rounds, warm_up
 from bench.schema.errors import BenchError
@@ -85,10 +85,11 @@ def _replicate(task: Task, start_s: float) -> dict[str, Any]:
     turns = orders(tuple(task.arms), seed, task.first_round, task.rounds, task.order)
     with Baton(own, task.inboxes) as baton:
         baton.wait_for_all(turns)
-        gpu = nvml.read(device)
-        before = load.read(gpu)
+        card = gpu.read(device)
+        before = contention.read(card)
         rounds = run_rounds(arms, baton.own_turns(turns), device)
-        machine = load.between(before, load.read(nvml.read(device, gpu.at_us if gpu else 0)))
+        card = gpu.read(device, card.at_us if card else 0)
+        machine = contention.between(before, contention.read(card))
     replicate = Replicate(
         index=task.index,
         server=task.server,
@@ -99,7 +100,7 @@ def _replicate(task: Task, start_s: float) -> dict[str, Any]:
         compile_s={arm: call.seconds for arm, call in first.items()} or None,
         elapsed_s=time.perf_counter() - start_s,
         load=machine,
-        contended=load.contended(machine, case.threads, usable_cores()),
+        contended=contention.contended(machine, case.threads, usable_cores()),
     )
     return {"replicate": replicate.to_json()}
 

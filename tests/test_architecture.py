@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from setuptools import find_packages
 
-from bench.environment import ROOT
+from bench.machine.environment import ROOT
 
 ROOMS = {"bench", "panet", "reports", "tests"}
 TOP_LEVEL = ROOMS | {

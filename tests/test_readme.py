@@ -6,7 +6,7 @@ import tomllib
 import pytest
 
 from bench import options
-from bench.environment import ROOT
+from bench.machine.environment import ROOT
 from bench.schema.records import Status
 
 README = (ROOT / "README.md").read_text()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bench.environment import ROOT
+from bench.machine.environment import ROOT
 from tests.bench.repositories import commit, git
 
 GITHUB = ROOT / ".github"

@@ -197,7 +197,8 @@ class Load(_Stored):
     gpu_power_limit_w: float | None = None
     gpu_temperature_c: float | None = None
     gpu_throttles: str | None = None
-    """Why the GPU's clocks were below what they could be: of `bench.nvml.REASONS`, with spaces."""
+    """Why the GPU's clocks were below what they could be: of `bench.machine.gpu.REASONS`, with
+    spaces."""
     gpu_foreign_processes: int | None = None
     """Others that had work on the GPU."""
 

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from bench import compare, histories, options, sides
 from bench.compare import APART, SHARED, Asked, Compared
-from bench.environment import ROOT
 from bench.histories import HARMLESS, SLOWER, Edit, harmless, make
+from bench.machine.environment import ROOT
 from bench.stats.sequential import Gate
 from bench.stats.verdict import Verdict
 from tests.bench.repositories import commit, new_repository

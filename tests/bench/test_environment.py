@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import environment, runs
+from bench import runs
+from bench.machine import environment
 from bench.schema import records
 from bench.schema.errors import BenchError
 

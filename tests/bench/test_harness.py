@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bench import parts, runs
-from bench.environment import ROOT
+from bench.machine.environment import ROOT
 from bench.schema import journal
 from bench.schema.records import ARMS, SCHEMA
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from bench import hints
-from bench.hints import Machine
+from bench.machine import advice
+from bench.machine.advice import Machine
 
 
 def machine(**values: Any) -> Machine:
@@ -20,8 +20,8 @@ def machine(**values: Any) -> Machine:
 
 
 def test_calm_machine_needs_no_hint() -> None:
-    assert hints.hints(machine(), threads=2) == []
-    assert hints.hints(machine(stolen_ratio=None, governor="performance"), threads=2) == []
+    assert advice.hints(machine(), threads=2) == []
+    assert advice.hints(machine(stolen_ratio=None, governor="performance"), threads=2) == []
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,13 @@ def test_calm_machine_needs_no_hint() -> None:
     ],
 )
 def test_what_could_be_calmer_is_named(values: dict[str, Any], threads: int, sentence: str) -> None:
-    found = hints.hints(machine(**values), threads)
+    found = advice.hints(machine(**values), threads)
     assert any(sentence in hint for hint in found), found
 
 
 def test_looking_takes_the_time_it_is_given_and_leaves_out_ourselves() -> None:
     waits: list[float] = []
-    seen = hints.look(cores=2, governor=None, wait=waits.append)
-    assert waits == [hints.LOOK_S]
+    seen = advice.look(cores=2, governor=None, wait=waits.append)
+    assert waits == [advice.LOOK_S]
     assert seen.free_bytes > 0
-    assert all("python" not in name or share >= hints.BUSY_RATIO for name, share in seen.busy)
+    assert all("python" not in name or share >= advice.BUSY_RATIO for name, share in seen.busy)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import load
-from bench.load import Reading
-from bench.nvml import GpuReading
+from bench.machine import contention
+from bench.machine.contention import Reading
+from bench.machine.gpu import GpuReading
 from bench.schema.records import Load
 from tests.bench.factories import CALM
 
@@ -28,7 +28,7 @@ def machine(folder: Path) -> Reading:
         (folder / f"cpu{core}" / "thermal_throttle" / "core_throttle_count").write_text(
             f"{count}\n"
         )
-    return load.read(proc=folder, cgroup=folder, cpus=folder)
+    return contention.read(proc=folder, cgroup=folder, cpus=folder)
 
 
 def test_counters_are_read_from_proc_and_cgroup(
@@ -45,9 +45,9 @@ def test_counters_are_read_from_proc_and_cgroup(
 
 
 def test_unreadable_counters_are_unknown_and_not_zero(tmp_path: Path) -> None:
-    reading = load.read(proc=tmp_path, cgroup=tmp_path, cpus=tmp_path)
+    reading = contention.read(proc=tmp_path, cgroup=tmp_path, cpus=tmp_path)
     assert (reading.busy_s, reading.stolen_s, reading.waited_s, reading.throttled_s) == (None,) * 4
-    between = load.between(reading, reading)
+    between = contention.between(reading, reading)
     assert between.foreign_cpu_s is None
     assert between.waited_s is None
     assert between.pressure_s is None
@@ -57,7 +57,7 @@ def test_unreadable_counters_are_unknown_and_not_zero(tmp_path: Path) -> None:
 def test_foreign_time_is_what_others_used() -> None:
     start = Reading(0.0, 10.0, 100.0, 1.0, 5.0, None, 7)
     end = Reading(2.0, 13.0, 104.5, 1.25, 5.5, None, 9)
-    between = load.between(start, end)
+    between = contention.between(start, end)
     assert between.wall_s == 2.0
     assert between.foreign_cpu_s == 1.5
     assert between.stolen_s == 0.25
@@ -89,7 +89,7 @@ def test_contended_means_that_the_rounds_lacked_something(
     changes: dict[str, float | None], threads: int, expected: bool
 ) -> None:
     measured = type(CALM)(**(CALM.to_json() | changes))
-    assert load.contended(measured, threads=threads, cores=2) is expected
+    assert contention.contended(measured, threads=threads, cores=2) is expected
 
 
 def gpu(*throttles: str, others: frozenset[int] | None = frozenset()) -> GpuReading:
@@ -99,12 +99,12 @@ def gpu(*throttles: str, others: frozenset[int] | None = frozenset()) -> GpuRead
 def test_gpu_that_slows_down_or_is_shared_is_contended(tmp_path: Path) -> None:
     def between(start: GpuReading, end: GpuReading) -> Load:
         places = {"proc": tmp_path, "cgroup": tmp_path, "cpus": tmp_path}
-        return load.between(load.read(start, **places), load.read(end, **places))
+        return contention.between(contention.read(start, **places), contention.read(end, **places))
 
     calm = between(gpu(), gpu("sw_power_cap"))
     assert (calm.gpu_throttles, calm.gpu_foreign_processes) == ("sw_power_cap", 0)
     assert calm.gpu_clock_hz == 1.98e9
-    assert not load.contended(calm, 1, 2)
-    assert load.contended(between(gpu("hw_slowdown"), gpu()), 1, 2)
-    assert load.contended(between(gpu(), gpu(others=frozenset({7}))), 1, 2)
+    assert not contention.contended(calm, 1, 2)
+    assert contention.contended(between(gpu("hw_slowdown"), gpu()), 1, 2)
+    assert contention.contended(between(gpu(), gpu(others=frozenset({7}))), 1, 2)
     assert between(gpu(), gpu(others=None)).gpu_foreign_processes is None

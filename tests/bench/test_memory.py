@@ -2,7 +2,7 @@
 
 import torch
 
-from bench.memory import peak_bytes, peak_of
+from bench.machine.peak_memory import peak_bytes, peak_of
 
 
 def test_peak_is_the_highest_running_sum() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench import nvml
+from bench.machine import gpu
 
 
 class NVMLError(Exception):
@@ -56,11 +56,11 @@ FULL: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def one_card(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nvml, "_handle", lambda *_: "card")
+    monkeypatch.setattr(gpu, "_handle", lambda *_: "card")
 
 
 def test_clock_power_and_reasons_come_in_units_of_ours() -> None:
-    found = nvml.read(torch.device("cuda:0"), library=library(**FULL))
+    found = gpu.read(torch.device("cuda:0"), library=library(**FULL))
     assert found is not None
     assert (found.sm_clock_hz, found.power_w, found.power_limit_w) == (1.98e9, 512.0, 700.0)
     assert found.temperature_c == 61
@@ -69,12 +69,12 @@ def test_clock_power_and_reasons_come_in_units_of_ours() -> None:
 
 def test_others_are_those_that_worked_since_then() -> None:
     card = torch.device("cuda:0")
-    since_1500, since_ever = (nvml.read(card, us, library(**FULL)) for us in (1500, 0))
+    since_1500, since_ever = (gpu.read(card, us, library(**FULL)) for us in (1500, 0))
     assert since_1500 is not None and since_ever is not None  # noqa: PT018 - both are
     assert since_1500.others == frozenset({1})
     assert since_ever.others == frozenset({1, 3})
     nobody = FULL | {"ProcessUtilization": NVMLError(NOT_FOUND)}
-    found = nvml.read(card, library=library(**nobody))
+    found = gpu.read(card, library=library(**nobody))
     assert found is not None
     assert found.others == frozenset()
 
@@ -83,20 +83,20 @@ def test_card_that_cannot_be_opened_is_not_read(monkeypatch: pytest.MonkeyPatch)
     def refuse(*_: Any) -> Any:
         raise NVMLError
 
-    monkeypatch.setattr(nvml, "_handle", refuse)
-    assert nvml.read(torch.device("cuda:0"), library=library(**FULL)) is None
+    monkeypatch.setattr(gpu, "_handle", refuse)
+    assert gpu.read(torch.device("cuda:0"), library=library(**FULL)) is None
 
 
 def test_what_a_card_does_not_tell_is_unknown() -> None:
     silent = dict.fromkeys(FULL, NVMLError())
-    found = nvml.read(torch.device("cuda:0"), library=library(**silent))
+    found = gpu.read(torch.device("cuda:0"), library=library(**silent))
     assert found is not None
-    assert found == nvml.GpuReading(None, None, None, None, (), None, found.at_us)
+    assert found == gpu.GpuReading(None, None, None, None, (), None, found.at_us)
 
 
 def test_older_drivers_call_the_reasons_otherwise() -> None:
     older = {k: v for k, v in FULL.items() if k != "CurrentClocksEventReasons"}
-    found = nvml.read(
+    found = gpu.read(
         torch.device("cuda"), library=library(**older, CurrentClocksThrottleReasons=0x40)
     )
     assert found is not None
@@ -104,4 +104,4 @@ def test_older_drivers_call_the_reasons_otherwise() -> None:
 
 
 def test_no_other_device_is_asked() -> None:
-    assert nvml.read(torch.device("cpu"), library=library(**FULL)) is None
+    assert gpu.read(torch.device("cpu"), library=library(**FULL)) is None

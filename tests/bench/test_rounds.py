@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench import rounds
-from bench.clock import synchronized, synchronizer
+from bench.machine.clock import synchronized, synchronizer
 from bench.schema.records import ARMS
 from bench.workload import Arm
 

@@ -14,8 +14,8 @@ from bench import __main__ as command
 from bench import proof, selftest, trials
 from bench.calibration import calibrate
 from bench.engine import CaseState
-from bench.environment import describe
 from bench.launcher import Failure
+from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Task

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from bench import stats
-from bench.environment import ROOT
+from bench.machine.environment import ROOT
 from bench.schema.records import Status
 from reports import frames, render
 from reports.errors import ReportError

@@ -12,9 +12,11 @@ from typing import Any
 
 import psutil
 
+from bench.machine.allocator import KEEPS_PAGES
+
 LIBRARIES = ("torch", "numpy", "scipy", "timm", "torchvision", "triton", "pytest-benchmark")
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 MEASURED_CODE = ("panet", "bench")
 """The packages whose code decides what is measured and how."""
@@ -113,14 +115,12 @@ def _git(root: Path, *arguments: str) -> str:
 
 def _allocator() -> str:
     """Return what hands out memory in the workers, as far as the environment decides it."""
-    from bench.launcher import ALLOCATOR
-
     preloaded = os.environ.get("LD_PRELOAD")
     if preloaded:
         return f"LD_PRELOAD={preloaded}"
     if platform.libc_ver()[0] != "glibc":
         return f"the system's ({sys.platform}); its settings are not known to this tool"
-    settings = " ".join(f"{name}={value}" for name, value in ALLOCATOR.items())
+    settings = " ".join(f"{name}={value}" for name, value in KEEPS_PAGES.items())
     return f"{'-'.join(platform.libc_ver())} {settings}"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.nvml import DISTURBANCES, GpuReading
+from bench.machine.gpu import DISTURBANCES, GpuReading
 from bench.schema.records import Load
 
 try:
@@ -48,7 +48,7 @@ def read(
     """Read the counters of the machine and of this process.
 
     Args:
-        gpu: what the accelerator says of itself at this moment (`bench.nvml`).
+        gpu: what the accelerator says of itself at this moment (`bench.machine.gpu`).
         proc: where the kernel tells.
         cgroup: the same, of the control group.
         cpus: the same, of the cores.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from bench.load import read
+from bench.machine.contention import read
 
 LOOK_S = 0.5
 """Long enough for counters of 10 ms ticks to tell 100 % from 50 %."""
