@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import bisect, compare, compare_page, fit, gatetest, junit, options, runs, selftest
+from bench import bisect, compare, compare_page, fit, gatetest, junit, runs, selftest
 from bench.engine import preload
 from bench.histories import SLOWER
 from bench.hog import LOADS
@@ -20,6 +20,7 @@ from bench.schema.errors import BenchError
 from bench.schema.tasks import Task
 from bench.session import DEFAULT_TIMEOUT
 from bench.stats.verdict import FINE, NOTHING_SAID
+from bench.workload import axes
 
 BAD_INPUT = 2
 
@@ -91,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     about = "the largest batch that fits into memory, with FPN and with PANet"
     fits = commands.add_parser("fit", help=about, description=about)
     fits.add_argument("--memory", required=True, metavar="SIZE", help="such as 8GiB")
-    for axis in options.AXES.values():
+    for axis in axes.AXES.values():
         if axis.name not in NOT_OF_FIT:
             fits.add_argument(axis.option, dest=axis.name, metavar="LIST", help=axis.help)
     _add_run_dir(fits)
@@ -101,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_comparison(parser: argparse.ArgumentParser, budget: str) -> None:
     """Add the options that say what is compared."""
-    for axis in options.AXES.values():
+    for axis in axes.AXES.values():
         parser.add_argument(axis.option, dest=axis.name, metavar="LIST", help=axis.help)
     parser.add_argument("--preset", default="cells", help="bundle of axis values (cells)")
     parser.add_argument("--case", metavar="PATTERN", help="of these cases, those that match")
@@ -118,15 +119,15 @@ def _add_run_dir(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run-dir", type=Path, default=runs.RUNS_DIR, metavar="DIR", help=about)
 
 
-def _axes(asked: argparse.Namespace) -> dict[str, str]:
+def _given(asked: argparse.Namespace) -> dict[str, str]:
     """Return the axes that were given, of those that the command has."""
-    given = {name: getattr(asked, name, None) for name in options.AXES}
+    given = {name: getattr(asked, name, None) for name in axes.AXES}
     return {name: text for name, text in given.items() if text is not None}
 
 
 def _asked(asked: argparse.Namespace) -> compare.Asked:
-    axes = _axes(asked)
-    cases = options.sweep(options.choose_preset(asked.preset, axes), axes)
+    given = _given(asked)
+    cases = axes.sweep(axes.choose_preset(asked.preset, given), given)
     if asked.workload:
         cases = compare.own_cases(cases, asked.workload)
     chosen = tuple(c for c in cases if fnmatch.fnmatch(c.case_id, asked.case or "*"))
@@ -139,8 +140,8 @@ def _asked(asked: argparse.Namespace) -> compare.Asked:
         cases=chosen,
         package=asked.package,
         repository=Path(asked.repository).resolve(),
-        budget_s=options.parse_duration("--budget", asked.budget),
-        timeout_s=options.parse_duration("--timeout", asked.timeout),
+        budget_s=axes.parse_duration("--budget", asked.budget),
+        timeout_s=axes.parse_duration("--timeout", asked.timeout),
     )
 
 
@@ -203,7 +204,7 @@ def _gatetest(asked: argparse.Namespace) -> int:
     )
     if asked.resume and not (folder / gatetest.TRIALS).exists():
         raise BenchError(f"--resume {asked.resume}: no such gate test in {asked.run_dir}")
-    counts = {kind: options.whole(f"--{kind}")(getattr(asked, kind)) for kind in gatetest.TRY}
+    counts = {kind: axes.whole(f"--{kind}")(getattr(asked, kind)) for kind in gatetest.TRY}
     edits = tuple(e for e in SLOWER if fnmatch.fnmatch(e.name, asked.edit))
     if not edits:
         names = ", ".join(edit.name for edit in SLOWER)
@@ -221,8 +222,8 @@ NOT_OF_FIT = ("batch_sizes", "compile")
 
 
 def _fit(asked: argparse.Namespace) -> int:
-    cases = options.sweep(options.GRID, _axes(asked))
-    limit_bytes = options.parse_bytes("--memory", asked.memory)
+    cases = axes.sweep(axes.GRID, _given(asked))
+    limit_bytes = axes.parse_bytes("--memory", asked.memory)
     folder = asked.run_dir / f"fit-{runs.new_run_dir(asked.run_dir).name}"
     console = Console(stderr=True)
     try:
@@ -250,9 +251,9 @@ def _fit(asked: argparse.Namespace) -> int:
 def _selftest(asked: argparse.Namespace) -> int:
     folder = selftest.find_folder(asked.run_dir, asked.resume)
     settings = selftest.Settings(
-        trials=1 if asked.quick else options.positive("--trials")(asked.trials),
+        trials=1 if asked.quick else axes.positive("--trials")(asked.trials),
         sizes=tuple(size for text in asked.inject.split(",") if (size := _size(text))),
-        loads=tuple(options.one_of("--load", LOADS)(text) for text in asked.load.split(",")),
+        loads=tuple(axes.one_of("--load", LOADS)(text) for text in asked.load.split(",")),
         quick=asked.quick,
         folder=folder,
     )

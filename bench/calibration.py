@@ -12,7 +12,7 @@ from typing import Any, Self
 from bench import stats
 from bench.engine import CaseState
 from bench.schema.records import Case
-from bench.slowdown import KINDS
+from bench.workload.slowdown import KINDS
 
 FIRST_CHANNELS = (64, 512)
 """Two sizes of the work, through which the first line is drawn."""

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from bench.machine.clock import Clock, synchronized, synchronizer, wall_s
 from bench.schema.records import MUST_MATCH, Case
-from bench.workload import torch_dtype
+from bench.workload.arms import torch_dtype
 
 FILE = "ceilings.json"
 

@@ -1,9 +1,10 @@
 """``python -m bench compare BASE HEAD``: has the code become slower? Both sides take turns here.
 
-Both versions of the package are loaded into one worker (`bench.sides`) and are arms of the same
-rounds, so that processes, clocks and neighbours cancel. Two Python environments cannot share a
-process: their workers take turns round by round (`bench.apart`). The engine and the measuring are
-this checkout's, whatever the sides are. The base runs twice per round, as its own control.
+Both versions of the package are loaded into one worker (`bench.workload.code_loader`) and are arms
+of the same rounds, so that processes, clocks and neighbours cancel. Two Python environments cannot
+share a process: their workers take turns round by round (`bench.apart`). The engine and the
+measuring are this checkout's, whatever the sides are. The base runs twice per round, as its own
+control.
 """
 
 import contextlib
@@ -34,10 +35,10 @@ from bench.schema import journal
 from bench.schema.errors import BenchError
 from bench.schema.records import Case, Finding, Status
 from bench.schema.tasks import Task
-from bench.sides import source_folder
 from bench.stats import verdict
 from bench.stats.sequential import GATE, Gate
 from bench.stats.verdict import Judged, Verdict
+from bench.workload.code_loader import source_folder
 
 BASE, HEAD, AGAIN = "base", "head", "base_again"
 CONTRAST = stats.Contrast((HEAD,), (BASE, AGAIN))

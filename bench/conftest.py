@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench import options, runs
+from bench import runs
 from bench.replay import REPLAY_CLOCK
 from bench.schema.errors import BenchError
 from bench.schema.records import ARMS
 from bench.session import ASIDE, DEFAULT_TIMEOUT, Session, forecast, keep_copy, parse_request
+from bench.workload import axes
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
 WANTED_JSON: pytest.StashKey[Path | None] = pytest.StashKey()
@@ -23,9 +24,9 @@ WANTED_JSON: pytest.StashKey[Path | None] = pytest.StashKey()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the axes, and when to stop."""
     group = parser.getgroup("panet", "what PANet costs on top of FPN")
-    presets = ", ".join(options.PRESETS)
-    group.addoption("--preset", help=f"bundle of axis values: {presets} ({options.DEFAULT_PRESET})")
-    for axis in options.AXES.values():
+    presets = ", ".join(axes.PRESETS)
+    group.addoption("--preset", help=f"bundle of axis values: {presets} ({axes.DEFAULT_PRESET})")
+    for axis in axes.AXES.values():
         group.addoption(axis.option, dest=axis.name, metavar="LIST", help=axis.help)
     group.addoption("--half-width", help="how narrow the interval of the ratio shall be: 2%%")
     group.addoption("--budget", help="for the whole run: 90s, 10m, 2h")
@@ -57,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("-n: benchmarks beside each other disturb each other; leave it out")
     names = [
-        *options.AXES,
+        *axes.AXES,
         *("preset", "half_width", "budget", "timeout", "seed", "images", "run_dir"),
     ]
     try:

@@ -20,12 +20,13 @@ import numpy as np
 from rich.console import Console
 from tabulate import tabulate
 
-from bench import bisect, compare, options, proof, stats
+from bench import bisect, compare, proof, stats
 from bench.histories import SLOWER, Edit, History, harmless, make
 from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Case
 from bench.stats.verdict import Judged
+from bench.workload import axes
 
 PREFIX, TRIALS, PAGE = "gatetest-", "trials.jsonl", "gatetest.md"
 
@@ -198,11 +199,11 @@ class GateTest:
             },
         )
 
-    def _asked(self, history: History, axes: Mapping[str, str] | None = None) -> compare.Asked:
+    def _asked(self, history: History, values: Mapping[str, str] | None = None) -> compare.Asked:
         return compare.Asked(
             base=history.commits[0],
             head=history.commits[-1],
-            cases=cells(axes or {}),
+            cases=cells(values or {}),
             package="panet",
             repository=history.folder,
             budget_s=BUDGET_S,
@@ -237,9 +238,9 @@ BISECTED = tuple(edit for edit in SLOWER if edit.name in ("Fuse twice", "Smooth 
 """Slow-downs of 5 % and more in every cell."""
 
 
-def cells(axes: Mapping[str, str]) -> tuple[Case, ...]:
+def cells(values: Mapping[str, str]) -> tuple[Case, ...]:
     """Return the cells of the self-test, or those where an edit shows."""
-    return options.sweep(options.PRESETS["cells"], dict(axes))
+    return axes.sweep(axes.PRESETS["cells"], dict(values))
 
 
 def read(folder: Path) -> list[Trial]:

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 import torch
 
-from bench import options
 from bench.schema.records import Case
 from bench.schema.tasks import Task
-from bench.workload import Outputs, build_arms, make_inputs
+from bench.workload import axes
+from bench.workload.arms import Outputs, build_arms, make_inputs
 
 SCRATCH = "PANET_BENCH_SCRATCH"
 """The environment variable that names the folder with the inputs."""
@@ -35,7 +35,7 @@ Call = Callable[[], Outputs]
 
 def cells() -> tuple[Case, ...]:
     """Return the eight cells, on the CPU with as many threads as there are cores."""
-    return options.sweep(options.PRESETS["cells"], json.loads(os.environ.get(CELLS, "{}")))
+    return axes.sweep(axes.PRESETS["cells"], json.loads(os.environ.get(CELLS, "{}")))
 
 
 def names() -> Iterator[tuple[str, Case, str]]:

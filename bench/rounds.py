@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from bench.machine.clock import Clock, DeviceTimer, synchronized, synchronizer, wall_s
-from bench.workload import Arm
+from bench.workload.arms import Arm
 
 WARMUP_S = 0.15
 """Rounds go untimed until this has passed: first calls create oneDNN's primitives."""

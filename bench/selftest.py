@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import options, proof, runs, selftest_page, trials
+from bench import proof, runs, selftest_page, trials
 from bench.calibration import Slowing, calibrate
 from bench.engine import BLOCK_ROUNDS, CaseState, Design, Engine, Plan, Watch, preload
 from bench.hog import load
@@ -64,11 +64,11 @@ class Setup:
 
 def setups(settings: Settings, cores: int) -> list[Setup]:
     """Return what is to be tried: beside a hog also with a thread less, which it cannot disturb."""
-    axes = QUICK_AXES if settings.quick else {}
+    values = QUICK_AXES if settings.quick else {}
     chosen = []
     for name in settings.loads:
         for threads in dict.fromkeys((cores,) if name == "none" else (max(1, cores - 1), cores)):
-            cases = options.sweep(options.PRESETS["cells"], {**axes, "threads": str(threads)})
+            cases = axes.sweep(axes.PRESETS["cells"], {**values, "threads": str(threads)})
             chosen.append(Setup(name, threads, cases))
     return chosen
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import caches, ceilings, options, parts, peers, runs
+from bench import ceilings, parts, peers, runs
 from bench.document import panet_key
 from bench.engine import Engine, Plan, preload
 from bench.launcher import Failure, ServerLauncher
@@ -21,8 +21,9 @@ from bench.schema import journal
 from bench.schema.errors import BenchError
 from bench.schema.records import TRACED_ARMS, Case, CaseResult
 from bench.schema.tasks import Kind, Task
+from bench.workload import axes, cache_state
 
-ASIDE = {"parts": parts, "peers": peers, "caches": caches}
+ASIDE = {"parts": parts, "peers": peers, "caches": cache_state}
 """What else can be measured of every case, behind the run: further arms, in a file of their own."""
 
 
@@ -191,21 +192,21 @@ def parse_request(
     Raises:
         BenchError: naming the option, what is wrong with it, and what would be right.
     """
-    axes = {name: text for name in options.AXES if (text := values[name]) is not None}
-    preset = options.choose_preset(values["preset"], axes)
+    given = {name: text for name in axes.AXES if (text := values[name]) is not None}
+    preset = axes.choose_preset(values["preset"], given)
     runs_dir = Path(values["run_dir"]) if values["run_dir"] else runs.RUNS_DIR
     seed = values["seed"] or "0"
     if not (seed.isascii() and seed.isdigit()):
         raise BenchError(f"--seed {seed!r}: give a whole number of 0 or more")
     images_dir = values["images"]
     if images_dir is not None:
-        options.check_images(images_dir)
+        axes.check_images(images_dir)
     run_dir = runs.find_run_dir(runs_dir, resume) if resume else runs.new_run_dir(runs_dir)
     plan = Plan(
-        cases=options.sweep(preset, axes),
-        half_width=options.parse_half_width(values["half_width"] or preset.half_width),
-        budget_s=options.parse_duration("--budget", values["budget"] or preset.budget),
-        timeout_s=options.parse_duration("--timeout", values["timeout"] or DEFAULT_TIMEOUT),
+        cases=axes.sweep(preset, given),
+        half_width=axes.parse_half_width(values["half_width"] or preset.half_width),
+        budget_s=axes.parse_duration("--budget", values["budget"] or preset.budget),
+        timeout_s=axes.parse_duration("--timeout", values["timeout"] or DEFAULT_TIMEOUT),
         seed=int(seed),
         images_dir=images_dir and str(Path(images_dir).resolve()),
         scratch_dir=str(run_dir / "scratch"),

@@ -21,7 +21,7 @@ import numpy as np
 from rich.console import Console
 from tabulate import tabulate
 
-from bench import options, ordinary, runs, stats
+from bench import ordinary, runs, stats
 from bench.engine import REPLICATE_S, Design, Engine, Plan
 from bench.launcher import ServerLauncher
 from bench.machine.environment import describe, usable_cores
@@ -29,6 +29,7 @@ from bench.progress import ProgressBar
 from bench.schema.errors import BenchError
 from bench.schema.journal import Journal
 from bench.schema.records import COST_ARMS
+from bench.workload import axes
 
 GATE_RATIO = 1.05
 """What a user would write into his CI."""
@@ -65,9 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--resume", metavar="ID", help="add to an earlier one")
     asked = parser.parse_args(arguments)
     try:
-        one_tool = options.one_of("--tools", TOOLS)
+        one_tool = axes.one_of("--tools", TOOLS)
         tools = [one_tool(text) for text in asked.tools.split(",")]
-        rounds = options.positive("--rounds")(asked.rounds)
+        rounds = axes.positive("--rounds")(asked.rounds)
         folder = _folder(asked.run_dir, asked.resume)
         _run_all(tools, rounds, folder)
     except BenchError as error:

@@ -19,7 +19,6 @@ import psutil
 import torch
 
 from bench.baton import Baton
-from bench.checks import CompileError, MismatchError, check, first_calls
 from bench.machine import contention, gpu
 from bench.machine.environment import usable_cores
 from bench.machine.peak_memory import peak_bytes
@@ -28,7 +27,8 @@ from bench.rounds import run_rounds, warm_up
 from bench.schema.errors import BenchError
 from bench.schema.records import Case, Replicate, Status
 from bench.schema.tasks import Task
-from bench.workload import build_arms, make_inputs, placeholder_inputs
+from bench.workload.arms import build_arms, make_inputs, placeholder_inputs
+from bench.workload.same_work import CompileError, MismatchError, check, first_calls
 from panet import InputError
 
 MEMORY_SHARE = 0.9

@@ -5,9 +5,9 @@ import tomllib
 
 import pytest
 
-from bench import options
 from bench.machine.environment import ROOT
 from bench.schema.records import Status
+from bench.workload import axes
 
 README = (ROOT / "README.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -27,13 +27,13 @@ def dependencies() -> list[str]:
 
 
 def test_axes_are_those_of_the_command_line() -> None:
-    assert rows("axis") == {axis.option: axis.help for axis in options.AXES.values()}
+    assert rows("axis") == {axis.option: axis.help for axis in axes.AXES.values()}
 
 
 def test_presets_and_defaults_are_named_as_they_are() -> None:
-    for name in options.PRESETS:
+    for name in axes.PRESETS:
         assert f"`{name}`" in README or f"`--preset {name}`" in README
-    default = options.PRESETS[options.DEFAULT_PRESET]
+    default = axes.PRESETS[axes.DEFAULT_PRESET]
     assert (default.half_width, default.budget) == ("2%", "4.3m")
     assert "`--half-width` (2 % of the ratio)" in " ".join(README.split())
     assert "`--budget` (4.3 min" in README

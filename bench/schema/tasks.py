@@ -21,7 +21,7 @@ class Task:
     """Private to the run: inputs made once, and the compiler's caches."""
     images_dir: str | None
     arms: Mapping[str, str] = field(default_factory=lambda: dict(COST_ARMS))
-    """What takes turns, and which network each arm runs (recipes of `bench.workload`)."""
+    """What takes turns, and which network each arm runs (recipes of `bench.workload.arms`)."""
     sides: Mapping[str, str] = field(default_factory=dict)
     """Side of a comparison -> folder of its code; recipes name sides behind an ``@``."""
     package: str = "panet"

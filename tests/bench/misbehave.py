@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 import torch
 
 from bench import worker
-from bench.checks import CompileError, MismatchError
 from bench.schema.errors import BenchError
 from bench.schema.tasks import Task
+from bench.workload.same_work import CompileError, MismatchError
 
 HONEST = worker._DO["check"]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import caches
-from bench.checks import check
 from bench.schema.records import Status
 from bench.schema.tasks import Task
-from bench.workload import Recipe, build_arms, make_inputs, parse_recipe
+from bench.workload import cache_state
+from bench.workload.arms import Recipe, build_arms, make_inputs, parse_recipe
+from bench.workload.same_work import check
 from tests.bench.factories import case
 
 CPU = torch.device("cpu")
@@ -19,18 +19,18 @@ CPU = torch.device("cpu")
     ("asked", "expected"),
     [
         ("", ["prepare"]),
-        (caches.COLD, ["prepare", "sweep"]),
-        (caches.WARM, ["prepare", "call", "prepare"]),
+        (cache_state.COLD, ["prepare", "sweep"]),
+        (cache_state.WARM, ["prepare", "call", "prepare"]),
     ],
 )
 def test_what_runs_before_the_clock(asked: str, expected: list[str]) -> None:
     ran: list[str] = []
 
-    class Heard(caches.Sweeper):
+    class Heard(cache_state.Sweeper):
         def __call__(self) -> None:
             ran.append("sweep")
 
-    prepare = caches.prepared(
+    prepare = cache_state.prepared(
         asked, lambda: ran.append("prepare"), lambda: ran.append("call"), Heard(CPU)
     )
     prepare()
@@ -38,7 +38,7 @@ def test_what_runs_before_the_clock(asked: str, expected: list[str]) -> None:
 
 
 def test_sweep_writes_every_byte_anew() -> None:
-    sweep = caches.Sweeper(CPU, nbytes=64)
+    sweep = cache_state.Sweeper(CPU, nbytes=64)
     sweep()
     sweep()
     assert sweep._memory.nbytes == 64
@@ -52,7 +52,7 @@ def test_a_recipe_names_its_caches() -> None:
 
 def test_networks_are_the_same_whatever_the_caches(tmp_path: Path) -> None:
     small = case(height_px=64, width_px=64, threads=1)
-    task = Task("check", small, 0, str(tmp_path), None, arms=caches.ARMS["neck"])
+    task = Task("check", small, 0, str(tmp_path), None, arms=cache_state.ARMS["neck"])
     found = check(task)
     assert (found.status, found.reason) == (Status.OK, "")
     arms = build_arms(task, make_inputs(task)[0], compiled=False)

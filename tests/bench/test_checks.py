@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from bench import checks
-from bench.checks import MismatchError, check, check_same_work
 from bench.schema.records import ARMS, COST_ARMS, Status
 from bench.schema.tasks import Task
-from bench.workload import Arm, build_arms, compiler_cache, make_inputs
+from bench.workload import same_work
+from bench.workload.arms import Arm, build_arms, compiler_cache, make_inputs
+from bench.workload.same_work import MismatchError, check, check_same_work
 from tests.bench.factories import case
 
 SMALL = {"height_px": 64, "width_px": 64, "threads": 1}
@@ -116,9 +116,9 @@ def test_lost_channels_last_is_found() -> None:
 
 def test_tolerance_lets_rounding_pass_and_stops_a_wrong_layer() -> None:
     a = (torch.ones(4),)
-    assert checks.difference(a, (torch.full((4,), 1.0005),)) < checks.tolerance(case())
-    assert checks.difference(a, (torch.full((4,), 1.01),)) > checks.tolerance(case())
-    assert checks.tolerance(case(dtype="amp-bfloat16")) == checks.TOLERANCE["bfloat16"]
+    assert same_work.difference(a, (torch.full((4,), 1.0005),)) < same_work.tolerance(case())
+    assert same_work.difference(a, (torch.full((4,), 1.01),)) > same_work.tolerance(case())
+    assert same_work.tolerance(case(dtype="amp-bfloat16")) == same_work.TOLERANCE["bfloat16"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks what happens without a GPU")
@@ -183,8 +183,8 @@ def test_what_a_killed_compilation_left_is_not_found_by_the_next(
     left_behind.parent.mkdir(parents=True)
     left_behind.write_text("half of it")
     seen: list[bool] = []
-    monkeypatch.setattr(checks, "first_calls", lambda *_: seen.append(left_behind.exists()))
+    monkeypatch.setattr(same_work, "first_calls", lambda *_: seen.append(left_behind.exists()))
     maps = (torch.ones(1, 4, 8, 8),)
     arm = Arm("fpn", torch.nn.Identity(), lambda: maps, lambda: None)
-    checks._compile_cold(asked, {"fpn": arm}, {"fpn": maps})
+    same_work._compile_cold(asked, {"fpn": arm}, {"fpn": maps})
     assert seen == [False]

@@ -11,17 +11,18 @@ import pytest
 import torch
 from rich.console import Console
 
-from bench import compare, histories, options, sides
+from bench import compare, histories
 from bench.compare import APART, SHARED, Asked, Compared
 from bench.histories import HARMLESS, SLOWER, Edit, harmless, make
 from bench.machine.environment import ROOT
 from bench.stats.sequential import Gate
 from bench.stats.verdict import Verdict
+from bench.workload import axes, code_loader
 from tests.bench.repositories import commit, new_repository
 
 QUICK = Gate(screen_looks=(3,), confirm_looks=(4,), suite_looks=())
 
-ONE_CASE = options.sweep(options.GRID, {"resolutions": "64", "threads": "1", "devices": "cpu"})
+ONE_CASE = axes.sweep(axes.GRID, {"resolutions": "64", "threads": "1", "devices": "cpu"})
 """One thread: a busy machine has another core for whoever makes it busy."""
 
 MUCH_SLOWER = Edit(
@@ -127,7 +128,7 @@ def test_every_edit_of_the_gate_test_fits_and_runs(tmp_path: Path, edit: Edit) -
     history = make(tmp_path / "repository", [edit])
     assert (history.slow is not None) == (edit in SLOWER)
     side = f"edit_{[*SLOWER, *HARMLESS].index(edit)}"
-    code: Any = sides.load("panet", history.folder, side)
+    code: Any = code_loader.load("panet", history.folder, side)
     sizes = zip((256, 512, 1024, 2048), (64, 32, 16, 8), strict=True)
     c = [torch.randn(1, channels, size, size) for channels, size in sizes]
     with torch.inference_mode():

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as commands
-from bench import conftest, gpu_check, options, session
+from bench import conftest, gpu_check, session
 from bench.gpu_check import ARCHIVE, STATE, Check, Done
 from bench.stats.verdict import Verdict
+from bench.workload import axes
 from reports import __main__ as reports_commands
 
 SAYS_SO = ("-c", "print('worst operator off by 0.4 %')")
@@ -182,4 +183,4 @@ def test_answers_are_found_in_what_is_printed() -> None:
 
 
 def test_preset_has_the_cases_that_the_list_promises() -> None:
-    assert len(options.sweep(options.PRESETS["gpu"], {})) == 24
+    assert len(axes.sweep(axes.PRESETS["gpu"], {})) == 24

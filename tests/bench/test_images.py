@@ -6,8 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.images import PHOTOGRAPHS, load_batch
 from bench.schema.errors import BenchError
+from bench.workload.images import PHOTOGRAPHS, load_batch
 
 
 def test_batch_holds_different_pictures_even_beyond_their_number() -> None:

@@ -2,12 +2,12 @@
 
 import pytest
 
-from bench import options
 from bench.schema.errors import BenchError
 from bench.session import parse_request
+from bench.workload import axes
 
 NOT_GIVEN: dict[str, str | None] = dict.fromkeys(
-    [*options.AXES, "preset", "half_width", "budget", "timeout", "seed", "images", "run_dir"]
+    [*axes.AXES, "preset", "half_width", "budget", "timeout", "seed", "images", "run_dir"]
 )
 
 
@@ -61,7 +61,7 @@ def test_single_options_without_a_preset_are_the_whole_grid() -> None:
 
 
 def test_default_preset_covers_what_make_bench_promises() -> None:
-    cases = options.sweep(options.PRESETS["default"], {"devices": "cpu"})
+    cases = axes.sweep(axes.PRESETS["default"], {"devices": "cpu"})
     assert len(cases) >= 12
     assert {case.scope for case in cases} == {"neck", "model"}
     assert {case.backbone for case in cases} == {"cnn", "resnet50"}
@@ -73,34 +73,34 @@ def test_default_preset_covers_what_make_bench_promises() -> None:
 
 
 def test_a_case_of_two_blocks_is_measured_once() -> None:
-    preset = options.Preset(blocks=({}, {}, {"batch_sizes": "1,2"}), half_width="1%", budget="1m")
-    assert len(options.sweep(preset, {"devices": "cpu"})) == 2
+    preset = axes.Preset(blocks=({}, {}, {"batch_sizes": "1,2"}), half_width="1%", budget="1m")
+    assert len(axes.sweep(preset, {"devices": "cpu"})) == 2
 
 
 def test_resolution_keeps_height_before_width() -> None:
-    preset = options.PRESETS["smoke"]
-    (case, *_) = options.sweep(preset, {"resolutions": "800x1344"})
+    preset = axes.PRESETS["smoke"]
+    (case, *_) = axes.sweep(preset, {"resolutions": "800x1344"})
     assert (case.height_px, case.width_px) == (800, 1344)
 
 
 def test_auto_device_is_one_of_this_machine() -> None:
-    assert options.parse_device("auto") in {"cpu", "cuda:0", "xpu:0", "mps"}
-    assert options.parse_device("cuda") == "cuda:0"
+    assert axes.parse_device("auto") in {"cpu", "cuda:0", "xpu:0", "mps"}
+    assert axes.parse_device("cuda") == "cuda:0"
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200)])
 def test_durations(text: str, seconds: float) -> None:
-    assert options.parse_duration("--budget", text) == seconds
+    assert axes.parse_duration("--budget", text) == seconds
 
 
 @pytest.mark.parametrize(
     ("text", "size"), [("8GiB", 8 * 2**30), ("8G", 8 * 2**30), ("512 MiB", 512 * 2**20)]
 )
 def test_sizes_are_binary(text: str, size: int) -> None:
-    assert options.parse_bytes("--memory", text) == size
+    assert axes.parse_bytes("--memory", text) == size
 
 
 @pytest.mark.parametrize("text", ["", "8", "0GiB", "lots", "-1G"])
 def test_a_wrong_size_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(BenchError, match="give a size such as 8GiB"):
-        options.parse_bytes("--memory", text)
+        axes.parse_bytes("--memory", text)

@@ -11,7 +11,7 @@ import torch
 from bench import parts
 from bench.schema.records import Case
 from bench.schema.tasks import Task
-from bench.workload import Arm, build_arms, make_inputs, placeholder_inputs
+from bench.workload.arms import Arm, build_arms, make_inputs, placeholder_inputs
 from tests.bench.factories import case
 
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from bench import peers
-from bench.checks import MismatchError, check, check_same_work
 from bench.schema.records import Status
 from bench.schema.tasks import Task
-from bench.workload import build_arms, make_inputs
+from bench.workload.arms import build_arms, make_inputs
+from bench.workload.same_work import MismatchError, check, check_same_work
 from tests.bench.factories import case
 
 pytest.importorskip("torchvision")

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from bench.options import COMPILE_MODES, DTYPES, PASSES, SCOPES
 from bench.schema.records import Case, Finding, Load, RecordError, Replicate, Status
+from bench.workload.axes import COMPILE_MODES, DTYPES, PASSES, SCOPES
 from tests.bench.factories import CALM, case, finding, replicate, result, rounds
 
 

@@ -10,7 +10,7 @@ import torch
 from bench import rounds
 from bench.machine.clock import synchronized, synchronizer
 from bench.schema.records import ARMS
-from bench.workload import Arm
+from bench.workload.arms import Arm
 
 CPU = torch.device("cpu")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import options, ordinary, side_by_side
+from bench import ordinary, side_by_side
 from bench.engine import REPLICATE_S
 from bench.side_by_side import (
     OURS,
@@ -17,6 +17,7 @@ from bench.side_by_side import (
     run_tool,
     worst_spread,
 )
+from bench.workload import axes
 
 
 def usual(name_s: float, other_s: float = 1.0, cost: float = 1.5) -> Found:
@@ -94,4 +95,4 @@ def test_wrong_option_is_one_line_and_exit_code_2(
 
 
 def test_cells_are_those_of_the_preset() -> None:
-    assert ordinary.cells() == options.sweep(options.PRESETS["cells"], {})
+    assert ordinary.cells() == axes.sweep(axes.PRESETS["cells"], {})

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import sides
 from bench.schema.errors import BenchError
 from bench.schema.tasks import Task
-from bench.workload import build_arms
+from bench.workload import code_loader
+from bench.workload.arms import build_arms
 from tests.bench.factories import case
 
 
@@ -40,7 +40,7 @@ def test_sides_have_code_of_their_own(tmp_path: Path) -> None:
     new = package(
         tmp_path / "b", __init__="from thing.core import answer", core="def answer(): return 2"
     )
-    base, head = sides.load("thing", old, "base"), sides.load("thing", new, "head")
+    base, head = code_loader.load("thing", old, "base"), code_loader.load("thing", new, "head")
     assert (base.answer(), head.answer()) == (1, 2)
     assert base.answer.__module__ == "thing_base.core"
     assert "thing" not in sys.modules
@@ -58,7 +58,7 @@ def test_sides_have_code_of_their_own(tmp_path: Path) -> None:
 )
 def test_every_form_of_import_stays_on_its_side(init: str, tmp_path: Path) -> None:
     folder = package(tmp_path, __init__=init, core="def answer(): return 3")
-    assert sides.load("thing", folder, "base").answer() == 3
+    assert code_loader.load("thing", folder, "base").answer() == 3
     assert "thing" not in sys.modules
 
 
@@ -66,7 +66,7 @@ def test_an_import_inside_a_function_stays_on_its_side(tmp_path: Path) -> None:
     late = "def answer():\n    from thing.core import value\n    return value"
     old = package(tmp_path / "a", __init__=late, core="value = 1")
     new = package(tmp_path / "b", __init__=late, core="value = 2")
-    base, head = sides.load("thing", old, "base"), sides.load("thing", new, "head")
+    base, head = code_loader.load("thing", old, "base"), code_loader.load("thing", new, "head")
     assert (base.answer(), head.answer()) == (1, 2)
 
 
@@ -79,25 +79,25 @@ def test_bytecode_of_the_package_under_its_own_name_is_not_taken(tmp_path: Path)
         assert thing.value == 1
     finally:
         sys.path.remove(str(folder))
-    loaded = sides.load("thing", folder, "base")
+    loaded = code_loader.load("thing", folder, "base")
     assert loaded.__name__ == "thing_base"
     assert "thing_base.core" in sys.modules
 
 
 def test_a_folder_without_the_package_is_named(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="has no package thing"):
-        sides.load("thing", tmp_path, "base")
+        code_loader.load("thing", tmp_path, "base")
 
 
 def test_a_package_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
     folder = package(tmp_path, __init__="1 / 0")
     with pytest.raises(BenchError, match="ZeroDivisionError"):
-        sides.load("thing", folder, "base")
+        code_loader.load("thing", folder, "base")
 
 
 def test_package_below_src_is_found(tmp_path: Path) -> None:
     package(tmp_path / "src", __init__="from thing.core import value", core="value = 7")
-    assert sides.load("thing", tmp_path, "base").value == 7
+    assert code_loader.load("thing", tmp_path, "base").value == 7
 
 
 FACTORY = """

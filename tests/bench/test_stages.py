@@ -6,7 +6,7 @@ from torch import nn
 
 from bench.stages import stages, watched
 from bench.work import count
-from bench.workload import Neck
+from bench.workload.arms import Neck
 from panet import BackboneNeck
 
 CHANNELS = (8, 16, 32, 64)

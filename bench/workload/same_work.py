@@ -9,12 +9,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.capability import unsupported
 from bench.machine.clock import synchronized, synchronizer, wall_s
 from bench.machine.peak_memory import peak_bytes
 from bench.schema.records import ArmFacts, Case, Finding, Status
 from bench.schema.tasks import Task
-from bench.workload import (
+from bench.workload.arms import (
     Arm,
     Outputs,
     build_arms,
@@ -24,6 +23,7 @@ from bench.workload import (
     replays_graphs,
     use_compiler_cache,
 )
+from bench.workload.capability import unsupported
 
 TOLERANCE = {"float32": 1e-3, "tf32": 1e-2, "float16": 2e-2, "bfloat16": 5e-2}
 """Largest difference between compiled and eager outputs, relative to the largest output: a few

@@ -7,7 +7,7 @@ from typing import Any
 from bench.schema.records import Case
 
 Axes = Mapping[str, tuple[Any, ...]]
-"""Values per axis, as `bench.options` parses them."""
+"""Values per axis, as `bench.workload.axes` parses them."""
 
 
 def cases(blocks: Iterable[Axes]) -> tuple[Case, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 from bench.machine.environment import usable_cores
 from bench.schema.errors import BenchError
 from bench.schema.records import Case
-from bench.sweep import Axes, cases
+from bench.workload.sweep import Axes, cases
 from panet import InputError
 from panet.__main__ import parse_resolution
 from panet.backbone import MIN_SIDE_PX
@@ -272,7 +272,7 @@ def parse_bytes(option: str, text: str) -> int:
 
 def check_images(folder: str) -> None:
     """Raise `BenchError` unless the folder has a picture that can be read."""
-    from bench.images import load_batch
+    from bench.workload.images import load_batch
 
     load_batch(1, MIN_SIDE_PX, MIN_SIDE_PX, folder)
 

@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 import panet
-from bench import caches, settings, sides
-from bench.images import load_batch
-from bench.peer_networks import MmdetPAFPN, TorchvisionFPN
 from bench.schema.errors import BenchError
 from bench.schema.records import Case
 from bench.schema.tasks import Task
-from bench.slowdown import Alone, Finest, Kept, Slowdown, Slowed
+from bench.workload import cache_state, code_loader, torch_globals
+from bench.workload.images import load_batch
+from bench.workload.peer_networks import MmdetPAFPN, TorchvisionFPN
+from bench.workload.slowdown import Alone, Finest, Kept, Slowdown, Slowed
 from panet.backbone import build_backbone
 
 Outputs = tuple[Tensor, ...]
@@ -126,8 +126,8 @@ def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]
     Raises:
         BenchError: one of several sides changes a setting that is the other ones', too.
     """
-    finest, sweep = Finest(), caches.Sweeper(torch.device(task.case.device))
-    before = settings.read()
+    finest, sweep = Finest(), cache_state.Sweeper(torch.device(task.case.device))
+    before = torch_globals.read()
     wholes: dict[str, nn.Module] = {}
     order = list(task.arms)
     random.Random(f"{task.seed}-{task.index}").shuffle(order)  # noqa: S311 - no secret
@@ -141,9 +141,9 @@ def build_arms(task: Task, inputs: Outputs, *, compiled: bool) -> dict[str, Arm]
         own = inputs if alone is None else _maps_before(alone, network, task.case, inputs)
         body = network if alone is None else network.get_submodule(alone)
         built = _build_arm(arm, body, task.case, own, compiled=compiled)
-        prepare = caches.prepared(recipe.caches, built.prepare, built.call, sweep)
+        prepare = cache_state.prepared(recipe.caches, built.prepare, built.call, sweep)
         arms[arm] = replace(built, prepare=prepare)
-    if len(wholes) > 1 and (changed := settings.changed(before)):
+    if len(wholes) > 1 and (changed := torch_globals.changed(before)):
         raise BenchError(
             f"{task.package} changes for the whole process, and so for the other side: {changed}; "
             "give each side processes of its own with --apart"
@@ -160,7 +160,7 @@ class Recipe(NamedTuple):
     slowdown: str
     """Empty: none."""
     caches: str
-    """What it finds there (`bench.caches`); empty: what the arm before it left."""
+    """What it finds there (`bench.workload.cache_state`); empty: what the arm before it left."""
 
 
 def parse_recipe(text: str) -> Recipe:
@@ -256,7 +256,7 @@ def _whole_network(task: Task, inputs: Outputs, side: str) -> nn.Module:
 
 
 def _code_of(task: Task, side: str) -> ModuleType:
-    return sides.load(task.package, Path(task.sides[side]), side) if side else panet
+    return code_loader.load(task.package, Path(task.sides[side]), side) if side else panet
 
 
 def _own_workload(task: Task, side: str) -> tuple[nn.Module, Outputs]:
@@ -267,7 +267,7 @@ def _own_workload(task: Task, side: str) -> tuple[nn.Module, Outputs]:
     """
     case = task.case
     module_name, _, function = case.backbone.partition(":")
-    module: Any = sides.load_module(task.package, module_name, Path(task.sides[side]), side)
+    module: Any = code_loader.load_module(task.package, module_name, Path(task.sides[side]), side)
     factory = getattr(module, function, None)
     if not callable(factory):
         raise BenchError(f"--workload {case.backbone}: {module_name} has no function {function!r}")
