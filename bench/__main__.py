@@ -11,10 +11,10 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import bisect, compare, compare_page, fit, gatetest, junit, runs, selftest
-from bench.engine import preload
+from bench.engine.launcher import ServerLauncher
+from bench.engine.scheduler import preload
 from bench.histories import SLOWER
 from bench.hog import LOADS
-from bench.launcher import ServerLauncher
 from bench.machine.environment import usable_cores
 from bench.schema.errors import BenchError
 from bench.schema.tasks import Task

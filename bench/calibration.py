@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from bench import stats
-from bench.engine import CaseState
+from bench.engine.scheduler import CaseState
 from bench.schema.records import Case
 from bench.workload.slowdown import KINDS
 

@@ -2,9 +2,9 @@
 
 Both versions of the package are loaded into one worker (`bench.workload.code_loader`) and are arms
 of the same rounds, so that processes, clocks and neighbours cancel. Two Python environments cannot
-share a process: their workers take turns round by round (`bench.apart`). The engine and the
-measuring are this checkout's, whatever the sides are. The base runs twice per round, as its own
-control.
+share a process: their workers take turns round by round (`bench.engine.separate_processes`). The
+engine and the measuring are this checkout's, whatever the sides are. The base runs twice per round,
+as its own control.
 """
 
 import contextlib
@@ -23,13 +23,13 @@ from typing import Any
 from rich.console import Console
 
 from bench import comparison, runs, stats
-from bench.apart import ApartLauncher
-from bench.engine import Design, Engine, Plan, preload
+from bench.engine.launcher import OUR_CODE, Launcher, ServerLauncher
+from bench.engine.progress import ProgressBar
+from bench.engine.scheduler import Design, Engine, Plan, preload
+from bench.engine.separate_processes import ApartLauncher
 from bench.explain import Explanation, explain
-from bench.launcher import OUR_CODE, Launcher, ServerLauncher
 from bench.machine import advice
 from bench.machine.environment import code_digest, describe, digest, governor, usable_cores
-from bench.progress import ProgressBar
 from bench.revisions import Code, checked_out
 from bench.schema import journal
 from bench.schema.errors import BenchError
@@ -438,7 +438,8 @@ def _environment(python: str | None) -> dict[str, Any]:
     if python is None:
         return describe()
     code = (
-        "import json, skimage.data, bench.worker; from bench.machine.environment import describe; "
+        "import json, skimage.data, bench.engine.worker\n"
+        "from bench.machine.environment import describe\n"
         "print(json.dumps(describe()))"
     )
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bench import stats
-from bench.engine import CaseState, Engine
+from bench.engine.scheduler import CaseState, Engine
 from bench.schema.records import Replicate, calm
 from bench.stats import verdict
 from bench.stats.sequential import GATE, Gate

@@ -13,7 +13,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from bench.launcher import Failure, Launcher
+from bench.engine.launcher import Failure, Launcher
 from bench.schema.records import TRACED_ARMS, Case, Status
 from bench.schema.tasks import Task
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.engine import CaseState, Engine
+from bench.engine.scheduler import CaseState, Engine
 
 FILE = "parts.json"
 SCHEMA = 1

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.engine import Plan
+from bench.engine.scheduler import Plan
 from bench.machine.environment import ROOT, code_digest, describe, git_commit
 from bench.schema.errors import BenchError
 from bench.schema.journal import FILE_NAME

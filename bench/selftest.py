@@ -11,18 +11,19 @@ from rich.console import Console
 
 from bench import proof, runs, selftest_page, trials
 from bench.calibration import Slowing, calibrate
-from bench.engine import BLOCK_ROUNDS, CaseState, Design, Engine, Plan, Watch, preload
+from bench.engine.launcher import ServerLauncher
+from bench.engine.orders import Order
+from bench.engine.progress import ProgressBar, Silent
+from bench.engine.scheduler import BLOCK_ROUNDS, CaseState, Design, Engine, Plan, Watch, preload
 from bench.hog import load
-from bench.launcher import ServerLauncher
 from bench.machine.environment import code_digest, describe, git_commit, usable_cores
-from bench.orders import Order
 from bench.probe import probe_cores
-from bench.progress import ProgressBar, Silent
 from bench.schema import journal
 from bench.schema.errors import BenchError
 from bench.schema.records import Case, Finding, Status, differences
 from bench.stats.sequential import GATE, Gate
 from bench.trials import ARMS, Outcome, Trial
+from bench.workload import axes
 
 TRIAL_BUDGET_S = 1800.0
 """No trial takes as long on any machine seen; a hanging one must end."""

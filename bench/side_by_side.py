@@ -22,10 +22,10 @@ from rich.console import Console
 from tabulate import tabulate
 
 from bench import ordinary, runs, stats
-from bench.engine import REPLICATE_S, Design, Engine, Plan
-from bench.launcher import ServerLauncher
+from bench.engine.launcher import ServerLauncher
+from bench.engine.progress import ProgressBar
+from bench.engine.scheduler import REPLICATE_S, Design, Engine, Plan
 from bench.machine.environment import describe, usable_cores
-from bench.progress import ProgressBar
 from bench.schema.errors import BenchError
 from bench.schema.journal import Journal
 from bench.schema.records import COST_ARMS

@@ -20,9 +20,9 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
 from bench import ceilings, provenance, timeline, work
+from bench.engine.rounds import warm_up
 from bench.machine.clock import synchronizer
 from bench.plugin_trace import MODULE, for_plugin
-from bench.rounds import warm_up
 from bench.schema.tasks import Task
 from bench.stages import Stage, stages, watched
 from bench.workload.arms import Arm, build_arms, make_inputs

@@ -18,7 +18,7 @@ from typing import Any, Self
 from bench import comparison, stats
 from bench.calibration import Slowing
 from bench.comparison import Sides
-from bench.engine import Engine
+from bench.engine.scheduler import Engine
 from bench.schema import journal
 from bench.schema.records import Case, Finding, Replicate
 from bench.stats.sequential import Gate

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from bench.orders import Order
+from bench.engine.orders import Order
 from bench.schema.records import COST_ARMS, Case
 
 Kind = Literal["check", "replicate", "trace", "ceilings", "fit"]
@@ -29,7 +29,8 @@ class Task:
     own: tuple[str, ...] = ()
     """Of `arms`, those that this process runs; none named: all of them."""
     inboxes: Mapping[str, str] = field(default_factory=dict)
-    """Arm -> FIFO of its process, where the arms are in processes of their own (`bench.baton`)."""
+    """Arm -> FIFO of its process, where the arms are in processes of their own
+    (`bench.engine.turn_token`)."""
     index: int = 0
     """Of the replicate within its case."""
     server: int = 0

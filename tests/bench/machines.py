@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.engine import Engine, Plan
-from bench.launcher import Failure, Outcome
-from bench.orders import orders
+from bench.engine.launcher import Failure, Outcome
+from bench.engine.orders import orders
+from bench.engine.scheduler import Engine, Plan
 from bench.schema.journal import Entries, Journal
 from bench.schema.records import Finding, Replicate
 from bench.schema.tasks import Task

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import torch
 
-from bench import worker
+from bench.engine import worker
 from bench.schema.errors import BenchError
 from bench.schema.tasks import Task
 from bench.workload.same_work import CompileError, MismatchError

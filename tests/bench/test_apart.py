@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.apart import ApartLauncher
-from bench.launcher import Failure, Outcome
+from bench.engine.launcher import Failure, Outcome
+from bench.engine.separate_processes import ApartLauncher
 from bench.schema.records import Finding, Replicate, Status
 from bench.schema.tasks import Task
 from tests.bench.factories import CALM, case, facts, finding, replicate

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import baton
-from bench.baton import LOOK_S, REST_S, Baton, make_inbox, rest
-from bench.orders import orders
+from bench.engine import turn_token
+from bench.engine.orders import orders
+from bench.engine.turn_token import LOOK_S, REST_S, Baton, make_inbox, rest
 from bench.schema.errors import BenchError
 
 ARMS = ("base", "head", "base_again")
@@ -43,7 +43,7 @@ def test_turns_come_in_the_drawn_order(tmp_path: Path, split: list[tuple[str, ..
 def test_process_that_is_gone_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(baton, "WAIT_S", 0.0)
+    monkeypatch.setattr(turn_token, "WAIT_S", 0.0)
     with Baton(("head",), inboxes(tmp_path)) as mine, pytest.raises(BenchError, match="is gone"):
         list(mine.own_turns([("base", "head")]))
 
@@ -51,7 +51,7 @@ def test_process_that_is_gone_is_not_waited_for(
 def test_inbox_forgets_an_earlier_replicate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(baton, "WAIT_S", 0.0)
+    monkeypatch.setattr(turn_token, "WAIT_S", 0.0)
     with Baton(("base",), inboxes(tmp_path)) as early:
         assert list(early.own_turns([("base", "head")])) == ["base"]
     with Baton(("head",), inboxes(tmp_path)) as late, pytest.raises(BenchError):

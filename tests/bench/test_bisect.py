@@ -13,7 +13,7 @@ from rich.console import Console
 from bench import __main__ as command
 from bench import bisect, compare
 from bench.bisect import UndecidedError, refuse_unchanged, replicates_for, search, share_of
-from bench.launcher import Failure, Outcome
+from bench.engine.launcher import Failure, Outcome
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Task

@@ -10,9 +10,9 @@ import pytest
 from bench import __main__ as command
 from bench import compare, compare_page, junit
 from bench.compare import AGAIN, BASE, HEAD, SHARED, Compared, answer, own_cases
+from bench.engine.launcher import Failure, Outcome
 from bench.explain import Explanation, StageChange
 from bench.histories import make
-from bench.launcher import Failure, Outcome
 from bench.revisions import Code
 from bench.schema import journal
 from bench.schema.errors import BenchError

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import pytest
 
 from bench import stats
-from bench.engine import Engine, preload, rounds_per_replicate
-from bench.launcher import Failure, Outcome
+from bench.engine.launcher import Failure, Outcome
+from bench.engine.scheduler import Engine, preload, rounds_per_replicate
 from bench.schema import journal
 from bench.schema.journal import Entries
 from bench.schema.records import CaseResult, Status

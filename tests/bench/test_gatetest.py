@@ -9,8 +9,8 @@ import pytest
 
 from bench import __main__ as command
 from bench import bisect, compare, gatetest
+from bench.engine.launcher import Outcome
 from bench.histories import SLOWER
-from bench.launcher import Outcome
 from bench.schema.tasks import Task
 from tests.bench import machines
 from tests.bench.machines import Machine, Noise

@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from bench.launcher import Failure, Server, ServerLauncher
+from bench.engine.launcher import Failure, Server, ServerLauncher
 from bench.schema.errors import BenchError
 from bench.schema.records import ARMS, Finding, Replicate, Status
 from bench.schema.tasks import Kind, Task

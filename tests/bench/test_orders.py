@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from bench.orders import orders
+from bench.engine.orders import orders
 from bench.schema.records import ARMS
 
 

@@ -62,7 +62,7 @@ def test_timed_networks_have_no_hooks(tmp_path: Path) -> None:
 
 def test_timed_workers_load_nothing_of_the_profiling() -> None:
     profiling = {f"bench.{name}" for name in ("trace", "stages", "work", "timeline", "provenance")}
-    code = f"import sys, bench.worker; assert not {profiling} & set(sys.modules)"
+    code = f"import sys, bench.engine.worker; assert not {profiling} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

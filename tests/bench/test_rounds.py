@@ -7,7 +7,7 @@ from itertools import chain
 import pytest
 import torch
 
-from bench import rounds
+from bench.engine import rounds
 from bench.machine.clock import synchronized, synchronizer
 from bench.schema.records import ARMS
 from bench.workload.arms import Arm

@@ -13,8 +13,8 @@ from rich.console import Console
 from bench import __main__ as command
 from bench import proof, selftest, trials
 from bench.calibration import calibrate
-from bench.engine import CaseState
-from bench.launcher import Failure
+from bench.engine.launcher import Failure
+from bench.engine.scheduler import CaseState
 from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Status

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import ordinary, side_by_side
-from bench.engine import REPLICATE_S
+from bench.engine.scheduler import REPLICATE_S
 from bench.side_by_side import (
     OURS,
     TOOLS,

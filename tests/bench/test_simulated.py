@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from bench import comparison, stats
-from bench.engine import BLOCK_ROUNDS, Engine
+from bench.engine.scheduler import BLOCK_ROUNDS, Engine
 from bench.schema.records import Status
 from bench.stats.verdict import Judged, Verdict
 from tests.bench.factories import case

@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 import pytest
 
-from bench.engine import preload
-from bench.launcher import ServerLauncher
+from bench.engine.launcher import ServerLauncher
+from bench.engine.scheduler import preload
 from bench.schema.records import TRACED_ARMS
 from bench.schema.tasks import Task
 from bench.trace import ACTIVE_STEPS, PROFILE, bounded, write_trace

@@ -1,9 +1,9 @@
 """A fork server: it imports torch once, runs no operator, and forks a fresh worker per task.
 
-``python -m bench.server MODULE...`` imports the modules, prints ``ready``, and then answers every
-line of its standard input ``{"task": ..., "result_path": ..., "log_path": ...}`` with two lines:
-``pid N`` when the worker runs, ``exit CODE`` when it is gone (negative: killed by that signal).
-Where a process cannot fork, the server is the worker: it takes one task, and is gone.
+``python -m bench.engine.fork_server MODULE...`` imports the modules, prints ``ready``, and then
+answers every line of its standard input ``{"task": ..., "result_path": ..., "log_path": ...}`` with
+two lines: ``pid N`` when the worker runs, ``exit CODE`` when it is gone (negative: killed by that
+signal). Where a process cannot fork, the server is the worker: it takes one task, and is gone.
 """
 
 import ctypes
@@ -29,7 +29,7 @@ def main(modules: list[str]) -> None:
     global _protocol  # noqa: PLW0603 - set once, before the first line is said
     _die_with_parent()
     _protocol = os.fdopen(os.dup(1), "w")  # a worker that is this process turns 1 into its log
-    for module in ["bench.worker", *modules]:
+    for module in ["bench.engine.worker", *modules]:
         importlib.import_module(module)
     # The workers inherit all of it: frozen, their garbage collector need not walk through it.
     gc.collect()
@@ -57,7 +57,7 @@ def _serve_here(request: dict[str, Any]) -> None:
 
 def _work(request: dict[str, Any]) -> None:
     """Do the task and leave at once, without what the parent has registered to run at exit."""
-    from bench.worker import run_in_this_process
+    from bench.engine.worker import run_in_this_process
 
     log = os.open(request["log_path"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)

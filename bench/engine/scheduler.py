@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bench import stats
-from bench.launcher import Failure, Launcher
-from bench.orders import Order
+from bench.engine.launcher import Failure, Launcher
+from bench.engine.orders import Order
 from bench.schema.journal import Entries, Journal
 from bench.schema.records import COST_ARMS, Case, CaseResult, Finding, Replicate, Status
 from bench.schema.tasks import Task

@@ -24,7 +24,7 @@ from bench.schema.tasks import Task
 COMPILER = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
 """In the worker itself: a pool of compiler processes would go on beside the rounds."""
 
-OUR_CODE = Path(__file__).resolve().parents[1]
+OUR_CODE = Path(__file__).resolve().parents[2]
 
 START_TIMEOUT_S = 300.0
 """Importing torch from a cold disk takes minutes at worst; longer than this is a broken install."""
@@ -81,7 +81,7 @@ class Server:
             environment["PYTHONPATH"] = str(OUR_CODE)
         with self._log.open("a") as stderr:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [python, "-m", "bench.server", *modules],
+                [python, "-m", "bench.engine.fork_server", *modules],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

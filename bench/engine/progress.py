@@ -8,14 +8,14 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 
 class Silent:
-    """A `bench.engine.Watch` that shows nothing."""
+    """A `bench.engine.scheduler.Watch` that shows nothing."""
 
     def update(self, case_id: str, doing: str, left_s: float, share_done: float) -> None:
         """Show nothing."""
 
 
 class ProgressBar:
-    """A `bench.engine.Watch` that draws on the terminal."""
+    """A `bench.engine.scheduler.Watch` that draws on the terminal."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(

@@ -1,7 +1,7 @@
 """One fresh process: build, check or warm up, run the rounds, and write one result.
 
 A failure that the worker sees itself becomes a status with a reason; what kills the process is read
-from its exit by `bench.launcher`.
+from its exit by `bench.engine.launcher`.
 """
 
 import contextlib
@@ -18,12 +18,12 @@ from typing import Any
 import psutil
 import torch
 
-from bench.baton import Baton
+from bench.engine.orders import orders
+from bench.engine.rounds import run_rounds, warm_up
+from bench.engine.turn_token import Baton
 from bench.machine import contention, gpu
 from bench.machine.environment import usable_cores
 from bench.machine.peak_memory import peak_bytes
-from bench.orders import orders
-from bench.rounds import run_rounds, warm_up
 from bench.schema.errors import BenchError
 from bench.schema.records import Case, Replicate, Status
 from bench.schema.tasks import Task

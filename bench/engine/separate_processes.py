@@ -1,8 +1,9 @@
 """Arms in processes of their own, perhaps of other Python environments, that take turns.
 
 Where both sides cannot be loaded into one process (two versions of torch), each has a fork server
-of its own, and the workers of a replicate take turns round by round (`bench.baton`). What a process
-brings along by chance is then in the ratio, so the set of processes is the replicate.
+of its own, and the workers of a replicate take turns round by round (`bench.engine.turn_token`).
+What a process brings along by chance is then in the ratio, so the set of processes is the
+replicate.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,8 +11,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_complete
 from dataclasses import replace
 from pathlib import Path
 
-from bench.baton import make_inbox
-from bench.launcher import Failure, Launcher, Outcome
+from bench.engine.launcher import Failure, Launcher, Outcome
+from bench.engine.turn_token import make_inbox
 from bench.machine.contention import contended
 from bench.machine.environment import usable_cores
 from bench.schema.records import Finding, Load, Replicate, Status
