@@ -27,9 +27,9 @@ from bench.engine.launcher import OUR_CODE, Launcher, ServerLauncher
 from bench.engine.progress import ProgressBar
 from bench.engine.scheduler import Design, Engine, Plan, preload
 from bench.engine.separate_processes import ApartLauncher
-from bench.explain import Explanation, explain
 from bench.machine import advice
 from bench.machine.environment import code_digest, describe, digest, governor, usable_cores
+from bench.profiling.profile_diff import Explanation, explain
 from bench.revisions import Code, checked_out
 from bench.schema import journal
 from bench.schema.errors import BenchError

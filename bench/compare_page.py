@@ -6,7 +6,7 @@ from tabulate import tabulate
 
 from bench import stats
 from bench.compare import APART, BASE, HEAD, Compared
-from bench.explain import Explanation, StageChange
+from bench.profiling.profile_diff import Explanation, StageChange
 from bench.stats.sequential import GATE
 from bench.stats.verdict import SUITE, Change, Verdict
 

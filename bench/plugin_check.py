@@ -16,8 +16,8 @@ from typing import Any
 
 from tabulate import tabulate
 
+from bench.profiling.trace import PROFILE
 from bench.schema.errors import BenchError
-from bench.trace import PROFILE
 
 MOST_OFF = 0.01
 """Of an operator's time."""
@@ -81,7 +81,7 @@ def times(rows: Sequence[Mapping[str, Any]], of: str) -> dict[str, float]:
     """Return the seconds of every operator itself, annotations and kernels left out.
 
     Args:
-        rows: what torch says (`bench.trace.Traced.operators`).
+        rows: what torch says (`bench.profiling.trace.Traced.operators`).
         of: ``device`` or ``host``.
     """
     column = "self_device_s" if of == "device" else "self_s"

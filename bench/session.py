@@ -10,13 +10,14 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import ceilings, parts, peers, runs
+from bench import parts, peers, runs
 from bench.document import panet_key
 from bench.engine.launcher import Failure, ServerLauncher
 from bench.engine.progress import ProgressBar
 from bench.engine.scheduler import Engine, Plan, preload
 from bench.machine import advice
 from bench.machine.environment import governor, usable_cores
+from bench.profiling import ceilings
 from bench.schema import journal
 from bench.schema.errors import BenchError
 from bench.schema.records import TRACED_ARMS, Case, CaseResult

@@ -20,7 +20,7 @@ from reports import frames
 from reports.errors import ReportError
 
 SCHEMA = 1
-"""Of the profiles that this version reads (`bench.trace` writes them)."""
+"""Of the profiles that this version reads (`bench.profiling.trace` writes them)."""
 
 ARMS = ("fpn", "panet")
 PARTS = ("backbone", "fpn", "panet")

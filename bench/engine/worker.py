@@ -106,13 +106,13 @@ def _replicate(task: Task, start_s: float) -> dict[str, Any]:
 
 
 def _trace(task: Task, _start_s: float) -> dict[str, Any]:
-    from bench.trace import write_trace
+    from bench.profiling.trace import write_trace
 
     return {"trace": str(write_trace(task))}
 
 
 def _ceilings(task: Task, _start_s: float) -> dict[str, Any]:
-    from bench.ceilings import measure
+    from bench.profiling.ceilings import measure
 
     return {"ceilings": measure(task.case).to_json()}
 

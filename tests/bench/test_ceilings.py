@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import ceilings
+from bench.profiling import ceilings
 from tests.bench.factories import case
 
 

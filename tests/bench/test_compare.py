@@ -11,8 +11,8 @@ from bench import __main__ as command
 from bench import compare, compare_page, junit
 from bench.compare import AGAIN, BASE, HEAD, SHARED, Compared, answer, own_cases
 from bench.engine.launcher import Failure, Outcome
-from bench.explain import Explanation, StageChange
 from bench.histories import make
+from bench.profiling.profile_diff import Explanation, StageChange
 from bench.revisions import Code
 from bench.schema import journal
 from bench.schema.errors import BenchError

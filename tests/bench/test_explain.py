@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bench.explain import IN_NO_STAGE, Explanation, StageChange, explain
+from bench.profiling.profile_diff import IN_NO_STAGE, Explanation, StageChange, explain
 
 SMOOTH, FUSE, FUSE_4 = "fpn p2 smooth", "panet n3 fuse", "panet n4 fuse"
 SECONDS = {SMOOTH: 4.0, FUSE: 1.0, FUSE_4: 0.1}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bench import plugin_check
-from bench.plugin_trace import for_plugin
-from bench.trace import PROFILE
+from bench.profiling.tensorboard_trace import for_plugin
+from bench.profiling.trace import PROFILE
 from tests.bench import traces
 
 pytest.importorskip("torch_tb_profiler", reason="an extra; make test installs it")

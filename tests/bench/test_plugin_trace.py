@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.plugin_trace import MODULE, for_plugin
+from bench.profiling.tensorboard_trace import MODULE, for_plugin
 from tests.bench import traces
 
 data = pytest.importorskip("torch_tb_profiler.profiler.data", reason="an extra; make test has it")

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from bench.stages import stages, watched
-from bench.work import count
+from bench.profiling.arithmetic import count
+from bench.profiling.stages import stages, watched
 from bench.workload.arms import Neck
 from panet import BackboneNeck
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from bench import timeline
+from bench.profiling import trace_tree
 from tests.bench import traces
 
 STAGES = ("fpn p2 lateral", "fpn p2 smooth")
 
 
 def test_time_of_a_stage_is_that_of_its_operators() -> None:
-    found = timeline.read(traces.cpu_trace()[:8], STAGES)
+    found = trace_tree.read(traces.cpu_trace()[:8], STAGES)
     assert found.steps == 1
     assert found.step_s == pytest.approx(400e-6)
     lateral, smooth = (found.stages[name] for name in STAGES)
@@ -22,14 +22,14 @@ def test_time_of_a_stage_is_that_of_its_operators() -> None:
 
 
 def test_times_are_medians_over_the_steps() -> None:
-    found = timeline.read(traces.cpu_trace(), STAGES)
+    found = trace_tree.read(traces.cpu_trace(), STAGES)
     assert found.steps == 2
     assert found.stages["fpn p2 lateral"].forward_s == pytest.approx(120e-6)
     assert found.step_s == pytest.approx(600e-6)
 
 
 def test_own_time_of_an_operator_leaves_out_what_it_calls() -> None:
-    found = timeline.read(traces.cpu_trace()[:8], STAGES).operators
+    found = trace_tree.read(traces.cpu_trace()[:8], STAGES).operators
     assert found["aten::conv2d"].calls == 2
     assert found["aten::conv2d"].total_s == pytest.approx(180e-6)
     assert found["aten::conv2d"].self_s == pytest.approx(120e-6)
@@ -38,7 +38,7 @@ def test_own_time_of_an_operator_leaves_out_what_it_calls() -> None:
 
 
 def test_kernels_count_for_the_operator_that_launched_them() -> None:
-    found = timeline.read(traces.cuda_trace(), ("fpn p2 lateral", "panet n3 fuse"))
+    found = trace_tree.read(traces.cuda_trace(), ("fpn p2 lateral", "panet n3 fuse"))
     assert found.stages["fpn p2 lateral"].device_s == pytest.approx(120e-6)
     assert found.stages["panet n3 fuse"].device_s == pytest.approx(10e-6)
     own = {name: time.self_device_s for name, time in found.operators.items()}
@@ -50,7 +50,7 @@ def test_kernels_count_for_the_operator_that_launched_them() -> None:
 def test_overlapping_kernels_are_busy_time_once() -> None:
     events = [traces.step(0, 0, 500), *traces.launch(1, 10, (100, 200))]
     events += [traces.operator("aten::relu", 5, 30), *traces.launch(2, 20, (150, 300))]
-    assert timeline.read(events, ()).device_s == pytest.approx(200e-6)
+    assert trace_tree.read(events, ()).device_s == pytest.approx(200e-6)
 
 
 def test_backward_pass_belongs_to_the_stage_of_its_forward_operator() -> None:
@@ -66,7 +66,7 @@ def test_backward_pass_belongs_to_the_stage_of_its_forward_operator() -> None:
         traces.operator(f"{backward}torch::autograd::AccumulateGrad", 300, 304),
         traces.operator(f"{backward}MeanBackward1", 310, 320, sequence=99),
     ]
-    found = timeline.read(events, ("fpn p2 lateral", "panet n3 fuse"))
+    found = trace_tree.read(events, ("fpn p2 lateral", "panet n3 fuse"))
     assert found.stages["panet n3 fuse"].backward_s == pytest.approx(10e-6)
     assert found.stages["fpn p2 lateral"].backward_s == pytest.approx(84e-6)
     assert found.elsewhere.backward_s == pytest.approx(10e-6)
@@ -82,7 +82,7 @@ def test_memory_names_what_fills_the_peak() -> None:
         traces.memory(125, 80, 3),
         traces.memory(300, -100, 1),
     ]
-    found = timeline.read(events, STAGES).memory
+    found = trace_tree.read(events, STAGES).memory
     assert found is not None
     assert found.peak_bytes == 180
     assert found.peak_at_s == pytest.approx(125e-6)
@@ -97,7 +97,7 @@ def test_memory_names_what_fills_the_peak() -> None:
 
 def test_memory_of_an_accelerator_hides_that_of_the_host() -> None:
     events = [*traces.cuda_trace((0.0,)), traces.memory(22, 10, 1), traces.memory(23, 64, 2, 1)]
-    found = timeline.read(events, ()).memory
+    found = trace_tree.read(events, ()).memory
     assert found is not None
     assert found.peak_bytes == 64
 
@@ -105,15 +105,15 @@ def test_memory_of_an_accelerator_hides_that_of_the_host() -> None:
 def test_long_curves_are_thinned_and_keep_their_peak() -> None:
     allocations = [traces.memory(1 + i / 100, 1, i) for i in range(3000)]
     releases = [traces.memory(40 + i / 100, -1, i) for i in range(3000)]
-    found = timeline.read([traces.step(0, 0, 400), *allocations, *releases], ()).memory
+    found = trace_tree.read([traces.step(0, 0, 400), *allocations, *releases], ()).memory
     assert found is not None
-    assert len(found.curve) <= timeline.MAX_POINTS + 2
+    assert len(found.curve) <= trace_tree.MAX_POINTS + 2
     assert max(nbytes for _, nbytes in found.curve) == found.peak_bytes == 3000
 
 
 def test_a_trace_without_steps_is_refused() -> None:
     with pytest.raises(ValueError, match="no step"):
-        timeline.read([traces.operator("aten::relu", 0, 1)], ())
+        trace_tree.read([traces.operator("aten::relu", 0, 1)], ())
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_trace_without_steps_is_refused() -> None:
     ],
 )
 def test_a_kernel_knows_its_calls(kernel: str, operator: str, called: bool) -> None:
-    assert timeline.Kernel(kernel, None).is_called(operator) is called
+    assert trace_tree.Kernel(kernel, None).is_called(operator) is called
 
 
 def test_kernels_of_a_compiler_are_told_apart_by_the_order_of_their_calls() -> None:
@@ -145,10 +145,10 @@ def test_kernels_of_a_compiler_are_told_apart_by_the_order_of_their_calls() -> N
             traces.operator("aten::mean", at + 180, at + 190),
         ]
     kernels = [
-        timeline.Kernel("extern_kernels.convolution:1", STAGES[0]),
-        timeline.Kernel("cpp_fused_add_relu_0:2", None),
-        timeline.Kernel("extern_kernels.convolution:3", STAGES[1]),
+        trace_tree.Kernel("extern_kernels.convolution:1", STAGES[0]),
+        trace_tree.Kernel("cpp_fused_add_relu_0:2", None),
+        trace_tree.Kernel("extern_kernels.convolution:3", STAGES[1]),
     ]
-    found = timeline.read(events, STAGES, kernels)
+    found = trace_tree.read(events, STAGES, kernels)
     assert [found.stages[name].forward_s for name in STAGES] == pytest.approx([50e-6, 100e-6])
     assert found.elsewhere.forward_s == pytest.approx(15e-6)

@@ -20,9 +20,9 @@ import pytest
 
 from bench.engine.launcher import ServerLauncher
 from bench.engine.scheduler import preload
+from bench.profiling.trace import ACTIVE_STEPS, PROFILE, bounded, write_trace
 from bench.schema.records import TRACED_ARMS
 from bench.schema.tasks import Task
-from bench.trace import ACTIVE_STEPS, PROFILE, bounded, write_trace
 from tests.bench.factories import case
 
 pytest.importorskip("torch_tb_profiler", reason="an extra; make test installs it")

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench import timeline
+from bench.profiling import trace_tree
 from bench.schema.records import Status
 from tests.bench import traces
 from tests.reports.factories import document, measured
@@ -58,7 +58,7 @@ def events(arm: str) -> list[traces.Event]:
 
 def profile(arm: str, **values: Any) -> dict[str, Any]:
     stages = [stage(LATERAL), *([stage(FUSE)] if arm == "panet" else [])]
-    read = timeline.read(events(arm), [s["name"] for s in stages])
+    read = trace_tree.read(events(arm), [s["name"] for s in stages])
     defaults = {
         "schema": 1,
         "case": measured(1.5).case.to_json(),

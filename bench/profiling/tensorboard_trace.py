@@ -9,12 +9,12 @@ may share. What is changed here keeps the meaning, and Perfetto opens the result
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bench import timeline
+from bench.profiling import trace_tree
 
 Event = dict[str, Any]
 
 LAUNCH = "runtime"
-"""What the plugin calls `bench.timeline.LAUNCHES`."""
+"""What the plugin calls `bench.profiling.trace_tree.LAUNCHES`."""
 
 MODULE = "nn.Module: "
 """How the plugin's module view knows a module, and our annotations of module calls begin."""
@@ -32,10 +32,10 @@ def for_plugin(events: Iterable[Event]) -> list[Event]:
     modules = _Modules()
     for event in found:
         category, name = event.get("cat"), str(event.get("name"))
-        if category in timeline.LAUNCHES:
+        if category in trace_tree.LAUNCHES:
             event["cat"] = LAUNCH
-        elif category == "gpu_user_annotation" and name.startswith(timeline.STEP):
-            event["name"] = f"{name.removeprefix(timeline.STEP)}. step, on the device"
+        elif category == "gpu_user_annotation" and name.startswith(trace_tree.STEP):
+            event["name"] = f"{name.removeprefix(trace_tree.STEP)}. step, on the device"
     for event in sorted(_module_calls(found), key=lambda e: (e["ts"], -e["dur"])):
         modules.add(event)
     return found
@@ -46,16 +46,19 @@ def _link_launches(events: list[Event]) -> None:
     number = 0
     for event in events:
         event["args"].pop(EXTERNAL_ID, None)
-        if event.get("cat") in (timeline.OPERATOR, timeline.ANNOTATION) and event.get("ph") == "X":
+        if (
+            event.get("cat") in (trace_tree.OPERATOR, trace_tree.ANNOTATION)
+            and event.get("ph") == "X"
+        ):
             number += 1
             event["args"][EXTERNAL_ID] = number
-    roots = timeline.operators(events)
+    roots = trace_tree.operators(events)
     launched_by = {
         correlation: node.event["args"][EXTERNAL_ID]
-        for correlation, node in timeline.launchers(events, roots).items()
+        for correlation, node in trace_tree.launchers(events, roots).items()
     }
     for event in events:
-        if event.get("cat") in timeline.LAUNCHES | timeline.KERNELS:
+        if event.get("cat") in trace_tree.LAUNCHES | trace_tree.KERNELS:
             # 0 is the plugin's word for a launch outside all operators.
             event["args"][EXTERNAL_ID] = launched_by.get(event["args"].get("correlation"), 0)
 
@@ -64,7 +67,7 @@ def _module_calls(events: Iterable[Event]) -> Iterator[Event]:
     return (
         e
         for e in events
-        if e.get("cat") == timeline.ANNOTATION and str(e.get("name")).startswith(MODULE)
+        if e.get("cat") == trace_tree.ANNOTATION and str(e.get("name")).startswith(MODULE)
     )
 
 

@@ -19,12 +19,12 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
-from bench import ceilings, provenance, timeline, work
 from bench.engine.rounds import warm_up
 from bench.machine.clock import synchronizer
-from bench.plugin_trace import MODULE, for_plugin
+from bench.profiling import arithmetic, ceilings, inductor_kernels, trace_tree
+from bench.profiling.stages import Stage, stages, watched
+from bench.profiling.tensorboard_trace import MODULE, for_plugin
 from bench.schema.tasks import Task
-from bench.stages import Stage, stages, watched
 from bench.workload.arms import Arm, build_arms, make_inputs
 from bench.workload.same_work import first_calls
 
@@ -58,11 +58,11 @@ def write_trace(task: Task) -> Path:
     arm = arms[task.arm]
     eager = build_arms(task, inputs, compiled=False)[task.arm] if compiled else arm
     found = stages(arm.network)
-    done = work.count(eager.network, eager.call)
+    done = arithmetic.count(eager.network, eager.call)
     del eager
-    kernels: tuple[timeline.Kernel, ...] = ()
+    kernels: tuple[trace_tree.Kernel, ...] = ()
     if compiled:
-        with provenance.recorded(arm.network) as told:
+        with inductor_kernels.recorded(arm.network) as told:
             first_calls(task, arms)
         kernels = told.kernels
     warm_up(arms, device)
@@ -73,7 +73,7 @@ def write_trace(task: Task) -> Path:
         traced = record(arm, device)
     folder = Path(task.trace_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    read = timeline.read(traced.events, [stage.name for stage in found], kernels)
+    read = trace_tree.read(traced.events, [stage.name for stage in found], kernels)
     events, cut = bounded(for_plugin(traced.events), MAX_EVENTS)
     trace = folder / f"{arm.name}.pt.trace.json.gz"
     with gzip.open(trace, "wt", encoding="utf-8") as stream:
@@ -97,7 +97,9 @@ def write_trace(task: Task) -> Path:
     return profiled
 
 
-def _stage_entry(network: nn.Module, stage: Stage, done: Mapping[str, work.Work]) -> dict[str, Any]:
+def _stage_entry(
+    network: nn.Module, stage: Stage, done: Mapping[str, arithmetic.Work]
+) -> dict[str, Any]:
     entry = {**stage.to_json(), "weights": weights(network, stage)}
     return entry | done[stage.name].to_json()
 
@@ -169,7 +171,7 @@ def bounded(events: Sequence[Mapping[str, Any]], most: int) -> tuple[list[dict[s
     steps = sorted(
         (e["ts"] + e["dur"], e["ts"])
         for e in events
-        if e.get("ph") == "X" and str(e.get("name")).startswith(timeline.STEP)
+        if e.get("ph") == "X" and str(e.get("name")).startswith(trace_tree.STEP)
     )
     kept: list[dict[str, Any]] = []
     for number, (end, _) in enumerate(steps, start=1):
@@ -196,9 +198,9 @@ def _exported(profiler: profile) -> Traced:
         {
             "name": row.key,
             "calls": row.count,
-            "self_s": row.self_cpu_time_total * timeline.MICROSECOND_S,
-            "total_s": row.cpu_time_total * timeline.MICROSECOND_S,
-            "self_device_s": row.self_device_time_total * timeline.MICROSECOND_S,
+            "self_s": row.self_cpu_time_total * trace_tree.MICROSECOND_S,
+            "total_s": row.cpu_time_total * trace_tree.MICROSECOND_S,
+            "self_device_s": row.self_device_time_total * trace_tree.MICROSECOND_S,
         }
         for row in profiler.key_averages()
     ]

@@ -13,8 +13,8 @@ from typing import Any
 
 from torch import fx, nn
 
-from bench.stages import Stage, stages
-from bench.timeline import Kernel
+from bench.profiling.stages import Stage, stages
+from bench.profiling.trace_tree import Kernel
 
 CONFIG = {
     "trace.provenance_tracking_to_timeline": True,
