@@ -10,15 +10,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import bisect, compare, compare_page, fit, gatetest, junit, runs, selftest
+from bench import bisect, compare, compare_page, gatetest, junit, selftest
 from bench.engine.launcher import ServerLauncher
 from bench.engine.scheduler import preload
 from bench.histories import SLOWER
 from bench.hog import LOADS
 from bench.machine.environment import usable_cores
+from bench.run import max_batch
+from bench.run.session import DEFAULT_TIMEOUT
+from bench.schema import run_folders
 from bench.schema.errors import BenchError
 from bench.schema.tasks import Task
-from bench.session import DEFAULT_TIMEOUT
 from bench.stats.verdict import FINE, NOTHING_SAID
 from bench.workload import axes
 
@@ -53,7 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("--quick", action="store_true", help="two small cases, one trial")
     _add_run_dir(test)
     test.add_argument(
-        "--resume", nargs="?", const=runs.LATEST, metavar="ID", help="add to an earlier self-test"
+        "--resume",
+        nargs="?",
+        const=run_folders.LATEST,
+        metavar="ID",
+        help="add to an earlier self-test",
     )
     test.set_defaults(command=_selftest)
     about = "two git revisions, taking turns on this machine: has it become slower?"
@@ -67,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     sides.add_argument("--no-traces", action="store_true", help="do not profile what is slower")
     sides.add_argument("--junit", metavar="FILE", help="the verdicts as JUnit XML as well")
     about = "go on with a killed comparison (the newest)"
-    sides.add_argument("--resume", nargs="?", const=runs.LATEST, metavar="ID", help=about)
+    sides.add_argument("--resume", nargs="?", const=run_folders.LATEST, metavar="ID", help=about)
     sides.set_defaults(command=_compare)
     about = "which commit between two made it slower?"
     search = commands.add_parser("bisect", help=about, description=about)
@@ -116,7 +122,9 @@ def _add_comparison(parser: argparse.ArgumentParser, budget: str) -> None:
 
 def _add_run_dir(parser: argparse.ArgumentParser) -> None:
     about = "where runs are kept (reports/runs)"
-    parser.add_argument("--run-dir", type=Path, default=runs.RUNS_DIR, metavar="DIR", help=about)
+    parser.add_argument(
+        "--run-dir", type=Path, default=run_folders.RUNS_DIR, metavar="DIR", help=about
+    )
 
 
 def _given(asked: argparse.Namespace) -> dict[str, str]:
@@ -146,7 +154,7 @@ def _asked(asked: argparse.Namespace) -> compare.Asked:
 
 
 def _run_folder(asked: argparse.Namespace, kind: str) -> Path:
-    folder: Path = asked.run_dir / f"{kind}-{runs.new_run_dir(asked.run_dir).name}"
+    folder: Path = asked.run_dir / f"{kind}-{run_folders.new_run_dir(asked.run_dir).name}"
     try:
         folder.mkdir(parents=True)
     except OSError as error:
@@ -156,7 +164,7 @@ def _run_folder(asked: argparse.Namespace, kind: str) -> Path:
 
 def _resumed(asked: argparse.Namespace) -> Path:
     known: list[Path] = sorted(asked.run_dir.glob("compare-*"))
-    wanted = [p for p in known if asked.resume in (p.name, runs.LATEST)]
+    wanted = [p for p in known if asked.resume in (p.name, run_folders.LATEST)]
     if not wanted:
         there = ", ".join(path.name for path in known[-5:]) or "none"
         raise BenchError(f"--resume {asked.resume}: not in {asked.run_dir}; there is: {there}")
@@ -200,7 +208,7 @@ def _bisect(asked: argparse.Namespace) -> int:
 
 def _gatetest(asked: argparse.Namespace) -> int:
     folder = asked.run_dir / (
-        asked.resume or f"{gatetest.PREFIX}{runs.new_run_dir(asked.run_dir).name}"
+        asked.resume or f"{gatetest.PREFIX}{run_folders.new_run_dir(asked.run_dir).name}"
     )
     if asked.resume and not (folder / gatetest.TRIALS).exists():
         raise BenchError(f"--resume {asked.resume}: no such gate test in {asked.run_dir}")
@@ -224,7 +232,7 @@ NOT_OF_FIT = ("batch_sizes", "compile")
 def _fit(asked: argparse.Namespace) -> int:
     cases = axes.sweep(axes.GRID, _given(asked))
     limit_bytes = axes.parse_bytes("--memory", asked.memory)
-    folder = asked.run_dir / f"fit-{runs.new_run_dir(asked.run_dir).name}"
+    folder = asked.run_dir / f"fit-{run_folders.new_run_dir(asked.run_dir).name}"
     console = Console(stderr=True)
     try:
         with tempfile.TemporaryDirectory() as scratch:
@@ -235,16 +243,18 @@ def _fit(asked: argparse.Namespace) -> int:
             )
             try:
                 task = Task("fit", cases[0], 0, scratch, None)
-                search = fit.Search(launcher, task, lambda line: console.print(line, style="dim"))
-                found = fit.find_all(search, cases, limit_bytes, folder)
+                search = max_batch.Search(
+                    launcher, task, lambda line: console.print(line, style="dim")
+                )
+                found = max_batch.find_all(search, cases, limit_bytes, folder)
             finally:
                 launcher.close()
     except OSError as error:
         raise BenchError(f"cannot write {folder}: {error.strerror}; choose --run-dir") from error
     except ValueError as error:
         raise BenchError(str(error)) from error
-    print(fit.table(found))
-    print(f"wrote {folder / fit.FILE}")
+    print(max_batch.table(found))
+    print(f"wrote {folder / max_batch.FILE}")
     return FINE
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import comparison, runs, stats
+from bench import comparison, stats
 from bench.engine.launcher import OUR_CODE, Launcher, ServerLauncher
 from bench.engine.progress import ProgressBar
 from bench.engine.scheduler import Design, Engine, Plan, preload
@@ -31,7 +31,7 @@ from bench.machine import advice
 from bench.machine.environment import code_digest, describe, digest, governor, usable_cores
 from bench.profiling.profile_diff import Explanation, explain
 from bench.revisions import Code, checked_out
-from bench.schema import journal
+from bench.schema import journal, run_folders
 from bench.schema.errors import BenchError
 from bench.schema.records import Case, Finding, Status
 from bench.schema.tasks import Task
@@ -293,7 +293,7 @@ def measuring(
     header = _header(asked, plan, digests)
     entries = journal.read_any(folder / "journal")
     if entries is not None:
-        runs.refuse_other(folder.name, entries.header, header, MUST_MATCH)
+        run_folders.refuse_other(folder.name, entries.header, header, MUST_MATCH)
     log = journal.Journal.open(folder / "journal", header, entries)
     launcher = _launcher(asked, scratch, arms)
     try:
@@ -394,8 +394,8 @@ def _of_the_head(
     cases = tuple(case for case in asked.cases if case.case_id in failed)
     with measuring(replace(asked, cases=cases), codes, folder, console, (BASE,)) as (engine, _):
         engine.check()
-        runs = {state.case.case_id for state in engine.states if state.runs}
-    return {case_id: reason for case_id, reason in failed.items() if case_id in runs}
+        able = {state.case.case_id for state in engine.states if state.runs}
+    return {case_id: reason for case_id, reason in failed.items() if case_id in able}
 
 
 def _explained(

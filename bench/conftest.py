@@ -1,4 +1,4 @@
-"""pytest's hooks and options of the harness; what they do is in `bench.session`."""
+"""pytest's hooks and options of the harness; what they do is in `bench.run.session`."""
 
 import contextlib
 import json
@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench import runs
-from bench.replay import REPLAY_CLOCK
+from bench.run.replay import REPLAY_CLOCK
+from bench.run.session import ASIDE, DEFAULT_TIMEOUT, Session, forecast, keep_copy, parse_request
+from bench.schema import run_folders
 from bench.schema.errors import BenchError
 from bench.schema.records import ARMS
-from bench.session import ASIDE, DEFAULT_TIMEOUT, Session, forecast, keep_copy, parse_request
 from bench.workload import axes
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
@@ -49,7 +49,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
     group.addoption(
-        "--resume", nargs="?", const=runs.LATEST, metavar="RUN_ID", help="go on with a killed run"
+        "--resume",
+        nargs="?",
+        const=run_folders.LATEST,
+        metavar="RUN_ID",
+        help="go on with a killed run",
     )
 
 
@@ -75,7 +79,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--benchmark-json={wanted}: no such folder; make it first")
     config.stash[SESSION] = Session(request)
     config.stash[WANTED_JSON] = wanted
-    config.option.benchmark_json = request.run_dir / runs.RESULTS if measures(config) else None
+    config.option.benchmark_json = (
+        request.run_dir / run_folders.RESULTS if measures(config) else None
+    )
 
 
 def measures(config: pytest.Config) -> bool:
@@ -176,7 +182,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     bench_session = config.stash.get(SESSION, None)
     if bench_session is None or not bench_session.results:
         return
-    written = bench_session.request.run_dir / runs.RESULTS
+    written = bench_session.request.run_dir / run_folders.RESULTS
     if not written.exists():
         document = {"machine_info": {}, "benchmarks": [], "panet": bench_session.document()}
         written.write_text(json.dumps(document, indent=4))
@@ -194,4 +200,4 @@ def pytest_terminal_summary(
     terminalreporter.write_line(", ".join(f"{n} {status}" for status, n in counts.items()))
     for note in session.notes:
         terminalreporter.write_line(note)
-    terminalreporter.write_line(f"results: {session.request.run_dir / runs.RESULTS}")
+    terminalreporter.write_line(f"results: {session.request.run_dir / run_folders.RESULTS}")

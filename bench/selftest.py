@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import proof, runs, selftest_page, trials
+from bench import proof, selftest_page, trials
 from bench.calibration import Slowing, calibrate
 from bench.engine.launcher import ServerLauncher
 from bench.engine.orders import Order
@@ -18,7 +18,7 @@ from bench.engine.scheduler import BLOCK_ROUNDS, CaseState, Design, Engine, Plan
 from bench.hog import load
 from bench.machine.environment import code_digest, describe, git_commit, usable_cores
 from bench.probe import probe_cores
-from bench.schema import journal
+from bench.schema import journal, run_folders
 from bench.schema.errors import BenchError
 from bench.schema.records import Case, Finding, Status, differences
 from bench.stats.sequential import GATE, Gate
@@ -81,10 +81,10 @@ def find_folder(runs_dir: Path, resume: str | None) -> Path:
         BenchError: there is none to go on with.
     """
     if resume is None:
-        return runs_dir / f"{PREFIX}{runs.new_run_dir(runs_dir).name}"
+        return runs_dir / f"{PREFIX}{run_folders.new_run_dir(runs_dir).name}"
     known = sorted(path.parent for path in runs_dir.glob(f"{PREFIX}*/{SITTINGS}"))
     for folder in reversed(known):
-        if resume in (runs.LATEST, folder.name):
+        if resume in (run_folders.LATEST, folder.name):
             return folder
     names = ", ".join(folder.name for folder in known[-5:]) or "none yet"
     raise BenchError(

@@ -21,11 +21,12 @@ import numpy as np
 from rich.console import Console
 from tabulate import tabulate
 
-from bench import ordinary, runs, stats
+from bench import ordinary, stats
 from bench.engine.launcher import ServerLauncher
 from bench.engine.progress import ProgressBar
 from bench.engine.scheduler import REPLICATE_S, Design, Engine, Plan
 from bench.machine.environment import describe, usable_cores
+from bench.schema import run_folders
 from bench.schema.errors import BenchError
 from bench.schema.journal import Journal
 from bench.schema.records import COST_ARMS
@@ -62,7 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.side_by_side", description=__doc__)
     parser.add_argument("--rounds", default="5", help="runs of every tool (5)")
     parser.add_argument("--tools", default=",".join(TOOLS), help=f"of {', '.join(TOOLS)}")
-    parser.add_argument("--run-dir", type=Path, default=runs.RUNS_DIR, help="where runs are kept")
+    parser.add_argument(
+        "--run-dir", type=Path, default=run_folders.RUNS_DIR, help="where runs are kept"
+    )
     parser.add_argument("--resume", metavar="ID", help="add to an earlier one")
     asked = parser.parse_args(arguments)
     try:
@@ -86,7 +89,7 @@ def read(folder: Path) -> list[Found]:
 
 
 def _folder(runs_dir: Path, resume: str | None) -> Path:
-    folder = runs_dir / (resume or f"{PREFIX}{runs.new_run_dir(runs_dir).name}")
+    folder = runs_dir / (resume or f"{PREFIX}{run_folders.new_run_dir(runs_dir).name}")
     if resume is not None and not (folder / RUNS).exists():
         raise BenchError(f"--resume {resume}: {folder / RUNS} does not exist; leave --resume out")
     (folder / "scratch").mkdir(parents=True, exist_ok=True)

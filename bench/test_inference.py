@@ -2,8 +2,8 @@
 
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.replay import replay_arm
-from bench.session import Session
+from bench.run.replay import replay_arm
+from bench.run.session import Session
 
 
 def test_inference(

@@ -73,8 +73,7 @@ class Explanation:
 
 
 def explain(case_id: str, base: Path, head: Path, again: Path) -> Explanation:
-    """Compare profiles (`bench.profiling.trace.PROFILE`) of a case: the head's, and two of the
-    base."""
+    """Compare profiles (`bench.profiling.trace.PROFILE`): the head's, and two of the base."""
     profiles = [json.loads(path.read_text()) for path in (base, head, again)]
     in_base, in_head, in_again = map(_stages, profiles)
     noise = _noise(in_base, in_again)

@@ -289,8 +289,8 @@ def _network(recipe: Recipe, whole: nn.Module, finest: Finest) -> nn.Module:
     """Return what an arm runs: ``fpn`` or ``panet``, perhaps with ``+`` a slow-down.
 
     ``kept`` is ``panet``, and ``none`` the slow-down behind it, without the network. Of the parts
-    that run alone (`ALONE`), the whole network around them; of a peer (`bench.peers`), the network
-    with the peer's module in it.
+    that run alone (`ALONE`), the whole network around them; of a peer (`bench.run.peers`), the
+    network with the peer's module in it.
     """
     name, slowdown = recipe.network, recipe.slowdown
     if name == "none":

@@ -1,4 +1,4 @@
-"""The networks of `bench.peers`: others' modules around the weights of ours."""
+"""The networks of `bench.run.peers`: others' modules around the weights of ours."""
 
 from collections import OrderedDict
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import runs
 from bench.machine import environment
-from bench.schema import records
+from bench.run.header import MUST_MATCH
+from bench.schema import records, run_folders
 from bench.schema.errors import BenchError
 
 
@@ -64,26 +64,28 @@ def test_digest_changes_with_a_file_of_a_folder_below(tmp_path: Path) -> None:
 
 
 def test_resume_is_refused_naming_what_differs() -> None:
-    header = dict.fromkeys(runs.MUST_MATCH, "same") | {"commit": "a"}
-    runs.refuse_other("run", header, header | {"commit": "b"})
+    header = dict.fromkeys(MUST_MATCH, "same") | {"commit": "a"}
+    run_folders.refuse_other("run", header, header | {"commit": "b"}, MUST_MATCH)
     with pytest.raises(BenchError, match="the environment and the axes differ"):
-        runs.refuse_other("run", header, header | {"environment": "x", "cases": "y"})
+        run_folders.refuse_other(
+            "run", header, header | {"environment": "x", "cases": "y"}, MUST_MATCH
+        )
     before = header | {"environment": {"cpu": 1, "os": 2}}
     now = header | {"environment": {"cpu": 3, "os": 2, "torch": 4}}
     with pytest.raises(BenchError, match=r"the environment \(cpu, torch\) differ"):
-        runs.refuse_other("run", before, now)
+        run_folders.refuse_other("run", before, now, MUST_MATCH)
 
 
 def test_runs_are_found_by_their_name_and_latest(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="there is none yet"):
-        runs.find_run_dir(tmp_path, "latest")
-    run_dir = runs.new_run_dir(tmp_path)
+        run_folders.find_run_dir(tmp_path, "latest")
+    run_dir = run_folders.new_run_dir(tmp_path)
     run_dir.mkdir()
     (run_dir / "journal.jsonl").write_text("")
-    runs.point_latest_at(run_dir)
-    assert runs.find_run_dir(tmp_path, "latest") == run_dir
+    run_folders.point_latest_at(run_dir)
+    assert run_folders.find_run_dir(tmp_path, "latest") == run_dir
     with pytest.raises(BenchError, match=f"runs here: .*{run_dir.name}"):
-        runs.find_run_dir(tmp_path, "other")
+        run_folders.find_run_dir(tmp_path, "other")
 
 
 def test_two_runs_are_comparable_where_what_must_match_does() -> None:

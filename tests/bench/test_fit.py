@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench.engine.launcher import Failure, Outcome
-from bench.fit import Fit, Memory, Search, predict, search, table
+from bench.run.max_batch import Fit, Memory, Search, predict, search, table
 from bench.schema.records import Status
 from bench.schema.tasks import Task
 from tests.bench.factories import case

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as commands
-from bench import conftest, gpu_check, session
+from bench import conftest, gpu_check
 from bench.gpu_check import ARCHIVE, STATE, Check, Done
+from bench.run import session
 from bench.stats.verdict import Verdict
 from bench.workload import axes
 from reports import __main__ as reports_commands

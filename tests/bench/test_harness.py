@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from bench import parts, runs
 from bench.machine.environment import ROOT
-from bench.schema import journal
+from bench.run import parts
+from bench.schema import journal, run_folders
 from bench.schema.records import ARMS, SCHEMA
 
 TINY: list[str | Path] = [
@@ -78,7 +78,7 @@ def test_replayed_rounds_are_the_journals_to_the_last_bit(
     measured: tuple[Path, dict[str, Any]],
 ) -> None:
     folder, document = measured
-    entries = journal.read(folder / runs.LATEST)
+    entries = journal.read(folder / run_folders.LATEST)
     for entry in document["benchmarks"]:
         info = entry["extra_info"]
         rounds = [
@@ -112,8 +112,8 @@ def test_run_folder_holds_results_journal_and_traces(
     measured: tuple[Path, dict[str, Any]],
 ) -> None:
     folder, document = measured
-    latest = folder / runs.LATEST
-    assert json.loads((latest / runs.RESULTS).read_text()) == document
+    latest = folder / run_folders.LATEST
+    assert json.loads((latest / run_folders.RESULTS).read_text()) == document
     case_ids = {entry["group"] for entry in document["benchmarks"]}
     traces = {path.parent.relative_to(latest) for path in latest.rglob("*.pt.trace.json.gz")}
     assert traces == {
@@ -123,7 +123,7 @@ def test_run_folder_holds_results_journal_and_traces(
 
 def test_parts_take_turns_as_arms(measured: tuple[Path, dict[str, Any]]) -> None:
     folder, document = measured
-    found = json.loads((folder / runs.LATEST / parts.FILE).read_text())["cases"]
+    found = json.loads((folder / run_folders.LATEST / parts.FILE).read_text())["cases"]
     assert {entry["case_id"] for entry in found} == {e["group"] for e in document["benchmarks"]}
     for entry in found:
         assert entry["replicates"] or entry["contended"] >= parts.REPLICATES
@@ -133,7 +133,7 @@ def test_parts_take_turns_as_arms(measured: tuple[Path, dict[str, Any]]) -> None
 
 
 def test_profile_of_the_run_is_a_page(measured: tuple[Path, dict[str, Any]]) -> None:
-    latest = measured[0] / runs.LATEST
+    latest = measured[0] / run_folders.LATEST
     command = [sys.executable, "-m", "reports", "profile", str(latest)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -178,7 +178,7 @@ def test_disabled_benchmarks_measure_nothing(tmp_path: Path) -> None:
 def test_selection_restricts_what_is_measured(tmp_path: Path) -> None:
     done = bench(*TINY, "--batch-sizes", "1,2", "-k", "b2", "--run-dir", tmp_path, "--budget", "5s")
     assert done.returncode == 0, done.stdout + done.stderr
-    header = journal.read(tmp_path / runs.LATEST).header
+    header = journal.read(tmp_path / run_folders.LATEST).header
     assert header["cases"] == ["cnn-neck-b2-32x32-cpu-float32-nchw-eager-inference-t1"]
 
 
@@ -186,7 +186,7 @@ def test_run_in_which_nothing_can_run_is_a_result(tmp_path: Path) -> None:
     done = bench(*TINY, "--dtypes", "tf32", "--run-dir", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 skipped" in done.stdout
-    document = json.loads((tmp_path / runs.LATEST / runs.RESULTS).read_text())
+    document = json.loads((tmp_path / run_folders.LATEST / run_folders.RESULTS).read_text())
     assert document["benchmarks"] == []
     assert [case["status"] for case in document["panet"]["outcomes"]] == ["skipped"]
 
@@ -271,7 +271,7 @@ def test_compiled_case_equals_eager_and_has_three_times(tmp_path: Path) -> None:
     compiled = ["--compile", "default", "--channels-last", "on", "--budget", "4m"]
     done = bench(*TINY, *compiled, "--run-dir", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    document = json.loads((tmp_path / runs.LATEST / runs.RESULTS).read_text())
+    document = json.loads((tmp_path / run_folders.LATEST / run_folders.RESULTS).read_text())
     by_arm = {e["extra_info"]["arm"]: e for e in document["benchmarks"]}
     assert set(by_arm) == set(ARMS), document["panet"]["outcomes"]
     panet = by_arm["panet"]

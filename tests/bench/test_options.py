@@ -2,8 +2,8 @@
 
 import pytest
 
+from bench.run.session import parse_request
 from bench.schema.errors import BenchError
-from bench.session import parse_request
 from bench.workload import axes
 
 NOT_GIVEN: dict[str, str | None] = dict.fromkeys(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench import parts
+from bench.run import parts
 from bench.schema.records import Case
 from bench.schema.tasks import Task
 from bench.workload.arms import Arm, build_arms, make_inputs, placeholder_inputs

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import peers
+from bench.run import peers
 from bench.schema.records import Status
 from bench.schema.tasks import Task
 from bench.workload.arms import build_arms, make_inputs

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.document import extra_info, panet_key, rounds_s
+from bench.run.results_json import extra_info, panet_key, rounds_s
 from bench.schema.records import ARMS, MEASURED, CaseResult, Status
 from tests.bench.factories import case, replicate, result, rounds
 

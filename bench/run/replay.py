@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from bench.document import extra_info, rounds_s
+from bench.run.results_json import extra_info, rounds_s
 from bench.schema.records import MEASURED, NOT_POSSIBLE, CaseResult, Status
 
 

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.engine.scheduler import Plan
-from bench.machine.environment import ROOT, code_digest, describe, git_commit
 from bench.schema.errors import BenchError
 from bench.schema.journal import FILE_NAME
 
-RUNS_DIR = ROOT / "reports" / "runs"
+RUNS_DIR = Path("reports") / "runs"
+"""Below the folder one stands in: an installed package keeps nothing."""
 LATEST = "latest"
 RESULTS = "results.json"
 
@@ -43,30 +42,6 @@ def point_latest_at(run_dir: Path) -> None:
             fresh.replace(link)
 
 
-def header(plan: Plan) -> dict[str, Any]:
-    """Return what identifies a run in its journal."""
-    return {
-        "environment": describe(),
-        "code": code_digest(),
-        "commit": git_commit(),
-        "cases": [case.case_id for case in plan.cases],
-        "half_width": plan.half_width,
-        "seed": plan.seed,
-        "images_dir": plan.images_dir,
-    }
-
-
-MUST_MATCH = {
-    "environment": "the environment",
-    "code": "the code of panet/ or bench/",
-    "cases": "the axes",
-    "half_width": "--half-width",
-    "seed": "--seed",
-    "images_dir": "--images",
-}
-"""What a resumed run shares with its first part; the commit alone may differ."""
-
-
 def _fields(stored: object, now: object) -> str:
     """Name the fields of two mappings that differ, in brackets."""
     if not (isinstance(stored, Mapping) and isinstance(now, Mapping)):
@@ -79,7 +54,7 @@ def refuse_other(
     run_id: str,
     stored: Mapping[str, Any],
     now: Mapping[str, Any],
-    must_match: Mapping[str, str] = MUST_MATCH,
+    must_match: Mapping[str, str],
 ) -> None:
     """Raise `BenchError` where a run cannot be resumed because it would be another one."""
     changed = [

@@ -10,15 +10,16 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import parts, peers, runs
-from bench.document import panet_key
 from bench.engine.launcher import Failure, ServerLauncher
 from bench.engine.progress import ProgressBar
 from bench.engine.scheduler import Engine, Plan, preload
 from bench.machine import advice
 from bench.machine.environment import governor, usable_cores
 from bench.profiling import ceilings
-from bench.schema import journal
+from bench.run import parts, peers
+from bench.run.header import MUST_MATCH, header
+from bench.run.results_json import panet_key
+from bench.schema import journal, run_folders
 from bench.schema.errors import BenchError
 from bench.schema.records import TRACED_ARMS, Case, CaseResult
 from bench.schema.tasks import Kind, Task
@@ -61,7 +62,7 @@ class Session:
         asked = self.request.plan
         chosen = tuple(case for case in asked.cases if case.case_id in set(case_ids))
         plan = replace(asked, cases=chosen)
-        self.run = runs.header(plan) | {"run_id": self.request.run_dir.name}
+        self.run = header(plan) | {"run_id": self.request.run_dir.name}
         threads = max((case.threads for case in chosen), default=1)
         self.hints = advice.hints(advice.look(usable_cores(), governor()), threads)
         for hint in self.hints:
@@ -143,11 +144,11 @@ class Session:
         folder = self.request.run_dir
         if self.request.resume:
             entries = journal.read(folder)
-            runs.refuse_other(folder.name, entries.header, self.run)
-            (folder / runs.RESULTS).unlink(missing_ok=True)  # of the part before
+            run_folders.refuse_other(folder.name, entries.header, self.run, MUST_MATCH)
+            (folder / run_folders.RESULTS).unlink(missing_ok=True)  # of the part before
             return journal.Journal.reopen(folder, entries), entries
         log = journal.Journal.create(folder, self.run)
-        runs.point_latest_at(folder)
+        run_folders.point_latest_at(folder)
         return log, journal.Entries(self.run)
 
     def _trace_arm(self, launcher: ServerLauncher, case: Case, arm: str) -> None:
@@ -195,14 +196,16 @@ def parse_request(
     """
     given = {name: text for name in axes.AXES if (text := values[name]) is not None}
     preset = axes.choose_preset(values["preset"], given)
-    runs_dir = Path(values["run_dir"]) if values["run_dir"] else runs.RUNS_DIR
+    runs_dir = Path(values["run_dir"]) if values["run_dir"] else run_folders.RUNS_DIR
     seed = values["seed"] or "0"
     if not (seed.isascii() and seed.isdigit()):
         raise BenchError(f"--seed {seed!r}: give a whole number of 0 or more")
     images_dir = values["images"]
     if images_dir is not None:
         axes.check_images(images_dir)
-    run_dir = runs.find_run_dir(runs_dir, resume) if resume else runs.new_run_dir(runs_dir)
+    run_dir = (
+        run_folders.find_run_dir(runs_dir, resume) if resume else run_folders.new_run_dir(runs_dir)
+    )
     plan = Plan(
         cases=axes.sweep(preset, given),
         half_width=axes.parse_half_width(values["half_width"] or preset.half_width),
