@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import bisect, compare, compare_page, gatetest, junit, selftest
+from bench import gatetest, selftest
+from bench.compare import bisect, comment, comparison, junit
 from bench.engine.launcher import ServerLauncher
 from bench.engine.scheduler import preload
 from bench.histories import SLOWER
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     sides.add_argument("head", metavar="HEAD", help="a revision, or a folder")
     _add_comparison(sides, budget="12m")
     sides.add_argument("--apart", action="store_true", help="a process for each side")
-    for side in (compare.BASE, compare.HEAD):
+    for side in (comparison.BASE, comparison.HEAD):
         sides.add_argument(f"--{side}-python", metavar="EXE", help=f"interpreter of the {side}")
     sides.add_argument("--no-traces", action="store_true", help="do not profile what is slower")
     sides.add_argument("--junit", metavar="FILE", help="the verdicts as JUnit XML as well")
@@ -133,16 +134,16 @@ def _given(asked: argparse.Namespace) -> dict[str, str]:
     return {name: text for name, text in given.items() if text is not None}
 
 
-def _asked(asked: argparse.Namespace) -> compare.Asked:
+def _asked(asked: argparse.Namespace) -> comparison.Asked:
     given = _given(asked)
     cases = axes.sweep(axes.choose_preset(asked.preset, given), given)
     if asked.workload:
-        cases = compare.own_cases(cases, asked.workload)
+        cases = comparison.own_cases(cases, asked.workload)
     chosen = tuple(c for c in cases if fnmatch.fnmatch(c.case_id, asked.case or "*"))
     if not chosen:
         names = ", ".join(case.case_id for case in cases)
         raise BenchError(f"--case {asked.case}: matches none of {names}")
-    return compare.Asked(
+    return comparison.Asked(
         base=asked.base,
         head=asked.head,
         cases=chosen,
@@ -174,23 +175,23 @@ def _resumed(asked: argparse.Namespace) -> Path:
 def _compare(asked: argparse.Namespace) -> int:
     pythons = {
         side: python
-        for side in (compare.BASE, compare.HEAD)
+        for side in (comparison.BASE, comparison.HEAD)
         if (python := getattr(asked, f"{side}_python")) is not None
     }
     request = replace(
         _asked(asked),
-        pairing=compare.APART if asked.apart or pythons else compare.SHARED,
+        pairing=comparison.APART if asked.apart or pythons else comparison.SHARED,
         pythons=pythons,
         traces=not asked.no_traces,
     )
     folder = _resumed(asked) if asked.resume else _run_folder(asked, "compare")
-    found = compare.run(request, folder, Console(stderr=True))
-    comment = compare_page.render(found)
-    (folder / "comment.md").write_text(comment)
+    found = comparison.run(request, folder, Console(stderr=True))
+    text = comment.render(found)
+    (folder / "comment.md").write_text(text)
     if asked.junit:
         Path(asked.junit).write_text(junit.render(found))
-    print(comment)
-    print(f"wrote {folder / compare.FILE}\nwrote {folder / 'comment.md'}")
+    print(text)
+    print(f"wrote {folder / comparison.FILE}\nwrote {folder / 'comment.md'}")
     return found.exit_code
 
 

@@ -20,7 +20,8 @@ import numpy as np
 from rich.console import Console
 from tabulate import tabulate
 
-from bench import bisect, compare, proof, stats
+from bench import proof, stats
+from bench.compare import bisect, comparison
 from bench.histories import SLOWER, Edit, History, harmless, make
 from bench.machine.environment import describe
 from bench.schema.errors import BenchError
@@ -124,7 +125,7 @@ class GateTest:
     def _number(self, kind: str) -> int:
         return sum(trial.kind == kind for trial in read(self._settings.folder))
 
-    def _equal(self, number: int, kind: str = "equal", pairing: str = compare.SHARED) -> Trial:
+    def _equal(self, number: int, kind: str = "equal", pairing: str = comparison.SHARED) -> Trial:
         edits = harmless(HARMLESS_COMMITS, f"{kind}-{number}")
         name = ", ".join(edit.name for edit in edits)
         with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +133,7 @@ class GateTest:
             return self._compared(kind, name, replace(self._asked(history), pairing=pairing))
 
     def _apart(self, number: int) -> Trial:
-        return self._equal(number, "apart", compare.APART)
+        return self._equal(number, "apart", comparison.APART)
 
     def _slower(self, _number: int) -> Trial:
         """Take the edit that was tried least."""
@@ -171,10 +172,10 @@ class GateTest:
                 **_size_of(found.change),
             )
 
-    def _compared(self, kind: str, name: str, asked: compare.Asked) -> Trial:
+    def _compared(self, kind: str, name: str, asked: comparison.Asked) -> Trial:
         start_s = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            found = compare.run(asked, Path(folder), Console(quiet=True))
+            found = comparison.run(asked, Path(folder), Console(quiet=True))
             elapsed_s = time.monotonic() - start_s
             judged = found.answer.judged
             slowest = _slowest(judged)
@@ -199,8 +200,8 @@ class GateTest:
             },
         )
 
-    def _asked(self, history: History, values: Mapping[str, str] | None = None) -> compare.Asked:
-        return compare.Asked(
+    def _asked(self, history: History, values: Mapping[str, str] | None = None) -> comparison.Asked:
+        return comparison.Asked(
             base=history.commits[0],
             head=history.commits[-1],
             cases=cells(values or {}),
@@ -296,7 +297,7 @@ def _seconds(own: Sequence[Trial]) -> str:
 def _pairings(found: Sequence[Trial]) -> Iterator[str]:
     """Yield what equal code shows in either pairing, if both were tried."""
     rows = []
-    for pairing, kind in ((compare.SHARED, "equal"), (compare.APART, "apart")):
+    for pairing, kind in ((comparison.SHARED, "equal"), (comparison.APART, "apart")):
         own = [trial for trial in found if trial.kind == kind and trial.ratios]
         if len(own) < FEW:
             return

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.compare.revisions import git
 from bench.machine.environment import ROOT
-from bench.revisions import git
 from bench.schema.errors import BenchError
 
 PACKAGE = "panet"

@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from bench import comparison, stats
+from bench import stats
 from bench.calibration import Slowing
-from bench.comparison import Sides
+from bench.compare import adaptive
+from bench.compare.adaptive import Sides
 from bench.engine.scheduler import Engine
 from bench.schema import journal
 from bench.schema.records import Case, Finding, Replicate
@@ -103,7 +104,7 @@ class Outcome:
         """The verdicts of every comparison: of identical code (`None`), and with a slowed arm."""
         found = {case_id: self.replicates.get(case_id, []) for case_id in self.cases}
         return {
-            arm: comparison.judge(found, self.trial.sides(arm, found), self.trial.gate)
+            arm: adaptive.judge(found, self.trial.sides(arm, found), self.trial.gate)
             for arm in self.trial.compared
         }
 
@@ -169,7 +170,7 @@ def run(trial: Trial, engine: Engine) -> None:
     try:
         case_ids = [state.case.case_id for state in engine.states]
         sides = [trial.sides(arm, case_ids) for arm in trial.compared]
-        comparison.measure(engine, sides, trial.gate)
+        adaptive.measure(engine, sides, trial.gate)
     finally:
         engine.close()
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from bench import __main__ as command
-from bench import bisect, compare
-from bench.bisect import UndecidedError, refuse_unchanged, replicates_for, search, share_of
+from bench.compare import bisect, comparison
+from bench.compare.bisect import UndecidedError, refuse_unchanged, replicates_for, search, share_of
 from bench.engine.launcher import Failure, Outcome
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
@@ -81,7 +81,7 @@ class Reading(Machine):
 
 @pytest.fixture
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "ServerLauncher", Reading)
+    monkeypatch.setattr(comparison, "ServerLauncher", Reading)
     monkeypatch.setitem(machines.TRUE_S, "panet@head", 1.0)
     monkeypatch.setattr(Reading, "busy_now", False)
 
@@ -94,8 +94,8 @@ def history(folder: Path, speeds: list[str]) -> tuple[Path, list[str]]:
     ]
 
 
-def asked(repository: Path, good: str, bad: str) -> compare.Asked:
-    return compare.Asked(good, bad, (case(),), "panet", repository, 600.0, 60.0)
+def asked(repository: Path, good: str, bad: str) -> comparison.Asked:
+    return comparison.Asked(good, bad, (case(),), "panet", repository, 600.0, 60.0)
 
 
 @pytest.mark.usefixtures("simulated")

@@ -8,12 +8,12 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench import __main__ as command
-from bench import compare, compare_page, junit
-from bench.compare import AGAIN, BASE, HEAD, SHARED, Compared, answer, own_cases
+from bench.compare import comment, comparison, junit
+from bench.compare.comparison import AGAIN, BASE, HEAD, SHARED, Compared, answer, own_cases
+from bench.compare.revisions import Code
 from bench.engine.launcher import Failure, Outcome
 from bench.histories import make
 from bench.profiling.profile_diff import Explanation, StageChange
-from bench.revisions import Code
 from bench.schema import journal
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
@@ -85,11 +85,11 @@ def test_killed_comparison_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
     arguments = of_equal_code(tmp_path)
-    monkeypatch.setattr(compare, "ServerLauncher", lambda *_, **__: Dying(noise=CALM))
+    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: Dying(noise=CALM))
     assert command.main(arguments) == 2
     (folder,) = (tmp_path / "runs").iterdir()
     before = journal.read(folder / "journal")
-    monkeypatch.setattr(compare, "ServerLauncher", lambda *_, **__: Machine(noise=CALM))
+    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: Machine(noise=CALM))
     assert command.main([*arguments, "--resume"]) == 0
     after = journal.read(folder / "journal")
     for case_id, replicates in after.replicates.items():
@@ -113,7 +113,7 @@ def test_code_that_is_edited_while_it_is_measured_is_refused(
             (history.folder / "panet" / "fpn.py").write_text('"Another."')
             return super().run(task, timeout_s)
 
-    monkeypatch.setattr(compare, "ServerLauncher", lambda *_, **__: Editing(noise=CALM))
+    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: Editing(noise=CALM))
     arguments = ["compare", "HEAD", str(history.folder), "--repository", str(history.folder)]
     assert command.main([*arguments, "--run-dir", str(tmp_path / "runs")]) == 2
     assert "its code changed while it was measured" in capsys.readouterr().err
@@ -136,7 +136,7 @@ def test_case_that_dies_while_it_is_measured_is_told_with_its_reason(
     assert given.died == {TWO[0].case_id: "crashed: head: killed by signal 9"}
     found = replace(compared(monkeypatch), answer=given)
     assert found.verdict is Verdict.UNDECIDED
-    assert "a process died while it was measured" in compare_page.render(found)
+    assert "a process died while it was measured" in comment.render(found)
     assert "undecided, died while it was measured: crashed" in junit.render(found)
 
 
@@ -152,7 +152,7 @@ def test_case_that_died_is_still_undecided_after_a_resume(
                 return Failure(Status.CRASHED, "killed by signal 9")
             return super().run(task, timeout_s)
 
-    monkeypatch.setattr(compare, "ServerLauncher", lambda *_, **__: First(noise=CALM))
+    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: First(noise=CALM))
     assert command.main(arguments) == 3
     assert command.main([*arguments, "--resume"]) == 3
     assert "missing" not in capsys.readouterr().out
@@ -188,7 +188,7 @@ def test_a_control_that_moves_makes_every_answer_worthless(monkeypatch: pytest.M
     found = compared(monkeypatch, slower=0.3, noise=Lopsided(round_sd=0.02))
     assert found.answer.control_moved
     assert (found.verdict, found.exit_code) == (Verdict.UNDECIDED, 3)
-    assert "differs from itself" in compare_page.render(found)
+    assert "differs from itself" in comment.render(found)
 
 
 def test_a_case_that_no_longer_runs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +209,7 @@ def test_if_nothing_runs_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
 def test_comment_says_what_moved_and_what_could_have_been_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    text = compare_page.render(compared(monkeypatch, slower=0.05))
+    text = comment.render(compared(monkeypatch, slower=0.05))
     assert text.startswith("### `0123456789 head it` is slower: +")
     assert "- **regressed** all cases together: +" in text
     assert "would have been noticed 19 times of 20" in text
@@ -228,11 +228,11 @@ def test_comment_tells_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = StageChange("panet n3 fuse", 1e-3, 1.3e-3, 8 * 2**20, 16 * 2**20, 2, 3)
     why = Explanation("a case", (stage,), {"aten::clone": (0.0, 1.0)}, repeats_within=0.043)
     found = replace(compared(monkeypatch, slower=0.05), explanation=why)
-    text = compare_page.render(found)
+    text = comment.render(found)
     assert "panet n3 fuse 1.00 → 1.30 ms, 2 → 3 operators, 8.0 → 16.0 MiB moved" in text
     assert "`aten::clone` 0 → 1 calls (traces of both sides: `traces/a case`)" in text
     timed = replace(why, stages=(replace(stage, head_bytes=8 * 2**20, head_operators=2),))
-    text = compare_page.render(replace(found, explanation=timed))
+    text = comment.render(replace(found, explanation=timed))
     assert "1.30 ms; `aten::clone` 0 → 1 calls (the base twice: its stages differ by 4.3%" in text
     assert found.to_json()["explanation"]["stages"][0]["name"] == "panet n3 fuse"
 
@@ -240,7 +240,7 @@ def test_comment_tells_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_message_of_a_commit_cannot_leave_its_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
     found = compared(monkeypatch)
     evil = Code("x", Path(), "0123456789abcdef", "a`<script>`\n# b")
-    text = compare_page.render(replace(found, codes={BASE: evil, HEAD: evil}))
+    text = comment.render(replace(found, codes={BASE: evil, HEAD: evil}))
     assert (
         text.splitlines()[0]
         == "### `0123456789 a'<script>' # b` is no slower: "
@@ -262,5 +262,5 @@ def test_own_network_is_named_by_module_and_factory(text: str) -> None:
 
 
 def test_control_and_contrast_use_both_turns_of_the_base() -> None:
-    assert set(compare.CONTRAST.baselines) == {BASE, AGAIN}
-    assert Contrast((AGAIN,), (BASE,)) == compare.CONTROL
+    assert set(comparison.CONTRAST.baselines) == {BASE, AGAIN}
+    assert Contrast((AGAIN,), (BASE,)) == comparison.CONTROL

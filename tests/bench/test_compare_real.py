@@ -11,8 +11,9 @@ import pytest
 import torch
 from rich.console import Console
 
-from bench import compare, histories
-from bench.compare import APART, SHARED, Asked, Compared
+from bench import histories
+from bench.compare import comparison
+from bench.compare.comparison import APART, SHARED, Asked, Compared
 from bench.histories import HARMLESS, SLOWER, Edit, harmless, make
 from bench.machine.environment import ROOT
 from bench.stats.sequential import Gate
@@ -47,7 +48,7 @@ def compared(folder: Path, revisions: Sequence[str], repository: Path, **asked: 
     }
     base, head = revisions
     request = Asked(base, head, repository=repository, **(defaults | asked))
-    found = compare.run(request, folder / "run", Console(quiet=True))
+    found = comparison.run(request, folder / "run", Console(quiet=True))
     if found.verdict is Verdict.UNDECIDED:
         log = (folder / "run" / "journal" / "journal.jsonl").read_text()
         assert '"contended":true' in log.replace(" ", "")
@@ -71,9 +72,9 @@ def test_uncommitted_change_is_found_and_where_to_look_is_told(tmp_path: Path) -
 
 def test_sides_in_processes_of_their_own_take_turns(tmp_path: Path) -> None:
     history = make(tmp_path / "repository", [MUCH_SLOWER])
-    pythons = {compare.HEAD: sys.executable}
+    pythons = {comparison.HEAD: sys.executable}
     found = compared(tmp_path, history.commits, history.folder, pairing=APART, pythons=pythons)
-    assert found.environments[compare.HEAD] == found.environments[compare.BASE]
+    assert found.environments[comparison.HEAD] == found.environments[comparison.BASE]
 
 
 def test_own_network_is_compared(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_own_network_is_compared(tmp_path: Path) -> None:
         )
         for count in (8, 16)
     ]
-    cases = compare.own_cases(ONE_CASE, "mynet.bench:make")
+    cases = comparison.own_cases(ONE_CASE, "mynet.bench:make")
     compared(tmp_path, commits, repository, package="mynet", cases=cases)
 
 

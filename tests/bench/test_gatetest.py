@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bench import __main__ as command
-from bench import bisect, compare, gatetest
+from bench import gatetest
+from bench.compare import bisect, comparison
 from bench.engine.launcher import Outcome
 from bench.histories import SLOWER
 from bench.schema.tasks import Task
@@ -34,7 +35,7 @@ class Reading(Machine):
 
 @pytest.fixture(autouse=True)
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare, "ServerLauncher", Reading)
+    monkeypatch.setattr(comparison, "ServerLauncher", Reading)
     monkeypatch.setitem(machines.TRUE_S, "panet@head", 1.0)
 
 
@@ -124,8 +125,8 @@ def test_pairings_are_compared_by_what_equal_code_shows(
     run(tmp_path, "3", "0", "0", "3")
     lines = capsys.readouterr().out.splitlines()
     rows = {line.split("|")[1].strip(): line for line in lines if line.count("|") > 7}
-    assert f" {compare.SHARED} " in rows[compare.SHARED]
-    assert rows[compare.APART].split("|")[2].strip() == "3"
+    assert f" {comparison.SHARED} " in rows[comparison.SHARED]
+    assert rows[comparison.APART].split("|")[2].strip() == "3"
 
 
 def test_unknown_one_is_not_gone_on_with(

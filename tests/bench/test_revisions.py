@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.revisions import between, checked_out, resolve
+from bench.compare.revisions import between, checked_out, resolve
 from bench.schema.errors import BenchError
 from tests.bench.repositories import commit, git, new_repository
 

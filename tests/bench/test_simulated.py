@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from bench import comparison, stats
+from bench import stats
+from bench.compare import adaptive
 from bench.engine.scheduler import BLOCK_ROUNDS, Engine
 from bench.schema.records import Status
 from bench.stats.verdict import Judged, Verdict
@@ -77,8 +78,8 @@ def compare(
     )
     asked.check()
     sides = {c.case_id: CONTRAST for c in EIGHT}
-    comparison.measure(asked, [sides])
-    return comparison.judge({s.case.case_id: s.replicates for s in asked.states}, sides)
+    adaptive.measure(asked, [sides])
+    return adaptive.judge({s.case.case_id: s.replicates for s in asked.states}, sides)
 
 
 def test_identical_code_raises_hardly_an_alarm() -> None:

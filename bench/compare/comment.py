@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from tabulate import tabulate
 
 from bench import stats
-from bench.compare import APART, BASE, HEAD, Compared
+from bench.compare.comparison import APART, BASE, HEAD, Compared
 from bench.profiling.profile_diff import Explanation, StageChange
 from bench.stats.sequential import GATE
 from bench.stats.verdict import SUITE, Change, Verdict

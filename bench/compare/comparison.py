@@ -22,7 +22,9 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import comparison, stats
+from bench import stats
+from bench.compare import adaptive
+from bench.compare.revisions import Code, checked_out
 from bench.engine.launcher import OUR_CODE, Launcher, ServerLauncher
 from bench.engine.progress import ProgressBar
 from bench.engine.scheduler import Design, Engine, Plan, preload
@@ -30,7 +32,6 @@ from bench.engine.separate_processes import ApartLauncher
 from bench.machine import advice
 from bench.machine.environment import code_digest, describe, digest, governor, usable_cores
 from bench.profiling.profile_diff import Explanation, explain
-from bench.revisions import Code, checked_out
 from bench.schema import journal, run_folders
 from bench.schema.errors import BenchError
 from bench.schema.records import Case, Finding, Status
@@ -247,10 +248,10 @@ def answer(engine: Engine, gate: Gate) -> Answer:
     engine.check()
     failed = _failed(engine)
     running = [state.case.case_id for state in engine.states if state.runs]
-    comparison.measure(engine, [dict.fromkeys(running, CONTRAST)], gate)
+    adaptive.measure(engine, [dict.fromkeys(running, CONTRAST)], gate)
     found = {state.case.case_id: state.calm for state in engine.states if state.runs}
-    judged = comparison.judge(found, dict.fromkeys(found, CONTRAST), gate)
-    control = comparison.log_ratios(found, dict.fromkeys(found, CONTROL))
+    judged = adaptive.judge(found, dict.fromkeys(found, CONTRAST), gate)
+    control = adaptive.log_ratios(found, dict.fromkeys(found, CONTROL))
     counts = {s.case.case_id: _counts(s.finding) for s in engine.states if s.finding is not None}
     return Answer(
         judged,

@@ -16,8 +16,9 @@ import numpy as np
 from rich.console import Console
 from scipy import stats as distributions
 
-from bench import comparison, revisions, stats
-from bench.compare import BASE, HEAD, Asked, both_checked_out, measuring
+from bench import stats
+from bench.compare import adaptive, revisions
+from bench.compare.comparison import BASE, HEAD, Asked, both_checked_out, measuring
 from bench.schema.errors import BenchError
 
 SURE = 0.995
@@ -217,9 +218,9 @@ def _log_ratios(
         engine.check()
         if not all(state.runs for state in engine.states):
             return None
-        comparison.measure_to(engine, {s.case.case_id: count for s in engine.states})
+        adaptive.measure_to(engine, {s.case.case_id: count for s in engine.states})
         found = {state.case.case_id: state.calm for state in engine.states}
     if min(map(len, found.values())) < min(count, MIN_REPLICATES):
         raise UndecidedError(f"{commit[:10]}: the machine was too busy; run again when it is calm")
-    by_case = comparison.log_ratios(found, dict.fromkeys(found, CONTRAST)).values()
+    by_case = adaptive.log_ratios(found, dict.fromkeys(found, CONTRAST)).values()
     return [float(np.mean(together)) for together in zip(*by_case, strict=False)]

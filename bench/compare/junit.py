@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
-from bench.compare import Compared
+from bench.compare.comparison import Compared
 from bench.stats.verdict import Change, Verdict
 
 SUITE = "bench compare"
