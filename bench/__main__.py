@@ -10,18 +10,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import gatetest, selftest
+from bench import gatetest
 from bench.compare import bisect, comment, comparison, junit
 from bench.engine.launcher import ServerLauncher
 from bench.engine.scheduler import preload
 from bench.histories import SLOWER
-from bench.hog import LOADS
 from bench.machine.environment import usable_cores
 from bench.run import max_batch
 from bench.run.session import DEFAULT_TIMEOUT
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
 from bench.schema.tasks import Task
+from bench.selftest import session
+from bench.selftest.background_load import LOADS
 from bench.stats.verdict import FINE, NOTHING_SAID
 from bench.workload import axes
 
@@ -260,17 +261,17 @@ def _fit(asked: argparse.Namespace) -> int:
 
 
 def _selftest(asked: argparse.Namespace) -> int:
-    folder = selftest.find_folder(asked.run_dir, asked.resume)
-    settings = selftest.Settings(
+    folder = session.find_folder(asked.run_dir, asked.resume)
+    settings = session.Settings(
         trials=1 if asked.quick else axes.positive("--trials")(asked.trials),
         sizes=tuple(size for text in asked.inject.split(",") if (size := _size(text))),
         loads=tuple(axes.one_of("--load", LOADS)(text) for text in asked.load.split(",")),
         quick=asked.quick,
         folder=folder,
     )
-    selftest.SelfTest(settings, Console(stderr=True)).run()
-    print((folder / selftest.PAGE).read_text())
-    print(f"wrote {folder / selftest.JSON}\nwrote {folder / selftest.PAGE}")
+    session.SelfTest(settings, Console(stderr=True)).run()
+    print((folder / session.PAGE).read_text())
+    print(f"wrote {folder / session.JSON}\nwrote {folder / session.PAGE}")
     return FINE
 
 

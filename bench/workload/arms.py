@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 import panet
+from bench.run.peer_networks import MmdetPAFPN, TorchvisionFPN
 from bench.schema.errors import BenchError
 from bench.schema.records import Case
 from bench.schema.tasks import Task
+from bench.selftest.slowdown import Alone, Finest, Kept, Slowdown, Slowed
 from bench.workload import cache_state, code_loader, torch_globals
 from bench.workload.images import load_batch
-from bench.workload.peer_networks import MmdetPAFPN, TorchvisionFPN
-from bench.workload.slowdown import Alone, Finest, Kept, Slowdown, Slowed
 from panet.backbone import build_backbone
 
 Outputs = tuple[Tensor, ...]

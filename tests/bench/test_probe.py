@@ -3,31 +3,31 @@
 import numpy as np
 import pytest
 
-from bench import probe
-from bench.hog import load
+from bench.selftest import core_speed
+from bench.selftest.background_load import load
 
 
 def test_even_work_has_no_spread() -> None:
-    found = probe.spreads(np.arange(0, 5, 0.0002))
+    found = core_speed.spreads(np.arange(0, 5, 0.0002))
     assert found["1"] == pytest.approx(0.0, abs=1e-9)
     assert found["0.001"] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_core_that_slows_down_for_a_second_in_two_shows_at_every_length() -> None:
     steps = np.where((np.arange(40_000) // 5_000) % 2, 0.0002, 0.0003)
-    found = probe.spreads(np.cumsum(steps))
+    found = core_speed.spreads(np.cumsum(steps))
     for spread in (found["0.001"], found["0.1"]):
         assert spread == pytest.approx(np.log(1.5) / 2, rel=0.1)
 
 
 def test_too_short_a_probe_says_nothing_about_long_windows() -> None:
-    assert probe.spreads(np.arange(0, 0.5, 0.0002))["1"] is None
+    assert core_speed.spreads(np.arange(0, 0.5, 0.0002))["1"] is None
 
 
 def test_every_usable_core_is_probed() -> None:
     import os
 
-    found = probe.probe_cores(seconds=0.3)
+    found = core_speed.probe_cores(seconds=0.3)
     assert len(found) == len(os.sched_getaffinity(0))
     assert all(core["0.01"] is not None for core in found)
 

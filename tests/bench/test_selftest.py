@@ -11,15 +11,15 @@ import pytest
 from rich.console import Console
 
 from bench import __main__ as command
-from bench import proof, selftest, trials
-from bench.calibration import calibrate
 from bench.engine.launcher import Failure
 from bench.engine.scheduler import CaseState
 from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Task
-from bench.selftest import SelfTest, Settings, find_folder, setups
+from bench.selftest import rates, session, trials
+from bench.selftest.calibration import calibrate
+from bench.selftest.session import SelfTest, Settings, find_folder, setups
 from tests.bench.machines import SLOWDOWN_PER_CHANNEL, TWO, Machine, Noise, engine
 
 QUIET = Console(quiet=True)
@@ -46,8 +46,8 @@ class Simulated(Machine):
 
 @pytest.fixture(autouse=True)
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selftest, "ServerLauncher", Simulated)
-    monkeypatch.setattr(selftest, "probe_cores", lambda: [{"0.001": 0.15, "1": None}])
+    monkeypatch.setattr(session, "ServerLauncher", Simulated)
+    monkeypatch.setattr(session, "probe_cores", lambda: [{"0.001": 0.15, "1": None}])
     monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.02))
     monkeypatch.setattr(Simulated, "killed_at", None)
     monkeypatch.setattr(Simulated, "contended", False)
@@ -65,7 +65,7 @@ def settings(folder: Path, **values: Any) -> Settings:
 
 
 def summary_of(folder: Path, name: str = "none-t2") -> dict[str, Any]:
-    document = json.loads((folder / "selftest-1" / selftest.JSON).read_text())
+    document = json.loads((folder / "selftest-1" / session.JSON).read_text())
     found = document["setups"][name]
     assert isinstance(found, dict)
     return found
@@ -73,7 +73,7 @@ def summary_of(folder: Path, name: str = "none-t2") -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selftest, "usable_cores", lambda: 2)
+    monkeypatch.setattr(session, "usable_cores", lambda: 2)
 
 
 def test_calibration_finds_the_work_that_takes_a_given_share() -> None:
@@ -108,7 +108,7 @@ def test_calm_machine_finds_every_slow_down_and_raises_no_false_alarm(tmp_path: 
     assert (detection["wrong"], detection["undecided"]) == (0, 0)
     for case in found["cases"].values():
         assert case["cost"] == pytest.approx(1.5, rel=0.01)
-    page = (tmp_path / "selftest-1" / selftest.PAGE).read_text()
+    page = (tmp_path / "selftest-1" / session.PAGE).read_text()
     assert "| false alarms, identical code, live" in page
     assert "0 of 3 (95 %: 0.0% to" in page
 
@@ -168,7 +168,7 @@ def test_another_machine_does_not_add_its_trials(
 ) -> None:
     SelfTest(settings(tmp_path, trials=1), QUIET).run()
     here = describe()
-    monkeypatch.setattr(selftest, "describe", lambda: here | {"cpu": "another", "cores": 64})
+    monkeypatch.setattr(session, "describe", lambda: here | {"cpu": "another", "cores": 64})
     with pytest.raises(BenchError, match="cpu, cores differ from then"):
         SelfTest(settings(tmp_path), QUIET).run()
 
@@ -190,12 +190,12 @@ def test_sittings_with_another_gate_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     SelfTest(settings(tmp_path, trials=1), QUIET).run()
-    stricter = replace(selftest.QUICK_GATE, confirm_looks=(6, 9))
-    monkeypatch.setattr(selftest, "QUICK_GATE", stricter)
+    stricter = replace(session.QUICK_GATE, confirm_looks=(6, 9))
+    monkeypatch.setattr(session, "QUICK_GATE", stricter)
     SelfTest(settings(tmp_path, trials=2), QUIET).run()
     found = summary_of(tmp_path)
     assert [verdicts["trials"] for verdicts in found["gates"]] == [1, 2]
-    page = (tmp_path / "selftest-1" / selftest.PAGE).read_text()
+    page = (tmp_path / "selftest-1" / session.PAGE).read_text()
     newest, older = page.index("fresh: 6, then 9;"), page.index("fresh: 6;")
     assert newest < older
 
@@ -231,10 +231,10 @@ def test_beside_a_hog_fewer_threads_are_tried_as_well(tmp_path: Path) -> None:
 
 
 def test_rates_have_wilsons_interval() -> None:
-    found = proof.rate(0, 30)
+    found = rates.rate(0, 30)
     assert found.low == 0.0
     assert found.high == pytest.approx(0.1135, abs=1e-4)  # worked out by hand: z^2 / (n + z^2)
-    assert proof.rate(0, 0) == proof.Rate(0, 0, None, None)
+    assert rates.rate(0, 0) == rates.Rate(0, 0, None, None)
 
 
 def test_parts_of_the_spread_are_told_apart(

@@ -8,9 +8,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.schema.records import Status
 from bench.schema.tasks import Task
+from bench.selftest.slowdown import KINDS, Alone, Finest, Kept, Slowdown, Slowed
 from bench.workload.arms import build_arms, make_inputs
 from bench.workload.same_work import check
-from bench.workload.slowdown import KINDS, Alone, Finest, Kept, Slowdown, Slowed
 from panet import InputError
 from tests.bench.factories import case
 

@@ -2,7 +2,8 @@
 
 A recipe ``panet+copy:96`` runs the network and then copies 96 channels of its finest map. The size
 is a number of channels, so it can be chosen finely; what it takes is calibrated in processes of
-their own (`bench.calibration`): ``kept`` is the network, ``none+copy:96`` the work right behind it.
+their own (`bench.selftest.calibration`): ``kept`` is the network, ``none+copy:96`` the work right
+behind it.
 """
 
 from collections.abc import Callable

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from scipy import stats as distributions
 
-from bench import stats, trials
+from bench import stats
 from bench.schema.records import calm
+from bench.selftest import trials
+from bench.selftest.trials import Outcome
 from bench.stats import sequential as gates
 from bench.stats.sequential import Floats, Gate, Ints
 from bench.stats.verdict import SUITE, Verdict
-from bench.trials import Outcome
 
 ALARMS = (Verdict.REGRESSED, Verdict.IMPROVED)
 

@@ -1,8 +1,8 @@
 """How evenly do the cores run? A fixed computation, again and again, on one core.
 
-``python -m bench.probe CORE SECONDS`` prints the spread of its speed over windows of several
-lengths. No counter of the guest shows a neighbour on the other thread of a physical core, or a
-changing clock; the speed of fixed work does.
+``python -m bench.selftest.core_speed CORE SECONDS`` prints the spread of its speed over windows of
+several lengths. No counter of the guest shows a neighbour on the other thread of a physical core,
+or a changing clock; the speed of fixed work does.
 """
 
 import json
@@ -44,7 +44,7 @@ def probe_cores(seconds: float = PROBE_S) -> list[dict[str, float | None]]:
 
 
 def _start(core: int, seconds: float) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "bench.probe", str(core), str(seconds)]
+    command = [sys.executable, "-m", "bench.selftest.core_speed", str(core), str(seconds)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
 
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from bench import stats
-from bench.calibration import Slowing
 from bench.compare import adaptive
 from bench.compare.adaptive import Sides
 from bench.engine.scheduler import Engine
 from bench.schema import journal
 from bench.schema.records import Case, Finding, Replicate
+from bench.selftest.calibration import Slowing
 from bench.stats.sequential import Gate
 from bench.stats.verdict import Judged, Verdict
 

@@ -12,7 +12,7 @@ def render(document: Json) -> str:
     """Return the page of a self-test.
 
     Args:
-        document: of `bench.selftest.SelfTest.document`.
+        document: of `bench.selftest.session.SelfTest.document`.
     """
     parts = [_head(document), *(_setup(found) for found in document["setups"].values())]
     return "\n\n".join([*parts, READING]) + "\n"

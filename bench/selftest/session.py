@@ -9,20 +9,20 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import proof, selftest_page, trials
-from bench.calibration import Slowing, calibrate
 from bench.engine.launcher import ServerLauncher
 from bench.engine.orders import Order
 from bench.engine.progress import ProgressBar, Silent
 from bench.engine.scheduler import BLOCK_ROUNDS, CaseState, Design, Engine, Plan, Watch, preload
-from bench.hog import load
 from bench.machine.environment import code_digest, describe, git_commit, usable_cores
-from bench.probe import probe_cores
 from bench.schema import journal, run_folders
 from bench.schema.errors import BenchError
 from bench.schema.records import Case, Finding, Status, differences
+from bench.selftest import page, rates, trials
+from bench.selftest.background_load import load
+from bench.selftest.calibration import Slowing, calibrate
+from bench.selftest.core_speed import probe_cores
+from bench.selftest.trials import ARMS, Outcome, Trial
 from bench.stats.sequential import GATE, Gate
-from bench.trials import ARMS, Outcome, Trial
 from bench.workload import axes
 
 TRIAL_BUDGET_S = 1800.0
@@ -133,7 +133,7 @@ class SelfTest:
         """Compute everything again from the journals, and write it as JSON and as a page."""
         document = self.document()
         (self._folder / JSON).write_text(json.dumps(document, indent=1))
-        (self._folder / PAGE).write_text(selftest_page.render(document))
+        (self._folder / PAGE).write_text(page.render(document))
 
     def document(self) -> dict[str, Any]:
         """Return what all trials of the folder show, load by load."""
@@ -145,7 +145,7 @@ class SelfTest:
             )
         return {
             "sittings": _read_lines(self._folder / SITTINGS),
-            "setups": {name: proof.summary(found) for name, found in sorted(by_setup.items())},
+            "setups": {name: rates.summary(found) for name, found in sorted(by_setup.items())},
         }
 
     def _say(self, line: str) -> None:
@@ -324,9 +324,9 @@ class SelfTest:
 
 def _ending(outcome: Outcome) -> str:
     """Say in a line how the comparisons of a trial ended."""
-    parts = [f"identical code {proof.ending(outcome, None)}"]
+    parts = [f"identical code {rates.ending(outcome, None)}"]
     parts += [
-        f"+{slowing.asked:.0%} {proof.ending(outcome, arm)}"
+        f"+{slowing.asked:.0%} {rates.ending(outcome, arm)}"
         for arm, slowing in outcome.trial.slowings.items()
     ]
     seconds = f", {outcome.elapsed_s:.0f} s" if outcome.elapsed_s else ""

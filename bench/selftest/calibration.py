@@ -12,7 +12,7 @@ from typing import Any, Self
 from bench import stats
 from bench.engine.scheduler import CaseState
 from bench.schema.records import Case
-from bench.workload.slowdown import KINDS
+from bench.selftest.slowdown import KINDS
 
 FIRST_CHANNELS = (64, 512)
 """Two sizes of the work, through which the first line is drawn."""
