@@ -10,11 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import gatetest
 from bench.compare import bisect, comment, comparison, junit
 from bench.engine.launcher import ServerLauncher
 from bench.engine.scheduler import preload
-from bench.histories import SLOWER
+from bench.lab import history_trials
+from bench.lab.histories import SLOWER
 from bench.machine.environment import usable_cores
 from bench.run import max_batch
 from bench.run.session import DEFAULT_TIMEOUT
@@ -210,18 +210,18 @@ def _bisect(asked: argparse.Namespace) -> int:
 
 def _gatetest(asked: argparse.Namespace) -> int:
     folder = asked.run_dir / (
-        asked.resume or f"{gatetest.PREFIX}{run_folders.new_run_dir(asked.run_dir).name}"
+        asked.resume or f"{history_trials.PREFIX}{run_folders.new_run_dir(asked.run_dir).name}"
     )
-    if asked.resume and not (folder / gatetest.TRIALS).exists():
+    if asked.resume and not (folder / history_trials.TRIALS).exists():
         raise BenchError(f"--resume {asked.resume}: no such gate test in {asked.run_dir}")
-    counts = {kind: axes.whole(f"--{kind}")(getattr(asked, kind)) for kind in gatetest.TRY}
+    counts = {kind: axes.whole(f"--{kind}")(getattr(asked, kind)) for kind in history_trials.TRY}
     edits = tuple(e for e in SLOWER if fnmatch.fnmatch(e.name, asked.edit))
     if not edits:
         names = ", ".join(edit.name for edit in SLOWER)
         raise BenchError(f"--edit {asked.edit}: matches none of {names}")
-    settings = gatetest.Settings(**counts, folder=folder, edits=edits)
-    gatetest.GateTest(settings, Console(stderr=True)).run()
-    page = folder / gatetest.PAGE
+    settings = history_trials.Settings(**counts, folder=folder, edits=edits)
+    history_trials.GateTest(settings, Console(stderr=True)).run()
+    page = folder / history_trials.PAGE
     print(page.read_text())
     print(f"wrote {page}")
     return FINE

@@ -7,7 +7,7 @@ from typing import Literal
 
 Order = Literal["balanced", "fixed", "blocks"]
 """``balanced`` is how we measure. ``fixed``, the same order in every round, and ``blocks``, one arm
-after the other, are how others do: for `bench.side_by_side`."""
+after the other, are how others do: for `bench.lab.other_tools`."""
 
 
 def orders(

@@ -42,7 +42,7 @@ class Watch(Protocol):
 class Design:
     """How rounds are taken: the defaults are how we measure.
 
-    `bench.side_by_side` switches one off at a time, to see what it is good for.
+    `bench.lab.other_tools` switches one off at a time, to see what it is good for.
     """
 
     order: Order = "balanced"

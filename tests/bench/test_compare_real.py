@@ -11,10 +11,10 @@ import pytest
 import torch
 from rich.console import Console
 
-from bench import histories
 from bench.compare import comparison
 from bench.compare.comparison import APART, SHARED, Asked, Compared
-from bench.histories import HARMLESS, SLOWER, Edit, harmless, make
+from bench.lab import histories
+from bench.lab.histories import HARMLESS, SLOWER, Edit, harmless, make
 from bench.machine.environment import ROOT
 from bench.stats.sequential import Gate
 from bench.stats.verdict import Verdict

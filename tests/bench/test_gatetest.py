@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from bench import __main__ as command
-from bench import gatetest
 from bench.compare import bisect, comparison
 from bench.engine.launcher import Outcome
-from bench.histories import SLOWER
+from bench.lab import history_trials
+from bench.lab.histories import SLOWER
 from bench.schema.tasks import Task
 from tests.bench import machines
 from tests.bench.machines import Machine, Noise
@@ -41,7 +41,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(folder: Path, *counts: str, resume: str | None = None, edit: str = "*") -> str:
     arguments = ["gatetest", "--run-dir", str(folder), "--edit", edit]
-    for kind, count in zip(gatetest.TRY, counts, strict=True):
+    for kind, count in zip(history_trials.TRY, counts, strict=True):
         arguments += [f"--{kind}", count]
     if resume is not None:
         arguments += ["--resume", resume]
@@ -51,7 +51,7 @@ def run(folder: Path, *counts: str, resume: str | None = None, edit: str = "*") 
 
 
 def trials(folder: Path) -> list[dict[str, Any]]:
-    (path,) = folder.glob(f"*/{gatetest.TRIALS}")
+    (path,) = folder.glob(f"*/{history_trials.TRIALS}")
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -93,8 +93,10 @@ def test_history_is_kept_where_the_machine_is_too_busy_for_its_true_size(
 
 
 def test_slow_down_without_a_true_size_is_not_counted_as_small() -> None:
-    small = gatetest.Trial("slower", "Fuse twice", "within_noise", 1.0, "now", true_ratio=1.01)
-    page = gatetest.render([small, replace(small, true_ratio=None)])
+    small = history_trials.Trial(
+        "slower", "Fuse twice", "within_noise", 1.0, "now", true_ratio=1.01
+    )
+    page = history_trials.render([small, replace(small, true_ratio=None)])
     assert "slower by less than 3%, or no slower | 1" in " ".join(page.split())
     assert "slower, size unknown | 1" in " ".join(page.split())
 
@@ -137,4 +139,4 @@ def test_unknown_one_is_not_gone_on_with(
 
 
 def test_bisected_edits_exist() -> None:
-    assert len(gatetest.BISECTED) == 2
+    assert len(history_trials.BISECTED) == 2

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from bench import __main__ as commands
-from bench import conftest, gpu_check
-from bench.gpu_check import ARCHIVE, STATE, Check, Done
+from bench import conftest
+from bench.lab import gpu_checklist
+from bench.lab.gpu_checklist import ARCHIVE, STATE, Check, Done
 from bench.run import session
 from bench.stats.verdict import Verdict
 from bench.workload import axes
@@ -28,7 +29,7 @@ def check(name: str, *all_commands: tuple[str, ...], resumes: str = "") -> Check
 
 
 def run(folder: Path, asked: list[Check], left_s: float = 600.0) -> int:
-    return gpu_check.run(folder, time.monotonic() + left_s, asked)
+    return gpu_checklist.run(folder, time.monotonic() + left_s, asked)
 
 
 def test_answers_stand_in_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,7 +49,7 @@ def test_a_check_that_failed_is_told_and_is_not_begun_again(
 
 
 def test_without_time_nothing_is_begun(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(tmp_path, [check("plugin", SAYS_SO)], left_s=gpu_check.PACKING_S + 10) == 0
+    assert run(tmp_path, [check("plugin", SAYS_SO)], left_s=gpu_checklist.PACKING_S + 10) == 0
     assert "to do" in capsys.readouterr().out
     assert not (tmp_path / STATE).exists()
 
@@ -60,8 +61,8 @@ def test_what_a_call_has_cut_off_goes_on_in_the_next(
         (tmp_path / name / "latest").mkdir(parents=True)
         with (tmp_path / STATE).open("a") as stream:
             stream.write(json.dumps(asdict(Done(name, None, 9.0))) + "\n")
-    (tmp_path / "sweep" / gpu_check.JOURNAL).write_text("")
-    journal = gpu_check.JOURNAL
+    (tmp_path / "sweep" / gpu_checklist.JOURNAL).write_text("")
+    journal = gpu_checklist.JOURNAL
     asked = [check(name, GOES_ON, resumes=journal) for name in ("sweep", "early")]
     assert run(tmp_path, asked) == 0
     said = capsys.readouterr().out
@@ -80,7 +81,7 @@ def test_exit_codes_that_are_answers_are_no_failures(
 def test_archive_has_the_logs_and_not_what_is_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(gpu_check, "MOST_PACKED_BYTES", 1000)
+    monkeypatch.setattr(gpu_checklist, "MOST_PACKED_BYTES", 1000)
     (tmp_path / "large.gz").write_text("x" * 1001)
     (tmp_path / "scratch").mkdir()
     (tmp_path / "scratch" / "input.pt").write_text("x")
@@ -102,9 +103,9 @@ def test_archive_has_the_logs_and_not_what_is_large(
 def test_wrong_use_is_one_line(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert gpu_check.main(arguments) == 2
+    assert gpu_checklist.main(arguments) == 2
     err = capsys.readouterr().err
-    assert err.startswith(f"python -m bench.gpu_check: {said}")
+    assert err.startswith(f"python -m bench.lab.gpu_checklist: {said}")
     assert err.count("\n") == 1
 
 
@@ -112,7 +113,7 @@ def test_without_a_gpu_it_says_what_can_be_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert gpu_check.main([str(tmp_path / "out")]) == 2
+    assert gpu_checklist.main([str(tmp_path / "out")]) == 2
     assert "--rehearse" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -120,16 +121,16 @@ def test_without_a_gpu_it_says_what_can_be_done(
 def test_environment_is_told_on_any_machine(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert gpu_check.main([str(tmp_path), "--rehearse", "--only", "environment"]) == 0
+    assert gpu_checklist.main([str(tmp_path), "--rehearse", "--only", "environment"]) == 0
     assert "; torch " in capsys.readouterr().out
-    assert (tmp_path / gpu_check.REHEARSAL / STATE).exists()
+    assert (tmp_path / gpu_checklist.REHEARSAL / STATE).exists()
     assert not (tmp_path / STATE).exists()  # what a rehearsal found is not the card's
 
 
 COMMANDS = [
     (each, command)
     for rehearse in (False, True)
-    for each in gpu_check.checks(rehearse=rehearse)
+    for each in gpu_checklist.checks(rehearse=rehearse)
     for command in each.commands
 ]
 
@@ -171,7 +172,7 @@ def test_every_run_is_understood(tmp_path: Path) -> None:
 
 
 def test_answers_are_found_in_what_is_printed() -> None:
-    answers = {each.name: each.answer for each in gpu_check.checks(rehearse=False)}
+    answers = {each.name: each.answer for each in gpu_checklist.checks(rehearse=False)}
     for name, printed in {
         "a-a": "MACs. The same network against itself differs by up to 0.18 % here; half-widths",
         "sweep": "PANet adds 9.7-66 % to the time of the neck; 43 % in MACs. The same network",

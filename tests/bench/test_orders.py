@@ -25,6 +25,6 @@ def test_seed_decides_the_sequence() -> None:
 
 
 def test_other_ways_of_measuring_have_no_balance_to_show() -> None:
-    """What `bench.side_by_side` compares ours with."""
+    """What `bench.lab.other_tools` compares ours with."""
     assert orders(("a", "b"), "x", 5, 3, "fixed") == [("a", "b")] * 3
     assert orders(("a", "b"), "x", 5, 2, "blocks") == [("a",), ("a",), ("b",), ("b",)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench import plugin_check
+from bench.lab import tensorboard_check
 from bench.profiling.tensorboard_trace import for_plugin
 from bench.profiling.trace import PROFILE
 from tests.bench import traces
@@ -43,32 +43,32 @@ def run(folder: Path, **device_us: float) -> Path:
 
 
 def test_equal_times_agree(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert plugin_check.main([str(run(tmp_path))]) == 0
+    assert tensorboard_check.main([str(run(tmp_path))]) == 0
     said = capsys.readouterr().out
     assert "| a-case | panet | device" in said
     assert said.endswith("worst operator off by 0.00%\n")
 
 
 def test_a_difference_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert plugin_check.main([str(run(tmp_path, relu=25))]) == 1
+    assert tensorboard_check.main([str(run(tmp_path, relu=25))]) == 1
     assert capsys.readouterr().out.endswith("worst operator off by 20.00%\n")
 
 
 def test_what_the_plugin_misses_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert plugin_check.main([str(run(tmp_path, silu=50))]) == 1
+    assert tensorboard_check.main([str(run(tmp_path, silu=50))]) == 1
     assert capsys.readouterr().out.endswith("worst operator off by 100.00%\n")
 
 
 def test_operators_of_a_hundredth_of_the_time_may_differ() -> None:
     told = {"aten::conv2d": 1.0, "aten::relu": 0.001}
-    assert plugin_check.worst_difference(told, {"aten::conv2d": 1.0}) == 0
+    assert tensorboard_check.worst_difference(told, {"aten::conv2d": 1.0}) == 0
 
 
 def test_folder_without_profiles_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert plugin_check.main([str(tmp_path)]) == 2
+    assert tensorboard_check.main([str(tmp_path)]) == 2
     assert capsys.readouterr().err == (
-        f"python -m bench.plugin_check: {tmp_path}: no profile.json below it; "
+        f"python -m bench.lab.tensorboard_check: {tmp_path}: no profile.json below it; "
         "name a run with --traces\n"
     )

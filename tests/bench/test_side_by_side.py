@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import ordinary, side_by_side
 from bench.engine.scheduler import REPLICATE_S
-from bench.side_by_side import (
+from bench.lab import other_tools, other_tools_cells
+from bench.lab.other_tools import (
     OURS,
     TOOLS,
     USUAL,
@@ -67,10 +67,10 @@ def test_tool_times_both_necks_for_real(
         "PANET_BENCH_CELLS",
         json.dumps({"resolutions": "32", "batch_sizes": "1", "channels_last": "off"}),
     )
-    monkeypatch.setattr(side_by_side, "REPLICATES", 1)
+    monkeypatch.setattr(other_tools, "REPLICATES", 1)
     (tmp_path / "scratch").mkdir()
     found = run_tool(tool, tmp_path)
-    (cell,) = ordinary.cells()
+    (cell,) = other_tools_cells.cells()
     assert set(found.costs) == {cell.case_id}
     assert found.costs[cell.case_id] > 0
     assert found.wall_s > 0
@@ -88,11 +88,11 @@ def test_tool_times_both_necks_for_real(
 def test_wrong_option_is_one_line_and_exit_code_2(
     arguments: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert side_by_side.main(["--run-dir", str(tmp_path), *arguments]) == 2
+    assert other_tools.main(["--run-dir", str(tmp_path), *arguments]) == 2
     said = capsys.readouterr().err
     assert sentence in said
     assert said.count("\n") == 1
 
 
 def test_cells_are_those_of_the_preset() -> None:
-    assert ordinary.cells() == axes.sweep(axes.PRESETS["cells"], {})
+    assert other_tools_cells.cells() == axes.sweep(axes.PRESETS["cells"], {})

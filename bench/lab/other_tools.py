@@ -1,6 +1,6 @@
 """The eight cells through the usual tools and through ours, in turn, over the same hour.
 
-``python -m bench.side_by_side [--rounds N] [--tools LIST] [--run-dir DIR] [--resume ID]`` runs
+``python -m bench.lab.other_tools [--rounds N] [--tools LIST] [--run-dir DIR] [--resume ID]`` runs
 every tool once per round, N rounds, and prints one table. Ours is run as it is, and with one of its
 design choices switched off at a time. Needs the extra ``dev`` (pyperf).
 """
@@ -21,10 +21,11 @@ import numpy as np
 from rich.console import Console
 from tabulate import tabulate
 
-from bench import ordinary, stats
+from bench import stats
 from bench.engine.launcher import ServerLauncher
 from bench.engine.progress import ProgressBar
 from bench.engine.scheduler import REPLICATE_S, Design, Engine, Plan
+from bench.lab import other_tools_cells
 from bench.machine.environment import describe, usable_cores
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
@@ -41,7 +42,7 @@ REPLICATES = 8
 PREFIX, RUNS, PAGE = "side-by-side-", "runs.jsonl", "side-by-side.md"
 
 Seconds = dict[str, float]
-"""Name of a benchmark (`bench.ordinary.names`) -> seconds that the tool reports."""
+"""Name of a benchmark (`bench.lab.other_tools_cells.names`) -> seconds that the tool reports."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Found:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tools and print the table; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench.side_by_side", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.lab.other_tools", description=__doc__)
     parser.add_argument("--rounds", default="5", help="runs of every tool (5)")
     parser.add_argument("--tools", default=",".join(TOOLS), help=f"of {', '.join(TOOLS)}")
     parser.add_argument(
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = _folder(asked.run_dir, asked.resume)
         _run_all(tools, rounds, folder)
     except BenchError as error:
-        sys.stderr.write(f"python -m bench.side_by_side: {error}\n")
+        sys.stderr.write(f"python -m bench.lab.other_tools: {error}\n")
         return 2
     page = f"{_machine()}\n\n{render(read(folder))}\n"
     (folder / PAGE).write_text(page)
@@ -181,12 +182,12 @@ def _identical_spread(found: Sequence[Found]) -> str:
 def _costs(seconds: Seconds) -> dict[str, float]:
     return {
         case.case_id: seconds[f"{case.case_id}-panet"] / seconds[f"{case.case_id}-fpn"]
-        for case in ordinary.cells()
+        for case in other_tools_cells.cells()
     }
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    return os.environ | {ordinary.SCRATCH: str(folder / "scratch")}
+    return os.environ | {other_tools_cells.SCRATCH: str(folder / "scratch")}
 
 
 def _pytest_benchmark(folder: Path) -> Seconds:
@@ -194,7 +195,7 @@ def _pytest_benchmark(folder: Path) -> Seconds:
     _call(
         folder,
         *("-m", "pytest", "--quiet", "--benchmark-quiet", "--noconftest"),
-        *("-p", "no:cacheprovider", f"--benchmark-json={written}", ordinary.__file__),
+        *("-p", "no:cacheprovider", f"--benchmark-json={written}", other_tools_cells.__file__),
     )
     entries = json.loads(written.read_text())["benchmarks"]
     return {entry["param"]: entry["stats"]["mean"] for entry in entries}
@@ -202,7 +203,7 @@ def _pytest_benchmark(folder: Path) -> Seconds:
 
 def _torch_timer(folder: Path) -> Seconds:
     written = folder / "torch.json"
-    _call(folder, "-m", "bench.ordinary", "torch", str(written))
+    _call(folder, "-m", "bench.lab.other_tools_cells", "torch", str(written))
     found: Seconds = json.loads(written.read_text())
     return found
 
@@ -213,9 +214,9 @@ def _pyperf(folder: Path) -> Seconds:
     written = folder / "pyperf.json"
     written.unlink(missing_ok=True)
     # Twenty processes per benchmark, the default, would take half an hour: each imports torch.
-    inherited = f"{ordinary.SCRATCH},{ordinary.CELLS}"
+    inherited = f"{other_tools_cells.SCRATCH},{other_tools_cells.CELLS}"
     quick = ("--processes", "3", "--inherit-environ", inherited, "--quiet")
-    _call(folder, "-m", "bench.ordinary", "pyperf", "-o", str(written), *quick)
+    _call(folder, "-m", "bench.lab.other_tools_cells", "pyperf", "-o", str(written), *quick)
     suite = pyperf.BenchmarkSuite.load(str(written))
     return {benchmark.get_name(): benchmark.mean() for benchmark in suite}
 
@@ -231,7 +232,7 @@ def _call(folder: Path, *arguments: str) -> None:
 
 def _ours(folder: Path, scheme: "Scheme") -> tuple[dict[str, float], dict[str, float]]:
     plan = Plan(
-        cases=ordinary.cells(),
+        cases=other_tools_cells.cells(),
         half_width=1.0,  # nobody asks for one: the number of replicates is fixed
         budget_s=1800.0,
         timeout_s=600.0,

@@ -1,9 +1,9 @@
-"""The same cells as a user would time them with the usual tools; for `bench.side_by_side` alone.
+"""The same cells as a user would time them with the usual tools; for `bench.lab.other_tools` alone.
 
 ``pytest bench/ordinary.py --noconftest`` times them with pytest-benchmark, ``python -m
-bench.ordinary torch FILE`` with `torch.utils.benchmark`, ``python -m bench.ordinary pyperf ...``
-with pyperf. All with what these tools do by default: one benchmark after the other, the system's
-allocator, no fork server.
+bench.lab.other_tools_cells torch FILE`` with `torch.utils.benchmark`, ``python -m
+bench.lab.other_tools_cells pyperf ...`` with pyperf. All with what these tools do by default: one
+benchmark after the other, the system's allocator, no fork server.
 """
 
 import json
@@ -75,7 +75,7 @@ def time_with_pyperf() -> None:
     import pyperf
 
     # A worker knows its benchmark by number: it need not build the others.
-    runner = pyperf.Runner(program_args=["-m", "bench.ordinary", "pyperf"])
+    runner = pyperf.Runner(program_args=["-m", "bench.lab.other_tools_cells", "pyperf"])
     runner.parse_args(sys.argv[2:])
     for name, case, neck in names():
         runner.bench_func(name, lambda case=case, neck=neck: build(case, neck)())

@@ -1,4 +1,5 @@
-"""``python -m bench.gpu_check FOLDER``: what wants to be known of a GPU, most informative first.
+"""``python -m bench.lab.gpu_checklist FOLDER``: what wants to be known of a GPU, most informative
+first.
 
 Works through a list of checks, each made of commands of this project in processes of their own, for
 at most ``--minutes`` a call; a second call with the same folder goes on where the first one
@@ -103,7 +104,7 @@ def checks(*, rehearse: bool) -> tuple[Check, ...]:
         Check(
             "environment",
             "device, driver, versions",
-            (("-m", "bench.gpu_check", "--describe", device),),
+            (("-m", "bench.lab.gpu_checklist", "--describe", device),),
             60,
             r"^measured on: (.*)$",
         ),
@@ -137,7 +138,7 @@ def checks(*, rehearse: bool) -> tuple[Check, ...]:
             (
                 bench(*bf16, "--scopes=model", "--backbones=resnet50", "--traces", "--budget=20s"),
                 ("-m", "reports", "profile", "{out}/latest"),
-                ("-m", "bench.plugin_check", "{out}/latest"),
+                ("-m", "bench.lab.tensorboard_check", "{out}/latest"),
             ),
             180,
             r"^(worst operator off by .*)$",
@@ -193,7 +194,7 @@ def checks(*, rehearse: bool) -> tuple[Check, ...]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Work through the checks; return 0, 1 if one failed, 2 after one line about wrong use."""
-    parser = argparse.ArgumentParser(prog="python -m bench.gpu_check", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.lab.gpu_checklist", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, help="where everything goes")
     parser.add_argument("--minutes", default="9.5", help="of this call (9.5)")
     parser.add_argument("--only", metavar="LIST", help="of the checks, in this order")
@@ -213,10 +214,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _require_gpu()
         return run(asked.folder, start_s + seconds, chosen)
     except BenchError as error:
-        sys.stderr.write(f"python -m bench.gpu_check: {error}\n")
+        sys.stderr.write(f"python -m bench.lab.gpu_checklist: {error}\n")
         return 2
     except OSError as error:
-        sys.stderr.write(f"python -m bench.gpu_check: {error}; name another folder\n")
+        sys.stderr.write(f"python -m bench.lab.gpu_checklist: {error}; name another folder\n")
         return 2
 
 

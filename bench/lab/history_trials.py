@@ -22,7 +22,7 @@ from tabulate import tabulate
 
 from bench import stats
 from bench.compare import bisect, comparison
-from bench.histories import SLOWER, Edit, History, harmless, make
+from bench.lab.histories import SLOWER, Edit, History, harmless, make
 from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Case

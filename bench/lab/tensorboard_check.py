@@ -1,4 +1,4 @@
-"""``python -m bench.plugin_check FOLDER``: does TensorBoard's plugin read our traces right?
+"""``python -m bench.lab.tensorboard_check FOLDER``: does TensorBoard read our traces right?
 
 The plugin finds out by itself which operator launched which kernel. For every profile below the
 folder its times by operator are compared with torch's own (`key_averages`): of the device where
@@ -33,13 +33,15 @@ OPERATOR = re.compile(r"\w+::[\w.]+")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compare; return 0 if all agree, 1 if one does not, 2 after one line about wrong use."""
-    parser = argparse.ArgumentParser(prog="python -m bench.plugin_check", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.lab.tensorboard_check", description=__doc__
+    )
     parser.add_argument("folder", type=Path, help="a run with traces, or many")
     asked = parser.parse_args(arguments)
     try:
         rows = list(compare_all(asked.folder))
     except BenchError as error:
-        sys.stderr.write(f"python -m bench.plugin_check: {error}\n")
+        sys.stderr.write(f"python -m bench.lab.tensorboard_check: {error}\n")
         return 2
     worst = max(off for *_, off in rows)
     shown = [[case_id, arm, of, f"{off:.2%}"] for case_id, arm, of, off in rows]
