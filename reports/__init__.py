@@ -5,6 +5,6 @@ rounds; all of them are pandas frames in seconds and bytes. ``COLUMNS`` and ``CO
 what every column is.
 """
 
-from reports.frames import COLUMNS, COST_COLUMNS, cost, load, rounds
+from reports.data.frames import COLUMNS, COST_COLUMNS, cost, load, rounds
 
 __all__ = ["COLUMNS", "COST_COLUMNS", "cost", "load", "rounds"]

@@ -10,17 +10,11 @@ from typing import Any
 from rich.console import Console
 
 from bench.stats.verdict import EXIT_CODES
-from reports import (
-    asides,
-    compare,
-    compare_page,
-    compilation,
-    dashboards,
-    frames,
-    profiles,
-    render,
-)
-from reports.errors import ReportError
+from reports.analysis import compare_files, compilation
+from reports.data import extra_arms, frames, profiles
+from reports.data.errors import ReportError
+from reports.exports import tensorboard
+from reports.pages import compare_files_page, cost_table
 
 TABLE_WIDTH = 160
 """Characters that the table needs: a narrower terminal wraps lines, but loses no digit."""
@@ -49,7 +43,8 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
     files, out = arguments.files, arguments.out
     if out is None and len(files) > 1:
         raise ReportError("several files: say with --out DIR where the report goes")
-    from reports import breakeven, report  # its drawings take a second to import
+    from reports.analysis import breakeven  # its drawings take a second to import
+    from reports.pages import cost_page
 
     limits = breakeven.Limits.parse(arguments.within)
     with frames.no_garbage():
@@ -58,23 +53,23 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
     first = read[0].run
     table = frames.cost(frame, first["half_width"])
     heading = _heading(first, len(files))
-    render.show(table, console, heading)
+    cost_table.show(table, console, heading)
     for sentence in compilation.sentences(compilation.table(frame)):
         console.print(sentence)
     for run_dir in dict.fromkeys(path.parent for path in files):
-        for sentence in asides.sentences(run_dir):
+        for sentence in extra_arms.sentences(run_dir):
             console.print(sentence, markup=False, highlight=False)
     folder = out or files[0].parent
-    written: list[Path | None] = [*render.write(table, folder, heading)]
-    written += report.write(read, frame, table, folder, limits)
-    written.append(dashboards.write(table, folder, heading))
+    written: list[Path | None] = [*cost_table.write(table, folder, heading)]
+    written += cost_page.write(read, frame, table, folder, limits)
+    written.append(tensorboard.write(table, folder, heading))
     for path in filter(None, written):
         console.print(f"wrote {path}", style="dim", markup=False)
     return 0
 
 
 def _profile(run: Path, out: Path | None, console: Console) -> int:
-    from reports import profile_page  # its drawings take a second to import
+    from reports.pages import profile_page  # its drawings take a second to import
 
     folder = run if run.is_dir() else run.parent
     found = profiles.load(folder)
@@ -85,32 +80,33 @@ def _profile(run: Path, out: Path | None, console: Console) -> int:
         for sentence in (*section.sentences, *section.warnings):
             console.print(sentence, markup=False, highlight=False)
     table = frames.cost(found.table, found.run["half_width"])
-    written.append(dashboards.write(table, out or folder, _heading(found.run, 1)))
+    written.append(tensorboard.write(table, out or folder, _heading(found.run, 1)))
     for path in filter(None, written):
         console.print(f"wrote {path}", style="dim", markup=False)
     return 0
 
 
 def _compare(arguments: argparse.Namespace, console: Console) -> int:
-    metrics = tuple(compare.METRICS)
+    metrics = tuple(compare_files.METRICS)
     if arguments.metrics is not None:
         metrics = tuple(name.strip() for name in arguments.metrics.split(","))
-        unknown = [name for name in metrics if name not in compare.METRICS]
+        unknown = [name for name in metrics if name not in compare_files.METRICS]
         if unknown:
             raise ReportError(
-                f"--metrics {', '.join(unknown)}: choose from {', '.join(compare.METRICS)}"
+                f"--metrics {', '.join(unknown)}: choose from {', '.join(compare_files.METRICS)}"
             )
-    thresholds = compare.Thresholds.parse(arguments.threshold)
-    table = compare.compare(arguments.base, arguments.head, thresholds, metrics)
-    compare_page.show(table, console)
+    thresholds = compare_files.Thresholds.parse(arguments.threshold)
+    table = compare_files.compare(arguments.base, arguments.head, thresholds, metrics)
+    compare_files_page.show(table, console)
     folder = arguments.out or arguments.head.parent
-    for path in compare_page.write(table, folder):
+    for path in compare_files_page.write(table, folder):
         console.print(f"wrote {path}", style="dim", markup=False)
-    return EXIT_CODES[compare.overall(table)]
+    return EXIT_CODES[compare_files.overall(table)]
 
 
 def _history(arguments: argparse.Namespace, console: Console) -> int:
-    from reports import history, history_page  # their libraries take a second to import
+    from reports.data import history  # their libraries take a second to import
+    from reports.pages import history_page
 
     store = arguments.store
     if not arguments.paths and store is None:
@@ -132,17 +128,18 @@ def _history(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _export(arguments: argparse.Namespace, console: Console) -> int:
-    from reports import exports, history
+    from reports.data import history
+    from reports.exports import trackers
 
     table = history.collect(arguments.paths)
-    for path in exports.export(table, arguments.format, arguments.out):
+    for path in trackers.export(table, arguments.format, arguments.out):
         console.print(f"wrote {path}", style="dim", markup=False)
     return 0
 
 
 def _heading(run: Mapping[str, Any], files: int) -> str:
     others = f", and {files - 1} more" if files > 1 else ""
-    machine = render.machine_of(run)
+    machine = cost_table.machine_of(run)
     return f"Cost of PANet on top of FPN: run {run['run_id']}{others}; {machine}"
 
 
@@ -168,7 +165,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="3%%, or 'resnet50-*=5%%' for some cases; repeatable (5%%)",
     )
-    two.add_argument("--metrics", metavar="LIST", help=f"of {', '.join(compare.METRICS)} (all)")
+    two.add_argument(
+        "--metrics", metavar="LIST", help=f"of {', '.join(compare_files.METRICS)} (all)"
+    )
     two.add_argument("--out", type=Path, metavar="DIR", help="where to (beside HEAD.json)")
     many = commands.add_parser("history", help="many runs: when did it begin?")
     many.add_argument("paths", nargs="*", type=Path, metavar="DIR|FILE", help="runs, ours or not")

@@ -1,5 +1,4 @@
-"""``python -m bench.lab.gpu_checklist FOLDER``: what wants to be known of a GPU, most informative
-first.
+"""``python -m bench.lab.gpu_checklist FOLDER``: what to know of a GPU, most informative first.
 
 Works through a list of checks, each made of commands of this project in processes of their own, for
 at most ``--minutes`` a call; a second call with the same folder goes on where the first one

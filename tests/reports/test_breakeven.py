@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from reports import breakeven
-from reports.frames import AXES
+from reports.analysis import breakeven
+from reports.data.frames import AXES
 from tests.bench.factories import case
 
 

@@ -11,8 +11,8 @@ import pytest
 from bench.schema.records import CaseResult, Status
 from bench.stats.verdict import Verdict
 from reports.__main__ import main
-from reports.compare import Thresholds, compare, overall
-from reports.errors import ReportError
+from reports.analysis.compare_files import Thresholds, compare, overall
+from reports.data.errors import ReportError
 from tests.bench.factories import case, facts, finding, replicate, result, rounds
 from tests.reports.factories import document
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from reports import compilation, frames
+from reports.analysis import compilation
+from reports.data import frames
 from tests.bench.factories import case, facts, finding, replicate, result, rounds
 from tests.reports.factories import measured, result_file
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bench.schema.records import SCHEMA
-from reports import dashboards
 from reports.__main__ import main
+from reports.exports import tensorboard
 from tests.reports.factories import document, measured
 
 WRONG: list[Any] = [None, "x", [], {}, -1, True, [None], {"x": None}]
@@ -29,7 +29,7 @@ ADDED = {2: (), 3: ("graphs", "graph_breaks", "operators")}
 @pytest.fixture(autouse=True)
 def no_dashboards(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are drawn from the frame that the page is made of, and take seconds."""
-    monkeypatch.setattr(dashboards, "write", lambda *_: None)
+    monkeypatch.setattr(tensorboard, "write", lambda *_: None)
 
 
 def good() -> dict[str, Any]:

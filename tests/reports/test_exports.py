@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from reports import __main__ as command
-from reports import exports, history
-from reports.errors import ReportError
+from reports.data import history
+from reports.data.errors import ReportError
+from reports.exports import trackers
 from tests.reports.test_history import run
 
 
@@ -21,7 +22,7 @@ def table(tmp_path: Path) -> pd.DataFrame:
 def test_github_action_benchmark_gets_names_units_and_ranges(
     table: pd.DataFrame, tmp_path: Path
 ) -> None:
-    (path,) = exports.export(table, "github", tmp_path / "out.json")
+    (path,) = trackers.export(table, "github", tmp_path / "out.json")
     entries = {entry["name"].partition(" ")[2]: entry for entry in json.loads(path.read_text())}
     assert set(entries) == {"latency fpn", "latency panet", "latency fpn_again", "cost"}
     latency = table[(table["metric"] == "latency") & (table["arm"] == "fpn")].iloc[0]
@@ -32,7 +33,7 @@ def test_github_action_benchmark_gets_names_units_and_ranges(
 
 
 def test_bencher_gets_nanoseconds_with_bounds(table: pd.DataFrame, tmp_path: Path) -> None:
-    (path,) = exports.export(table, "bencher", tmp_path / "out.json")
+    (path,) = trackers.export(table, "bencher", tmp_path / "out.json")
     found = json.loads(path.read_text())
     name = next(name for name in found if name.endswith("latency fpn"))
     latency = table[(table["metric"] == "latency") & (table["arm"] == "fpn")].iloc[0]
@@ -43,7 +44,7 @@ def test_bencher_gets_nanoseconds_with_bounds(table: pd.DataFrame, tmp_path: Pat
 
 def test_otava_gets_a_row_per_run(tmp_path: Path) -> None:
     table = history.collect([run(tmp_path, 1), run(tmp_path, 2, ratio=1.6)])
-    (path,) = exports.export(table, "otava", tmp_path / "out.csv")
+    (path,) = trackers.export(table, "otava", tmp_path / "out.csv")
     rows = pd.read_csv(io.StringIO(path.read_text()))
     assert list(rows["run"]) == ["run-001", "run-002"]
     cost = next(name for name in rows.columns if name.endswith(" cost"))
@@ -52,7 +53,7 @@ def test_otava_gets_a_row_per_run(tmp_path: Path) -> None:
 
 
 def test_asv_gets_a_folder_by_machine_and_commit(table: pd.DataFrame, tmp_path: Path) -> None:
-    exports.export(table, "asv", tmp_path / "results")
+    trackers.export(table, "asv", tmp_path / "results")
     benchmarks = json.loads((tmp_path / "results" / "benchmarks.json").read_text())
     (stored,) = (tmp_path / "results").glob("*/*-panet-bench.json")
     document = json.loads(stored.read_text())
@@ -64,7 +65,7 @@ def test_asv_gets_a_folder_by_machine_and_commit(table: pd.DataFrame, tmp_path: 
 def test_formats_for_one_run_refuse_several(tmp_path: Path) -> None:
     table = history.collect([run(tmp_path, 1), run(tmp_path, 2)])
     with pytest.raises(ReportError, match="github takes one run at a time"):
-        exports.export(table, "github", tmp_path / "out.json")
+        trackers.export(table, "github", tmp_path / "out.json")
 
 
 def test_command_writes_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports import history
-from reports.errors import ReportError
+from reports.data import history
+from reports.data.errors import ReportError
 from tests.reports.factories import document, measured
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from reports import profiles
-from reports.errors import ReportError
+from reports.data import profiles
+from reports.data.errors import ReportError
 from tests.reports import profiles as made
 
 

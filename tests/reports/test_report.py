@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 
 from bench.schema.records import SCHEMA, SCHEMA_HISTORY, CaseResult, Status
-from reports import asides, breakeven, commands, frames, report
 from reports.__main__ import main
+from reports.analysis import breakeven, reproduce
+from reports.data import extra_arms, frames
+from reports.pages import cost_page
 from tests.bench.factories import case, replicate, result, rounds
 from tests.reports.factories import document
 
@@ -54,7 +56,7 @@ def written(folder: Path, results: list[CaseResult], **run: Any) -> Path:
 def write(paths: Sequence[Path], folder: Path) -> list[Path]:
     files = [frames.read(path) for path in paths]
     frame = frames.frame_of(files)
-    return report.write(files, frame, frames.cost(frame), folder)
+    return cost_page.write(files, frame, frames.cost(frame), folder)
 
 
 def page_of(folder: Path, results: list[CaseResult], **run: Any) -> str:
@@ -145,7 +147,7 @@ def test_no_text_from_outside_becomes_markup(tmp_path: Path) -> None:
 def test_many_cases_have_their_rounds_beside_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(report, "MOST_WITH_ROUNDS", 3)
+    monkeypatch.setattr(cost_page, "MOST_WITH_ROUNDS", 3)
     path = written(tmp_path, grid())
     page, rounds_file = write([path], tmp_path)
     assert all(not found["rounds"] for found in data_of(page.read_text())["cases"].values())
@@ -162,7 +164,7 @@ def test_break_evens_are_asked_for_within_limits(tmp_path: Path) -> None:
     path = written(tmp_path, grid())
     for within, said in (("120ms", "largest batch within 120 ms"), ("99999ms", "separate none of")):
         assert main(["cost", str(path), "--within", within]) == 0
-        assert said in text_of((tmp_path / report.PAGE).read_text()), within
+        assert said in text_of((tmp_path / cost_page.PAGE).read_text()), within
     assert breakeven.Limits.parse("20ms, 2GiB") == breakeven.Limits(0.02, 2 * 2**30)
 
 
@@ -202,7 +204,7 @@ def test_run_without_an_answer_has_a_page_that_says_so(tmp_path: Path) -> None:
 
 def test_command_repeats_exactly_the_case() -> None:
     row = {**case(batch_size=4, channels_last=True).to_json()}
-    text = commands.repeat(row)
+    text = reproduce.repeat(row)
     assert text.startswith("pytest bench --scopes neck --backbones cnn --batch-sizes 4 ")
     assert "--resolutions 224x224" in text
     assert text.endswith("--channels-last on")
@@ -243,14 +245,14 @@ def test_caches_stand_beside_each_other(tmp_path: Path) -> None:
         ("FPN + PANet over FPN, cold", "1.750"),
         ("FPN + PANet over FPN, warm", "1.400"),
     ]
-    assert list(asides.sentences(tmp_path)) == [
+    assert list(extra_arms.sentences(tmp_path)) == [
         f"{pair}: {ratio} in 1 case" for pair, ratio in found
     ]
 
 
 def test_damaged_peers_are_a_line_on_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "peers.json").write_text("{")
-    (line,) = asides.sentences(tmp_path)
+    (line,) = extra_arms.sentences(tmp_path)
     assert "peers.json" in line
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from bench.schema.records import CaseResult, Status
-from reports import frames
-from reports.words import closing_paragraph
+from reports.analysis.words import closing_paragraph
+from reports.data import frames
 from tests.bench.factories import case, result
 from tests.reports.factories import measured, result_file
 

@@ -19,8 +19,8 @@ import pandas as pd
 from bench import stats
 from bench.schema.records import MEASURED, Status, differences
 from bench.stats.verdict import Verdict, holm
-from reports import frames
-from reports.errors import ReportError
+from reports.data import frames
+from reports.data.errors import ReportError
 
 DEFAULT_THRESHOLD = 0.05
 """Two runs of equal code, one after the other, differ by 2-4 % on shared machines."""
@@ -35,7 +35,7 @@ class Metric:
 
     name: str
     column: str
-    """Of `reports.frames.load`."""
+    """Of `reports.data.frames.load`."""
     exact: bool
     """Counted, not measured: any difference is real."""
     carries_over: bool

@@ -6,13 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from reports import page, profile_words, profiles
-from reports import profile_plots as plots
-from reports.errors import ReportError
-from reports.page import Block, Section, Table
-from reports.profiles import Profiles
-from reports.render import case_name, machine_of
-from reports.words import ARM_NAMES, MIB
+from reports.analysis import profile_words
+from reports.analysis.words import ARM_NAMES, MIB
+from reports.data import profiles
+from reports.data.errors import ReportError
+from reports.data.profiles import Profiles
+from reports.pages import page
+from reports.pages import profile_plots as plots
+from reports.pages.cost_table import case_name, machine_of
+from reports.pages.page import Block, Section, Table
 
 PAGE = "profile.html"
 CSV = "profile-{}.csv"

@@ -15,25 +15,15 @@ from typing import Any
 import pandas as pd
 
 from bench.schema.records import SCHEMA_HISTORY, differences
-from reports import (
-    asides,
-    breakeven,
-    commands,
-    compilation,
-    frames,
-    page,
-    profile_page,
-    profiles,
-    render,
-    report_plots,
-    words,
-)
-from reports.breakeven import Limits
-from reports.errors import ReportError
-from reports.frames import ResultFile
-from reports.page import COLORS, Block, Section, Table
-from reports.published import PUBLISHED
-from reports.words import ARM_NAMES
+from reports.analysis import breakeven, compilation, reproduce, words
+from reports.analysis.breakeven import Limits
+from reports.analysis.words import ARM_NAMES
+from reports.data import extra_arms, frames, profiles
+from reports.data.errors import ReportError
+from reports.data.frames import ResultFile
+from reports.data.published import PUBLISHED
+from reports.pages import cost_plots, cost_table, page, profile_page
+from reports.pages.page import COLORS, Block, Section, Table
 
 PAGE, ROUNDS = "report.html", "rounds.parquet"
 
@@ -59,8 +49,8 @@ def write(
 
     Args:
         files: of the runs.
-        frame: of `reports.frames.frame_of`.
-        table: of `reports.frames.cost`.
+        frame: of `reports.data.frames.frame_of`.
+        table: of `reports.data.frames.cost`.
         folder: where to.
         limits: of the break-evens.
 
@@ -110,7 +100,7 @@ def _render(
     runs = [file.run for file in files]
     answer, left_out = list(words.sentences(table)), len(table) - MOST_SHOWN
     table = table.head(MOST_SHOWN)
-    text = render.readable(table)
+    text = cost_table.readable(table)
     rows = [
         {"key": key, "cells": list(cells)}
         for key, cells in zip(table["key"], text.itertuples(index=False), strict=True)
@@ -130,7 +120,7 @@ def _render(
     named = f"{len(runs)} runs" if len(runs) > 1 else f"run {runs[0]['run_id']}"
     return page.render(
         f"What PANet costs: {named}",
-        "; ".join(dict.fromkeys(map(render.machine_of, runs))),
+        "; ".join(dict.fromkeys(map(cost_table.machine_of, runs))),
         [],
         [s for s in sections if s.blocks or s.sentences or s.warnings],
         template="report.html",
@@ -139,7 +129,7 @@ def _render(
         filters=_filters(table),
         columns=list(text.columns),
         rows=rows,
-        reasons=render.reasons(table),
+        reasons=cost_table.reasons(table),
         data=page.as_json(_data(traces, frame, table, with_rounds=with_rounds)),
     )
 
@@ -222,7 +212,7 @@ def _data(
 
     Args:
         traces: run id -> case id -> folder of its traces, as seen from the page.
-        frame: of `reports.frames.load`.
+        frame: of `reports.data.frames.load`.
         table: the cost table, with keys.
         with_rounds: whether every round goes into the page.
     """
@@ -236,7 +226,7 @@ def _data(
     for row in table.to_dict("records"):
         cases[row["key"]] = {
             "axes": _axes(row),
-            "command": commands.repeat(row),
+            "command": reproduce.repeat(row),
             "traces": traces[row["run_id"]].get(row["case_id"], ""),
             "rounds": rounds.get((row["run_id"], row["case_id"]), {}),
         }
@@ -244,7 +234,7 @@ def _data(
     return {
         "cases": cases,
         "arms": arms,
-        "colors": {arm: COLORS.get(arm, report_plots.NOISE_COLOR) for arm in arms},
+        "colors": {arm: COLORS.get(arm, cost_plots.NOISE_COLOR) for arm in arms},
     }
 
 
@@ -254,15 +244,15 @@ def _cost_blocks(table: pd.DataFrame) -> Iterator[Block]:
     yield Block(
         "Cost and noise",
         "A difference is worth believing when its interval is clear of 0 and of the noise.",
-        page.drawing(report_plots.costs(table)),
+        page.drawing(cost_plots.costs(table)),
     )
-    for title, figure in report_plots.heat_maps(table):
+    for title, figure in cost_plots.heat_maps(table):
         yield Block(f"Over resolution and batch: {title}", "", page.drawing(figure), wide=False)
-    for title, said, figure in report_plots.latency_lines(table):
+    for title, said, figure in cost_plots.latency_lines(table):
         yield Block(f"Latency over pixels: {title}", said, page.drawing(figure), wide=False)
-    for title, figure in report_plots.slopes(table):
+    for title, figure in cost_plots.slopes(table):
         yield Block(f"From {title}", "", page.drawing(figure), wide=False)
-    peaks = report_plots.memory(table)
+    peaks = cost_plots.memory(table)
     if peaks is not None:
         note = "Of one call, without weights and inputs."
         yield Block("Peak of tensor memory", note, page.drawing(peaks))
@@ -280,7 +270,7 @@ def _breakeven_blocks(table: pd.DataFrame, limits: Limits) -> Iterator[Block]:
         )
         yield Block("Largest within a limit", note, wide=False)
     larger = [
-        [render.case_name(row), _share(found)]
+        [cost_table.case_name(row), _share(found)]
         for _, group in breakeven.groups(table, "pixels")
         for row in group.to_dict("records")
         if (found := breakeven.equal_resolution(group, row["case_id"])) is not None
@@ -290,7 +280,7 @@ def _breakeven_blocks(table: pd.DataFrame, limits: Limits) -> Iterator[Block]:
         tables = [Table(("case", "larger by"), larger)]
         yield Block("PANet, or a larger image", note, tables=tables, wide=False)
     deeper = [
-        [render.case_name(row), backbone, _share(found)]
+        [cost_table.case_name(row), backbone, _share(found)]
         for row, backbone, found in breakeven.deeper(table)
     ]
     if deeper:
@@ -316,7 +306,7 @@ def _largest_rows(table: pd.DataFrame, along: str, limits: Limits) -> Iterator[l
             found = breakeven.largest(rows, along, column, limit)
             if not (all(x.beyond for x in found) or all(x.value is None for x in found)):
                 question = f"largest {breakeven.ALONG[along]} {words_of_limit}"
-                name = render.case_name(rows.iloc[0].to_dict())
+                name = cost_table.case_name(rows.iloc[0].to_dict())
                 yield [question, name, *map(_how_large, found)]
 
 
@@ -351,7 +341,7 @@ def _profile_sections(folders: Sequence[Path]) -> Iterator[Section]:
             yield Section(f"profile-{folder.name}", name, [], [str(error)], [])
             continue
         if len(tables["stages"]):
-            figure = page.drawing(report_plots.stages(tables["stages"]))
+            figure = page.drawing(cost_plots.stages(tables["stages"]))
             overview = Block("FPN + PANet, stage by stage", figure=figure)
             yield Section(f"profile-{folder.name}", name, [], [], [overview])
         for section in found[:MOST_PROFILED]:
@@ -367,10 +357,10 @@ def _profile_sections(folders: Sequence[Path]) -> Iterator[Section]:
 
 def _aside_sections(folders: Sequence[Path]) -> Iterator[Section]:
     """Yield what was measured aside of the runs: others' networks, other caches."""
-    for folder, aside in itertools.product(folders, asides.ASIDES):
+    for folder, aside in itertools.product(folders, extra_arms.ASIDES):
         name = f"{aside.name}-{folder.name}"
         try:
-            table = asides.load(folder, aside)
+            table = extra_arms.load(folder, aside)
         except ReportError as error:
             yield Section(name, aside.title, [], [str(error)], [])
             continue

@@ -16,8 +16,8 @@ import pandas as pd
 
 from bench import stats
 from bench.schema.records import RecordError
-from reports import frames
-from reports.errors import ReportError
+from reports.data import frames
+from reports.data.errors import ReportError
 
 SCHEMA = 1
 """Of the profiles that this version reads (`bench.profiling.trace` writes them)."""
@@ -35,7 +35,7 @@ class Profiles:
     run: Mapping[str, Any]
     """The key ``panet`` of its result file."""
     table: pd.DataFrame
-    """Of `reports.frames.load`."""
+    """Of `reports.data.frames.load`."""
     arms: dict[tuple[str, str], Json]
     """Case id and arm -> its profile, in the order of the cases."""
     ceilings: dict[str, Json | None]

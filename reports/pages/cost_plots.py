@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports import breakeven
-from reports.frames import AXES
-from reports.page import COLORS, plain
-from reports.render import case_name
-from reports.words import ARM_NAMES, MIB
+from reports.analysis import breakeven
+from reports.analysis.words import ARM_NAMES, MIB
+from reports.data.frames import AXES
+from reports.pages.cost_table import case_name
+from reports.pages.page import COLORS, plain
 
 NOISE_COLOR = "#7f7f7f"
 
@@ -29,7 +29,7 @@ def costs(table: pd.DataFrame) -> go.Figure:
     """Return what PANet adds to every case, beside what pure noise adds, with intervals.
 
     Args:
-        table: of `reports.frames.cost`, rows with a ratio.
+        table: of `reports.data.frames.cost`, rows with a ratio.
     """
     figure = go.Figure()
     table = _runs_together(table)
@@ -221,7 +221,7 @@ def stages(table: pd.DataFrame) -> go.Figure:
     """Return where the time of FPN + PANet goes, case by case: its stages, stacked.
 
     Args:
-        table: of `reports.profiles.stages`.
+        table: of `reports.data.profiles.stages`.
     """
     own = table[(table["arm"] == "panet") & table["time_s"].notna()]
     figure = go.Figure()

@@ -56,7 +56,7 @@ def render(
     **more: Any,  # noqa: ANN401 - what the template asks for
 ) -> str:
     """Return the page; every text is escaped, whatever it says."""
-    loader = jinja2.PackageLoader("reports")
+    loader = jinja2.PackageLoader("reports.pages")
     page = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     return page.get_template(template).render(
         title=title,

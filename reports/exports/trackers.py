@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.errors import ReportError
+from reports.data.errors import ReportError
 
 NANOSECONDS = 1e9
 
@@ -23,7 +23,7 @@ def export(table: pd.DataFrame, name: str, out: Path) -> list[Path]:
     """Write runs in a format; return the files.
 
     Args:
-        table: of `reports.history.collect`: a row per run, case, metric and arm.
+        table: of `reports.data.history.collect`: a row per run, case, metric and arm.
         name: of `FORMATS`.
         out: a file, or a folder for ``asv``.
 

@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.schema.records import Status
-from reports.errors import ReportError
-from reports.words import ARM_NAMES, LAUNCH_BOUND, closing_paragraph
+from reports.analysis.words import ARM_NAMES, LAUNCH_BOUND, closing_paragraph
+from reports.data.errors import ReportError
 
 Row = Mapping[Hashable, Any]
 """One row of the cost table, by column."""

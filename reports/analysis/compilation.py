@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from reports.frames import AXES
-from reports.render import case_name
-from reports.words import ARM_NAMES
+from reports.analysis.words import ARM_NAMES
+from reports.data.frames import AXES
+from reports.pages.cost_table import case_name
 
 
 def table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -19,7 +19,7 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
     compiled is no faster).
 
     Args:
-        frame: of `reports.frames.load`.
+        frame: of `reports.data.frames.load`.
     """
     arms = frame[frame["arm"].isin(list(ARM_NAMES))] if len(frame) else frame
     compiled = arms[arms["compile_mode"] != "off"] if len(arms) else arms

@@ -9,11 +9,12 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from reports import history, page
-from reports.errors import ReportError
-from reports.history import ChangePoint
-from reports.page import COLORS, Block, Section, Table
-from reports.words import ARM_NAMES
+from reports.analysis.words import ARM_NAMES
+from reports.data import history
+from reports.data.errors import ReportError
+from reports.data.history import ChangePoint
+from reports.pages import page
+from reports.pages.page import COLORS, Block, Section, Table
 
 PAGE, CSV = "history.html", "changes.csv"
 
@@ -58,8 +59,8 @@ def write(table: pd.DataFrame, changes: Sequence[ChangePoint], folder: Path) -> 
     """Write the page, and the changes as CSV; return the files.
 
     Args:
-        table: of `reports.history.collect` or `read`.
-        changes: of `reports.history.change_points`.
+        table: of `reports.data.history.collect` or `read`.
+        changes: of `reports.data.history.change_points`.
         folder: where to.
 
     Raises:

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from bench import stats
-from reports import frames, profiles
-from reports.errors import ReportError
+from reports.data import frames, profiles
+from reports.data.errors import ReportError
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from bench.stats import Floats
-from reports.errors import ReportError
-from reports.frames import AXES
-from reports.words import ARM_NAMES
+from reports.analysis.words import ARM_NAMES
+from reports.data.errors import ReportError
+from reports.data.frames import AXES
 
 ALONG = {"batch_size": "batch", "pixels": "resolution"}
 """Column -> what it is called."""
@@ -74,7 +74,7 @@ def groups(table: pd.DataFrame, along: str) -> Iterator[tuple[dict[str, Any], pd
     """Yield the cases that differ in one axis alone, two of them or more, in its order.
 
     Args:
-        table: of `reports.frames.cost`, with pixels.
+        table: of `reports.data.frames.cost`, with pixels.
         along: of `ALONG`.
     """
     measured = table[table["ratio"].notna()] if "ratio" in table else table.iloc[:0]
@@ -159,7 +159,7 @@ def deeper(table: pd.DataFrame) -> Iterator[tuple[dict[Any, Any], str, tuple[flo
     """Yield what PANet costs as a share of what the next dearer backbone would, with FPN.
 
     Args:
-        table: of `reports.frames.cost`; backbones are compared where all else is equal.
+        table: of `reports.data.frames.cost`; backbones are compared where all else is equal.
 
     Yields:
         A case, the next dearer backbone, and the share with its interval: the ends are those of

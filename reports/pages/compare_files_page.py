@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.stats.verdict import Verdict
-from reports.compare import METRICS, overall
-from reports.errors import ReportError
+from reports.analysis.compare_files import METRICS, overall
+from reports.data.errors import ReportError
 
 NAMES = ("compare.csv", "compare.md")
 
@@ -30,7 +30,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     """Return the comparison as text; equal rows without anything to say are left out.
 
     Args:
-        table: of `reports.compare.compare`.
+        table: of `reports.analysis.compare_files.compare`.
     """
     rows = [_readable_row(row) for row in _ordered(table).to_dict("records")]
     return pd.DataFrame(rows, columns=["verdict", "case", "metric", "base", "head", "change", ""])

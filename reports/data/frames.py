@@ -30,7 +30,7 @@ import pandas as pd
 
 from bench import stats
 from bench.schema.records import SCHEMA, SCHEMA_HISTORY, Case, RecordError
-from reports.errors import ReportError
+from reports.data.errors import ReportError
 
 AXES = (
     "scope",

@@ -21,7 +21,7 @@ def closing_paragraph(table: pd.DataFrame) -> str:
     """Return what the cost table says, scope by scope, with the noise floor and what is missing.
 
     Args:
-        table: of `reports.frames.cost`.
+        table: of `reports.data.frames.cost`.
     """
     return " ".join(sentences(table))
 

@@ -19,9 +19,9 @@ from scipy import stats as distributions
 
 from bench import stats
 from bench.schema.records import MUST_MATCH
-from reports import frames
-from reports.errors import ReportError
-from reports.frames import ResultFile
+from reports.data import frames
+from reports.data.errors import ReportError
+from reports.data.frames import ResultFile
 
 COLUMNS = {
     "fingerprint": "string",
