@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from bench.machine.environment import ROOT
-from tests.bench.repositories import commit, git
+from tests.support.repositories import commit, git
 
 GITHUB = ROOT / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))

@@ -9,8 +9,8 @@ import pytest
 
 from bench.schema.records import Status
 from reports.__main__ import main
-from tests.bench.factories import case, result
-from tests.reports.factories import measured, result_file
+from tests.support.factories import case, result
+from tests.support.result_files import measured, result_file
 
 
 def test_table_is_shown_and_written_beside_the_file(

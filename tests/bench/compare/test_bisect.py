@@ -1,0 +1,150 @@
+"""The search for the commit: in a list, and in a real history on a simulated machine."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from bench import __main__ as command
+from bench.compare import bisect, comparison
+from bench.compare.bisect import UndecidedError, refuse_unchanged, replicates_for, search, share_of
+from bench.engine.launcher import Failure, Outcome
+from bench.schema.errors import BenchError
+from bench.schema.records import Status
+from bench.schema.tasks import Task
+from tests.support import machines
+from tests.support.factories import case
+from tests.support.machines import Machine, Noise
+from tests.support.repositories import commit, new_repository
+
+COMMITS = [f"c{i}" for i in range(16)]
+
+
+@pytest.mark.parametrize("first", range(16))
+def test_the_first_slow_commit_is_found_in_four_steps(first: int) -> None:
+    found = search(COMMITS, lambda commit: int(commit[1:]) >= first)
+    assert found.suspects == (f"c{first}",)
+    assert len(found.tried) - 1 <= 4
+
+
+@given(st.integers(0, 15), st.sets(st.integers(0, 14)))
+def test_commits_that_do_not_run_are_passed_by(first: int, broken: set[int]) -> None:
+    def is_slow(commit: str) -> bool | None:
+        number = int(commit[1:])
+        return None if number in broken else number >= first
+
+    found = search(COMMITS, is_slow)
+    assert f"c{first}" in found.suspects or first in broken
+    numbers = [int(commit[1:]) for commit in found.suspects]
+    assert all(number in broken for number in numbers[:-1])
+    assert first in numbers or min(n for n in range(first, 16) if n not in broken) == numbers[-1]
+
+
+def test_a_small_change_needs_more_replicates() -> None:
+    assert replicates_for(math.log(1.05), 0.03) == 11
+    assert replicates_for(math.log(1.02), 0.03) == 61
+    assert replicates_for(math.log(2.0), 0.03) == 4
+
+
+def test_share_of_a_change_has_no_sign() -> None:
+    assert share_of([0.06, 0.04], 0.1) == pytest.approx(0.5)
+    assert share_of([-0.06, -0.04], -0.1) == pytest.approx(0.5)
+
+
+def test_nothing_to_look_for_is_said() -> None:
+    calm = list(np.random.default_rng(0).normal(0, 0.03, 10))
+    with pytest.raises(BenchError, match="nothing to look for"):
+        refuse_unchanged(calm)
+    assert refuse_unchanged([x + 0.1 for x in calm]) == pytest.approx(0.1, abs=0.03)
+
+
+class Reading(Machine):
+    """A machine on which the head takes as long as a file of its commit says."""
+
+    busy_now = False
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        super().__init__(noise=Noise(round_sd=0.05), busy=lambda _: self.busy_now)
+
+    def run(self, task: Task, timeout_s: float) -> Outcome:
+        speed = (Path(task.sides["head"]) / "speed.txt").read_text()
+        if speed == "broken":
+            return Failure(Status.CRASHED, "no such layer")
+        machines.TRUE_S["panet@head"] = machines.TRUE_S["panet"] * float(speed)
+        return super().run(task, timeout_s)
+
+
+@pytest.fixture
+def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "ServerLauncher", Reading)
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", 1.0)
+    monkeypatch.setattr(Reading, "busy_now", False)
+
+
+def history(folder: Path, speeds: list[str]) -> tuple[Path, list[str]]:
+    repository = new_repository(folder)
+    return repository, [
+        commit(repository, {"speed.txt": speed, "n.txt": f"{i}"}, f"Change {i}")
+        for i, speed in enumerate(speeds)
+    ]
+
+
+def asked(repository: Path, good: str, bad: str) -> comparison.Asked:
+    return comparison.Asked(good, bad, (case(),), "panet", repository, 600.0, 60.0)
+
+
+@pytest.mark.usefixtures("simulated")
+@pytest.mark.parametrize(
+    ("slow_from", "size"), [(1, "1.05"), (7, "1.05"), (12, "0.9"), (15, "1.2")]
+)
+def test_commit_is_found_in_a_history_of_sixteen(tmp_path: Path, slow_from: int, size: str) -> None:
+    speeds = [size if i >= slow_from else "1.0" for i in range(16)]
+    repository, commits = history(tmp_path / "repository", speeds)
+    found = bisect.run(
+        asked(repository, commits[0], commits[-1]), tmp_path / "run", Console(quiet=True)
+    )
+    assert found.found.suspects == (commits[slow_from],)
+    assert found.change.value == pytest.approx(float(size), abs=0.02)
+    assert found.lines()[0].startswith(f"{commits[slow_from][:10]} Change {slow_from}: ")
+    assert (tmp_path / "run" / bisect.FILE).exists()
+
+
+@pytest.mark.usefixtures("simulated")
+def test_commits_that_cannot_be_run_are_told(tmp_path: Path) -> None:
+    speeds = ["1.0", "1.0", "broken", "1.1", "1.1"]
+    repository, commits = history(tmp_path / "repository", speeds)
+    found = bisect.run(
+        asked(repository, commits[0], commits[-1]), tmp_path / "run", Console(quiet=True)
+    )
+    assert found.found.suspects == (commits[2], commits[3])
+    assert f"or one of {commits[2][:10]}, which cannot be run" in found.lines()
+
+
+@pytest.mark.usefixtures("simulated")
+def test_busy_machine_finds_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Reading, "busy_now", True)
+    repository, commits = history(tmp_path / "repository", ["1.0", "1.1"])
+    with pytest.raises(UndecidedError, match="too busy"):
+        bisect.run(asked(repository, commits[0], commits[1]), tmp_path / "run", Console(quiet=True))
+
+
+@pytest.mark.usefixtures("simulated")
+def test_command_says_the_commit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    repository, commits = history(tmp_path / "repository", ["1.0", "1.0", "1.1", "1.1"])
+    arguments = ["bisect", commits[0], commits[-1], "--repository", str(repository)]
+    limits = ["--case", "*-b1-224x224-*-nhwc-*", "--run-dir", str(tmp_path / "runs")]
+    assert command.main([*arguments, *limits]) == 0
+    assert capsys.readouterr().out.startswith(f"{commits[2][:10]} Change 2: +")
+
+
+@pytest.mark.usefixtures("simulated")
+def test_older_commit_has_to_come_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    repository, commits = history(tmp_path / "repository", ["1.0", "1.1"])
+    arguments = ["bisect", commits[1], commits[0], "--repository", str(repository)]
+    assert command.main([*arguments, "--run-dir", str(tmp_path / "runs")]) == 2
+    assert "does not come after" in capsys.readouterr().err

@@ -1,0 +1,266 @@
+"""Comparing two sides, on simulated machines: verdicts, exit codes, and what the reviewer reads."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from bench import __main__ as command
+from bench.compare import comment, comparison, junit
+from bench.compare.comparison import AGAIN, BASE, HEAD, SHARED, Compared, answer, own_cases
+from bench.compare.revisions import Code
+from bench.engine.launcher import Failure, Outcome
+from bench.lab.histories import make
+from bench.profiling.profile_diff import Explanation, StageChange
+from bench.schema import journal
+from bench.schema.errors import BenchError
+from bench.schema.records import Status
+from bench.schema.tasks import Task
+from bench.stats import Contrast
+from bench.stats.sequential import GATE
+from bench.stats.verdict import Verdict
+from tests.support import machines
+from tests.support.factories import case
+from tests.support.machines import TWO, Machine, Noise, engine
+
+ARMS = {BASE: "panet@base", HEAD: "panet@head", AGAIN: "panet@base"}
+
+
+def compared(monkeypatch: pytest.MonkeyPatch, slower: float = 0.0, **machine: Any) -> Compared:
+    """Compare on a simulated machine; the head takes ``slower`` more."""
+    base_s = machines.TRUE_S["panet"]
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", base_s * (1 + slower))
+    values: dict[str, Any] = {"noise": Noise(round_sd=0.02)} | machine
+    simulated = engine(Machine(**values), arms=ARMS, contrast=None)
+    given = answer(simulated, GATE)
+    codes = {side: Code(side, Path(), "0123456789abcdef", f"{side} it") for side in (BASE, HEAD)}
+    environment = {"cpu": "a CPU", "cores": 2, "libraries": {"torch": "2.15.0"}}
+    environments = {BASE: environment, HEAD: environment}
+    return Compared(codes, environments, SHARED, given, 200.0)
+
+
+def test_slower_code_is_found_in_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared(monkeypatch, slower=0.05)
+    assert (found.verdict, found.exit_code) == (Verdict.REGRESSED, 1)
+    suite = found.answer.judged.suite
+    assert suite is not None
+    assert suite.verdict is Verdict.REGRESSED
+    assert suite.ratio is not None
+    assert suite.ratio.value == pytest.approx(1.05, abs=0.01)
+
+
+def test_equal_code_is_within_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared(monkeypatch)
+    assert (found.verdict, found.exit_code) == (Verdict.WITHIN_NOISE, 0)
+
+
+def test_faster_code_is_an_improvement(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared(monkeypatch, slower=-0.08)
+    assert (found.verdict, found.exit_code) == (Verdict.IMPROVED, 0)
+
+
+CALM = Noise(round_sd=0.02)
+
+
+def of_equal_code(folder: Path) -> list[str]:
+    """Return the command that compares a commit with itself, in a repository of its own."""
+    history = make(folder / "repository", [])
+    arguments = ["compare", "HEAD", "HEAD", "--repository", str(history.folder)]
+    return [*arguments, "--run-dir", str(folder / "runs")]
+
+
+class Dying(Machine):
+    """Is killed while it measures."""
+
+    def run(self, task: Task, timeout_s: float) -> Outcome:
+        if len(self.tasks) == 30:
+            raise KeyboardInterrupt
+        return super().run(task, timeout_s)
+
+
+def test_killed_comparison_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
+    arguments = of_equal_code(tmp_path)
+    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: Dying(noise=CALM))
+    assert command.main(arguments) == 2
+    (folder,) = (tmp_path / "runs").iterdir()
+    before = journal.read(folder / "journal")
+    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: Machine(noise=CALM))
+    assert command.main([*arguments, "--resume"]) == 0
+    after = journal.read(folder / "journal")
+    for case_id, replicates in after.replicates.items():
+        assert [r.index for r in replicates] == list(range(len(replicates)))
+        kept = before.replicates.get(case_id, [])
+        assert replicates[: len(kept)] == kept
+    assert (folder / "comment.md").exists()
+    for more, said in ((["--apart"], "pairing differ"), (["--resume", "x"], "there is: compare-")):
+        assert command.main([*arguments, "--resume", *more]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_code_that_is_edited_while_it_is_measured_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
+    history = make(tmp_path / "repository", [])
+
+    class Editing(Machine):
+        def run(self, task: Task, timeout_s: float) -> Outcome:
+            (history.folder / "panet" / "fpn.py").write_text('"Another."')
+            return super().run(task, timeout_s)
+
+    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: Editing(noise=CALM))
+    arguments = ["compare", "HEAD", str(history.folder), "--repository", str(history.folder)]
+    assert command.main([*arguments, "--run-dir", str(tmp_path / "runs")]) == 2
+    assert "its code changed while it was measured" in capsys.readouterr().err
+
+
+class Losing(Machine):
+    """Loses a process of a case while it is measured."""
+
+    def run(self, task: Task, timeout_s: float) -> Outcome:
+        if task.kind == "replicate" and task.case == TWO[0] and task.index == 2:
+            return Failure(Status.CRASHED, "head: killed by signal 9")
+        return super().run(task, timeout_s)
+
+
+def test_case_that_dies_while_it_is_measured_is_told_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
+    given = answer(engine(Losing(noise=CALM), arms=ARMS, contrast=None), GATE)
+    assert given.died == {TWO[0].case_id: "crashed: head: killed by signal 9"}
+    found = replace(compared(monkeypatch), answer=given)
+    assert found.verdict is Verdict.UNDECIDED
+    assert "a process died while it was measured" in comment.render(found)
+    assert "undecided, died while it was measured: crashed" in junit.render(found)
+
+
+def test_case_that_died_is_still_undecided_after_a_resume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
+    arguments = of_equal_code(tmp_path)
+
+    class First(Machine):
+        def run(self, task: Task, timeout_s: float) -> Outcome:
+            if task.kind == "replicate" and task.case.batch_size == 2 and task.index == 1:
+                return Failure(Status.CRASHED, "killed by signal 9")
+            return super().run(task, timeout_s)
+
+    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: First(noise=CALM))
+    assert command.main(arguments) == 3
+    assert command.main([*arguments, "--resume"]) == 3
+    assert "missing" not in capsys.readouterr().out
+
+
+def test_comparison_that_is_still_going_on_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = make(tmp_path / "repository", [])
+    folder = tmp_path / "runs" / "compare-x"
+    (folder / "code-base").mkdir(parents=True)
+    arguments = ["compare", "HEAD", "HEAD", "--repository", str(history.folder)]
+    with journal.locked(folder):
+        found = command.main([*arguments, "--run-dir", str(tmp_path / "runs"), "--resume"])
+    assert found == 2
+    assert "still going on in another process" in capsys.readouterr().err
+    assert (folder / "code-base").exists()
+
+
+def test_a_busy_machine_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared(monkeypatch, slower=0.05, busy=lambda _: True)
+    assert (found.verdict, found.exit_code) == (Verdict.UNDECIDED, 3)
+
+
+def test_a_control_that_moves_makes_every_answer_worthless(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lopsided(Noise):
+        """The control arm of the base is slower than the base, which nothing can explain."""
+
+        def rounds(self, task: Any, start_s: float) -> dict[str, list[float]]:
+            found = super().rounds(task, start_s)
+            return {**found, AGAIN: [x * 1.2 for x in found[AGAIN]]}
+
+    found = compared(monkeypatch, slower=0.3, noise=Lopsided(round_sd=0.02))
+    assert found.answer.control_moved
+    assert (found.verdict, found.exit_code) == (Verdict.UNDECIDED, 3)
+    assert "differs from itself" in comment.render(found)
+
+
+def test_a_case_that_no_longer_runs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(task: Any) -> Failure | None:
+        broken = task.kind == "check" and task.case == TWO[1]
+        return Failure(Status.CRASHED, "no such layer") if broken else None
+
+    found = compared(monkeypatch, fails=fails)
+    assert found.answer.failed == {TWO[1].case_id: "crashed: no such layer"}
+    assert (found.verdict, found.exit_code) == (Verdict.MISSING, 1)
+
+
+def test_if_nothing_runs_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BenchError, match="no case can be compared: crashed: broken"):
+        compared(monkeypatch, fails=lambda _: Failure(Status.CRASHED, "broken"))
+
+
+def test_comment_says_what_moved_and_what_could_have_been_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = comment.render(compared(monkeypatch, slower=0.05))
+    assert text.startswith("### `0123456789 head it` is slower: +")
+    assert "- **regressed** all cases together: +" in text
+    assert "would have been noticed 19 times of 20" in text
+    assert len(text.split("<details>")[0].splitlines()) <= 10
+
+
+def test_junit_counts_what_ci_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = ET.fromstring(junit.render(compared(monkeypatch, slower=0.05)))  # noqa: S314 - our own
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("3", "1", "2")
+    failure = suite.find("testcase/failure")
+    assert failure is not None
+    assert str(failure.get("message")).startswith("regressed: head / base = 1.0")
+
+
+def test_comment_tells_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = StageChange("panet n3 fuse", 1e-3, 1.3e-3, 8 * 2**20, 16 * 2**20, 2, 3)
+    why = Explanation("a case", (stage,), {"aten::clone": (0.0, 1.0)}, repeats_within=0.043)
+    found = replace(compared(monkeypatch, slower=0.05), explanation=why)
+    text = comment.render(found)
+    assert "panet n3 fuse 1.00 → 1.30 ms, 2 → 3 operators, 8.0 → 16.0 MiB moved" in text
+    assert "`aten::clone` 0 → 1 calls (traces of both sides: `traces/a case`)" in text
+    timed = replace(why, stages=(replace(stage, head_bytes=8 * 2**20, head_operators=2),))
+    text = comment.render(replace(found, explanation=timed))
+    assert "1.30 ms; `aten::clone` 0 → 1 calls (the base twice: its stages differ by 4.3%" in text
+    assert found.to_json()["explanation"]["stages"][0]["name"] == "panet n3 fuse"
+
+
+def test_message_of_a_commit_cannot_leave_its_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared(monkeypatch)
+    evil = Code("x", Path(), "0123456789abcdef", "a`<script>`\n# b")
+    text = comment.render(replace(found, codes={BASE: evil, HEAD: evil}))
+    assert (
+        text.splitlines()[0]
+        == "### `0123456789 a'<script>' # b` is no slower: "
+        + (text.splitlines()[0].partition("is no slower: ")[2])
+    )
+
+
+def test_own_network_takes_the_place_of_ours() -> None:
+    cases = [case(), case(backbone="resnet50"), case(batch_size=2)]
+    found = own_cases(cases, "mynet.bench:make")
+    assert [c.batch_size for c in found] == [1, 2]
+    assert found[0].case_id.startswith("mynet.bench.make-own-b1-")
+
+
+@pytest.mark.parametrize("text", ["mynet", "mynet:", ":make", "my net:make", "mynet:make()"])
+def test_own_network_is_named_by_module_and_factory(text: str) -> None:
+    with pytest.raises(BenchError, match="give module:factory"):
+        own_cases([case()], text)
+
+
+def test_control_and_contrast_use_both_turns_of_the_base() -> None:
+    assert set(comparison.CONTRAST.baselines) == {BASE, AGAIN}
+    assert Contrast((AGAIN,), (BASE,)) == comparison.CONTROL

@@ -1,0 +1,145 @@
+"""`bench compare` with real revisions, real networks and real processes; with a short gate."""
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from bench.compare import comparison
+from bench.compare.comparison import APART, SHARED, Asked, Compared
+from bench.lab import histories
+from bench.lab.histories import HARMLESS, SLOWER, Edit, harmless, make
+from bench.machine.environment import ROOT
+from bench.stats.sequential import Gate
+from bench.stats.verdict import Verdict
+from bench.workload import axes, code_loader
+from tests.support.repositories import commit, new_repository
+
+QUICK = Gate(screen_looks=(3,), confirm_looks=(4,), suite_looks=())
+
+ONE_CASE = axes.sweep(axes.GRID, {"resolutions": "64", "threads": "1", "devices": "cpu"})
+"""One thread: a busy machine has another core for whoever makes it busy."""
+
+MUCH_SLOWER = Edit(
+    "Fuse six times",
+    "panet.py",
+    histories.FUSE,
+    "for _ in range(5):\n"
+    '                self.get_submodule(f"conv_{step}")(summed)\n'
+    "            " + histories.FUSE,
+)
+
+
+def compared(folder: Path, revisions: Sequence[str], repository: Path, **asked: Any) -> Compared:
+    """Compare; the slow-down is large, so only a busy machine may not see it."""
+    defaults: dict[str, Any] = {
+        "cases": ONE_CASE,
+        "package": "panet",
+        "budget_s": 300.0,
+        "timeout_s": 100.0,
+        "gate": QUICK,
+        "traces": False,
+    }
+    base, head = revisions
+    request = Asked(base, head, repository=repository, **(defaults | asked))
+    found = comparison.run(request, folder / "run", Console(quiet=True))
+    if found.verdict is Verdict.UNDECIDED:
+        log = (folder / "run" / "journal" / "journal.jsonl").read_text()
+        assert '"contended":true' in log.replace(" ", "")
+        pytest.skip("this machine is too busy to measure anything")
+    assert found.verdict is Verdict.REGRESSED
+    assert not found.answer.control_moved
+    return found
+
+
+def test_uncommitted_change_is_found_and_where_to_look_is_told(tmp_path: Path) -> None:
+    history = make(tmp_path / "repository", [])
+    source = history.folder / "panet" / "panet.py"
+    source.write_text(source.read_text().replace(MUCH_SLOWER.old, MUCH_SLOWER.new))
+    found = compared(tmp_path, ("HEAD", str(history.folder)), history.folder, traces=True)
+    assert found.pairing == SHARED
+    assert found.explanation is not None
+    assert {stage.name.split()[0] for stage in found.explanation.stages} == {"panet"}
+    ((base, head),) = (counts["macs"] for counts in found.answer.counts.values())
+    assert head > 1.5 * base
+
+
+def test_sides_in_processes_of_their_own_take_turns(tmp_path: Path) -> None:
+    history = make(tmp_path / "repository", [MUCH_SLOWER])
+    pythons = {comparison.HEAD: sys.executable}
+    found = compared(tmp_path, history.commits, history.folder, pairing=APART, pythons=pythons)
+    assert found.environments[comparison.HEAD] == found.environments[comparison.BASE]
+
+
+def test_own_network_is_compared(tmp_path: Path) -> None:
+    code = """
+        import torch
+        from mynet.layers import repeated
+
+        def make(batch, height, width):
+            return repeated(), [torch.randn(batch, 3, height, width)]
+    """
+    layers = """
+        from torch import nn
+
+        def repeated():
+            return nn.Sequential(*(nn.Conv2d(3, 3, 9, padding=4) for _ in range({})))
+    """
+    repository = new_repository(tmp_path / "repository")
+    files = {"mynet/__init__.py": "", "mynet/bench.py": textwrap.dedent(code)}
+    commits = [
+        commit(
+            repository,
+            {**files, "mynet/layers.py": textwrap.dedent(layers).format(count)},
+            f"{count} layers",
+        )
+        for count in (8, 16)
+    ]
+    cases = comparison.own_cases(ONE_CASE, "mynet.bench:make")
+    compared(tmp_path, commits, repository, package="mynet", cases=cases)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("no-such", "HEAD"), "is neither a folder nor a revision"),
+        (("HEAD", "HEAD", "--workload", "x"), "give module:factory"),
+        (("HEAD", "HEAD", "--case", "zzz"), "matches none of"),
+        (("HEAD", "HEAD", "--head-python", "/no/python"), "name an interpreter"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(
+    tmp_path: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    command = [sys.executable, "-m", "bench", "compare", *arguments, "--run-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("edit", [*SLOWER, *HARMLESS], ids=lambda edit: edit.name)
+def test_every_edit_of_the_gate_test_fits_and_runs(tmp_path: Path, edit: Edit) -> None:
+    history = make(tmp_path / "repository", [edit])
+    assert (history.slow is not None) == (edit in SLOWER)
+    side = f"edit_{[*SLOWER, *HARMLESS].index(edit)}"
+    code: Any = code_loader.load("panet", history.folder, side)
+    sizes = zip((256, 512, 1024, 2048), (64, 32, 16, 8), strict=True)
+    c = [torch.randn(1, channels, size, size) for channels, size in sizes]
+    with torch.inference_mode():
+        p = code.FPN()(*c)
+        n = code.PANet()(*p)
+    assert [x.shape for x in n] == [x.shape for x in p]
+
+
+def test_harmless_edits_leave_the_lines_of_the_slow_one(tmp_path: Path) -> None:
+    for number, edit in enumerate(SLOWER):
+        edits = [*harmless(15, f"{number}", edit), edit]
+        assert len({e.name for e in edits}) == 16
+        assert len(make(tmp_path / f"{number}", edits).commits) == 17

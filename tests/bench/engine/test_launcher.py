@@ -1,0 +1,110 @@
+"""Real worker processes: results, and every way of not giving one."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bench.engine.launcher import Failure, Server, ServerLauncher
+from bench.schema.errors import BenchError
+from bench.schema.records import ARMS, Finding, Replicate, Status
+from bench.schema.tasks import Kind, Task
+from tests.support.factories import case
+
+SMALL = case(height_px=32, width_px=32, threads=1)
+
+
+def task(folder: Path, kind: Kind = "check", **values: Any) -> Task:
+    return Task(kind, SMALL, 0, str(folder), None, **values)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server whose workers misbehave when the seed says so."""
+    started = Server(["tests.support.misbehave"], tmp_path_factory.mktemp("scratch"))
+    started.wait_until_ready()
+    yield started
+    started.close()
+
+
+def misbehave(server: Server, folder: Path, how: str, timeout_s: float = 60.0) -> Failure:
+    outcome = server.run(Task("check", SMALL, 0, str(folder), images_dir=how), timeout_s)
+    assert isinstance(outcome, Failure)
+    return outcome
+
+
+def test_check_and_replicate_come_back_as_records(server: Server, tmp_path: Path) -> None:
+    found = server.run(task(tmp_path), 120)
+    assert isinstance(found, Finding)
+    assert found.status == Status.OK, found.reason
+    measured = server.run(task(tmp_path, "replicate", index=2, first_round=12, rounds=6), 120)
+    assert isinstance(measured, Replicate)
+    assert (measured.index, measured.first_round, measured.round_count) == (2, 12, 6)
+    assert set(measured.rounds_s) == set(ARMS)
+    assert measured.load.wall_s > 0
+
+
+def test_every_task_has_a_process_of_its_own(server: Server, tmp_path: Path) -> None:
+    pids = {misbehave(server, tmp_path, "say-pid").reason for _ in range(3)}
+    assert len(pids) == 3
+    assert str(os.getpid()) not in "".join(pids)
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "words"),
+    [
+        ("segfault", Status.CRASHED, "killed by signal 11"),
+        ("kill", Status.CRASHED, "killed by signal 9"),
+        ("exit", Status.CRASHED, "exit code 3"),
+        ("raise", Status.CRASHED, "ZeroDivisionError: planted"),
+        ("tensor-oom", Status.OOM, "can't allocate memory"),
+        ("python-oom", Status.OOM, "MemoryError"),
+        ("mismatch", Status.MISMATCH, "planted"),
+        ("compile", Status.COMPILE_ERROR, "planted"),
+        ("refuse", Status.SKIPPED, "planted"),
+    ],
+)
+def test_failure_becomes_a_status_with_its_reason(
+    how: str, status: Status, words: str, server: Server, tmp_path: Path
+) -> None:
+    failure = misbehave(server, tmp_path, how)
+    assert failure.status is status
+    assert words in failure.reason
+
+
+def test_worker_without_a_result_in_time_is_ended(tmp_path: Path) -> None:
+    own = Server(["tests.support.misbehave"], tmp_path)
+    own.wait_until_ready()
+    failure = misbehave(own, tmp_path, "hang", timeout_s=0.2)
+    assert failure.status is Status.TIMEOUT
+    assert not own.alive
+
+
+def test_closing_ends_the_worker_too(tmp_path: Path) -> None:
+    own = Server([], tmp_path)
+    own.wait_until_ready()
+    process = psutil.Process(own._process.pid)
+    own.close()
+    assert not process.is_running()
+
+
+def test_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    broken = Server(["no_such_module"], tmp_path)
+    with pytest.raises(BenchError, match="no_such_module"):
+        broken.wait_until_ready()
+    broken.close()
+
+
+def test_timed_tasks_go_to_the_server_they_name(tmp_path: Path) -> None:
+    launcher = ServerLauncher(tmp_path, [], at_once=2)
+    try:
+        for server_id in (4, 5, 6):
+            asked = task(tmp_path, "replicate", rounds=1, server=server_id)
+            outcome = launcher.run(asked, 120)
+            assert isinstance(outcome, Replicate)
+            assert outcome.server == server_id
+    finally:
+        launcher.close()

@@ -1,0 +1,224 @@
+"""The engine on simulated machines: no process, no clock, no torch."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from bench import stats
+from bench.engine.launcher import Failure, Outcome
+from bench.engine.scheduler import Engine, preload, rounds_per_replicate
+from bench.schema import journal
+from bench.schema.journal import Entries
+from bench.schema.records import CaseResult, Status
+from bench.schema.tasks import Task
+from tests.support.factories import case
+from tests.support.machines import TWO, Forgetful, Machine, engine, journal_in, plan
+
+
+def run(
+    machine: Machine, folder: Path, entries: Entries | None = None, **plan: Any
+) -> list[CaseResult]:
+    log = journal_in(folder, entries)
+    try:
+        return engine(machine, log, entries, **plan).run()
+    finally:
+        log.close()
+
+
+def test_calm_cases_end_after_the_first_stage(tmp_path: Path) -> None:
+    machine = Machine()
+    results = run(machine, tmp_path / "run")
+    assert [result.status for result in results] == [Status.OK, Status.OK]
+    assert [len(result.replicates) for result in results] == [stats.FIRST_STAGE] * 2
+    assert machine.closed
+
+
+def test_cases_take_turns(tmp_path: Path) -> None:
+    machine = Machine()
+    run(machine, tmp_path / "run")
+    measured = [task.case.case_id for task in machine.tasks if task.kind == "replicate"]
+    for turn in range(0, len(measured), 2):
+        assert set(measured[turn : turn + 2]) == {case.case_id for case in TWO}
+
+
+def test_no_two_replicates_of_a_case_come_from_one_server(tmp_path: Path) -> None:
+    machine = Machine(spread=0.02, busy=lambda number: number % 3 == 0)
+    run(machine, tmp_path / "run")
+    for measured in TWO:
+        servers = [t.server for t in machine.tasks if t.case == measured and t.kind == "replicate"]
+        assert len(servers) > stats.FIRST_STAGE
+        assert len(set(servers)) == len(servers)
+
+
+def test_server_gives_as_many_replicates_as_are_asked_and_needed(tmp_path: Path) -> None:
+    machine = Machine()
+    run(machine, tmp_path / "run", per_turn=6)
+    for measured in TWO:
+        servers = [t.server for t in machine.tasks if t.case == measured and t.kind == "replicate"]
+        assert len(servers) == stats.FIRST_STAGE
+        assert servers == [0, 0, 0, 1, 1]
+
+
+def test_case_that_no_longer_fits_leaves_the_budget_to_the_others(tmp_path: Path) -> None:
+    slow = TWO[0].case_id
+    machine = Machine(spread=0.2, seconds=lambda task: 30.0 if task.case.case_id == slow else 2.0)
+    results = run(machine, tmp_path / "run", budget_s=100.0)
+    assert len(results[0].replicates) < len(results[1].replicates)
+    assert 97.0 < machine.now_s <= 100.0
+
+
+def test_noisy_case_gets_as_many_replicates_as_it_needs(tmp_path: Path) -> None:
+    machine = Machine(spread=0.03)
+    results = run(machine, tmp_path / "run")
+    for result in results:
+        found = stats.cost([r.rounds_s for r in result.used], 0.02)
+        assert found is not None
+        assert len(result.replicates) == found.replicates_needed
+        assert len(result.replicates) > stats.FIRST_STAGE
+        assert found.half_width_ratio is not None
+        assert found.half_width_ratio <= 0.0201
+
+
+def test_budget_ends_the_run_with_undecided_and_says_what_was_missing(tmp_path: Path) -> None:
+    machine = Machine(spread=0.2)
+    results = run(machine, tmp_path / "run", budget_s=40.0)
+    assert machine.now_s <= 40.0
+    for result in results:
+        assert result.status is Status.UNDECIDED
+        assert "are needed for" in result.reason
+        assert "raise --budget" in result.reason
+
+
+def test_budget_is_shared_when_it_is_short(tmp_path: Path) -> None:
+    machine = Machine(spread=0.2)
+    results = run(machine, tmp_path / "run", budget_s=15.0)
+    counts = [len(result.replicates) for result in results]
+    assert max(counts) - min(counts) <= 1
+    assert sum(counts) > 1
+
+
+def test_contended_replicates_are_repeated(tmp_path: Path) -> None:
+    machine = Machine(busy=lambda number: number < 4)
+    results = run(machine, tmp_path / "run")
+    for result in results:
+        assert result.status is Status.OK
+        assert len(result.used) == stats.FIRST_STAGE
+        assert len(result.replicates) == stats.FIRST_STAGE + 2
+
+
+def test_case_that_stays_contended_says_so(tmp_path: Path) -> None:
+    results = run(Machine(busy=lambda _: True), tmp_path / "run", budget_s=60.0)
+    for result in results:
+        assert result.status is Status.CONTENDED
+        assert "busy with something else" in result.reason
+
+
+def test_orders_go_on_where_the_last_replicate_stopped(tmp_path: Path) -> None:
+    machine = Machine()
+    run(machine, tmp_path / "run", cases=TWO[:1])
+    replicates = [task for task in machine.tasks if task.kind == "replicate"]
+    assert [task.first_round for task in replicates] == [
+        sum(t.rounds for t in replicates[:i]) for i in range(len(replicates))
+    ]
+
+
+@pytest.mark.parametrize("status", [Status.SKIPPED, Status.OOM, Status.COMPILE_ERROR])
+def test_failed_check_ends_the_case_and_the_sweep_goes_on(status: Status, tmp_path: Path) -> None:
+    def fails(task: Task) -> Failure | None:
+        return Failure(status, "because") if task.case == TWO[0] else None
+
+    machine = Machine(fails=fails)
+    first, second = run(machine, tmp_path / "run")
+    assert (first.status, first.reason) == (status, "because")
+    assert machine.indices(first.case.case_id) == []
+    assert second.status is Status.OK
+
+
+def test_crash_of_a_replicate_keeps_what_was_measured(tmp_path: Path) -> None:
+    def fails(task: Task) -> Failure | None:
+        crashes = task.case == TWO[0] and task.kind == "replicate" and task.index == 3
+        return Failure(Status.CRASHED, "signal 11") if crashes else None
+
+    first, second = run(Machine(fails=fails), tmp_path / "run")
+    assert (first.status, first.reason) == (Status.CRASHED, "signal 11")
+    assert len(first.replicates) == 3
+    assert second.status is Status.OK
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("killed_at", range(1, 13))
+def test_killed_anywhere_and_resumed_measures_nothing_twice(killed_at: int, tmp_path: Path) -> None:
+    def kill(_task: Task) -> Failure | None:
+        if len(first.tasks) == killed_at:
+            raise KilledError
+        return None
+
+    first = Machine(fails=kill)
+    with pytest.raises(KilledError):
+        run(first, tmp_path / "run")
+    entries = journal.read(tmp_path / "run")
+    second = Machine()
+    results = run(second, tmp_path / "run", entries)
+    assert [result.status for result in results] == [Status.OK, Status.OK]
+    done = first.tasks[:-1] + second.tasks
+    keys = Counter((task.kind, task.case.case_id, task.index) for task in done)
+    assert set(keys.values()) == {1}
+    assert len(done) == 2 * (1 + stats.FIRST_STAGE)
+    for result in results:
+        assert [r.index for r in result.replicates] == list(range(stats.FIRST_STAGE))
+
+
+def test_resumed_sitting_has_servers_of_its_own(tmp_path: Path) -> None:
+    run(Machine(spread=0.2), tmp_path / "run", budget_s=20.0)
+    entries = journal.read(tmp_path / "run")
+    second = Machine()
+    run(second, tmp_path / "run", entries, budget_s=20.0)
+    earlier = {r.server for replicates in entries.replicates.values() for r in replicates}
+    assert earlier.isdisjoint(task.server for task in second.tasks if task.kind == "replicate")
+
+
+@pytest.mark.parametrize(
+    ("round_s", "count"),
+    [(0.01, 180), (0.1, 18), (0.14, 12), (0.3, 6), (0.6, 3), (2.0, 3), (None, 3)],
+)
+def test_rounds_fill_a_replicate_in_whole_blocks(round_s: float | None, count: int) -> None:
+    assert rounds_per_replicate(round_s) == count
+
+
+def test_servers_import_what_the_cases_need_and_no_more() -> None:
+    assert preload(TWO) == []
+    assert preload([case(scope="model", backbone="resnet50")]) == ["timm"]
+    assert preload([case(compile_mode="default")]) == ["torch._inductor.compile_fx"]
+
+
+def test_case_that_cannot_run_gets_no_turn_whoever_asks() -> None:
+    machine = Machine(fails=lambda _: Failure(Status.SKIPPED, "because"))
+    asked = engine(machine)
+    asked.check()
+    asked.take_turns(lambda _: 5)
+    assert {task.kind for task in machine.tasks} == {"check"}
+
+
+def test_time_left_counts_the_starts_of_the_servers() -> None:
+    """A replicate says 2 s of itself and takes 3 s: what is left takes half as long again."""
+
+    class Starting(Machine):
+        def run(self, task: Task, timeout_s: float) -> Outcome:
+            outcome = super().run(task, timeout_s)
+            self.now_s += 1.0
+            return outcome
+
+    class Noting:
+        left_s: ClassVar[list[float]] = []
+
+        def update(self, case_id: str, doing: str, left_s: float, share_done: float) -> None:
+            self.left_s.append(left_s)
+
+    machine = Starting()
+    Engine(plan(cases=TWO[:1]), machine, Forgetful(), lambda: machine.now_s, Noting()).run()
+    assert Noting.left_s[-1] == pytest.approx(3.0)  # before the last of the first stage

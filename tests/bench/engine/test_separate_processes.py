@@ -1,0 +1,94 @@
+"""Arms in processes of their own: one task for all of them, one result from all of them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.engine.launcher import Failure, Outcome
+from bench.engine.separate_processes import ApartLauncher
+from bench.schema.records import Finding, Replicate, Status
+from bench.schema.tasks import Task
+from tests.support.factories import CALM, case, facts, finding, replicate
+
+ARMS = {"base": "panet@base", "head": "panet@head"}
+
+
+class Fake:
+    """A launcher that keeps its tasks and gives what it was told."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome, self.closed = outcome, False
+        self.tasks: list[Task] = []
+
+    def run(self, task: Task, timeout_s: float) -> Outcome:
+        self.tasks.append(task)
+        return self.outcome
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def task(kind: str, folder: Path) -> Task:
+    return Task(kind, case(), 0, str(folder), None, arms=ARMS)  # type: ignore[arg-type]  # a literal
+
+
+def part(arm: str, waited_s: float = 0.0, others: int | None = None) -> Replicate:
+    load = replace(CALM, waited_s=waited_s, gpu_foreign_processes=others)
+    return replicate(rounds_s={arm: [1.0, 2.0]}, load=load)
+
+
+def test_replicate_is_put_together_from_all_processes(tmp_path: Path) -> None:
+    fakes = {arm: Fake(part(arm)) for arm in ARMS}
+    found = ApartLauncher(fakes, tmp_path).run(task("replicate", tmp_path), 1.0)
+    assert isinstance(found, Replicate)
+    assert found.rounds_s == {"base": [1.0, 2.0], "head": [1.0, 2.0]}
+    assert not found.contended
+    (asked,) = fakes["head"].tasks
+    assert (asked.own, set(asked.arms)) == (("head",), set(ARMS))
+    assert {Path(path).is_fifo() for path in asked.inboxes.values()} == {True}
+
+
+def test_what_all_processes_waited_makes_the_replicate_contended(tmp_path: Path) -> None:
+    fakes = {arm: Fake(part(arm, waited_s=0.08)) for arm in ARMS}
+    found = ApartLauncher(fakes, tmp_path).run(task("replicate", tmp_path), 1.0)
+    assert isinstance(found, Replicate)
+    assert found.contended
+    assert found.load.waited_s == 0.16
+
+
+@pytest.mark.parametrize(("others", "foreign"), [(None, None), (0, 0), (1, 0), (2, 1)])
+def test_the_other_side_is_not_foreign_on_a_gpu(
+    tmp_path: Path, others: int | None, foreign: int | None
+) -> None:
+    fakes = {arm: Fake(part(arm, others=others)) for arm in ARMS}
+    found = ApartLauncher(fakes, tmp_path).run(task("replicate", tmp_path), 1.0)
+    assert isinstance(found, Replicate)
+    assert found.load.gpu_foreign_processes == foreign
+    assert found.contended is bool(foreign)
+
+
+def test_failure_of_one_ends_all_and_names_it(tmp_path: Path) -> None:
+    fakes = {"base": Fake(part("base")), "head": Fake(Failure(Status.CRASHED, "no luck"))}
+    found = ApartLauncher(fakes, tmp_path).run(task("replicate", tmp_path), 1.0)
+    assert found == Failure(Status.CRASHED, "head: no luck")
+    assert all(fake.closed for fake in fakes.values())
+
+
+def test_check_adds_up_rounds_and_facts(tmp_path: Path) -> None:
+    fakes = {arm: Fake(replace(finding(), facts={arm: facts()}, round_s=0.5)) for arm in ARMS}
+    found = ApartLauncher(fakes, tmp_path).run(task("check", tmp_path), 1.0)
+    assert isinstance(found, Finding)
+    assert (set(found.facts), found.round_s) == (set(ARMS), 1.0)
+    assert [dict(fake.tasks[0].arms) for fake in fakes.values()] == [
+        {arm: ARMS[arm]} for arm in ARMS
+    ]
+
+
+@pytest.mark.parametrize("outcome", [Failure(Status.CRASHED, "x"), None])
+def test_check_that_fails_on_one_side_is_the_answer(
+    tmp_path: Path, outcome: Failure | None
+) -> None:
+    bad = outcome or replace(finding(), status=Status.OOM, reason="too large")
+    fakes = {"base": Fake(bad), "head": Fake(finding())}
+    assert ApartLauncher(fakes, tmp_path).run(task("check", tmp_path), 1.0) == bad

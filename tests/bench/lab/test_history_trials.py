@@ -1,0 +1,142 @@
+"""The gate test on simulated machines, with real histories: what it tries, pools and says."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import __main__ as command
+from bench.compare import bisect, comparison
+from bench.engine.launcher import Outcome
+from bench.lab import history_trials
+from bench.lab.histories import SLOWER
+from bench.schema.tasks import Task
+from tests.support import machines
+from tests.support.machines import Machine, Noise
+
+
+class Reading(Machine):
+    """A machine on which code with a slow edit in it takes longer."""
+
+    slower = 1.08
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        super().__init__(noise=Noise(round_sd=0.03))
+
+    def run(self, task: Task, timeout_s: float) -> Outcome:
+        package = Path(task.sides["head"]) / "panet"
+        slow = any(edit.new in (package / edit.file).read_text() for edit in SLOWER)
+        factor = self.slower if slow else 1.0
+        machines.TRUE_S["panet@head"] = machines.TRUE_S["panet"] * factor
+        return super().run(task, timeout_s)
+
+
+@pytest.fixture(autouse=True)
+def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparison, "ServerLauncher", Reading)
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", 1.0)
+
+
+def run(folder: Path, *counts: str, resume: str | None = None, edit: str = "*") -> str:
+    arguments = ["gatetest", "--run-dir", str(folder), "--edit", edit]
+    for kind, count in zip(history_trials.TRY, counts, strict=True):
+        arguments += [f"--{kind}", count]
+    if resume is not None:
+        arguments += ["--resume", resume]
+    assert command.main(arguments) == 0
+    (found,) = folder.iterdir()
+    return found.name
+
+
+def trials(folder: Path) -> list[dict[str, Any]]:
+    (path,) = folder.glob(f"*/{history_trials.TRIALS}")
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_equal_code_passes_and_slower_code_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, "2", "2", "1", "0")
+    found = trials(tmp_path)
+    assert {(t["kind"], t["verdict"]) for t in found} == {
+        ("equal", "within_noise"),
+        ("slower", "regressed"),
+        ("bisect", "right"),
+    }
+    true = [t["true_ratio"] for t in found if t["kind"] == "slower"]
+    assert true == pytest.approx([Reading.slower] * 2, abs=0.03)
+    page = capsys.readouterr().out
+    assert "slower by 5% or more | 2" in " ".join(page.split())
+    assert "Bisection over 16 commits: 1 of 1 found the commit" in page
+
+
+def test_what_nothing_flagged_has_a_true_size_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Reading, "slower", 1.0)
+    run(tmp_path, "0", "2", "0", "0", edit="*full precision")
+    found = [(t["verdict"], t["true_ratio"]) for t in trials(tmp_path)]
+    assert found == [("within_noise", pytest.approx(1.0, abs=0.03))] * 2
+
+
+def test_history_is_kept_where_the_machine_is_too_busy_for_its_true_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any) -> None:
+        raise bisect.UndecidedError("busy")
+
+    monkeypatch.setattr(bisect, "measured", busy)
+    run(tmp_path, "0", "1", "0", "0")
+    assert [(t["verdict"], t["true_ratio"]) for t in trials(tmp_path)] == [("regressed", None)]
+
+
+def test_slow_down_without_a_true_size_is_not_counted_as_small() -> None:
+    small = history_trials.Trial(
+        "slower", "Fuse twice", "within_noise", 1.0, "now", true_ratio=1.01
+    )
+    page = history_trials.render([small, replace(small, true_ratio=None)])
+    assert "slower by less than 3%, or no slower | 1" in " ".join(page.split())
+    assert "slower, size unknown | 1" in " ".join(page.split())
+
+
+def test_sittings_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
+    name = run(tmp_path, "0", "1", "0", "0")
+    run(tmp_path, "0", "1", "0", "0", resume=name)
+    edits = [t["edit"] for t in trials(tmp_path)]
+    assert edits == [edit.name for edit in SLOWER[:2]]
+
+
+def test_the_slow_downs_that_are_asked_for_take_turns(tmp_path: Path) -> None:
+    name = run(tmp_path, "0", "1", "0", "0", edit="Smooth twice")
+    run(tmp_path, "0", "2", "0", "0", resume=name, edit="*twice")
+    edits = [t["edit"] for t in trials(tmp_path)]
+    assert edits == ["Smooth twice", "Fuse twice", "Fuse twice"]
+
+
+def test_unknown_slow_down_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["gatetest", "--run-dir", str(tmp_path), "--edit", "Sleep"]) == 2
+    assert "--edit Sleep: matches none of Keep n2 apart from p2, " in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_pairings_are_compared_by_what_equal_code_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, "3", "0", "0", "3")
+    lines = capsys.readouterr().out.splitlines()
+    rows = {line.split("|")[1].strip(): line for line in lines if line.count("|") > 7}
+    assert f" {comparison.SHARED} " in rows[comparison.SHARED]
+    assert rows[comparison.APART].split("|")[2].strip() == "3"
+
+
+def test_unknown_one_is_not_gone_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["gatetest", "--run-dir", str(tmp_path), "--resume", "x"]) == 2
+    assert "no such gate test" in capsys.readouterr().err
+
+
+def test_bisected_edits_exist() -> None:
+    assert len(history_trials.BISECTED) == 2

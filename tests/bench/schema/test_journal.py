@@ -1,0 +1,97 @@
+"""The journal survives a kill at any byte."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.schema import journal
+from bench.schema.errors import BenchError
+from bench.schema.journal import Journal
+from tests.support.factories import finding, replicate
+
+HEADER = {"seed": 3}
+
+
+def written(folder: Path, replicates: int = 2) -> bytes:
+    log = Journal.create(folder, HEADER)
+    log.add_finding("a", finding())
+    for index in range(replicates):
+        log.add_replicate("a", replicate(index))
+    log.close()
+    return (folder / journal.FILE_NAME).read_bytes()
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    written(tmp_path / "run")
+    entries = journal.read(tmp_path / "run")
+    assert entries.header["seed"] == 3
+    assert entries.findings == {"a": finding()}
+    assert entries.replicates == {"a": [replicate(0), replicate(1)]}
+
+
+def test_cut_at_any_byte_loses_only_the_line_that_was_cut(tmp_path: Path) -> None:
+    data = written(tmp_path / "run")
+    path = tmp_path / "run" / journal.FILE_NAME
+    header_end = data.index(b"\n") + 1
+    for cut in range(header_end, len(data) + 1, 7):
+        path.write_bytes(data[:cut])
+        entries = journal.read(tmp_path / "run")
+        whole_lines = data[:cut].count(b"\n")
+        kept = len(entries.findings) + sum(map(len, entries.replicates.values()))
+        assert kept == whole_lines - 1
+
+
+def test_going_on_after_a_cut_writes_over_the_torn_line(tmp_path: Path) -> None:
+    data = written(tmp_path / "run")
+    path = tmp_path / "run" / journal.FILE_NAME
+    path.write_bytes(data[:-20])
+    entries = journal.read(tmp_path / "run")
+    log = Journal.reopen(tmp_path / "run", entries)
+    log.add_replicate("a", replicate(1))
+    log.close()
+    assert path.read_bytes() == data
+
+
+def test_every_line_is_synced_when_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    written(tmp_path / "run", replicates=3)
+    assert len(synced) == 5
+
+
+def test_damage_in_the_middle_is_named_with_its_line(tmp_path: Path) -> None:
+    data = written(tmp_path / "run")
+    lines = data.splitlines(keepends=True)
+    (tmp_path / "run" / journal.FILE_NAME).write_bytes(lines[0] + b"{]\n" + lines[2])
+    with pytest.raises(BenchError, match=r"journal.jsonl, line 2 is damaged"):
+        journal.read(tmp_path / "run")
+
+
+def test_no_journal_is_said_in_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="no run to resume"):
+        journal.read(tmp_path)
+
+
+def test_journal_cut_in_its_first_line_asks_for_a_new_run(tmp_path: Path) -> None:
+    (tmp_path / journal.FILE_NAME).write_bytes(b'{"header"')
+    with pytest.raises(BenchError, match="start a new run"):
+        journal.read(tmp_path)
+
+
+def test_other_schema_is_refused(tmp_path: Path) -> None:
+    (tmp_path / journal.FILE_NAME).write_bytes(b'{"header": {"schema": 99}}\n')
+    with pytest.raises(BenchError, match="schema 99"):
+        journal.read(tmp_path)
+
+
+def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BenchError, match="choose --run-dir"):
+        Journal.create(tmp_path / "file" / "run", HEADER)
+
+
+def test_older_schema_is_read(tmp_path: Path) -> None:
+    (tmp_path / journal.FILE_NAME).write_bytes(b'{"header": {"schema": 1}}\n')
+    assert journal.read(tmp_path).header == {"schema": 1}

@@ -1,0 +1,102 @@
+"""The schema: names are one-to-one, data are checked when they are made."""
+
+import itertools
+import json
+import re
+
+import pytest
+
+from bench.schema.records import Case, Finding, Load, RecordError, Replicate, Status
+from bench.workload.axes import COMPILE_MODES, DTYPES, PASSES, SCOPES
+from tests.support.factories import CALM, case, finding, replicate, result, rounds
+
+
+def test_case_id_names_every_axis_in_a_fixed_order() -> None:
+    named = case(
+        backbone="resnet50",
+        scope="model",
+        batch_size=8,
+        height_px=640,
+        width_px=640,
+        device="cuda:0",
+        dtype="bfloat16",
+        channels_last=True,
+        compile_mode="max-autotune",
+    )
+    assert (
+        named.case_id == "resnet50-model-b8-640x640-cuda0-bfloat16-nhwc-max_autotune-inference-t2"
+    )
+
+
+def test_case_ids_are_one_to_one_and_safe_as_file_names() -> None:
+    axes = {
+        "backbone": ["cnn", "resnet50", "resnet50.a1_in1k"],
+        "scope": SCOPES,
+        "batch_size": [1, 11],
+        "height_px": [224, 1344],
+        "width_px": [224, 800],
+        "device": ["cpu", "cuda:0", "cuda:1", "cuda:11"],
+        "dtype": DTYPES,
+        "channels_last": [False, True],
+        "compile_mode": COMPILE_MODES,
+        "pass_name": PASSES,
+        "threads": [1, 11],
+    }
+    ids = [
+        case(**dict(zip(axes, values, strict=True))).case_id
+        for values in itertools.product(*axes.values())
+    ]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in ids)
+
+
+@pytest.mark.parametrize(
+    "stored", [case(), finding(), replicate(), replicate(compile_s={"fpn": 1.0})], ids=str
+)
+def test_stored_data_comes_back_from_json(stored: Case | Finding | Replicate) -> None:
+    assert type(stored).from_json(json.loads(json.dumps(stored.to_json()))) == stored
+
+
+def test_unknown_or_missing_fields_are_refused() -> None:
+    data = case().to_json()
+    with pytest.raises(RecordError, match="Case needs the fields"):
+        Case.from_json({**data, "colour": "red"})
+    del data["threads"]
+    with pytest.raises(RecordError, match="Case needs the fields"):
+        Case.from_json(data)
+
+
+def test_what_an_older_schema_did_not_have_is_unknown() -> None:
+    older = CALM.to_json()
+    del older["pressure_s"], older["clock_throttles"]
+    assert Load.from_json(older).pressure_s is None
+    del older["stolen_s"]
+    with pytest.raises(RecordError, match="Load needs the fields"):
+        Load.from_json(older)
+
+
+@pytest.mark.parametrize(
+    ("rounds_s", "words"),
+    [
+        ({}, "no equal number of rounds"),
+        ({"fpn": [], "panet": []}, "no equal number of rounds"),
+        ({"fpn": [1.0], "panet": [1.0, 2.0]}, "no equal number of rounds"),
+        ({"fpn": [0.0]}, "no positive duration"),
+        ({"fpn": [float("nan")]}, "no positive duration"),
+        ({"fpn": [float("inf")]}, "no positive duration"),
+    ],
+)
+def test_rounds_must_be_aligned_durations(rounds_s: dict[str, list[float]], words: str) -> None:
+    with pytest.raises(RecordError, match=words):
+        replicate(rounds_s=rounds_s)
+
+
+def test_flops_are_twice_the_macs() -> None:
+    assert finding().facts["fpn"].flops == 200
+
+
+def test_contended_replicates_count_only_where_the_whole_case_is_contended() -> None:
+    busy = replicate(0, contended=True)
+    calm = replicate(1, rounds_s=rounds(1.4), load=CALM)
+    assert result(Status.OK, replicates=(busy, calm)).used == (calm,)
+    assert result(Status.CONTENDED, replicates=(busy, calm)).used == (busy, calm)

@@ -1,0 +1,280 @@
+"""The self-test end to end, on a simulated machine: what it calibrates, tries, pools and says."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench import __main__ as command
+from bench.engine.launcher import Failure
+from bench.engine.scheduler import CaseState
+from bench.machine.environment import describe
+from bench.schema.errors import BenchError
+from bench.schema.records import Status
+from bench.schema.tasks import Task
+from bench.selftest import rates, session, trials
+from bench.selftest.calibration import calibrate
+from bench.selftest.session import SelfTest, Settings, find_folder, setups
+from tests.support.machines import SLOWDOWN_PER_CHANNEL, TWO, Machine, Noise, engine
+
+QUIET = Console(quiet=True)
+QUICK_CASES = 2
+
+
+class Simulated(Machine):
+    """Stands in for the fork servers; a new machine per engine, all with the same noise."""
+
+    noise = Noise(round_sd=0.02)
+    killed_at: int | None = None
+    contended = False
+    started = 0
+
+    def __init__(self, *_: object) -> None:
+        type(self).started += 1
+        super().__init__(noise=self.noise, fails=self._fail, busy=lambda _: self.contended)
+
+    def _fail(self, task: Task) -> Failure | None:
+        if self.killed_at is not None and len(self.tasks) == self.killed_at:
+            raise KeyboardInterrupt
+        return None
+
+
+@pytest.fixture(autouse=True)
+def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "ServerLauncher", Simulated)
+    monkeypatch.setattr(session, "probe_cores", lambda: [{"0.001": 0.15, "1": None}])
+    monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.02))
+    monkeypatch.setattr(Simulated, "killed_at", None)
+    monkeypatch.setattr(Simulated, "contended", False)
+
+
+def settings(folder: Path, **values: Any) -> Settings:
+    defaults: dict[str, Any] = {
+        "trials": 3,
+        "sizes": (0.05,),
+        "loads": ("none",),
+        "quick": True,
+        "folder": folder / "selftest-1",
+    }
+    return Settings(**(defaults | values))
+
+
+def summary_of(folder: Path, name: str = "none-t2") -> dict[str, Any]:
+    document = json.loads((folder / "selftest-1" / session.JSON).read_text())
+    found = document["setups"][name]
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "usable_cores", lambda: 2)
+
+
+def test_calibration_finds_the_work_that_takes_a_given_share() -> None:
+    def measure(arms: Any, replicates: int) -> Sequence[CaseState]:
+        machine = Machine(noise=Noise(round_sd=0.01))
+        asked = engine(machine, arms={}, extra_arms=arms, contrast=None)
+        asked.check()
+        asked.take_turns(lambda state: replicates - len(state.replicates))
+        return asked.states
+
+    found = calibrate(TWO, (0.02, 0.05), measure)
+    for case in TWO:
+        for slowing, size in zip(found[case.case_id], (0.02, 0.05), strict=True):
+            assert slowing.asked == size
+            assert slowing.channels == pytest.approx(size / SLOWDOWN_PER_CHANNEL, rel=0.1)
+            assert slowing.size == pytest.approx(size, rel=0.1)
+            assert slowing.low is not None
+            assert slowing.high is not None
+            assert slowing.low < slowing.size < slowing.high
+    assert {found[case.case_id][0].kind for case in TWO} == {"compute", "copy"}
+
+
+def test_calm_machine_finds_every_slow_down_and_raises_no_false_alarm(tmp_path: Path) -> None:
+    SelfTest(settings(tmp_path), QUIET).run()
+    found = summary_of(tmp_path)
+    (verdicts,) = found["gates"]
+    assert verdicts["false_alarms"]["count"] == 0
+    assert verdicts["false_alarms"]["total"] == 3
+    (detection,) = verdicts["detections"]
+    compared = 3 * QUICK_CASES
+    assert (detection["found"]["count"], detection["found"]["total"]) == (compared, compared)
+    assert (detection["wrong"], detection["undecided"]) == (0, 0)
+    for case in found["cases"].values():
+        assert case["cost"] == pytest.approx(1.5, rel=0.01)
+    page = (tmp_path / "selftest-1" / session.PAGE).read_text()
+    assert "| false alarms, identical code, live" in page
+    assert "0 of 3 (95 %: 0.0% to" in page
+
+
+def test_noisy_machine_misses_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.4, process_sd=0.1))
+    SelfTest(settings(tmp_path), QUIET).run()
+    found = summary_of(tmp_path)
+    (verdicts,) = found["gates"]
+    assert verdicts["detections"][0]["found"]["count"] == 0
+    assert verdicts["false_alarms"]["count"] == 0
+    assert found["components"]["cost"]["round"] > 0.3
+
+
+def test_gate_does_not_know_which_side_is_slowed(tmp_path: Path) -> None:
+    SelfTest(settings(tmp_path, trials=8), QUIET).run()
+    sides = set()
+    for folder in (tmp_path / "selftest-1").glob("trial-*"):
+        outcome = trials.read(folder)
+        sides |= set(outcome.trial.candidates.values())
+        for arm, case_id in outcome.trial.slowed_cases.items():
+            measured = outcome.replicates[case_id][0].rounds_s
+            assert set(measured) == {"fpn", "left", "right", arm}
+    assert sides == {True, False}
+
+
+def test_sittings_are_pooled_and_the_trials_go_on(tmp_path: Path) -> None:
+    SelfTest(settings(tmp_path, trials=2), QUIET).run()
+    servers = Simulated.started
+    SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    assert Simulated.started == servers + 1  # nothing is calibrated again
+    assert summary_of(tmp_path)["trials"] == 3
+    numbers = sorted(path.name for path in (tmp_path / "selftest-1").glob("trial-*"))
+    assert numbers == [f"trial-none-t2-{i:03d}" for i in range(3)]
+
+
+def test_interrupted_trial_is_finished_first_and_nothing_measured_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    monkeypatch.setattr(Simulated, "killed_at", 4)
+    with pytest.raises(KeyboardInterrupt):
+        SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    cut = tmp_path / "selftest-1" / "trial-none-t2-001"
+    kept = (cut / "journal.jsonl").read_text()
+    assert not (cut / trials.END).exists()
+    assert summary_of(tmp_path)["trials"] == 1
+    monkeypatch.setattr(Simulated, "killed_at", None)
+    SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    assert (cut / "journal.jsonl").read_text().startswith(kept)
+    assert summary_of(tmp_path)["trials"] == 3
+    assert trials.read(cut).elapsed_s is None
+
+
+def test_another_machine_does_not_add_its_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    here = describe()
+    monkeypatch.setattr(session, "describe", lambda: here | {"cpu": "another", "cores": 64})
+    with pytest.raises(BenchError, match="cpu, cores differ from then"):
+        SelfTest(settings(tmp_path), QUIET).run()
+
+
+def test_other_slow_downs_are_another_self_test(tmp_path: Path) -> None:
+    SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    with pytest.raises(BenchError, match="--inject, --quick differ from then"):
+        SelfTest(settings(tmp_path, sizes=(0.02,), quick=False), QUIET).run()
+
+
+def test_later_sitting_may_slow_down_by_fewer_sizes(tmp_path: Path) -> None:
+    SelfTest(settings(tmp_path, trials=1, sizes=(0.02, 0.05)), QUIET).run()
+    SelfTest(settings(tmp_path, trials=1, sizes=(0.05,)), QUIET).run()
+    totals = [d["found"]["total"] for d in summary_of(tmp_path)["gates"][0]["detections"]]
+    assert totals == [QUICK_CASES, 2 * QUICK_CASES]
+
+
+def test_sittings_with_another_gate_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    stricter = replace(session.QUICK_GATE, confirm_looks=(6, 9))
+    monkeypatch.setattr(session, "QUICK_GATE", stricter)
+    SelfTest(settings(tmp_path, trials=2), QUIET).run()
+    found = summary_of(tmp_path)
+    assert [verdicts["trials"] for verdicts in found["gates"]] == [1, 2]
+    page = (tmp_path / "selftest-1" / session.PAGE).read_text()
+    newest, older = page.index("fresh: 6, then 9;"), page.index("fresh: 6;")
+    assert newest < older
+
+
+def test_cell_that_cannot_run_ends_the_self_test_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failure = Failure(Status.SKIPPED, "no such device")
+    monkeypatch.setattr(Simulated, "_fail", lambda *_: failure)
+    with pytest.raises(BenchError, match=r"cannot run here: .*: no such device"):
+        SelfTest(settings(tmp_path), QUIET).run()
+
+
+def test_busy_machine_is_undecided_and_never_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.5))
+    monkeypatch.setattr(Simulated, "contended", True)
+    SelfTest(settings(tmp_path, trials=2), QUIET).run()
+    found = summary_of(tmp_path)
+    (verdicts,) = found["gates"]
+    assert (verdicts["false_alarms"]["count"], verdicts["undecided"]) == (0, 2)
+    assert verdicts["detections"][0]["undecided"] == 2 * QUICK_CASES
+    assert found["contended"] == found["replicates"]
+
+
+def test_beside_a_hog_fewer_threads_are_tried_as_well(tmp_path: Path) -> None:
+    asked = settings(tmp_path, loads=("none", "hog"), quick=False)
+    found = setups(asked, cores=2)
+    assert [(setup.load, setup.threads) for setup in found] == [("none", 2), ("hog", 1), ("hog", 2)]
+    assert {len(setup.cases) for setup in found} == {8}
+    assert [setup.threads for setup in setups(asked, cores=1)] == [1, 1]
+
+
+def test_rates_have_wilsons_interval() -> None:
+    found = rates.rate(0, 30)
+    assert found.low == 0.0
+    assert found.high == pytest.approx(0.1135, abs=1e-4)  # worked out by hand: z^2 / (n + z^2)
+    assert rates.rate(0, 0) == rates.Rate(0, 0, None, None)
+
+
+def test_parts_of_the_spread_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.001, process_sd=0.03))
+    SelfTest(settings(tmp_path, trials=12, sizes=()), QUIET).run()
+    parts = summary_of(tmp_path)["components"]["identical"]
+    assert parts["process"] == pytest.approx(0.03 * math.sqrt(2), rel=0.4)
+    assert parts["round"] < 0.005
+    assert parts["turn"] < parts["process"] / 2
+
+
+def test_unknown_self_test_is_not_gone_on_with(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"no such self-test in .*; self-tests here: none yet"):
+        find_folder(tmp_path, "latest")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--trials", "0"], "--trials '0': give a whole number of 1 or more"),
+        (["--inject", "fast"], "--inject 'fast': give percents from 0 to 100, such as 2,5"),
+        (["--load", "disk"], "--load 'disk': choose from none, hog"),
+        (["--resume", "x"], "--resume x: no such self-test"),
+    ],
+)
+def test_wrong_option_is_one_line_and_exit_code_2(
+    arguments: Sequence[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["selftest", "--run-dir", str(tmp_path), *arguments]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
+def test_command_writes_and_shows_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["selftest", "--quick", "--inject", "0,5", "--run-dir", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("# Self-test")
+    assert "selftest.json" in out

@@ -1,0 +1,131 @@
+"""Two versions of a package beside each other."""
+
+import contextlib
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.schema.errors import BenchError
+from bench.schema.tasks import Task
+from bench.workload import code_loader
+from bench.workload.arms import build_arms
+from tests.support.factories import case
+
+
+@pytest.fixture(autouse=True)
+def clean() -> Iterator[None]:
+    modules, finders = set(sys.modules), list(sys.meta_path)
+    yield
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]
+    sys.meta_path[:] = finders
+
+
+def package(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        path = folder / "thing" / f"{name.replace('__', '/') if name != '__init__' else name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+    return folder
+
+
+def test_sides_have_code_of_their_own(tmp_path: Path) -> None:
+    old = package(
+        tmp_path / "a", __init__="from thing.core import answer", core="def answer(): return 1"
+    )
+    new = package(
+        tmp_path / "b", __init__="from thing.core import answer", core="def answer(): return 2"
+    )
+    base, head = code_loader.load("thing", old, "base"), code_loader.load("thing", new, "head")
+    assert (base.answer(), head.answer()) == (1, 2)
+    assert base.answer.__module__ == "thing_base.core"
+    assert "thing" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "init",
+    [
+        "import thing.core\nanswer = thing.core.answer",
+        "import thing.core as c\nanswer = c.answer",
+        "from thing import core\nanswer = core.answer",
+        "from .core import answer",
+        "import math, thing.core\nanswer = thing.core.answer\nmath.pi",
+    ],
+)
+def test_every_form_of_import_stays_on_its_side(init: str, tmp_path: Path) -> None:
+    folder = package(tmp_path, __init__=init, core="def answer(): return 3")
+    assert code_loader.load("thing", folder, "base").answer() == 3
+    assert "thing" not in sys.modules
+
+
+def test_an_import_inside_a_function_stays_on_its_side(tmp_path: Path) -> None:
+    late = "def answer():\n    from thing.core import value\n    return value"
+    old = package(tmp_path / "a", __init__=late, core="value = 1")
+    new = package(tmp_path / "b", __init__=late, core="value = 2")
+    base, head = code_loader.load("thing", old, "base"), code_loader.load("thing", new, "head")
+    assert (base.answer(), head.answer()) == (1, 2)
+
+
+def test_bytecode_of_the_package_under_its_own_name_is_not_taken(tmp_path: Path) -> None:
+    folder = package(tmp_path, __init__="from thing.core import value", core="value = 1")
+    sys.path.insert(0, str(folder))
+    try:
+        import thing  # type: ignore[import-not-found]  # written above; leaves its bytecode
+
+        assert thing.value == 1
+    finally:
+        sys.path.remove(str(folder))
+    loaded = code_loader.load("thing", folder, "base")
+    assert loaded.__name__ == "thing_base"
+    assert "thing_base.core" in sys.modules
+
+
+def test_a_folder_without_the_package_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="has no package thing"):
+        code_loader.load("thing", tmp_path, "base")
+
+
+def test_a_package_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
+    folder = package(tmp_path, __init__="1 / 0")
+    with pytest.raises(BenchError, match="ZeroDivisionError"):
+        code_loader.load("thing", folder, "base")
+
+
+def test_package_below_src_is_found(tmp_path: Path) -> None:
+    package(tmp_path / "src", __init__="from thing.core import value", core="value = 7")
+    assert code_loader.load("thing", tmp_path, "base").value == 7
+
+
+FACTORY = """
+    import torch
+    {}
+    def make(batch, height, width):
+        return torch.nn.Conv2d(3, 4, 1), (torch.zeros(batch, 3, height, width),)
+"""
+
+
+@pytest.mark.parametrize("sides_of", [("base", "head"), ("head",)])
+def test_side_that_sets_what_is_the_other_ones_too_is_sent_to_processes_of_its_own(
+    sides_of: tuple[str, ...], tmp_path: Path
+) -> None:
+    old = package(tmp_path / "a", __init__=FACTORY.format(""))
+    new = package(tmp_path / "b", __init__=FACTORY.format("torch.set_num_threads(1)"))
+    asked = Task(
+        "check",
+        case(scope="own", backbone="thing:make"),
+        seed=0,
+        scratch_dir=str(tmp_path),
+        images_dir=None,
+        arms={side: f"own@{side}" for side in sides_of},
+        sides={"base": str(old), "head": str(new)},
+        package="thing",
+    )
+    inputs = (torch.zeros(1, 3, 8, 8),)
+    torch.set_num_threads(2)
+    expects = pytest.raises(BenchError, match=r"threads \(2 -> 1\); .* --apart")
+    with expects if len(sides_of) > 1 else contextlib.nullcontext():
+        build_arms(asked, inputs, compiled=False)

@@ -1,0 +1,76 @@
+"""The closing paragraph says what the table says, also when the table says the opposite."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from bench.schema.records import CaseResult, Status
+from reports.analysis.words import closing_paragraph
+from reports.data import frames
+from tests.support.factories import case, result
+from tests.support.result_files import measured, result_file
+
+
+def table_of(folder: Path, *results: CaseResult) -> pd.DataFrame:
+    return frames.cost(frames.load([result_file(folder, results)]), 0.02)
+
+
+def test_cost_is_given_as_a_range_per_scope_beside_the_macs(tmp_path: Path) -> None:
+    text = closing_paragraph(
+        table_of(
+            tmp_path,
+            measured(1.42),
+            measured(1.46, batch_size=2),
+            measured(1.062, scope="model"),
+            measured(1.091, scope="model", batch_size=2),
+        )
+    )
+    assert "PANet adds 42-46 % to the time of the neck (FPN alone); 43 % in MACs." in text
+    assert "PANet adds 6.2-9.1 % to the time of the whole model" in text
+
+
+def test_a_path_that_costs_nothing_is_not_said_to_add(tmp_path: Path) -> None:
+    text = closing_paragraph(table_of(tmp_path, measured(0.9), measured(0.8, batch_size=2)))
+    assert "PANet takes 10-20 % off and adds nothing to the time of the neck" in text
+
+
+def test_a_cost_of_either_sign_is_given_with_both_ends(tmp_path: Path) -> None:
+    text = closing_paragraph(table_of(tmp_path, measured(0.95), measured(1.2, batch_size=2)))
+    assert "PANet adds between -5.0 % and 20 % to the time of the neck" in text
+
+
+def test_a_single_number_is_no_range(tmp_path: Path) -> None:
+    text = closing_paragraph(table_of(tmp_path, measured(1.5)))
+    assert "adds 50 % to the time" in text
+
+
+def test_contended_cases_give_no_sentence(tmp_path: Path) -> None:
+    text = closing_paragraph(table_of(tmp_path, measured(1.5, Status.CONTENDED)))
+    assert "PANet adds" not in text
+    assert "1 contended" in text
+
+
+def test_undecided_cases_speak_and_are_counted(tmp_path: Path) -> None:
+    text = closing_paragraph(
+        table_of(
+            tmp_path,
+            measured(1.4, Status.UNDECIDED),
+            measured(1.9, Status.CONTENDED, batch_size=2),
+        )
+    )
+    assert "PANet adds 40 % to the time of the neck" in text
+    assert "No case reached the half-width" in text
+    assert "1 undecided" in text
+    assert "1 contended" in text
+
+
+def test_nothing_measured_is_said(tmp_path: Path) -> None:
+    skipped = result(Status.SKIPPED, "no GPU", case=case(device="cuda:0"), replicates=())
+    text = closing_paragraph(table_of(tmp_path, skipped))
+    assert text == "Nothing was measured. Without a sure answer: 1 skipped."
+
+
+def test_noise_floor_and_half_width_are_named(tmp_path: Path) -> None:
+    text = closing_paragraph(table_of(tmp_path, result()))
+    assert "The same network against itself differs by up to 0.00 %" in text
+    assert "half-widths of the ratio reached: 0.6" in text

@@ -1,0 +1,153 @@
+"""Damaged, truncated, foreign and older result files: an answer or one line, never a traceback."""
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.schema.records import SCHEMA
+from reports.__main__ import main
+from reports.exports import tensorboard
+from tests.support.result_files import document, measured
+
+WRONG: list[Any] = [None, "x", [], {}, -1, True, [None], {"x": None}]
+
+COMMANDS = {
+    "cost": ["cost", "{file}", "--out", "{out}"],
+    "compare": ["compare", "{good}", "{file}", "--out", "{out}"],
+    "history": ["history", "{file}", "--out", "{out}"],
+    "export": ["export", "github", "{file}", "--out", "{out}/github.json"],
+}
+
+ADDED = {2: (), 3: ("graphs", "graph_breaks", "operators")}
+"""Schema -> what `extra_info` has since then."""
+
+
+@pytest.fixture(autouse=True)
+def no_dashboards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are drawn from the frame that the page is made of, and take seconds."""
+    monkeypatch.setattr(tensorboard, "write", lambda *_: None)
+
+
+def good() -> dict[str, Any]:
+    made = {"machine_info": {"cpu": {}}, **document([measured(1.5)])}
+    made["datetime"], made["commit_info"] = "2026-11-01T00:00:00+00:00", {"message": "m"}
+    return made
+
+
+def places(data: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield where something can be damaged: every key, and the first entry of every list."""
+    inner: list[tuple[str | int, Any]] = []
+    if isinstance(data, dict):
+        inner = list(data.items())
+    elif isinstance(data, list) and data:
+        inner = [(0, data[0])]
+    for key, value in inner:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+def damaged(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
+    made = copy.deepcopy(good())
+    inside: Any = made
+    for key in path[:-1]:
+        inside = inside[key]
+    inside[path[-1]] = value
+    return made
+
+
+def run(command: str, content: str | bytes, folder: Path) -> int:
+    """Run a command on a file of this content; return its exit code."""
+    folder.mkdir(exist_ok=True)
+    sound, file = folder / "good.json", folder / "bad.json"
+    sound.write_text(json.dumps(good()))
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    names = {"good": sound, "file": file, "out": folder}
+    return main([word.format(**names) for word in COMMANDS[command]])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_wrong_value_anywhere_is_an_answer_or_one_line(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = list(places(good()))
+    assert len(found) > 80
+    refused = 0
+    step = 3 if command == "cost" else 1  # it draws a page every time
+    for number, path in list(enumerate(found))[::step]:
+        value = WRONG[number % len(WRONG)]
+        code = run(command, json.dumps(damaged(path, value)), tmp_path)
+        said = capsys.readouterr().err
+        assert code in (0, 1, 2, 3), path
+        if code == 2:
+            refused += 1
+            assert said.startswith("python -m reports: "), path
+            assert said.count("\n") == 1, path
+    assert refused > 10
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.999])
+def test_truncated_file_is_one_line(
+    share: float, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = json.dumps(good())
+    assert run(command, text[: int(len(text) * share)], tmp_path) == 2
+    assert "bad.json: damaged JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"[]", b"17", b'{"benchmarks": 3}', b"\x00"])
+def test_file_that_is_something_else_is_one_line(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in COMMANDS:
+        assert run(command, content, tmp_path) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_arms_with_unequal_rounds_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unequal = good()
+    entry = unequal["benchmarks"][0]
+    count = sum(entry["extra_info"]["replicates"])
+    for replicates in ([count], [count - 1, 1]):
+        entry["extra_info"]["replicates"] = replicates
+        for command in ("cost", "compare", "history"):
+            assert run(command, json.dumps(unequal), tmp_path) == 2, command
+            assert "unequal rounds" in capsys.readouterr().err
+
+
+def test_file_of_pytest_benchmark_alone_is_foreign_where_rounds_of_arms_are_needed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain: dict[str, Any] = {"machine_info": {"cpu": {}}, "datetime": "2026-11-01T00:00:00+00:00"}
+    plain["benchmarks"] = [{"fullname": "test_x", "stats": {"mean": 1.0}}]
+    codes = {command: run(command, json.dumps(plain), tmp_path) for command in COMMANDS}
+    assert codes == {"cost": 2, "compare": 2, "history": 0, "export": 0}
+    assert "not written by `pytest bench`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("schema", range(1, SCHEMA))
+def test_older_file_is_read(schema: int, tmp_path: Path) -> None:
+    older = good()
+    older["panet"]["schema"] = schema
+    for since, names in ADDED.items():
+        for entry in older["benchmarks"] if since > schema else ():
+            for name in names:
+                entry["extra_info"].pop(name, None)
+    for command in COMMANDS:
+        assert run(command, json.dumps(older), tmp_path) == 0, command
+
+
+def test_newer_file_says_which_version_reads_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    newer = good()
+    newer["panet"]["schema"] = SCHEMA + 1
+    for command in COMMANDS:
+        assert run(command, json.dumps(newer), tmp_path) == 2
+        assert f"this version reads up to {SCHEMA}" in capsys.readouterr().err

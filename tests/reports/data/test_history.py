@@ -1,0 +1,134 @@
+"""Many runs: stored, read, and searched for changes."""
+
+import datetime as dt
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.data import history
+from reports.data.errors import ReportError
+from tests.support.result_files import document, measured
+
+START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+def run(folder: Path, number: int, ratio: float = 1.5, **environment: Any) -> Path:
+    made = document([measured(ratio)], run_id=f"run-{number:03d}", commit=f"{number:040x}")
+    made["panet"]["environment"] |= environment
+    made = {"machine_info": {}, **made}  # as pytest-benchmark orders its files
+    made["datetime"] = (START + dt.timedelta(days=number)).isoformat()
+    made["commit_info"] = {"message": f"Change {number} <b>"}
+    path = folder / f"run-{number:03d}" / "results.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(made))
+    return path
+
+
+def test_runs_become_rows_with_date_commit_and_interval(tmp_path: Path) -> None:
+    run(tmp_path, 1)
+    table = history.collect([tmp_path])
+    assert list(table.columns) == list(history.COLUMNS)
+    cost = table[table["metric"] == "cost"].iloc[0]
+    assert cost["value"] == pytest.approx(1.5)
+    assert cost["replicates"] == 5
+    assert cost["message"] == "Change 1 <b>"
+    assert set(table[table["metric"] == "latency"]["arm"]) == {"fpn", "panet", "fpn_again"}
+
+
+def test_machines_are_told_apart_by_what_must_match(tmp_path: Path) -> None:
+    run(tmp_path, 1)
+    run(tmp_path, 2, cpu="another")
+    run(tmp_path, 3, system="another kernel")
+    table = history.collect([tmp_path])
+    assert table["fingerprint"].nunique() == 2
+
+
+def test_a_store_keeps_every_run_once(tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    for number in (1, 40):
+        run(tmp_path / "runs", number)
+        table = history.collect([tmp_path / "runs"])
+        assert history.add(table, store) == 1
+    assert history.add(table, store) == 0
+    kept = history.read(store)
+    assert set(kept["run_id"]) == {"run-001", "run-040"}
+    assert set(kept["month"]) == {"2026-01", "2026-02"}
+    folders = {p.parent.name for p in Path(store).rglob("*.parquet")}
+    assert folders == {"month=2026-01", "month=2026-02"}
+
+
+def test_storage_of_pytest_benchmark_is_imported(tmp_path: Path) -> None:
+    stored = {
+        "machine_info": {"node": "n", "cpu": {"brand_raw": "a CPU", "count": 2}},
+        "commit_info": {"id": "abc", "message": "m"},
+        "datetime": "2026-03-01T10:00:00+00:00",
+        "benchmarks": [{"fullname": "test_a.py::test_b", "stats": {"mean": 0.25}}],
+    }
+    (tmp_path / "0001_abc.json").write_text(json.dumps(stored))
+    table = history.collect([tmp_path])
+    row = table.iloc[0]
+    assert (row["case_id"], row["metric"], row["value"]) == ("test_a.py::test_b", "mean", 0.25)
+
+
+def series(values: "np.ndarray[Any, Any]", case_id: str = "case") -> pd.DataFrame:
+    count = len(values)
+    return pd.DataFrame(
+        {
+            **dict.fromkeys(("fingerprint", "metric", "arm", "machine", "month"), "x"),
+            "case_id": case_id,
+            "run_id": [f"run-{i}" for i in range(count)],
+            "date": [pd.Timestamp(START + dt.timedelta(days=i)) for i in range(count)],
+            "commit": [f"c{i}" for i in range(count)],
+            "message": "",
+            "value": values,
+        }
+    )
+
+
+@pytest.mark.parametrize("step_at", [10, 30, 50])
+def test_a_step_of_three_percent_in_sixty_runs_is_found(step_at: int) -> None:
+    far = 0
+    for seed in range(30):
+        logs = np.random.default_rng(seed).normal(0, 0.01, 60)
+        logs[step_at:] += np.log(1.03)
+        (found,) = history.change_points(series(np.exp(logs)))
+        far += abs(found.position - step_at) > 2
+        assert found.change == pytest.approx(0.03, abs=0.012)
+        assert found.commit == f"c{found.position}"
+    assert far <= 3  # the step is three times the noise: now and then it is found later
+
+
+def test_quiet_histories_have_no_change_points() -> None:
+    generator = np.random.default_rng(1)
+    tables = [
+        series(np.exp(generator.normal(0, 0.01, 60)), case_id=f"case-{i}") for i in range(300)
+    ]
+    assert len(history.change_points(pd.concat(tables))) <= 1
+
+
+def test_one_far_run_is_no_change() -> None:
+    logs = np.random.default_rng(3).normal(0, 0.01, 40)
+    logs[20] += 0.3
+    assert history.change_points(series(np.exp(logs))) == []
+
+
+def test_short_and_constant_histories_say_nothing() -> None:
+    assert history.change_points(series(np.array([1.0, 2.0, 1.0]))) == []
+    assert history.change_points(series(np.ones(40))) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"benchmarks": [{}]}'])
+def test_a_damaged_file_is_named(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(content)
+    with pytest.raises(ReportError, match=r"bad\.json"):
+        history.collect([path])
+
+
+def test_a_folder_without_runs_says_what_to_name(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match="name result files"):
+        history.collect([tmp_path])

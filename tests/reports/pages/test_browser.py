@@ -1,0 +1,191 @@
+"""The pages in a real Chromium, with the network shut: what a reader sees, clicks and prints."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from reports.__main__ import main
+from tests.reports.data.test_history import run as history_run
+from tests.reports.pages.test_cost_page import grid, written
+from tests.support import profiles
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium (apt install chromium)")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "traces" / grid()[0].case.case_id).mkdir(parents=True)
+    assert main(["cost", str(written(folder, grid()))]) == 0
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def pages(report: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("others")
+    profiled = profiles.run_dir(folder)
+    assert main(["profile", str(profiled)]) == 0
+    for number in range(10):
+        history_run(folder / "runs", number, ratio=1.5 if number < 5 else 1.6)
+    assert main(["history", str(folder / "runs"), "--out", str(folder)]) == 0
+    return {
+        "report": report,
+        "profile": profiled / "profile.html",
+        "history": folder / "history.html",
+    }
+
+
+@dataclass
+class Heard:
+    """What a page asked the world for, and complained about."""
+
+    requests: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+
+def opened(chromium: Browser, path: Path, **context: Any) -> tuple[Page, Heard]:
+    """Open a page of ours; whatever else it asks for is refused and written down."""
+    page = chromium.new_context(**context).new_page()
+    heard = Heard()
+
+    def refuse(route: Route) -> None:
+        if route.request.url == path.as_uri():
+            route.continue_()
+            return
+        heard.requests.append(route.request.url)
+        route.abort()
+
+    page.route("**/*", refuse)
+    page.on("pageerror", lambda error: heard.errors.append(str(error)))
+    page.on(
+        "console", lambda said: heard.errors.append(said.text) if said.type == "error" else None
+    )
+    page.goto(path.as_uri())
+    page.wait_for_function(
+        "[...document.querySelectorAll('.js-plotly-plot')].every(d => d._fullData)"
+    )
+    return page, heard
+
+
+PHONE = {"width": 400, "height": 800}
+
+
+@pytest.mark.parametrize("name", ["report", "profile", "history"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_asks_nobody_and_fits_a_phone(
+    name: str, scheme: str, chromium: Browser, pages: dict[str, Path]
+) -> None:
+    page, heard = opened(chromium, pages[name], color_scheme=scheme, viewport=PHONE)
+    assert heard == Heard()
+    assert page.locator(".js-plotly-plot .main-svg").count() > 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def brightness(page: Page, element: str, of: str) -> float:
+    """Return the mean of red, green and blue of a colour that an element really has."""
+    script = f"getComputedStyle(document.querySelector({element!r})).{of}"
+    text = str(page.evaluate(script)).partition("(")[2].rstrip(")")
+    return sum(float(part) for part in text.split(",")[:3]) / 3
+
+
+@pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
+def test_text_and_drawings_are_readable_in_both_schemes(
+    scheme: str, dark: bool, chromium: Browser, report: Path
+) -> None:
+    page, _ = opened(chromium, report, color_scheme=scheme)
+    page.wait_for_function("document.querySelector('.js-plotly-plot')._fullLayout.font.color")
+    paper = brightness(page, "body", "backgroundColor")
+    for element, of in (("h1", "color"), (".xtick text", "fill")):
+        ink = brightness(page, element, of)
+        assert (paper < ink) == dark
+        assert abs(paper - ink) > 120, element
+
+
+def visible_cases(page: Page) -> int:
+    return page.locator("#cases tr[data-case]:visible").count()
+
+
+def drawn_points(page: Page, heading: str) -> int:
+    """Return how many marks the drawing below a heading has."""
+    script = """heading => {
+      const titles = [...document.querySelectorAll('h3')];
+      const title = titles.find(h => h.textContent.startsWith(heading));
+      const traces = title.parentElement.querySelector('.js-plotly-plot')._fullData;
+      const count = values => Array.from(values ?? []).flat().filter(v => v !== null).length;
+      const marks = t => t.type === 'heatmap' ? count(t.z) : Math.min(count(t.x), count(t.y));
+      return traces.reduce((sum, t) => sum + marks(t), 0);
+    }"""
+    return int(page.evaluate(script, heading))
+
+
+@pytest.mark.parametrize("heading", ["Cost and noise", "Over resolution and batch", "Latency over"])
+def test_filter_leaves_the_chosen_cases_in_table_and_drawings(
+    heading: str, chromium: Browser, report: Path
+) -> None:
+    page, heard = opened(chromium, report)
+    assert visible_cases(page) == 12
+    before = drawn_points(page, heading)
+    page.get_by_label("256x256").uncheck()
+    assert visible_cases(page) == 8
+    assert drawn_points(page, heading) < before
+    page.get_by_label("256x256").check()
+    assert drawn_points(page, heading) == before
+    assert heard == Heard()
+
+
+def test_case_opens_by_keyboard_and_shows_its_rounds_and_command(
+    chromium: Browser, report: Path
+) -> None:
+    page, heard = opened(chromium, report)
+    button = page.locator("#cases button").first
+    button.focus()
+    page.keyboard.press("Enter")
+    detail = page.locator("tr.detail")
+    assert "pytest bench --scopes neck" in detail.inner_text()
+    assert detail.locator("table tr").count() == 1 + 6  # a head, and a row per process
+    link = detail.locator("a").get_attribute("href")
+    assert link is not None
+    assert (report.parent / link).is_dir()
+    assert detail.locator(".js-plotly-plot").count() == 1
+    assert button.get_attribute("aria-expanded") == "true"
+    page.keyboard.press("Enter")
+    assert page.locator("tr.detail").count() == 0
+    assert heard == Heard()
+
+
+def test_every_control_is_reached_by_tab(chromium: Browser, report: Path) -> None:
+    page, _ = opened(chromium, report)
+    wanted = page.locator("#cases button, form.filter input, nav a").count()
+    reached = set()
+    for _ in range(wanted + 5):
+        page.keyboard.press("Tab")
+        script = "[...document.querySelectorAll('*')].indexOf(document.activeElement)"
+        reached.add(page.evaluate(script))
+    assert len(reached) >= wanted
+
+
+def test_print_leaves_out_what_paper_cannot_do(
+    chromium: Browser, report: Path, tmp_path: Path
+) -> None:
+    page, _ = opened(chromium, report)
+    page.emulate_media(media="print")
+    assert not page.locator("form.filter").is_visible()
+    assert not page.locator("nav").is_visible()
+    paper = tmp_path / "report.pdf"
+    page.pdf(path=paper, format="A4")
+    assert paper.read_bytes().count(b"/Type /Page\n") >= 2

@@ -1,0 +1,1 @@
+"""What several tests share: builders of records, simulated machines, repositories, traces."""

@@ -1,0 +1,190 @@
+"""Simulated machines: a `Launcher` without processes or clocks, and what machines do to times."""
+
+import random
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.engine.launcher import Failure, Outcome
+from bench.engine.orders import orders
+from bench.engine.scheduler import Engine, Plan
+from bench.schema.journal import Entries, Journal
+from bench.schema.records import Finding, Replicate
+from bench.schema.tasks import Task
+from tests.support.factories import case, facts, finding, replicate, rounds
+
+TWO = (case(), case(batch_size=2))
+
+TRUE_S = {"fpn": 0.05, "panet": 0.075, "none": 0.0}
+SLOWDOWN_PER_CHANNEL = 1e-4
+"""Of the time of ``panet``."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What a machine does to the duration of a call; standard deviations are of logarithms."""
+
+    round_sd: float = 0.0
+    process_sd: float = 0.0
+    """Of each network in each process, for as long as it lives."""
+    server_sd: float = 0.0
+    drift: float = 0.0
+    """Slow swing of the whole machine."""
+    burst_share: float = 0.0
+    """Of the calls that take up to twice as long."""
+    slow_mode: float = 0.0
+    """What a network loses in one process of four, whose memory lies badly."""
+    first_in_round: float = 0.0
+    """What the first call of a round loses: others have emptied its caches."""
+    seed: int = 0
+
+    def rounds(self, task: Task, start_s: float) -> dict[str, list[float]]:
+        """Return the rounds of a replicate that starts at a second of the simulated clock."""
+        return _rounds(self, task, start_s)
+
+
+def _rounds(noise: Noise, task: Task, start_s: float) -> dict[str, list[float]]:
+    run = (noise.seed, task.seed, task.server)
+    one = np.random.default_rng([*run, task.index, zlib.crc32(task.case.case_id.encode())])
+    server = np.random.default_rng(run)
+    shift = {
+        arm: server.normal(0, noise.server_sd)
+        + one.normal(0, noise.process_sd)
+        + noise.slow_mode * (one.random() < 0.25)
+        for arm in task.arms
+    }
+    seed = f"{task.seed}-{task.case.case_id}"
+    turns = orders(tuple(task.arms), seed, task.first_round, task.rounds)
+    now_s = start_s
+    measured: dict[str, list[float]] = {arm: [] for arm in task.arms}
+    jitter = iter(one.normal(0, noise.round_sd, len(turns) * len(task.arms)))
+    bursts = iter(one.random((len(turns) * len(task.arms), 2)))
+    for turn in turns:
+        for place, arm in enumerate(turn):
+            chance, length = next(bursts)
+            log = shift[arm] + noise.drift * np.sin(now_s / 9) + next(jitter)
+            log += noise.first_in_round * (place == 0)
+            slower = 1 + length * (chance < noise.burst_share)
+            elapsed_s = true_s(task.arms[arm]) * float(np.exp(log)) * slower
+            now_s += elapsed_s
+            measured[arm].append(elapsed_s)
+    return measured
+
+
+def true_s(recipe: str) -> float:
+    """Return what a network takes; ``panet+copy:500`` takes 5 % more than ``panet``."""
+    network, _, slowdown = recipe.partition("+")
+    extra_s = TRUE_S["panet"] * int(slowdown.partition(":")[2] or 0) * SLOWDOWN_PER_CHANNEL
+    plain = "panet" if network == "kept" else network.partition("@")[0]
+    return TRUE_S.get(network, TRUE_S[plain]) + extra_s
+
+
+class Machine:
+    """A `Launcher` whose processes take simulated seconds and give simulated rounds.
+
+    Args:
+        spread: of the log ratio between processes.
+        busy: whether the machine is contended during the n-th replicate of all.
+        fails: what becomes of a task, instead of a result.
+        seconds: how long a task takes.
+        noise: makes the rounds, where ``spread`` is too simple.
+    """
+
+    def __init__(
+        self,
+        spread: float = 0.0,
+        busy: Callable[[int], bool] = lambda _: False,
+        fails: Callable[[Task], Failure | None] = lambda _: None,
+        seconds: Callable[[Task], float] = lambda _: 2.0,
+        noise: Noise | None = None,
+    ) -> None:
+        self.now_s = 0.0
+        self.tasks: list[Task] = []
+        self.closed = False
+        self._spread = spread
+        self._busy = busy
+        self._fails = fails
+        self._seconds = seconds
+        self._noise = noise
+        self._random = random.Random(1)
+
+    def run(self, task: Task, timeout_s: float) -> Outcome:
+        start_s, elapsed_s = self.now_s, self._seconds(task)
+        self.now_s += elapsed_s
+        replicates = sum(t.kind == "replicate" for t in self.tasks) if task.kind != "check" else 0
+        self.tasks.append(task)
+        failure = self._fails(task)
+        if failure is not None:
+            return failure
+        if task.kind == "check":
+            return finding(facts={arm: facts() for arm in task.arms})
+        return replicate(
+            task.index,
+            server=task.server,
+            first_round=task.first_round,
+            rounds_s=self._rounds(task, start_s),
+            elapsed_s=elapsed_s,
+            contended=self._busy(replicates),
+        )
+
+    def close(self) -> None:
+        self.closed = True
+
+    def indices(self, case_id: str) -> list[int]:
+        return [t.index for t in self.tasks if t.kind == "replicate" and t.case.case_id == case_id]
+
+    def _rounds(self, task: Task, start_s: float) -> dict[str, list[float]]:
+        if self._noise is not None:
+            return self._noise.rounds(task, start_s)
+        return rounds(1.5 * (1 + self._random.gauss(0, self._spread)), count=task.rounds)
+
+
+class Silent:
+    def update(self, case_id: str, doing: str, left_s: float, share_done: float) -> None:
+        assert left_s >= 0
+        assert 0 <= share_done <= 1
+
+
+class Forgetful(Journal):
+    """A journal that writes nothing: thousands of simulated runs need none."""
+
+    def __init__(self) -> None: ...
+
+    def add_finding(self, case_id: str, finding: Finding) -> None: ...
+
+    def add_replicate(self, case_id: str, replicate: Replicate) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def plan(**values: Any) -> Plan:
+    """Return a plan with neutral defaults."""
+    defaults: dict[str, Any] = {
+        "cases": TWO,
+        "half_width": 0.02,
+        "budget_s": 10_000.0,
+        "timeout_s": 100.0,
+        "seed": 0,
+        "images_dir": None,
+        "scratch_dir": "",
+    }
+    return Plan(**(defaults | values))
+
+
+def engine(
+    machine: Machine, log: Journal | None = None, entries: Entries | None = None, **values: Any
+) -> Engine:
+    """Return an engine on a simulated machine."""
+    journal = log or Forgetful()
+    return Engine(plan(**values), machine, journal, lambda: machine.now_s, Silent(), entries)
+
+
+def journal_in(folder: Path, entries: Entries | None) -> Journal:
+    """Return the journal of a simulated run, new or gone on with."""
+    if entries:
+        return Journal.reopen(folder, entries)
+    return Journal.create(folder, {"simulated": True})

@@ -1,0 +1,100 @@
+"""Folders of profiled runs, without profiling: small traces, made-up work."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from bench.profiling import trace_tree
+from bench.schema.records import Status
+from tests.support import traces
+from tests.support.result_files import document, measured
+
+CEILINGS = {
+    "gemm_flops_per_s": 80e9,
+    "convolution_flops_per_s": 100e9,
+    "copy_bytes_per_s": 10e9,
+    "triad_bytes_per_s": 9e9,
+    "flops_per_s": 100e9,
+    "bytes_per_s": 10e9,
+    "measured": "2026-11-22",
+}
+
+LATERAL, FUSE = "fpn p2 lateral", "panet n3 fuse"
+
+
+def stage(name: str, **work: Any) -> dict[str, Any]:
+    part, level, step = name.split(maxsplit=2)
+    defaults = {"params": 10, "macs": 50_000_000, "backward_macs": 0}
+    defaults |= {"bytes": 1_000_000, "eager_bytes": 2_000_000}
+    layers = [f"{part}.{step}_{level}"]
+    return {
+        "name": name,
+        "part": part,
+        "level": level,
+        "step": step,
+        "layers": layers,
+        "weights": layers,
+        **defaults,
+        **work,
+    }
+
+
+def events(arm: str) -> list[traces.Event]:
+    """Return a step: 60 µs in the lateral of FPN, and 20 in PANet where it is there."""
+    found = [
+        traces.step(0, 0, 100),
+        traces.stage(LATERAL, 0, 65),
+        traces.operator("aten::conv2d", 2, 62),
+        traces.memory(4, 2**20, 1),
+    ]
+    if arm == "panet":
+        found += [
+            traces.stage(FUSE, 65, 90),
+            traces.operator("aten::conv2d", 66, 86),
+            traces.memory(67, 2**20, 2),
+        ]
+    return found
+
+
+def profile(arm: str, **values: Any) -> dict[str, Any]:
+    stages = [stage(LATERAL), *([stage(FUSE)] if arm == "panet" else [])]
+    read = trace_tree.read(events(arm), [s["name"] for s in stages])
+    defaults = {
+        "schema": 1,
+        "case": measured(1.5).case.to_json(),
+        "arm": arm,
+        "trace": f"{arm}.pt.trace.json.gz",
+        "cut": "",
+        "ceilings": "cpu-float32-t2",
+        "stages": stages,
+        "timeline": json.loads(json.dumps(read.to_json())),
+        "key_averages": [],
+    }
+    return defaults | values
+
+
+def parts(alone: dict[str, float], whole: dict[str, float]) -> dict[str, Any]:
+    """Return the rounds of all parts, in seconds, six replicates that differ a little."""
+    seconds = {**{f"{name}_alone": s for name, s in alone.items()}, **whole}
+    replicates = [
+        {arm: [s * (1 + 0.01 * i), s * (1 + 0.01 * i)] for arm, s in seconds.items()}
+        for i in range(6)
+    ]
+    found = measured(1.5).case
+    entry = {"case": found.to_json(), "case_id": found.case_id, "replicates": replicates}
+    return {"schema": 1, "cases": [{**entry, "contended": 0, "reason": ""}]}
+
+
+def run_dir(folder: Path, *, with_parts: bool = True, **arms: dict[str, Any]) -> Path:
+    """Write a run; its FPN takes 12.5 ms, and FPN + PANet 18.75."""
+    found = measured(1.5, Status.OK)
+    (folder / "results.json").write_text(json.dumps(document([found])))
+    for arm in ("fpn", "panet"):
+        where = folder / "traces" / found.case.case_id / arm
+        where.mkdir(parents=True)
+        (where / "profile.json").write_text(json.dumps(arms.get(arm, profile(arm))))
+    (folder / "ceilings.json").write_text(json.dumps({"cpu-float32-t2": CEILINGS}))
+    if with_parts:
+        taken = parts({"panet": 0.005}, {"fpn": 0.0125, "panet": 0.01875})
+        (folder / "parts.json").write_text(json.dumps(taken))
+    return folder
