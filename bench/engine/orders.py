@@ -3,11 +3,8 @@
 import itertools
 import random
 from collections.abc import Sequence
-from typing import Literal
 
-Order = Literal["balanced", "fixed", "blocks"]
-"""``balanced`` is how we measure. ``fixed``, the same order in every round, and ``blocks``, one arm
-after the other, are how others do: for `bench.lab.other_tools`."""
+from bench.schema.tasks import Order
 
 
 def orders(

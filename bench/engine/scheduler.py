@@ -14,10 +14,9 @@ from typing import Any, Protocol
 
 from bench import stats
 from bench.engine.launcher import Failure, Launcher
-from bench.engine.orders import Order
 from bench.schema.journal import Entries, Journal
 from bench.schema.records import COST_ARMS, Case, CaseResult, Finding, Replicate, Status
-from bench.schema.tasks import Task
+from bench.schema.tasks import Order, Task
 
 REPLICATE_S = 1.8
 """Of timed rounds per replicate: long enough for its start (0.5 s, and its part of the server's) to

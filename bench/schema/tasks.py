@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from bench.engine.orders import Order
 from bench.schema.records import COST_ARMS, Case
 
 Kind = Literal["check", "replicate", "trace", "ceilings", "fit"]
+
+Order = Literal["balanced", "fixed", "blocks"]
+"""``balanced`` is how we measure. ``fixed``, the same order in every round, and ``blocks``, one arm
+after the other, are how others do: for `bench.lab.other_tools`."""
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from typing import Any
 from rich.console import Console
 
 from bench.engine.launcher import ServerLauncher
-from bench.engine.orders import Order
 from bench.engine.progress import ProgressBar, Silent
 from bench.engine.scheduler import BLOCK_ROUNDS, CaseState, Design, Engine, Plan, Watch, preload
 from bench.machine.environment import code_digest, describe, git_commit, usable_cores
 from bench.schema import journal, run_folders
 from bench.schema.errors import BenchError
 from bench.schema.records import Case, Finding, Status, differences
+from bench.schema.tasks import Order
 from bench.selftest import page, rates, trials
 from bench.selftest.background_load import load
 from bench.selftest.calibration import Slowing, calibrate

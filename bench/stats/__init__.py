@@ -1,4 +1,8 @@
-"""Room."""
+"""Arrays in, arrays out: numpy and scipy, no torch, no clock.
+
+In: rounds of replicates, log ratios. Out: estimates with intervals, costs, and how often and with
+how much evidence two sides are told apart.
+"""
 
 from bench.stats.costs import (
     CONFIDENCE,

@@ -1,1 +1,1 @@
-"""Room."""
+"""Frames -> answers: comparisons, break-evens, compilation, sentences."""

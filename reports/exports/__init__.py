@@ -1,1 +1,1 @@
-"""Room."""
+"""Frames for other tools: trackers of benchmarks, TensorBoard."""
