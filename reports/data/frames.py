@@ -29,7 +29,9 @@ import orjson
 import pandas as pd
 
 from bench import stats
-from bench.schema.records import SCHEMA, SCHEMA_HISTORY, Case, RecordError
+from bench.schema.case import Case
+from bench.schema.records import SCHEMA, SCHEMA_HISTORY, Status
+from bench.schema.stored import RecordError
 from reports.data.errors import ReportError
 
 AXES = (
@@ -62,7 +64,7 @@ COLUMNS = {
     "pass_name": ("category", "inference or training"),
     "threads": ("Int64", "of torch, within an operator"),
     "case_id": ("string", "all axes in one name"),
-    "status": ("string", "ok, undecided, contended, skipped, oom, timeout, ..."),
+    "status": ("string", "ok, too_wide, contended, skipped, oom, timeout, ..."),
     "reason": ("string", "of every status but ok"),
     "arm": ("category", "fpn, panet (FPN + PANet) or fpn_again; missing: nothing was measured"),
     "latency_s": ("Float64", "seconds of a call: median over rounds, mean over processes"),
@@ -432,7 +434,7 @@ def _arm_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
 def _case_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **named.columns(entry["case_id"], entry["case"]),
-        "status": entry["status"],
+        "status": str(Status(entry["status"])),  # older files have other words
         "reason": entry["reason"],
         "arm": None,
         "replicates_s": None,

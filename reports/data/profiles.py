@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bench import stats
-from bench.schema.records import RecordError
+from bench.schema.stored import RecordError
 from reports.data import frames
 from reports.data.errors import ReportError
 

@@ -20,7 +20,7 @@ Row = Mapping[Hashable, Any]
 LEFT = ("case", "status")
 
 UNDECIDED = (
-    "undecided (replicates measured/needed): the interval is right, but wider than asked; "
+    "too_wide (replicates measured/needed): the interval is right, but wider than asked; "
     "raise --budget or --half-width"
 )
 
@@ -88,14 +88,16 @@ def reasons(table: pd.DataFrame) -> list[str]:
 
 
 def _undecided(row: Row) -> bool:
-    return row["status"] == Status.UNDECIDED and not pd.isna(row.get("ratio"))
+    return row["status"] == Status.TOO_WIDE and not pd.isna(row.get("ratio"))
 
 
 def _status(row: Row) -> str:
     if not _undecided(row):
         return str(row["status"])
     needed = row["replicates_needed"]
-    return f"undecided {row['replicates']:.0f}/{'?' if pd.isna(needed) else f'{needed:.0f}'}"
+    return (
+        f"{Status.TOO_WIDE} {row['replicates']:.0f}/{'?' if pd.isna(needed) else f'{needed:.0f}'}"
+    )
 
 
 def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:
