@@ -381,9 +381,9 @@ def _rows(file: ResultFile) -> list[dict[str, Any]]:
         rows = [_arm_row(named, entry) for entry in file.document["benchmarks"]]
         measured = {row["case_id"] for row in rows}
         return rows + [
-            _case_row(named, {**entry, "reason": entry["reason"] or NOT_REPLAYED})
+            row
             for entry in file.run["outcomes"]
-            if entry["case_id"] not in measured
+            if (row := _outcome_row(named, entry))["case_id"] not in measured
         ]
     except (KeyError, TypeError, ValueError, AttributeError, RecordError) as error:
         kind = type(error).__name__
@@ -439,6 +439,10 @@ def _case_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
         "arm": None,
         "replicates_s": None,
     }
+
+
+def _outcome_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
+    return _case_row(named, {**entry, "reason": entry["reason"] or NOT_REPLAYED})
 
 
 def _median(values: Sequence[float] | None) -> float | None:
