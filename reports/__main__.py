@@ -11,6 +11,7 @@ from rich.console import Console
 
 from bench.stats.verdict import EXIT_CODES
 from reports.analysis import compare_files, compilation
+from reports.analysis.names import machine_of
 from reports.data import extra_arms, frames, profiles
 from reports.data.errors import ReportError
 from reports.exports import tensorboard
@@ -139,7 +140,7 @@ def _export(arguments: argparse.Namespace, console: Console) -> int:
 
 def _heading(run: Mapping[str, Any], files: int) -> str:
     others = f", and {files - 1} more" if files > 1 else ""
-    machine = cost_table.machine_of(run)
+    machine = machine_of(run)
     return f"Cost of PANet on top of FPN: run {run['run_id']}{others}; {machine}"
 
 

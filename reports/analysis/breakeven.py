@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from bench.stats import Floats
-from reports.analysis.words import ARM_NAMES
+from reports.analysis.names import ARM_NAMES
 from reports.data.errors import ReportError
 from reports.data.frames import AXES
 

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from reports.analysis.words import ARM_NAMES
+from reports.analysis.names import ARM_NAMES, case_name
 from reports.data.frames import AXES
-from reports.pages.cost_table import case_name
 
 
 def table(frame: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.analysis.words import MIB
+from reports.analysis.names import MIB
 
 NAMES = {"backbone": "backbone", "fpn": "FPN", "panet": "PANet"}
 

@@ -6,13 +6,9 @@ import pandas as pd
 
 from bench.schema.records import Status
 
-ARM_NAMES = {"fpn": "FPN", "panet": "FPN + PANet"}
-
 LAUNCH_BOUND = 0.8
 """Share of a call in which the host still launches: where it is larger, the device waits for the
 host, and a faster one would hardly help."""
-
-MIB = 2**20
 
 SCOPES = {"neck": "the neck (FPN alone)", "model": "the whole model (backbone and FPN)"}
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import pandas as pd
 
+from reports.analysis.names import case_name
+from reports.analysis.readable import readable
 from reports.data.frames import AXES
-from reports.pages import cost_table
 
 FOLDER = "dashboards"
 
@@ -61,7 +62,7 @@ def write(table: pd.DataFrame, run_dir: Path, heading: str) -> Path | None:
         [hparams.HParam(axis, hparams.Discrete(values)) for axis, values in axes.items()],
         [hparams.Metric(tag, display_name=says) for tag, (_, says, _) in METRICS.items()],
     )
-    markdown = cost_table.readable(table).to_markdown(index=False, disable_numparse=True)
+    markdown = readable(table).to_markdown(index=False, disable_numparse=True)
     images = [_image(name, draw(table)) for name, draw in _drawings(table)]
     _write(folder, [config, text.text_pb("cost", f"{heading}\n\n{markdown}"), *images])
     several = len(set(table["run_id"])) > 1
@@ -115,7 +116,7 @@ def _draw_costs(table: pd.DataFrame) -> bytes:
             value, places, xerr=[value - low, high - value], fmt="o", color=color, label=name
         )
     axes.axvline(1.0, color="#999999", linewidth=0.8)
-    axes.set_yticks(places, [cost_table.case_name(row) for row in rows.to_dict("records")])
+    axes.set_yticks(places, [case_name(row) for row in rows.to_dict("records")])
     axes.set_xlabel("ratio, 95 % interval")
     axes.legend(loc="lower right")
     stream = io.BytesIO()

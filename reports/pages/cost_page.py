@@ -17,12 +17,13 @@ import pandas as pd
 from bench.schema.records import SCHEMA_HISTORY, differences
 from reports.analysis import breakeven, compilation, reproduce, words
 from reports.analysis.breakeven import Limits
-from reports.analysis.words import ARM_NAMES
+from reports.analysis.names import ARM_NAMES, case_name, machine_of
+from reports.analysis.readable import readable, reasons
 from reports.data import extra_arms, frames, profiles
 from reports.data.errors import ReportError
 from reports.data.frames import ResultFile
 from reports.data.published import PUBLISHED
-from reports.pages import cost_plots, cost_table, page, profile_page
+from reports.pages import cost_plots, page, profile_page
 from reports.pages.page import COLORS, Block, Section, Table
 
 PAGE, ROUNDS = "report.html", "rounds.parquet"
@@ -100,7 +101,7 @@ def _render(
     runs = [file.run for file in files]
     answer, left_out = list(words.sentences(table)), len(table) - MOST_SHOWN
     table = table.head(MOST_SHOWN)
-    text = cost_table.readable(table)
+    text = readable(table)
     rows = [
         {"key": key, "cells": list(cells)}
         for key, cells in zip(table["key"], text.itertuples(index=False), strict=True)
@@ -120,7 +121,7 @@ def _render(
     named = f"{len(runs)} runs" if len(runs) > 1 else f"run {runs[0]['run_id']}"
     return page.render(
         f"What PANet costs: {named}",
-        "; ".join(dict.fromkeys(map(cost_table.machine_of, runs))),
+        "; ".join(dict.fromkeys(map(machine_of, runs))),
         [],
         [s for s in sections if s.blocks or s.sentences or s.warnings],
         template="report.html",
@@ -129,7 +130,7 @@ def _render(
         filters=_filters(table),
         columns=list(text.columns),
         rows=rows,
-        reasons=cost_table.reasons(table),
+        reasons=reasons(table),
         data=page.as_json(_data(traces, frame, table, with_rounds=with_rounds)),
     )
 
@@ -270,7 +271,7 @@ def _breakeven_blocks(table: pd.DataFrame, limits: Limits) -> Iterator[Block]:
         )
         yield Block("Largest within a limit", note, wide=False)
     larger = [
-        [cost_table.case_name(row), _share(found)]
+        [case_name(row), _share(found)]
         for _, group in breakeven.groups(table, "pixels")
         for row in group.to_dict("records")
         if (found := breakeven.equal_resolution(group, row["case_id"])) is not None
@@ -280,7 +281,7 @@ def _breakeven_blocks(table: pd.DataFrame, limits: Limits) -> Iterator[Block]:
         tables = [Table(("case", "larger by"), larger)]
         yield Block("PANet, or a larger image", note, tables=tables, wide=False)
     deeper = [
-        [cost_table.case_name(row), backbone, _share(found)]
+        [case_name(row), backbone, _share(found)]
         for row, backbone, found in breakeven.deeper(table)
     ]
     if deeper:
@@ -306,7 +307,7 @@ def _largest_rows(table: pd.DataFrame, along: str, limits: Limits) -> Iterator[l
             found = breakeven.largest(rows, along, column, limit)
             if not (all(x.beyond for x in found) or all(x.value is None for x in found)):
                 question = f"largest {breakeven.ALONG[along]} {words_of_limit}"
-                name = cost_table.case_name(rows.iloc[0].to_dict())
+                name = case_name(rows.iloc[0].to_dict())
                 yield [question, name, *map(_how_large, found)]
 
 

@@ -12,9 +12,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.analysis import breakeven
-from reports.analysis.words import ARM_NAMES, MIB
+from reports.analysis.names import ARM_NAMES, MIB, case_name
 from reports.data.frames import AXES
-from reports.pages.cost_table import case_name
 from reports.pages.page import COLORS, plain
 
 NOISE_COLOR = "#7f7f7f"

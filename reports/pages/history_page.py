@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from reports.analysis.words import ARM_NAMES
+from reports.analysis.names import ARM_NAMES
 from reports.data import history
 from reports.data.errors import ReportError
 from reports.data.history import ChangePoint

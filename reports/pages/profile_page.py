@@ -7,13 +7,12 @@ from typing import Any
 import pandas as pd
 
 from reports.analysis import profile_words
-from reports.analysis.words import ARM_NAMES, MIB
+from reports.analysis.names import ARM_NAMES, MIB, case_name, machine_of
 from reports.data import profiles
 from reports.data.errors import ReportError
 from reports.data.profiles import Profiles
 from reports.pages import page
 from reports.pages import profile_plots as plots
-from reports.pages.cost_table import case_name, machine_of
 from reports.pages.page import Block, Section, Table
 
 PAGE = "profile.html"

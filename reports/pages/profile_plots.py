@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.analysis.words import ARM_NAMES, MIB
+from reports.analysis.names import ARM_NAMES, MIB
 from reports.pages.page import COLORS, plain
 
 

@@ -13,10 +13,10 @@ import pytest
 from bench import stats
 from bench.machine.environment import ROOT
 from bench.schema.records import Status
+from reports.analysis.readable import readable
 from reports.analysis.words import closing_paragraph
 from reports.data import frames
 from reports.data.errors import ReportError
-from reports.pages import cost_table
 from tests.support.factories import case, replicate, result, rounds
 from tests.support.result_files import document, measured, result_file
 
@@ -168,6 +168,6 @@ def test_what_limits_a_call_is_told_where_it_is_known(
     assert panet["launch_share"] == pytest.approx(shares[1])
     assert panet["device_s"] == pytest.approx(1.2 * 0.0125)
     table = frames.cost(frame)
-    assert sorted(cost_table.readable(table)["bound"]) == ["", bound]
+    assert sorted(readable(table)["bound"]) == ["", bound]
     said = "1 of 1 cases are bound by launches" in closing_paragraph(table)
     assert said is (shares[1] > 0.8)
