@@ -74,7 +74,7 @@ def groups(table: pd.DataFrame, along: str) -> Iterator[tuple[dict[str, Any], pd
     """Yield the cases that differ in one axis alone, two of them or more, in its order.
 
     Args:
-        table: of `reports.data.frames.cost`, with pixels.
+        table: of `reports.data.costs.cost`, with pixels.
         along: of `ALONG`.
     """
     measured = table[table["ratio"].notna()] if "ratio" in table else table.iloc[:0]
@@ -159,7 +159,7 @@ def deeper(table: pd.DataFrame) -> Iterator[tuple[dict[Any, Any], str, tuple[flo
     """Yield what PANet costs as a share of what the next dearer backbone would, with FPN.
 
     Args:
-        table: of `reports.data.frames.cost`; backbones are compared where all else is equal.
+        table: of `reports.data.costs.cost`; backbones are compared where all else is equal.
 
     Yields:
         A case, the next dearer backbone, and the share with its interval: the ends are those of

@@ -17,7 +17,7 @@ def closing_paragraph(table: pd.DataFrame) -> str:
     """Return what the cost table says, scope by scope, with the noise floor and what is missing.
 
     Args:
-        table: of `reports.data.frames.cost`.
+        table: of `reports.data.costs.cost`.
     """
     return " ".join(sentences(table))
 

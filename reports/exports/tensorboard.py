@@ -37,23 +37,23 @@ Summary = Any
 """tensorboard ships no types."""
 
 
-def write(table: pd.DataFrame, run_dir: Path, heading: str) -> Path | None:
-    """Write the cost table for TensorBoard into the run's folder; return where.
+def write(table: pd.DataFrame, run_dir: Path, heading: str) -> list[Path]:
+    """Write the cost table for TensorBoard into the run's folder; return its folder.
 
     Args:
-        table: of `reports.data.frames.cost`.
+        table: of `reports.data.costs.cost`.
         run_dir: what ``tensorboard --logdir`` is given.
         heading: above the table.
 
     Returns:
-        `None` where tensorboard is not installed (it is an extra).
+        Nothing where tensorboard is not installed (it is an extra).
     """
     try:
         from tensorboard.plugins.hparams import summary_v2 as hparams
         from tensorboard.plugins.scalar import summary_v2 as scalar
         from tensorboard.plugins.text import summary_v2 as text
     except ImportError:
-        return None
+        return []
     folder = run_dir / FOLDER
     for old in folder.rglob("events.*"):
         old.unlink()
@@ -71,7 +71,7 @@ def write(table: pd.DataFrame, run_dir: Path, heading: str) -> Path | None:
         summaries = [hparams.hparams_pb({axis: _plain(row[axis]) for axis in AXES}, name)]
         summaries += [scalar.scalar_pb(tag, value) for tag, value in _metrics(row)]
         _write(folder / name, summaries)
-    return folder
+    return [folder]
 
 
 def _metrics(row: Mapping[Any, Any]) -> Iterator[tuple[str, float]]:

@@ -15,14 +15,13 @@ from typing import Any
 import pandas as pd
 
 from bench.schema.records import SCHEMA_HISTORY, differences
-from reports.analysis import breakeven, compilation, reproduce, words
+from reports.analysis import breakeven, compilation, peers_and_caches, reproduce, words
 from reports.analysis.breakeven import Limits
 from reports.analysis.names import ARM_NAMES, case_name, machine_of
 from reports.analysis.readable import readable, reasons
-from reports.data import extra_arms, frames, profiles
+from reports.data import frames, profiles, published
 from reports.data.errors import ReportError
-from reports.data.frames import ResultFile
-from reports.data.published import PUBLISHED
+from reports.data.result_files import ResultFile
 from reports.pages import cost_plots, page, profile_page
 from reports.pages.page import COLORS, Block, Section, Table
 
@@ -51,7 +50,7 @@ def write(
     Args:
         files: of the runs.
         frame: of `reports.data.frames.frame_of`.
-        table: of `reports.data.frames.cost`.
+        table: of `reports.data.costs.cost`.
         folder: where to.
         limits: of the break-evens.
 
@@ -113,7 +112,7 @@ def _render(
         Section("cost", "What it costs", [], [], list(_cost_blocks(answered))),
         Section("buys", "What it could buy instead", [BUYS], [], breakevens),
         *_profile_sections(folders),
-        *_aside_sections(folders),
+        *_extra_sections(folders),
         Section("compiling", "What compiling costs", list(_compiling(frame)), [], []),
         Section("others", "What others report", [OTHERS], [], [_published()]),
         Section("environment", "Where it was measured", [], [], _environments(files)),
@@ -356,22 +355,22 @@ def _profile_sections(folders: Sequence[Path]) -> Iterator[Section]:
             )
 
 
-def _aside_sections(folders: Sequence[Path]) -> Iterator[Section]:
-    """Yield what was measured aside of the runs: others' networks, other caches."""
-    for folder, aside in itertools.product(folders, extra_arms.ASIDES):
-        name = f"{aside.name}-{folder.name}"
+def _extra_sections(folders: Sequence[Path]) -> Iterator[Section]:
+    """Yield what was measured beside the runs: others' networks, other caches."""
+    for folder, comparison in itertools.product(folders, peers_and_caches.COMPARISONS):
+        name = f"{comparison.name}-{folder.name}"
         try:
-            table = extra_arms.load(folder, aside)
+            table = peers_and_caches.table(folder, comparison)
         except ReportError as error:
-            yield Section(name, aside.title, [], [str(error)], [])
+            yield Section(name, comparison.title, [], [str(error)], [])
             continue
         rows = [
             [row["case_id"], row["pair"], row["reason"] or _ratio(row)]
             for row in table.to_dict("records")
         ]
         if rows:
-            block = Block("", aside.note, tables=[Table(("case", "pair", "ratio"), rows)])
-            yield Section(name, aside.title, [], [], [block])
+            block = Block("", comparison.note, tables=[Table(("case", "pair", "ratio"), rows)])
+            yield Section(name, comparison.title, [], [], [block])
 
 
 def _ratio(row: Mapping[Any, Any]) -> str:
@@ -386,7 +385,9 @@ def _compiling(frame: pd.DataFrame) -> Iterator[str]:
 
 
 def _published() -> Block:
-    rows = [[each.what, each.fpn, each.panet, each.gain, each.source] for each in PUBLISHED]
+    rows = [
+        [each.what, each.fpn, each.panet, each.gain, each.source] for each in published.figures()
+    ]
     return Block("", tables=[Table(("what", "FPN", "with PANet", "difference", "source"), rows)])
 
 

@@ -28,7 +28,7 @@ def costs(table: pd.DataFrame) -> go.Figure:
     """Return what PANet adds to every case, beside what pure noise adds, with intervals.
 
     Args:
-        table: of `reports.data.frames.cost`, rows with a ratio.
+        table: of `reports.data.costs.cost`, rows with a ratio.
     """
     figure = go.Figure()
     table = _runs_together(table)
@@ -220,7 +220,7 @@ def stages(table: pd.DataFrame) -> go.Figure:
     """Return where the time of FPN + PANet goes, case by case: its stages, stacked.
 
     Args:
-        table: of `reports.data.profiles.stages`.
+        table: of `reports.data.profile_frames.stages`.
     """
     own = table[(table["arm"] == "panet") & table["time_s"].notna()]
     figure = go.Figure()

@@ -9,10 +9,10 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from reports.analysis import change_points
+from reports.analysis.change_points import ChangePoint
 from reports.analysis.names import ARM_NAMES
-from reports.data import history
 from reports.data.errors import ReportError
-from reports.data.history import ChangePoint
 from reports.pages import page
 from reports.pages.page import COLORS, Block, Section, Table
 
@@ -60,7 +60,7 @@ def write(table: pd.DataFrame, changes: Sequence[ChangePoint], folder: Path) -> 
 
     Args:
         table: of `reports.data.history.collect` or `read`.
-        changes: of `reports.data.history.change_points`.
+        changes: of `reports.analysis.change_points.find`.
         folder: where to.
 
     Raises:
@@ -70,7 +70,7 @@ def write(table: pd.DataFrame, changes: Sequence[ChangePoint], folder: Path) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files[0].write_text(_render(table, changes), encoding="utf-8")
-        history.frame_of(changes).to_csv(files[1], index=False)
+        change_points.frame_of(changes).to_csv(files[1], index=False)
     except OSError as error:
         raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
     return files

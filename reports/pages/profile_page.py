@@ -8,8 +8,9 @@ import pandas as pd
 
 from reports.analysis import profile_words
 from reports.analysis.names import ARM_NAMES, MIB, case_name, machine_of
-from reports.data import profiles
+from reports.data import profile_frames, profiles
 from reports.data.errors import ReportError
+from reports.data.parts import parts
 from reports.data.profiles import Profiles
 from reports.pages import page
 from reports.pages import profile_plots as plots
@@ -45,27 +46,27 @@ def sections(found: Profiles) -> tuple[list[Section], dict[str, pd.DataFrame]]:
         ReportError: a profile is damaged.
     """
     try:
-        stages = profiles.stages(found)
+        stages = profile_frames.stages(found)
         tables = {
             "stages": stages,
-            "differences": profiles.differences(stages),
-            "operators": profiles.operators(found),
-            "parts": profiles.parts(found),
+            "differences": profile_frames.differences(stages),
+            "operators": profile_frames.operators(found),
+            "parts": parts(found),
         }
-        known = [*(case for case, _ in found.arms), *(part["case_id"] for part in found.parts)]
-        frames = {**tables, "summary": profiles.summary(found)}
+        known = [*(case for case, _ in found.arms), *(extra.case.case_id for extra in found.parts)]
+        frames = {**tables, "summary": profile_frames.summary(found)}
         made = [_section(found, frames, case_id) for case_id in dict.fromkeys(known)]
     except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise ReportError(
-            f"run {found.run['run_id']}: damaged profile ({type(error).__name__}: {error}); "
+            f"run {found.file.run['run_id']}: damaged profile ({type(error).__name__}: {error}); "
             "measure again"
         ) from error
     return made, tables
 
 
 def _render(found: Profiles, sections: list[Section]) -> str:
-    title = f"Where the time goes: run {found.run['run_id']}"
-    return page.render(title, machine_of(found.run), [READING], sections)
+    title = f"Where the time goes: run {found.file.run['run_id']}"
+    return page.render(title, machine_of(found.file.run), [READING], sections)
 
 
 READING = (
@@ -107,8 +108,7 @@ def _memory(found: Profiles, case_id: str, arm: str) -> Mapping[str, Any] | None
 
 
 def _why_no_parts(found: Profiles, case_id: str) -> str:
-    reasons = [str(part["reason"]) for part in found.parts if part["case_id"] == case_id]
-    return reasons[0] if reasons else ""
+    return next((extra.reason for extra in found.parts if extra.case.case_id == case_id), "")
 
 
 def _stage_blocks(stages: pd.DataFrame, ceilings: Mapping[str, Any] | None) -> Iterator[Block]:

@@ -14,7 +14,7 @@ def stage_bars(stages: pd.DataFrame) -> go.Figure:
     """Return the time of every stage, FPN beside FPN + PANet.
 
     Args:
-        stages: of `reports.data.profiles.stages`, one case.
+        stages: of `reports.data.profile_frames.stages`, one case.
     """
     figure = go.Figure()
     for rank, arm in enumerate(reversed(ARM_NAMES)):  # bars are drawn from below
@@ -47,7 +47,7 @@ def roofline(stages: pd.DataFrame, ceilings: Mapping[str, Any]) -> go.Figure:
     """Return the stages of FPN + PANet below the ceilings of the machine.
 
     Args:
-        stages: of `reports.data.profiles.stages`, one case.
+        stages: of `reports.data.profile_frames.stages`, one case.
         ceilings: with ``flops_per_s`` and ``bytes_per_s``.
     """
     rows = stages[(stages["arm"] == "panet") & stages["flops_per_s"].gt(0)].dropna(

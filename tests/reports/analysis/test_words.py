@@ -7,12 +7,13 @@ import pandas as pd
 from bench.schema.records import CaseResult, Status
 from reports.analysis.words import closing_paragraph
 from reports.data import frames
+from reports.data.costs import cost
 from tests.support.factories import case, result
 from tests.support.result_files import measured, result_file
 
 
 def table_of(folder: Path, *results: CaseResult) -> pd.DataFrame:
-    return frames.cost(frames.load([result_file(folder, results)]), 0.02)
+    return cost(frames.load(result_file(folder, results)))
 
 
 def test_cost_is_given_as_a_range_per_scope_beside_the_macs(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ import pytest
 
 from bench.schema.records import SCHEMA, SCHEMA_HISTORY, CaseResult, Status
 from reports.__main__ import main
-from reports.analysis import breakeven, reproduce
-from reports.data import extra_arms, frames
+from reports.analysis import breakeven, peers_and_caches, reproduce
+from reports.data import frames, result_files
+from reports.data.costs import cost
 from reports.pages import cost_page
 from tests.support.factories import case, replicate, result, rounds
-from tests.support.result_files import document
+from tests.support.result_files import document, extra_arms
 
 SIZES = (64, 128, 256)
 
@@ -54,9 +55,9 @@ def written(folder: Path, results: list[CaseResult], **run: Any) -> Path:
 
 
 def write(paths: Sequence[Path], folder: Path) -> list[Path]:
-    files = [frames.read(path) for path in paths]
+    files = result_files.read_all(paths)
     frame = frames.frame_of(files)
-    return cost_page.write(files, frame, frames.cost(frame), folder)
+    return cost_page.write(files, frame, cost(frame), folder)
 
 
 def page_of(folder: Path, results: list[CaseResult], **run: Any) -> str:
@@ -212,13 +213,10 @@ def test_command_repeats_exactly_the_case() -> None:
 
 def test_peers_stand_beside_ours(tmp_path: Path) -> None:
     path = written(tmp_path, grid())
-    case_id = grid()[0].case.case_id
     ours = {"fpn": [1.0, 1.1], "panet": [2.0, 2.1]}
     theirs = {"torchvision_fpn": [1.5, 1.65], "mmdet_pafpn": [1.8, 1.89]}
-    measured_case = {"case_id": case_id, "replicates": [ours | theirs] * 4, "reason": ""}
-    busy = {"case_id": "busy", "replicates": [], "reason": "<b>busy"}
-    stored = {"schema": 1, "cases": [measured_case, busy]}
-    (tmp_path / "peers.json").write_text(json.dumps(stored))
+    found, busy = (each.case for each in grid()[:2])
+    extra_arms(tmp_path / "peers.json", {found: [ours | theirs] * 4, busy: []})
     text = write([path], tmp_path)[0].read_text()
     assert "<td>1.500 (1.500 to 1.500)</td>" in text
     assert "<td>0.900 (0.900 to 0.900)</td>" in text
@@ -233,9 +231,7 @@ def test_caches_stand_beside_each_other(tmp_path: Path) -> None:
         "panet_cold": [2.1, 2.31],
         "panet_warm": [1.4, 1.54],
     }
-    case_id = grid()[0].case.case_id
-    measured_case = {"case_id": case_id, "replicates": [arms] * 4, "reason": ""}
-    (tmp_path / "caches.json").write_text(json.dumps({"schema": 1, "cases": [measured_case]}))
+    extra_arms(tmp_path / "caches.json", {grid()[0].case: [arms] * 4})
     text = write([path], tmp_path)[0].read_text()
     assert "With caches cold and warm" in text
     found = re.findall(r"<td>(FPN[^<]*)</td><td>([0-9.]+) \(", text)
@@ -245,14 +241,14 @@ def test_caches_stand_beside_each_other(tmp_path: Path) -> None:
         ("FPN + PANet over FPN, cold", "1.750"),
         ("FPN + PANet over FPN, warm", "1.400"),
     ]
-    assert list(extra_arms.sentences(tmp_path)) == [
+    assert list(peers_and_caches.sentences(tmp_path)) == [
         f"{pair}: {ratio} in 1 case" for pair, ratio in found
     ]
 
 
 def test_damaged_peers_are_a_line_on_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "peers.json").write_text("{")
-    (line,) = extra_arms.sentences(tmp_path)
+    (line,) = peers_and_caches.sentences(tmp_path)
     assert "peers.json" in line
 
 
