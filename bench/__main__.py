@@ -19,12 +19,13 @@ from bench.machine.environment import usable_cores
 from bench.run import max_batch
 from bench.run.session import DEFAULT_TIMEOUT
 from bench.schema import run_folders
+from bench.schema.case import AXES
 from bench.schema.errors import BenchError
 from bench.schema.tasks import Task
 from bench.selftest import session
 from bench.selftest.background_load import LOADS
 from bench.stats.verdict import FINE, NOTHING_SAID
-from bench.workload import axes
+from bench.workload import axes, presets, units
 
 BAD_INPUT = 2
 
@@ -100,9 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     about = "the largest batch that fits into memory, with FPN and with PANet"
     fits = commands.add_parser("fit", help=about, description=about)
     fits.add_argument("--memory", required=True, metavar="SIZE", help="such as 8GiB")
-    for axis in axes.AXES.values():
-        if axis.name not in NOT_OF_FIT:
-            fits.add_argument(axis.option, dest=axis.name, metavar="LIST", help=axis.help)
+    for axis in AXES:
+        if axis.option not in NOT_OF_FIT:
+            fits.add_argument(axis.flag, dest=axis.option, metavar="LIST", help=axis.help)
     _add_run_dir(fits)
     fits.set_defaults(command=_fit)
     return parser
@@ -110,8 +111,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_comparison(parser: argparse.ArgumentParser, budget: str) -> None:
     """Add the options that say what is compared."""
-    for axis in axes.AXES.values():
-        parser.add_argument(axis.option, dest=axis.name, metavar="LIST", help=axis.help)
+    for axis in AXES:
+        parser.add_argument(axis.flag, dest=axis.option, metavar="LIST", help=axis.help)
     parser.add_argument("--preset", default="cells", help="bundle of axis values (cells)")
     parser.add_argument("--case", metavar="PATTERN", help="of these cases, those that match")
     parser.add_argument("--package", default="panet", help="what is compared (panet)")
@@ -131,13 +132,13 @@ def _add_run_dir(parser: argparse.ArgumentParser) -> None:
 
 def _given(asked: argparse.Namespace) -> dict[str, str]:
     """Return the axes that were given, of those that the command has."""
-    given = {name: getattr(asked, name, None) for name in axes.AXES}
+    given = {axis.option: getattr(asked, axis.option, None) for axis in AXES}
     return {name: text for name, text in given.items() if text is not None}
 
 
 def _asked(asked: argparse.Namespace) -> comparison.Asked:
     given = _given(asked)
-    cases = axes.sweep(axes.choose_preset(asked.preset, given), given)
+    cases = axes.sweep(presets.choose_preset(asked.preset, given), given)
     if asked.workload:
         cases = comparison.own_cases(cases, asked.workload)
     chosen = tuple(c for c in cases if fnmatch.fnmatch(c.case_id, asked.case or "*"))
@@ -150,8 +151,8 @@ def _asked(asked: argparse.Namespace) -> comparison.Asked:
         cases=chosen,
         package=asked.package,
         repository=Path(asked.repository).resolve(),
-        budget_s=axes.parse_duration("--budget", asked.budget),
-        timeout_s=axes.parse_duration("--timeout", asked.timeout),
+        budget_s=units.parse_duration("--budget", asked.budget),
+        timeout_s=units.parse_duration("--timeout", asked.timeout),
     )
 
 
@@ -214,7 +215,7 @@ def _gatetest(asked: argparse.Namespace) -> int:
     )
     if asked.resume and not (folder / history_trials.TRIALS).exists():
         raise BenchError(f"--resume {asked.resume}: no such gate test in {asked.run_dir}")
-    counts = {kind: axes.whole(f"--{kind}")(getattr(asked, kind)) for kind in history_trials.TRY}
+    counts = {kind: units.whole(f"--{kind}")(getattr(asked, kind)) for kind in history_trials.TRY}
     edits = tuple(e for e in SLOWER if fnmatch.fnmatch(e.name, asked.edit))
     if not edits:
         names = ", ".join(edit.name for edit in SLOWER)
@@ -232,8 +233,8 @@ NOT_OF_FIT = ("batch_sizes", "compile")
 
 
 def _fit(asked: argparse.Namespace) -> int:
-    cases = axes.sweep(axes.GRID, _given(asked))
-    limit_bytes = axes.parse_bytes("--memory", asked.memory)
+    cases = axes.sweep(presets.GRID, _given(asked))
+    limit_bytes = units.parse_bytes("--memory", asked.memory)
     folder = asked.run_dir / f"fit-{run_folders.new_run_dir(asked.run_dir).name}"
     console = Console(stderr=True)
     try:
@@ -263,9 +264,9 @@ def _fit(asked: argparse.Namespace) -> int:
 def _selftest(asked: argparse.Namespace) -> int:
     folder = session.find_folder(asked.run_dir, asked.resume)
     settings = session.Settings(
-        trials=1 if asked.quick else axes.positive("--trials")(asked.trials),
+        trials=1 if asked.quick else units.positive("--trials")(asked.trials),
         sizes=tuple(size for text in asked.inject.split(",") if (size := _size(text))),
-        loads=tuple(axes.one_of("--load", LOADS)(text) for text in asked.load.split(",")),
+        loads=tuple(units.one_of("--load", LOADS)(text) for text in asked.load.split(",")),
         quick=asked.quick,
         folder=folder,
     )

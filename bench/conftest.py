@@ -13,9 +13,10 @@ from rich.console import Console
 from bench.run.replay import REPLAY_CLOCK
 from bench.run.session import ASIDE, DEFAULT_TIMEOUT, Session, forecast, keep_copy, parse_request
 from bench.schema import run_folders
+from bench.schema.case import AXES
 from bench.schema.errors import BenchError
 from bench.schema.records import ARMS
-from bench.workload import axes
+from bench.workload import presets
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
 WANTED_JSON: pytest.StashKey[Path | None] = pytest.StashKey()
@@ -24,10 +25,10 @@ WANTED_JSON: pytest.StashKey[Path | None] = pytest.StashKey()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the axes, and when to stop."""
     group = parser.getgroup("panet", "what PANet costs on top of FPN")
-    presets = ", ".join(axes.PRESETS)
-    group.addoption("--preset", help=f"bundle of axis values: {presets} ({axes.DEFAULT_PRESET})")
-    for axis in axes.AXES.values():
-        group.addoption(axis.option, dest=axis.name, metavar="LIST", help=axis.help)
+    names = ", ".join(presets.PRESETS)
+    group.addoption("--preset", help=f"bundle of axis values: {names} ({presets.DEFAULT_PRESET})")
+    for axis in AXES:
+        group.addoption(axis.flag, dest=axis.option, metavar="LIST", help=axis.help)
     group.addoption("--half-width", help="how narrow the interval of the ratio shall be: 2%%")
     group.addoption("--budget", help="for the whole run: 90s, 10m, 2h")
     group.addoption("--timeout", help=f"for one worker process ({DEFAULT_TIMEOUT})")
@@ -62,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("-n: benchmarks beside each other disturb each other; leave it out")
     names = [
-        *axes.AXES,
+        *(axis.option for axis in AXES),
         *("preset", "half_width", "budget", "timeout", "seed", "images", "run_dir"),
     ]
     try:

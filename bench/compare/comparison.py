@@ -33,8 +33,9 @@ from bench.machine import advice
 from bench.machine.environment import code_digest, describe, digest, governor, usable_cores
 from bench.profiling.profile_diff import Explanation, explain
 from bench.schema import journal, run_folders
+from bench.schema.case import Case
 from bench.schema.errors import BenchError
-from bench.schema.records import Case, Finding, Status
+from bench.schema.records import Finding, Status
 from bench.schema.tasks import Task
 from bench.stats import verdict
 from bench.stats.sequential import GATE, Gate
@@ -163,7 +164,7 @@ def own_cases(cases: Sequence[Case], workload: str) -> tuple[Case, ...]:
         raise BenchError(f"--workload {workload!r}: give module:factory, such as mynet.bench:make")
     found = {
         case.case_id: case
-        for case in (replace(case, scope="own", backbone=workload) for case in cases)
+        for case in (replace(c, scope="own", backbone="", network=workload) for c in cases)
     }
     return tuple(found.values())
 

@@ -14,8 +14,9 @@ from typing import Any, Protocol
 
 from bench import stats
 from bench.engine.launcher import Failure, Launcher
+from bench.schema.case import Case
 from bench.schema.journal import Entries, Journal
-from bench.schema.records import COST_ARMS, Case, CaseResult, Finding, Replicate, Status
+from bench.schema.records import COST_ARMS, CaseResult, Finding, Replicate, Status
 from bench.schema.tasks import Order, Task
 
 REPLICATE_S = 1.8
@@ -315,7 +316,7 @@ def result_of(state: CaseState, half_width: float) -> CaseResult:
 
 def _status(state: CaseState, half_width: float) -> tuple[Status, str]:
     if state.finding is None:
-        return Status.UNDECIDED, "the budget was spent before this case; raise --budget"
+        return Status.TOO_WIDE, "the budget was spent before this case; raise --budget"
     if state.finding.status != Status.OK:
         return Status(state.finding.status), state.finding.reason
     missing = state.missing(half_width)
@@ -330,7 +331,7 @@ def _status(state: CaseState, half_width: float) -> tuple[Status, str]:
         )
     total = calm + missing
     about = "at least" if calm < stats.FIRST_STAGE else "about"
-    return Status.UNDECIDED, (
+    return Status.TOO_WIDE, (
         f"{calm} replicates, and {about} {total} are needed for ±{half_width:.2g} of the ratio; "
         "raise --budget or --half-width"
     )

@@ -24,8 +24,9 @@ from bench.engine.turn_token import Baton
 from bench.machine import contention, gpu
 from bench.machine.environment import usable_cores
 from bench.machine.peak_memory import peak_bytes
+from bench.schema.case import Case
 from bench.schema.errors import BenchError
-from bench.schema.records import Case, Replicate, Status
+from bench.schema.records import Replicate, Status
 from bench.schema.tasks import Task
 from bench.workload.arms import build_arms, make_inputs, placeholder_inputs
 from bench.workload.same_work import CompileError, MismatchError, check, first_calls

@@ -21,7 +21,7 @@ from pathlib import Path
 from tabulate import tabulate
 
 from bench.schema.errors import BenchError
-from bench.workload import axes
+from bench.workload import units
 
 STATE, ARCHIVE, LOGS = "checks.jsonl", "gpu-check.tar.xz", "logs"
 
@@ -207,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked.folder is None:
             raise BenchError("name the folder where everything goes")
         chosen = _chosen(checks(rehearse=asked.rehearse), asked.only)
-        seconds = axes.parse_duration("--minutes", f"{asked.minutes}m")
+        seconds = units.parse_duration("--minutes", f"{asked.minutes}m")
         if asked.rehearse:
             return run(asked.folder / REHEARSAL, start_s + seconds, chosen)
         _require_gpu()

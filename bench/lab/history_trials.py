@@ -24,11 +24,11 @@ from bench import stats
 from bench.compare import bisect, comparison
 from bench.lab.histories import SLOWER, Edit, History, harmless, make
 from bench.machine.environment import describe
+from bench.schema.case import Case
 from bench.schema.errors import BenchError
-from bench.schema.records import Case
 from bench.selftest import rates
 from bench.stats.verdict import Judged
-from bench.workload import axes
+from bench.workload import axes, presets
 
 PREFIX, TRIALS, PAGE = "gatetest-", "trials.jsonl", "gatetest.md"
 
@@ -242,7 +242,7 @@ BISECTED = tuple(edit for edit in SLOWER if edit.name in ("Fuse twice", "Smooth 
 
 def cells(values: Mapping[str, str]) -> tuple[Case, ...]:
     """Return the cells of the self-test, or those where an edit shows."""
-    return axes.sweep(axes.PRESETS["cells"], dict(values))
+    return axes.sweep(presets.PRESETS["cells"], dict(values))
 
 
 def read(folder: Path) -> list[Trial]:

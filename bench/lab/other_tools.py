@@ -31,7 +31,7 @@ from bench.schema import run_folders
 from bench.schema.errors import BenchError
 from bench.schema.journal import Journal
 from bench.schema.records import COST_ARMS
-from bench.workload import axes
+from bench.workload import units
 
 GATE_RATIO = 1.05
 """What a user would write into his CI."""
@@ -70,9 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--resume", metavar="ID", help="add to an earlier one")
     asked = parser.parse_args(arguments)
     try:
-        one_tool = axes.one_of("--tools", TOOLS)
+        one_tool = units.one_of("--tools", TOOLS)
         tools = [one_tool(text) for text in asked.tools.split(",")]
-        rounds = axes.positive("--rounds")(asked.rounds)
+        rounds = units.positive("--rounds")(asked.rounds)
         folder = _folder(asked.run_dir, asked.resume)
         _run_all(tools, rounds, folder)
     except BenchError as error:

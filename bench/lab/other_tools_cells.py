@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 import torch
 
-from bench.schema.records import Case
+from bench.schema.case import Case
 from bench.schema.tasks import Task
-from bench.workload import axes
+from bench.workload import axes, presets
 from bench.workload.arms import Outputs, build_arms, make_inputs
 
 SCRATCH = "PANET_BENCH_SCRATCH"
@@ -35,7 +35,7 @@ Call = Callable[[], Outputs]
 
 def cells() -> tuple[Case, ...]:
     """Return the eight cells, on the CPU with as many threads as there are cores."""
-    return axes.sweep(axes.PRESETS["cells"], json.loads(os.environ.get(CELLS, "{}")))
+    return axes.sweep(presets.PRESETS["cells"], json.loads(os.environ.get(CELLS, "{}")))
 
 
 def names() -> Iterator[tuple[str, Case, str]]:

@@ -18,7 +18,8 @@ import torch
 from torch.nn import functional
 
 from bench.machine.clock import Clock, synchronized, synchronizer, wall_s
-from bench.schema.records import MUST_MATCH, Case
+from bench.schema.case import Case
+from bench.schema.records import MUST_MATCH
 from bench.workload.arms import torch_dtype
 
 FILE = "ceilings.json"

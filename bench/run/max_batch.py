@@ -14,7 +14,8 @@ from typing import Any
 from tabulate import tabulate
 
 from bench.engine.launcher import Failure, Launcher
-from bench.schema.records import TRACED_ARMS, Case, Status
+from bench.schema.case import Case
+from bench.schema.records import TRACED_ARMS, Status
 from bench.schema.tasks import Task
 
 FILE = "fit.json"

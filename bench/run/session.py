@@ -20,10 +20,11 @@ from bench.run import parts, peers
 from bench.run.header import MUST_MATCH, header
 from bench.run.results_json import panet_key
 from bench.schema import journal, run_folders
+from bench.schema.case import AXES, Case
 from bench.schema.errors import BenchError
-from bench.schema.records import TRACED_ARMS, Case, CaseResult
+from bench.schema.records import TRACED_ARMS, CaseResult
 from bench.schema.tasks import Kind, Task
-from bench.workload import axes, cache_state
+from bench.workload import axes, cache_state, presets, units
 
 ASIDE = {"parts": parts, "peers": peers, "caches": cache_state}
 """What else can be measured of every case, behind the run: further arms, in a file of their own."""
@@ -194,8 +195,8 @@ def parse_request(
     Raises:
         BenchError: naming the option, what is wrong with it, and what would be right.
     """
-    given = {name: text for name in axes.AXES if (text := values[name]) is not None}
-    preset = axes.choose_preset(values["preset"], given)
+    given = {a.option: text for a in AXES if (text := values[a.option]) is not None}
+    preset = presets.choose_preset(values["preset"], given)
     runs_dir = Path(values["run_dir"]) if values["run_dir"] else run_folders.RUNS_DIR
     seed = values["seed"] or "0"
     if not (seed.isascii() and seed.isdigit()):
@@ -208,9 +209,9 @@ def parse_request(
     )
     plan = Plan(
         cases=axes.sweep(preset, given),
-        half_width=axes.parse_half_width(values["half_width"] or preset.half_width),
-        budget_s=axes.parse_duration("--budget", values["budget"] or preset.budget),
-        timeout_s=axes.parse_duration("--timeout", values["timeout"] or DEFAULT_TIMEOUT),
+        half_width=units.parse_half_width(values["half_width"] or preset.half_width),
+        budget_s=units.parse_duration("--budget", values["budget"] or preset.budget),
+        timeout_s=units.parse_duration("--timeout", values["timeout"] or DEFAULT_TIMEOUT),
         seed=int(seed),
         images_dir=images_dir and str(Path(images_dir).resolve()),
         scratch_dir=str(run_dir / "scratch"),

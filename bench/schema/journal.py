@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bench.schema.errors import BenchError
-from bench.schema.records import SCHEMA, SCHEMA_HISTORY, Finding, RecordError, Replicate
+from bench.schema.records import SCHEMA, SCHEMA_HISTORY, Finding, Replicate
+from bench.schema.stored import RecordError
 
 try:
     import fcntl

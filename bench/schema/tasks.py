@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from bench.schema.records import COST_ARMS, Case
+from bench.schema.case import Case
+from bench.schema.records import COST_ARMS
 
 Kind = Literal["check", "replicate", "trace", "ceilings", "fit"]
 

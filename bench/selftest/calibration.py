@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from bench import stats
 from bench.engine.scheduler import CaseState
-from bench.schema.records import Case
+from bench.schema.case import Case
 from bench.selftest.slowdown import KINDS
 
 FIRST_CHANNELS = (64, 512)

@@ -14,8 +14,9 @@ from bench.engine.progress import ProgressBar, Silent
 from bench.engine.scheduler import BLOCK_ROUNDS, CaseState, Design, Engine, Plan, Watch, preload
 from bench.machine.environment import code_digest, describe, git_commit, usable_cores
 from bench.schema import journal, run_folders
+from bench.schema.case import Case
 from bench.schema.errors import BenchError
-from bench.schema.records import Case, Finding, Status, differences
+from bench.schema.records import Finding, Status, differences
 from bench.schema.tasks import Order
 from bench.selftest import page, rates, trials
 from bench.selftest.background_load import load
@@ -23,7 +24,7 @@ from bench.selftest.calibration import Slowing, calibrate
 from bench.selftest.core_speed import probe_cores
 from bench.selftest.trials import ARMS, Outcome, Trial
 from bench.stats.sequential import GATE, Gate
-from bench.workload import axes
+from bench.workload import axes, presets
 
 TRIAL_BUDGET_S = 1800.0
 """No trial takes as long on any machine seen; a hanging one must end."""
@@ -69,7 +70,7 @@ def setups(settings: Settings, cores: int) -> list[Setup]:
     chosen = []
     for name in settings.loads:
         for threads in dict.fromkeys((cores,) if name == "none" else (max(1, cores - 1), cores)):
-            cases = axes.sweep(axes.PRESETS["cells"], {**values, "threads": str(threads)})
+            cases = axes.sweep(presets.PRESETS["cells"], {**values, "threads": str(threads)})
             chosen.append(Setup(name, threads, cases))
     return chosen
 

@@ -20,7 +20,8 @@ from bench.compare import adaptive
 from bench.compare.adaptive import Sides
 from bench.engine.scheduler import Engine
 from bench.schema import journal
-from bench.schema.records import Case, Finding, Replicate
+from bench.schema.case import Case
+from bench.schema.records import Finding, Replicate
 from bench.selftest.calibration import Slowing
 from bench.stats.sequential import Gate
 from bench.stats.verdict import Judged, Verdict

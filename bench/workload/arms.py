@@ -15,8 +15,8 @@ from torch.utils._pytree import tree_leaves
 
 import panet
 from bench.run.peer_networks import MmdetPAFPN, TorchvisionFPN
+from bench.schema.case import Case
 from bench.schema.errors import BenchError
-from bench.schema.records import Case
 from bench.schema.tasks import Task
 from bench.selftest.slowdown import Alone, Finest, Kept, Slowdown, Slowed
 from bench.workload import cache_state, code_loader, torch_globals
@@ -187,7 +187,7 @@ def _fresh_inputs(task: Task) -> tuple[Outputs, str]:
     case = task.case
     if case.scope == "own":
         side = next(iter(task.sides), "")
-        return _own_workload(task, side)[1], case.backbone
+        return _own_workload(task, side)[1], f"made by {case.network}"
     image, source = load_batch(case.batch_size, case.height_px, case.width_px, task.images_dir)
     if case.scope == "model":
         return (image,), source
@@ -266,11 +266,11 @@ def _own_workload(task: Task, side: str) -> tuple[nn.Module, Outputs]:
         BenchError: there is no such factory, or it gives something else.
     """
     case = task.case
-    module_name, _, function = case.backbone.partition(":")
+    module_name, _, function = case.network.partition(":")
     module: Any = code_loader.load_module(task.package, module_name, Path(task.sides[side]), side)
     factory = getattr(module, function, None)
     if not callable(factory):
-        raise BenchError(f"--workload {case.backbone}: {module_name} has no function {function!r}")
+        raise BenchError(f"--workload {case.network}: {module_name} has no function {function!r}")
     torch.manual_seed(task.seed)
     made = factory(case.batch_size, case.height_px, case.width_px)
     try:
@@ -280,7 +280,7 @@ def _own_workload(task: Task, side: str) -> tuple[nn.Module, Outputs]:
         network, inputs = None, ()
     if not isinstance(network, nn.Module) or not all(isinstance(x, Tensor) for x in inputs):
         raise BenchError(
-            f"--workload {case.backbone}: return a module and the tensors that it is called with"
+            f"--workload {case.network}: return a module and the tensors that it is called with"
         )
     return network, inputs
 

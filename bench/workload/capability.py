@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from bench.schema.records import Case
+from bench.schema.case import Case
 from bench.workload.arms import torch_dtype
 
 LINUX = sys.platform == "linux"

@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.machine.clock import synchronized, synchronizer, wall_s
 from bench.machine.peak_memory import peak_bytes
-from bench.schema.records import ArmFacts, Case, Finding, Status
+from bench.schema.case import Case
+from bench.schema.records import ArmFacts, Finding, Status
 from bench.schema.tasks import Task
 from bench.workload.arms import (
     Arm,

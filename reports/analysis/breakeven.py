@@ -15,10 +15,10 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from bench.schema.case import FIELDS
 from bench.stats import Floats
 from reports.analysis.names import ARM_NAMES
 from reports.data.errors import ReportError
-from reports.data.frames import AXES
 
 ALONG = {"batch_size": "batch", "pixels": "resolution"}
 """Column -> what it is called."""
@@ -79,7 +79,7 @@ def groups(table: pd.DataFrame, along: str) -> Iterator[tuple[dict[str, Any], pd
     """
     measured = table[table["ratio"].notna()] if "ratio" in table else table.iloc[:0]
     varying = {"batch_size"} if along == "batch_size" else {"height_px", "width_px"}
-    fixed = ["run_id", *(axis for axis in AXES if axis not in varying)]
+    fixed = ["run_id", *(axis for axis in FIELDS if axis not in varying)]
     for values, rows in measured.groupby(fixed, sort=False, observed=True):
         if len(set(rows[along])) > 1:
             yield dict(zip(fixed, values, strict=True)), rows.sort_values(along)
@@ -166,7 +166,7 @@ def deeper(table: pd.DataFrame) -> Iterator[tuple[dict[Any, Any], str, tuple[flo
         both prices, the worst together.
     """
     measured = table[(table["scope"] == "model") & table["ratio_low"].notna()]
-    fixed = ["run_id", *(axis for axis in AXES if axis != "backbone")]
+    fixed = ["run_id", *(axis for axis in FIELDS if axis != "backbone")]
     for _, rows in measured.groupby(fixed, sort=False, observed=True):
         ordered = rows.sort_values("fpn_s").to_dict("records")
         for row, dearer in pairwise(ordered):

@@ -1,7 +1,9 @@
 """What arms and cases are called wherever people read of them."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Set
 from typing import Any
+
+from bench.schema.case import AXES
 
 Row = Mapping[Hashable, Any]
 """One row of a frame, by column."""
@@ -11,17 +13,15 @@ ARM_NAMES = {"fpn": "FPN", "panet": "FPN + PANet"}
 MIB = 2**20
 
 
-def case_name(row: Row) -> str:
-    """Name a case by what is not usual."""
-    layout = "nhwc" if row["channels_last"] else "nchw"
-    height, width = row["height_px"], row["width_px"]
-    size = f"b{row['batch_size']} {height if height == width else f'{height}x{width}'} {layout}"
-    usual = {"dtype": "float32", "pass_name": "inference"}
-    unusual = [str(row[axis]) for axis, value in usual.items() if row[axis] != value]
-    if row["compile_mode"] != "off":
-        unusual.append("compiled" if row["compile_mode"] == "default" else row["compile_mode"])
-    device = [] if row["device"] == "cpu" else [row["device"]]
-    return " ".join([row["scope"], row["backbone"], size, *device, *unusual])
+def group_name(row: Row, varying: Set[str]) -> str:
+    """Name the cases that differ in some axes alone by what they have in common.
+
+    Args:
+        row: one of them.
+        varying: fields of these axes.
+    """
+    labels = (axis.label(row) for axis in AXES if not varying & set(axis.fields))
+    return " ".join(filter(None, labels))
 
 
 def machine_of(run: Mapping[str, Any]) -> str:

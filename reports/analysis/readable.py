@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from bench.schema.case import case_name
 from bench.schema.records import Status
-from reports.analysis.names import ARM_NAMES, Row, case_name
+from reports.analysis.names import ARM_NAMES, Row
 from reports.analysis.words import LAUNCH_BOUND
 
-UNDECIDED = (
-    "undecided (replicates measured/needed): the interval is right, but wider than asked; "
+TOO_WIDE = (
+    f"{Status.TOO_WIDE} (replicates measured/needed): the interval is right, but wider than asked; "
     "raise --budget or --half-width"
 )
 
@@ -25,22 +26,24 @@ def reasons(table: pd.DataFrame) -> list[str]:
     """Return why cases are not `ok`, a line per reason with the cases that it holds for."""
     cases: dict[str, list[str]] = {}
     for row in table[table["status"] != Status.OK].to_dict("records"):
-        reason = UNDECIDED if _undecided(row) else f"{row['status']}: {row['reason']}"
+        reason = TOO_WIDE if _too_wide(row) else f"{row['status']}: {row['reason']}"
         cases.setdefault(reason, []).append(case_name(row))
-    if UNDECIDED in cases:
-        cases[UNDECIDED] = [f"{len(cases[UNDECIDED])} of {len(table)} cases"]
+    if TOO_WIDE in cases:
+        cases[TOO_WIDE] = [f"{len(cases[TOO_WIDE])} of {len(table)} cases"]
     return [f"{reason} [{', '.join(named)}]" for reason, named in cases.items()]
 
 
-def _undecided(row: Row) -> bool:
-    return row["status"] == Status.UNDECIDED and not pd.isna(row.get("ratio"))
+def _too_wide(row: Row) -> bool:
+    return row["status"] == Status.TOO_WIDE and not pd.isna(row.get("ratio"))
 
 
 def _status(row: Row) -> str:
-    if not _undecided(row):
+    if not _too_wide(row):
         return str(row["status"])
     needed = row["replicates_needed"]
-    return f"undecided {row['replicates']:.0f}/{'?' if pd.isna(needed) else f'{needed:.0f}'}"
+    return (
+        f"{Status.TOO_WIDE} {row['replicates']:.0f}/{'?' if pd.isna(needed) else f'{needed:.0f}'}"
+    )
 
 
 def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:

@@ -26,7 +26,7 @@ def sentences(table: pd.DataFrame) -> Iterator[str]:
     """Yield what the cost table says, a sentence each; as for `closing_paragraph`."""
     answered = table[table["ratio"].notna()]
     # An undecided case has a right interval, only wider than asked; a contended one has none.
-    trusted = answered[answered["status"].isin([Status.OK, Status.UNDECIDED])]
+    trusted = answered[answered["status"].isin([Status.OK, Status.TOO_WIDE])]
     for scope, name in SCOPES.items():
         rows = trusted[trusted["scope"] == scope]
         if len(rows):

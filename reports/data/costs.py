@@ -14,11 +14,15 @@ from typing import Any
 import pandas as pd
 
 from bench import stats
+from bench.schema.case import FIELDS
 from reports.data import frames
-from reports.data.frames import AXES, COLUMNS
+from reports.data.frames import COLUMNS
 
-SHARED = ("run_id", "requested_half_width_ratio", "case_id", *AXES, "status", "reason")
+SHARED = ("run_id", "requested_half_width_ratio", "case_id", *FIELDS, "status", "reason")
 """What all arms of a case have in common."""
+
+SORTED = sorted(FIELDS, key=lambda field: COLUMNS[field][0] != "category")
+"""In the order in which tables are sorted: what is chosen before what is counted."""
 
 PER_ARM = {
     "s": ("latency_s", "float64", "seconds of a call"),
@@ -75,7 +79,7 @@ def cost(frame: pd.DataFrame) -> pd.DataFrame:
         by_case.setdefault((row["run_id"], row["case_id"]), {})[row["arm"]] = row
     rows = [_cost_row(by_arm) for by_arm in by_case.values()]
     table = frames.typed(rows, COST_COLUMNS)
-    return table.sort_values(["run_id", *AXES], kind="stable").reset_index(drop=True)
+    return table.sort_values(["run_id", *SORTED], kind="stable").reset_index(drop=True)
 
 
 def _cost_row(by_arm: Mapping[Hashable, Mapping[Hashable, Any]]) -> dict[str, Any]:

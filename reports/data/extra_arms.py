@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import stats
+from bench.schema.case import Case
 from bench.schema.files import EXTRA_ARMS_SCHEMA
-from bench.schema.records import Case
 from reports.data import stored
 from reports.data.errors import ReportError
 

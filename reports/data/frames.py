@@ -12,48 +12,25 @@ Times are in seconds, memory in bytes; a value that is not known is missing, nev
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from itertools import accumulate, pairwise
 from typing import Any
 
 import pandas as pd
 
 from bench import stats
-from bench.schema.records import Case, RecordError
+from bench.schema.case import AXES, Case
+from bench.schema.records import ArmFacts, Status
+from bench.schema.stored import RecordError
 from reports.data.errors import ReportError
 from reports.data.result_files import Paths, ResultFile, no_garbage, read_all
-
-AXES = (
-    "scope",
-    "backbone",
-    "device",
-    "dtype",
-    "pass_name",
-    "threads",
-    "compile_mode",
-    "batch_size",
-    "height_px",
-    "width_px",
-    "channels_last",
-)
-"""In the order in which tables are sorted: what differs least often first."""
-
 
 COLUMNS = {
     "run_id": ("string", "the run"),
     "requested_half_width_ratio": ("Float64", "how narrow the ratio's interval shall be, relative"),
-    "scope": ("category", "neck: feature maps in; model: image in"),
-    "backbone": ("category", "cnn, or a name of timm"),
-    "batch_size": ("Int64", "images per call"),
-    "height_px": ("Int64", "height of the image, in pixels"),
-    "width_px": ("Int64", "width of the image, in pixels"),
-    "device": ("category", "as torch names it"),
-    "dtype": ("category", "of weights and maps, or of autocast (amp-...)"),
-    "channels_last": ("boolean", "memory layout: NHWC, otherwise NCHW"),
-    "compile_mode": ("category", "of torch.compile; off: eager"),
-    "pass_name": ("category", "inference or training"),
-    "threads": ("Int64", "of torch, within an operator"),
+    **{name: (axis.kind, says) for axis in AXES for name, says in axis.columns.items()},
     "case_id": ("string", "all axes in one name"),
-    "status": ("string", "ok, undecided, contended, skipped, oom, timeout, ..."),
+    "status": ("string", "ok, too_wide, contended, skipped, oom, timeout, ..."),
     "reason": ("string", "of every status but ok"),
     "arm": ("category", "fpn, panet (FPN + PANet) or fpn_again; missing: nothing was measured"),
     "latency_s": ("Float64", "seconds of a call: median over rounds, mean over processes"),
@@ -182,9 +159,9 @@ def _rows(file: ResultFile) -> list[dict[str, Any]]:
         rows = [_arm_row(named, entry) for entry in file.document["benchmarks"]]
         measured = {row["case_id"] for row in rows}
         return rows + [
-            _case_row(named, {**entry, "reason": entry["reason"] or NOT_REPLAYED})
+            row
             for entry in file.run["outcomes"]
-            if entry["case_id"] not in measured
+            if (row := _outcome_row(named, entry))["case_id"] not in measured
         ]
     except (KeyError, TypeError, ValueError, AttributeError, RecordError) as error:
         kind = type(error).__name__
@@ -214,10 +191,7 @@ class _Cases:
         return found
 
 
-FACTS = (
-    *("params", "macs", "flops", "peak_bytes", "compile_s"),
-    *("graphs", "graph_breaks", "operators"),
-)
+FACTS = (*(fact.name for fact in fields(ArmFacts)), "flops")
 
 
 def _arm_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,11 +212,15 @@ def _arm_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
 def _case_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **named.columns(entry["case_id"], entry["case"]),
-        "status": entry["status"],
+        "status": str(Status(entry["status"])),  # older files have other words
         "reason": entry["reason"],
         "arm": None,
         "replicates_s": None,
     }
+
+
+def _outcome_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
+    return _case_row(named, {**entry, "reason": entry["reason"] or NOT_REPLAYED})
 
 
 def _median(values: Sequence[float] | None) -> float | None:

@@ -14,9 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from reports.analysis.names import case_name
+from bench.schema.case import FIELDS, case_name
 from reports.analysis.readable import readable
-from reports.data.frames import AXES
 
 FOLDER = "dashboards"
 
@@ -57,7 +56,7 @@ def write(table: pd.DataFrame, run_dir: Path, heading: str) -> list[Path]:
     folder = run_dir / FOLDER
     for old in folder.rglob("events.*"):
         old.unlink()
-    axes = {axis: sorted({_plain(value) for value in table[axis]}) for axis in AXES}
+    axes = {axis: sorted({_plain(value) for value in table[axis]}) for axis in FIELDS}
     config = hparams.hparams_config_pb(
         [hparams.HParam(axis, hparams.Discrete(values)) for axis, values in axes.items()],
         [hparams.Metric(tag, display_name=says) for tag, (_, says, _) in METRICS.items()],
@@ -68,7 +67,7 @@ def write(table: pd.DataFrame, run_dir: Path, heading: str) -> list[Path]:
     several = len(set(table["run_id"])) > 1
     for row in table.to_dict("records"):
         name = f"{row['run_id']}-{row['case_id']}" if several else str(row["case_id"])
-        summaries = [hparams.hparams_pb({axis: _plain(row[axis]) for axis in AXES}, name)]
+        summaries = [hparams.hparams_pb({axis: _plain(row[axis]) for axis in FIELDS}, name)]
         summaries += [scalar.scalar_pb(tag, value) for tag, value in _metrics(row)]
         _write(folder / name, summaries)
     return [folder]

@@ -13,8 +13,9 @@ from reports.analysis import change_points
 from reports.analysis.change_points import ChangePoint
 from reports.analysis.names import ARM_NAMES
 from reports.data.errors import ReportError
-from reports.pages import page
-from reports.pages.page import COLORS, Block, Section, Table
+from reports.pages import drawing, page
+from reports.pages.drawing import COLORS
+from reports.pages.page import Block, Section, Table
 
 PAGE, CSV = "history.html", "changes.csv"
 
@@ -104,7 +105,7 @@ def _section(
         name,
         [],
         [],
-        [Block("", figure=page.drawing(_figure(rows, changes)), tables=_changes(changes))],
+        [Block("", figure=drawing.html(_figure(rows, changes)), tables=_changes(changes))],
     )
 
 
@@ -146,7 +147,7 @@ def _figure(rows: pd.DataFrame, changes: Sequence[ChangePoint]) -> go.Figure:
                     row=place,
                     col=1,
                 )
-    return page.plain(figure, height=90 + 230 * len(metrics))
+    return drawing.plain(figure, height=90 + 230 * len(metrics))
 
 
 def _line(rows: pd.DataFrame, arm: str, scale: float) -> go.Scatter:

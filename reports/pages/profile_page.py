@@ -6,13 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from bench.schema.case import case_name
 from reports.analysis import profile_words
-from reports.analysis.names import ARM_NAMES, MIB, case_name, machine_of
+from reports.analysis.names import ARM_NAMES, MIB, machine_of
 from reports.data import profile_frames, profiles
 from reports.data.errors import ReportError
 from reports.data.parts import parts
 from reports.data.profiles import Profiles
-from reports.pages import page
+from reports.pages import drawing, page
 from reports.pages import profile_plots as plots
 from reports.pages.page import Block, Section, Table
 
@@ -115,7 +116,7 @@ def _stage_blocks(stages: pd.DataFrame, ceilings: Mapping[str, Any] | None) -> I
     if not len(stages) or not stages["time_s"].notna().any():
         return
     yield Block(
-        "Time per stage", figure=page.drawing(plots.stage_bars(stages)), tables=[_stages(stages)]
+        "Time per stage", figure=drawing.html(plots.stage_bars(stages)), tables=[_stages(stages)]
     )
     if ceilings is not None:
         note = (
@@ -128,7 +129,7 @@ def _stage_blocks(stages: pd.DataFrame, ceilings: Mapping[str, Any] | None) -> I
         yield Block(
             "Distance from the machine's limit",
             note,
-            page.drawing(plots.roofline(stages, ceilings)),
+            drawing.html(plots.roofline(stages, ceilings)),
         )
 
 
@@ -202,7 +203,7 @@ def _memory_blocks(found: Profiles, case_id: str) -> Iterator[Block]:
         tables.append(Table(("allocated in", "by", "MiB"), rows, caption))
     figure = plots.memory_curves({arm: m["curve"] for arm, m in known.items()})
     note = "Tensors of one call, weights and inputs apart; oneDNN's scratch space is not seen."
-    yield Block("Memory over time, and what fills the peak", note, page.drawing(figure), tables)
+    yield Block("Memory over time, and what fills the peak", note, drawing.html(figure), tables)
 
 
 def _operator_blocks(operators: pd.DataFrame) -> Iterator[Block]:

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.analysis.names import ARM_NAMES, MIB
-from reports.pages.page import COLORS, plain
+from reports.pages.drawing import COLORS, plain
 
 
 def stage_bars(stages: pd.DataFrame) -> go.Figure:

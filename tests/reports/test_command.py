@@ -31,10 +31,10 @@ def test_table_is_shown_and_written_beside_the_file(
 def test_undecided_cases_say_what_they_had_and_need(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    results = [measured(1.5, Status.UNDECIDED), measured(1.4, Status.UNDECIDED, batch_size=2)]
+    results = [measured(1.5, Status.TOO_WIDE), measured(1.4, Status.TOO_WIDE, batch_size=2)]
     main(["cost", str(result_file(tmp_path, results))])
     shown = capsys.readouterr().out
-    assert "undecided 5/5" in shown
+    assert "too_wide 5/5" in shown
     assert "raise --budget or --half-width [2 of 2 cases]" in " ".join(shown.split())
 
 

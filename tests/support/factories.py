@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from bench.schema.records import ArmFacts, Case, CaseResult, Finding, Load, Replicate, Status
+from bench.schema.case import Case
+from bench.schema.records import ArmFacts, CaseResult, Finding, Load, Replicate, Status
 
 CALM = Load(
     wall_s=1.0,

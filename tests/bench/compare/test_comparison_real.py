@@ -18,12 +18,12 @@ from bench.lab.histories import HARMLESS, SLOWER, Edit, harmless, make
 from bench.machine.environment import ROOT
 from bench.stats.sequential import Gate
 from bench.stats.verdict import Verdict
-from bench.workload import axes, code_loader
+from bench.workload import axes, code_loader, presets
 from tests.support.repositories import commit, new_repository
 
 QUICK = Gate(screen_looks=(3,), confirm_looks=(4,), suite_looks=())
 
-ONE_CASE = axes.sweep(axes.GRID, {"resolutions": "64", "threads": "1", "devices": "cpu"})
+ONE_CASE = axes.sweep(presets.GRID, {"resolutions": "64", "threads": "1", "devices": "cpu"})
 """One thread: a busy machine has another core for whoever makes it busy."""
 
 MUCH_SLOWER = Edit(

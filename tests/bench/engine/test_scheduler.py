@@ -86,7 +86,7 @@ def test_budget_ends_the_run_with_undecided_and_says_what_was_missing(tmp_path: 
     results = run(machine, tmp_path / "run", budget_s=40.0)
     assert machine.now_s <= 40.0
     for result in results:
-        assert result.status is Status.UNDECIDED
+        assert result.status is Status.TOO_WIDE
         assert "are needed for" in result.reason
         assert "raise --budget" in result.reason
 

@@ -16,7 +16,7 @@ from bench.lab import gpu_checklist
 from bench.lab.gpu_checklist import ARCHIVE, STATE, Check, Done
 from bench.run import session
 from bench.stats.verdict import Verdict
-from bench.workload import axes
+from bench.workload import axes, presets
 from reports import __main__ as reports_commands
 
 SAYS_SO = ("-c", "print('worst operator off by 0.4 %')")
@@ -185,4 +185,4 @@ def test_answers_are_found_in_what_is_printed() -> None:
 
 
 def test_preset_has_the_cases_that_the_list_promises() -> None:
-    assert len(axes.sweep(axes.PRESETS["gpu"], {})) == 24
+    assert len(axes.sweep(presets.PRESETS["gpu"], {})) == 24

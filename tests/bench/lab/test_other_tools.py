@@ -17,7 +17,7 @@ from bench.lab.other_tools import (
     run_tool,
     worst_spread,
 )
-from bench.workload import axes
+from bench.workload import axes, presets
 
 
 def usual(name_s: float, other_s: float = 1.0, cost: float = 1.5) -> Found:
@@ -95,4 +95,4 @@ def test_wrong_option_is_one_line_and_exit_code_2(
 
 
 def test_cells_are_those_of_the_preset() -> None:
-    assert other_tools_cells.cells() == axes.sweep(axes.PRESETS["cells"], {})
+    assert other_tools_cells.cells() == axes.sweep(presets.PRESETS["cells"], {})

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench.run import parts
-from bench.schema.records import Case
+from bench.schema.case import Case
 from bench.schema.tasks import Task
 from bench.workload.arms import Arm, build_arms, make_inputs, placeholder_inputs
 from tests.support.factories import case

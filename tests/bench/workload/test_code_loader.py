@@ -116,7 +116,7 @@ def test_side_that_sets_what_is_the_other_ones_too_is_sent_to_processes_of_its_o
     new = package(tmp_path / "b", __init__=FACTORY.format("torch.set_num_threads(1)"))
     asked = Task(
         "check",
-        case(scope="own", backbone="thing:make"),
+        case(scope="own", backbone="", network="thing:make"),
         seed=0,
         scratch_dir=str(tmp_path),
         images_dir=None,

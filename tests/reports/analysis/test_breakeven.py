@@ -5,14 +5,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bench.schema.case import FIELDS
 from reports.analysis import breakeven
-from reports.data.frames import AXES
 from tests.support.factories import case
 
 
 def table(**columns: Any) -> pd.DataFrame:
     """Four batch sizes whose FPN takes 10 ms an image, FPN + PANet 15."""
-    axes: dict[str, Any] = dict.fromkeys(AXES, "x") | {"height_px": 100, "width_px": 200}
+    axes: dict[str, Any] = dict.fromkeys(FIELDS, "x") | {"height_px": 100, "width_px": 200}
     rows = [
         {
             "run_id": "r",

@@ -55,13 +55,13 @@ def test_undecided_cases_speak_and_are_counted(tmp_path: Path) -> None:
     text = closing_paragraph(
         table_of(
             tmp_path,
-            measured(1.4, Status.UNDECIDED),
+            measured(1.4, Status.TOO_WIDE),
             measured(1.9, Status.CONTENDED, batch_size=2),
         )
     )
     assert "PANet adds 40 % to the time of the neck" in text
     assert "No case reached the half-width" in text
-    assert "1 undecided" in text
+    assert "1 too_wide" in text
     assert "1 contended" in text
 
 

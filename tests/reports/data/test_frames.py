@@ -115,7 +115,7 @@ def _broken(change: dict[str, Any]) -> dict[str, Any]:
         ("{", "damaged JSON"),
         ("[]", "no result file of pytest-benchmark"),
         ('{"benchmarks": []}', "not written by `pytest bench`"),
-        (json.dumps(_broken({"schema": 99})), "schema 99, this version reads up to 4"),
+        (json.dumps(_broken({"schema": 99})), "schema 99, this version reads up to 5"),
         (json.dumps(_broken({"outcomes": [{"case": {}}]})), "damaged result file"),
         (
             json.dumps(document([measured(1.5)])).replace('"replicates": [6', '"replicates": [7'),
