@@ -277,12 +277,13 @@ ALARM_P = 0.01
 def _moved_together(table: pd.DataFrame) -> str | None:
     """Return what to say if most latencies moved to one side: then it was the machine."""
     rows = table[(table["metric"] == "latency") & table["ratio"].notna()]
-    cases = rows.groupby("case_id")["ratio"].median()
+    cases = rows.groupby("case_id")[["ratio", "threshold"]].median()
     if len(cases) < TOGETHER_CASES:
         return None
+    change = cases["ratio"] - 1
     for beyond, word in (
-        (cases > 1 + DEFAULT_THRESHOLD, "slower"),
-        (cases < 1 - DEFAULT_THRESHOLD, "faster"),
+        (change > cases["threshold"], "slower"),
+        (change < -cases["threshold"], "faster"),
     ):
         if beyond.mean() > 0.5:
             return (

@@ -94,6 +94,19 @@ def test_most_cases_together_are_the_machine(tmp_path: Path) -> None:
     assert overall(table) is Verdict.UNDECIDED
 
 
+@pytest.mark.parametrize(
+    ("threshold", "slower", "verdict"),
+    [("20%", 1.1, Verdict.WITHIN_NOISE), ("3%", 1.045, Verdict.UNDECIDED)],
+)
+def test_cases_move_together_beyond_their_own_thresholds(
+    threshold: str, slower: float, verdict: Verdict, tmp_path: Path
+) -> None:
+    base = run(tmp_path, "a", suite())
+    head = run(tmp_path, "b", suite(dict.fromkeys((1, 2, 4, 8), slower), seed=50))
+    table = compared(base, head, thresholds=Thresholds.parse([threshold]))
+    assert set(verdicts(table, "latency").values()) == {verdict}
+
+
 def test_on_another_machine_only_what_carries_over_is_judged(tmp_path: Path) -> None:
     costlier = [measured(2.0, ratio=1.8, seed=i, **shape) for i, shape in enumerate(SHAPES)]
     table = compared(run(tmp_path, "a", suite()), run(tmp_path, "b", costlier, cpu="another"))
