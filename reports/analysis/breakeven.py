@@ -135,20 +135,31 @@ class Line:
     """Latency of an arm against the pixels of a call: fixed cost, and cost per megapixel."""
 
     fixed_s: float
+    """Extrapolated to no pixels at all: below 0 it is within the noise of 0."""
     per_megapixel_s: float
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        slope = f"{self.per_megapixel_s * 1e3:.1f} ms a megapixel"
+        if self.fixed_s < 0:
+            return f"{slope}, and no fixed cost that can be told from 0"
+        return f"{self.fixed_s * 1e3:.2f} ms a call and {slope}"
 
 
 MEGAPIXEL = 1e6
 
+MIN_POINTS = 3
+
 
 def line(rows: pd.DataFrame, arm: str) -> Line | None:
-    """Return the least-squares line through the resolutions of a group; `None` of fewer than two.
+    """Return the least-squares line through the resolutions of a group; `None` of fewer than three.
 
-    Relative residuals: a small image is as good a point as a large one.
+    Two points are always on a line. Relative residuals: a small image is as good a point as a large
+    one.
     """
     pixels = (rows["pixels"] * rows["batch_size"]).to_numpy(float) / MEGAPIXEL
     seconds = rows[f"{arm}_s"].to_numpy(float)
-    if len(set(pixels)) < 2:
+    if len(set(pixels)) < MIN_POINTS:
         return None
     design = np.stack([1 / seconds, pixels / seconds], axis=1)
     (fixed_s, per_megapixel_s), *_ = np.linalg.lstsq(design, np.ones(len(seconds)), rcond=None)

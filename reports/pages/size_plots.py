@@ -64,6 +64,9 @@ def _heat_map(rows: pd.DataFrame, top: float) -> go.Figure:
     return plain(figure, height=120 + 46 * len(batches))
 
 
+TOO_FEW = "A third size would tell the fixed cost of a call: two are always on a line."
+
+
 def latency_lines(table: pd.DataFrame) -> Iterator[tuple[str, str, go.Figure]]:
     """Yield latency against the pixels of a call: title, what the lines say, figure.
 
@@ -71,7 +74,7 @@ def latency_lines(table: pd.DataFrame) -> Iterator[tuple[str, str, go.Figure]]:
         table: as for `heat_maps`.
     """
     for _, rows in breakeven.groups(table, "pixels"):
-        figure, said = go.Figure(), []
+        figure, says = go.Figure(), list[str]()
         pixels = rows["pixels"] * rows["batch_size"] / MEGAPIXEL
         for arm, name in ARM_NAMES.items():
             figure.add_scatter(
@@ -85,26 +88,23 @@ def latency_lines(table: pd.DataFrame) -> Iterator[tuple[str, str, go.Figure]]:
                 customdata=[case_name(row) for row in rows.to_dict("records")],
                 hovertemplate="%{customdata}<br><b>%{y:.3f} ms</b><extra>" + name + "</extra>",
             )
-            found = breakeven.line(rows, arm)
-            if found is not None:
+            line = breakeven.line(rows, arm)
+            if line is not None:
                 ends = np.array([pixels.min(), pixels.max()])
                 figure.add_scatter(
                     x=ends,
-                    y=(found.fixed_s + found.per_megapixel_s * ends) * 1e3,
+                    y=(line.fixed_s + line.per_megapixel_s * ends) * 1e3,
                     mode="lines",
                     line={"color": COLORS[arm], "width": 1, "dash": "dot"},
                     showlegend=False,
                     hoverinfo="skip",
                 )
-                said.append(
-                    f"{name}: {found.fixed_s * 1e3:.2f} ms a call and "
-                    f"{found.per_megapixel_s * 1e3:.1f} ms a megapixel"
-                )
+                says.append(f"{name}: {line}")
         figure.update_xaxes(title="megapixels of a call", rangemode="tozero")
         figure.update_yaxes(title="ms", rangemode="tozero")
         first = rows.iloc[0].to_dict()
         title = f"{_title(first, table)}, batch {first['batch_size']}"
-        yield title, "; ".join(said), plain(figure, height=340)
+        yield title, "; ".join(says) or TOO_FEW, plain(figure, height=340)
 
 
 def _size(row: dict[Any, Any]) -> str:
