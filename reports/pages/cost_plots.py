@@ -14,7 +14,7 @@ from bench.schema.axis import Axis
 from bench.schema.case import AXES, FIELDS, case_name
 from reports.analysis.names import ARM_NAMES, MIB
 from reports.data.costs import SORTED
-from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX, bars, numbers, plain
+from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX, bars, log_axis, numbers, plain
 
 
 def costs(table: pd.DataFrame) -> go.Figure:
@@ -128,7 +128,7 @@ def memory(table: pd.DataFrame) -> go.Figure | None:
             meta={"cases": list(known["key"])},
             hovertemplate="<b>%{y}</b><br>%{x:.1f} MiB<extra>" + ARM_NAMES[arm] + "</extra>",
         )
-    figure.update_xaxes(title="MiB", type="log", dtick="D2")
+    figure.update_xaxes(**log_axis("MiB"))
     figure.update_yaxes(autorange="reversed")
     return plain(figure, height=130 + ROW_PX * len(names))
 

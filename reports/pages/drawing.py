@@ -38,6 +38,11 @@ def plain(figure: go.Figure, height: int) -> go.Figure:
     return figure
 
 
+def log_axis(title: str) -> dict[str, Any]:
+    """Return a logarithmic axis with 1, 2 and 5 of every decade, written out: 5, 10, 20."""
+    return {"title": title, "type": "log", "dtick": "D2", "tickformat": "~g"}
+
+
 def bars(rows: pd.DataFrame, column: str, scale: float) -> dict[str, Any]:
     """Return the intervals of a column as error bars; nothing where there are none."""
     if f"{column}_high" not in rows:

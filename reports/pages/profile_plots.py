@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.analysis.names import ARM_NAMES, MIB
-from reports.pages.drawing import COLORS, plain
+from reports.pages.drawing import COLORS, log_axis, plain
 
 
 def stage_bars(stages: pd.DataFrame) -> go.Figure:
@@ -91,8 +91,8 @@ def roofline(stages: pd.DataFrame, ceilings: Mapping[str, Any]) -> go.Figure:
             hovertemplate="<b>%{text}</b><br>%{y:.1f} GFLOP/s at %{x:.1f} FLOP/byte"
             "<br>%{customdata[4]} of the ceiling (%{customdata[5]})<extra></extra>",
         )
-    figure.update_xaxes(type="log", dtick="D2", title="FLOP per byte that has to move")
-    figure.update_yaxes(type="log", dtick="D2", title="GFLOP/s")
+    figure.update_xaxes(**log_axis("FLOP per byte that has to move"))
+    figure.update_yaxes(**log_axis("GFLOP/s"))
     return plain(figure, height=420)
 
 

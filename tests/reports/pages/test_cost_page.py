@@ -16,7 +16,7 @@ from reports.analysis import breakeven, peers_and_caches
 from reports.data import frames, result_files
 from reports.data.costs import cost
 from reports.pages import cost_page
-from tests.support.factories import case, replicate, result, rounds
+from tests.support.factories import case, facts, finding, replicate, result, rounds
 from tests.support.result_files import document, extra_arms
 
 SIZES = (64, 128, 256)
@@ -28,7 +28,8 @@ def measured(ratio: float = 1.5, seconds: float = 1.0, **axes: Any) -> CaseResul
         replicate(i, rounds_s={a: [x * (1 + i / 1000) for x in xs] for a, xs in times.items()})
         for i in range(6)
     )
-    return result(case=case(**axes), replicates=replicates)
+    peaks = {arm: facts(peak_bytes=round(seconds * 1e6)) for arm in times}
+    return result(case=case(**axes), replicates=replicates, finding=finding(facts=peaks))
 
 
 def grid() -> list[CaseResult]:
