@@ -19,7 +19,8 @@ ROW_PX = 26
 def html(figure: go.Figure) -> str:
     """Return a figure as part of a page, which has plotly's script already."""
     config = {"displaylogo": False, "responsive": True}
-    return str(figure.to_html(full_html=False, include_plotlyjs=False, config=config))
+    plot = figure.to_html(full_html=False, include_plotlyjs=False, config=config)
+    return f'<div class="drawing">{plot}</div>'
 
 
 def plain(figure: go.Figure, height: int) -> go.Figure:

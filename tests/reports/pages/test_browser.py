@@ -219,6 +219,9 @@ COVERED = """() => {
     for (const element of drawing.querySelectorAll(under))
       if (box(element).width && !apart(bar, box(element)))
         found.push(element.getAttribute("class"));
+    const next = drawing.closest(".blocks > div").nextElementSibling;
+    if (next && box(next).top < box(drawing).bottom && !beside(box(next), box(drawing)))
+      found.push("the next block");
   }
   return found;
 }"""
