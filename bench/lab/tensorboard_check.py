@@ -16,8 +16,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from bench.profiling.trace import PROFILE
 from bench.schema.errors import BenchError
+from bench.schema.files import PROFILE
 
 MOST_OFF = 0.01
 """Of an operator's time."""

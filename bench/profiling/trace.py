@@ -24,13 +24,11 @@ from bench.machine.clock import synchronizer
 from bench.profiling import arithmetic, ceilings, inductor_kernels, trace_tree
 from bench.profiling.stages import Stage, stages, watched
 from bench.profiling.tensorboard_trace import MODULE, for_plugin
+from bench.schema.files import PROFILE, PROFILE_SCHEMA
 from bench.schema.tasks import Task
 from bench.workload.arms import Arm, build_arms
 from bench.workload.compilation import first_calls
 from bench.workload.inputs import make_inputs
-
-PROFILE = "profile.json"
-SCHEMA = 1
 
 WAIT_STEPS, WARMUP_STEPS, ACTIVE_STEPS = 1, 1, 5
 """The profiler's own first step is slow; of five, medians pass over a disturbed one."""
@@ -98,7 +96,7 @@ def write_trace(task: TraceTask) -> str:
     profiled.write_text(
         json.dumps(
             {
-                "schema": SCHEMA,
+                "schema": PROFILE_SCHEMA,
                 "case": task.case.to_json(),
                 "arm": arm.name,
                 "trace": trace.name,

@@ -10,7 +10,6 @@ import fnmatch
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from bench.schema.records import MEASURED, Status, differences
 from bench.stats.verdict import Verdict, holm
 from reports.data import frames
 from reports.data.errors import ReportError
+from reports.data.result_files import ResultFile
 
 DEFAULT_THRESHOLD = 0.05
 """Two runs of equal code, one after the other, differ by 2-4 % on shared machines."""
@@ -60,6 +60,19 @@ METRICS = {
 ARMS = ("fpn", "panet")
 
 
+def parse_metrics(text: str | None) -> tuple[str, ...]:
+    """Read ``latency,cost``; all of `METRICS` where nothing is given.
+
+    Raises:
+        ReportError: one is unknown.
+    """
+    names = list(METRICS) if text is None else [name.strip() for name in text.split(",")]
+    unknown = [name for name in names if name not in METRICS]
+    if unknown:
+        raise ReportError(f"--metrics {', '.join(unknown)}: choose from {', '.join(METRICS)}")
+    return tuple(names)
+
+
 @dataclass(frozen=True)
 class Thresholds:
     """How much slower is too slow, relative; the last pattern that fits a case decides."""
@@ -95,7 +108,10 @@ class Thresholds:
 
 
 def compare(
-    base: Path, head: Path, thresholds: Thresholds, metrics: Sequence[str] = tuple(METRICS)
+    base: ResultFile,
+    head: ResultFile,
+    thresholds: Thresholds,
+    metrics: Sequence[str] = tuple(METRICS),
 ) -> pd.DataFrame:
     """Return one row per case, metric and arm.
 
@@ -103,9 +119,9 @@ def compare(
     ``_low`` and ``_high``), ``threshold``, ``p_value`` (corrected), ``verdict``, ``reason``.
 
     Raises:
-        ReportError: a file cannot be read.
+        ReportError: a file is damaged.
     """
-    sides = [_Side(path) for path in (base, head)]
+    sides = [_Side(file) for file in (base, head)]
     unequal = differences(sides[0].environment, sides[1].environment)
     rows = [row for case_id in _case_ids(sides) for row in _rows(sides, case_id, metrics)]
     table = pd.DataFrame(rows, columns=COLUMNS)
@@ -138,8 +154,7 @@ COLUMNS = [
 class _Side:
     """One file."""
 
-    def __init__(self, path: Path) -> None:
-        file = frames.read(path)
+    def __init__(self, file: ResultFile) -> None:
         self.environment: Mapping[str, Any] = file.run["environment"]
         self.arms: dict[tuple[str, str | None], Mapping[Any, Any]] = {
             (row["case_id"], None if pd.isna(row["arm"]) else row["arm"]): row
@@ -262,12 +277,13 @@ ALARM_P = 0.01
 def _moved_together(table: pd.DataFrame) -> str | None:
     """Return what to say if most latencies moved to one side: then it was the machine."""
     rows = table[(table["metric"] == "latency") & table["ratio"].notna()]
-    cases = rows.groupby("case_id")["ratio"].median()
+    cases = rows.groupby("case_id")[["ratio", "threshold"]].median()
     if len(cases) < TOGETHER_CASES:
         return None
+    change = cases["ratio"] - 1
     for beyond, word in (
-        (cases > 1 + DEFAULT_THRESHOLD, "slower"),
-        (cases < 1 - DEFAULT_THRESHOLD, "faster"),
+        (change > cases["threshold"], "slower"),
+        (change < -cases["threshold"], "faster"),
     ):
         if beyond.mean() > 0.5:
             return (

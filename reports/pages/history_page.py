@@ -9,12 +9,13 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from reports.analysis.words import ARM_NAMES
-from reports.data import history
+from reports.analysis import change_points
+from reports.analysis.change_points import ChangePoint
+from reports.analysis.names import ARM_NAMES
 from reports.data.errors import ReportError
-from reports.data.history import ChangePoint
-from reports.pages import page
-from reports.pages.page import COLORS, Block, Section, Table
+from reports.pages import drawing, page
+from reports.pages.drawing import COLORS
+from reports.pages.page import Block, Section, Table
 
 PAGE, CSV = "history.html", "changes.csv"
 
@@ -60,7 +61,7 @@ def write(table: pd.DataFrame, changes: Sequence[ChangePoint], folder: Path) -> 
 
     Args:
         table: of `reports.data.history.collect` or `read`.
-        changes: of `reports.data.history.change_points`.
+        changes: of `reports.analysis.change_points.find`.
         folder: where to.
 
     Raises:
@@ -70,7 +71,7 @@ def write(table: pd.DataFrame, changes: Sequence[ChangePoint], folder: Path) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files[0].write_text(_render(table, changes), encoding="utf-8")
-        history.frame_of(changes).to_csv(files[1], index=False)
+        change_points.frame_of(changes).to_csv(files[1], index=False)
     except OSError as error:
         raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
     return files
@@ -104,7 +105,7 @@ def _section(
         name,
         [],
         [],
-        [Block("", figure=page.drawing(_figure(rows, changes)), tables=_changes(changes))],
+        [Block("", figure=drawing.html(_figure(rows, changes)), tables=_changes(changes))],
     )
 
 
@@ -146,7 +147,7 @@ def _figure(rows: pd.DataFrame, changes: Sequence[ChangePoint]) -> go.Figure:
                     row=place,
                     col=1,
                 )
-    return page.plain(figure, height=90 + 230 * len(metrics))
+    return drawing.plain(figure, height=90 + 230 * len(metrics))
 
 
 def _line(rows: pd.DataFrame, arm: str, scale: float) -> go.Scatter:

@@ -9,7 +9,7 @@ import pytest
 
 from bench.lab import tensorboard_check
 from bench.profiling.tensorboard_trace import for_plugin
-from bench.profiling.trace import PROFILE
+from bench.schema.files import PROFILE
 from tests.support import traces
 
 pytest.importorskip("torch_tb_profiler", reason="an extra; make test installs it")

@@ -29,7 +29,7 @@ ADDED = {2: (), 3: ("graphs", "graph_breaks", "operators")}
 @pytest.fixture(autouse=True)
 def no_dashboards(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are drawn from the frame that the page is made of, and take seconds."""
-    monkeypatch.setattr(tensorboard, "write", lambda *_: None)
+    monkeypatch.setattr(tensorboard, "write", lambda *_: [])
 
 
 def good() -> dict[str, Any]:
