@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.profiling import trace_tree
+from bench.profiling.attribution import timeline
 from bench.schema.records import Status
 from tests.support import traces
 from tests.support.result_files import document, measured
@@ -58,7 +58,7 @@ def events(arm: str) -> list[traces.Event]:
 
 def profile(arm: str, **values: Any) -> dict[str, Any]:
     stages = [stage(LATERAL), *([stage(FUSE)] if arm == "panet" else [])]
-    read = trace_tree.read(events(arm), [s["name"] for s in stages])
+    read = timeline(events(arm), [s["name"] for s in stages])
     defaults = {
         "schema": 1,
         "case": measured(1.5).case.to_json(),
