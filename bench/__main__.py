@@ -23,6 +23,8 @@ from bench.schema.errors import BenchError
 from bench.schema.tasks import Task
 from bench.selftest import session
 from bench.selftest.background_load import LOADS
+from bench.selftest.document import JSON
+from bench.selftest.request import SelfTestRequest, find_folder
 from bench.stats.verdict import FINE, NOTHING_SAID
 from bench.workload import axes
 
@@ -261,17 +263,17 @@ def _fit(asked: argparse.Namespace) -> int:
 
 
 def _selftest(asked: argparse.Namespace) -> int:
-    folder = session.find_folder(asked.run_dir, asked.resume)
-    settings = session.Settings(
+    folder = find_folder(asked.run_dir, asked.resume)
+    request = SelfTestRequest(
         trials=1 if asked.quick else axes.positive("--trials")(asked.trials),
         sizes=tuple(size for text in asked.inject.split(",") if (size := _size(text))),
         loads=tuple(axes.one_of("--load", LOADS)(text) for text in asked.load.split(",")),
         quick=asked.quick,
         folder=folder,
     )
-    session.SelfTest(settings, Console(stderr=True)).run()
+    session.SelfTest(request, Console(stderr=True)).run()
     print((folder / session.PAGE).read_text())
-    print(f"wrote {folder / session.JSON}\nwrote {folder / session.PAGE}")
+    print(f"wrote {folder / JSON}\nwrote {folder / session.PAGE}")
     return FINE
 
 

@@ -168,8 +168,6 @@ PRINTING = {
         "core_speed.py",
         "gpu_checklist.py",
         "tensorboard_check.py",
-        "background_load.py",
-        "other_tools_cells.py",
     ),
 }
 

@@ -26,7 +26,7 @@ from bench.lab.histories import SLOWER, Edit, History, harmless, make
 from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Case
-from bench.selftest import rates
+from bench.stats.proportions import rate
 from bench.stats.verdict import Judged
 from bench.workload import axes
 
@@ -282,7 +282,7 @@ def _confusion(found: Sequence[Trial]) -> str:
     for name, own in _groups(found).items():
         if own:
             counts = [sum(trial.verdict == verdict for trial in own) for verdict in VERDICTS]
-            alarms = rates.rate(counts[0], len(own))
+            alarms = rate(counts[0], len(own))
             interval = f"{alarms.low:.0%} to {alarms.high:.0%}"
             seconds = _seconds(own)
             rows.append([name, f"{len(own)}", *map(str, counts), interval, seconds])
