@@ -1,7 +1,7 @@
 """What the checks of a GPU found, in a line each, from the files that their commands wrote.
 
-Each function takes the folder of its check. A file that is missing or incomplete raises what
-reading it raises.
+Each function takes the folder of its check, and returns nothing where nothing was measured. A file
+that is missing or incomplete raises what reading it raises.
 """
 
 import csv
@@ -46,6 +46,8 @@ def machine(folder: Path) -> str:
 def noise(folder: Path) -> str:
     """Say how far the same network was from itself."""
     distances = [abs(ratio - 1) for ratio in _column(_table(folder / COSTS), "aa_ratio")]
+    if not distances:
+        return ""
     return f"differs from itself by up to {max(distances):.2%} in {_many(distances)}"
 
 

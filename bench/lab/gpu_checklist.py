@@ -158,10 +158,10 @@ def render(folder: Path, checks: Sequence[Check]) -> str:
 def _answer(check: Check, folder: Path, done: Done | None) -> str:
     if done is None:
         return "to do"
+    log = folder / LOGS / f"{check.name}.log"
     try:
-        answer = check.answer(folder / check.name)
+        answer = check.answer(folder / check.name) or f"nothing was measured; see {log}"
     except (OSError, KeyError, ValueError) as error:
-        log = folder / LOGS / f"{check.name}.log"
         answer = f"no answer ({type(error).__name__}: {error}); see {log}"
     return answer if _went_well(check, done) else f"exit code {done.exit_code}: {answer}"
 

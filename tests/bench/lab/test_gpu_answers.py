@@ -63,6 +63,13 @@ def test_noise_and_cost_are_those_of_the_report(tmp_path: Path) -> None:
     assert f"1 {Status.OOM}" in said
 
 
+def test_a_machine_that_was_busy_all_the_time_gave_no_answer(tmp_path: Path) -> None:
+    path = results(tmp_path, "results.json", result(Status.UNDECIDED, "because", replicates=()))
+    assert reports.main(["cost", str(path), "--out", str(tmp_path)]) == 0
+    assert gpu_answers.noise(tmp_path) == ""
+    assert gpu_answers.cost(tmp_path) == f"1 {Status.UNDECIDED}"
+
+
 def test_launches_are_shown_where_they_are_timed_by_themselves(tmp_path: Path) -> None:
     launched = {arm: [x * 0.9 for x in values] for arm, values in rounds().items()}
     replicates = tuple(

@@ -56,6 +56,12 @@ def test_a_check_that_wrote_nothing_names_its_log(tmp_path: Path) -> None:
     assert f"see {tmp_path / LOGS / 'plugin.log'}" in table
 
 
+def test_an_empty_answer_is_said_in_words(tmp_path: Path) -> None:
+    checks = [check("plugin", ("-c", f"{WRITE}.write_text('')"))]
+    assert run(tmp_path, checks)
+    assert "| nothing was measured; see " in render(tmp_path, checks)
+
+
 def test_without_time_nothing_is_begun(tmp_path: Path) -> None:
     checks = [check("plugin", ANSWERS)]
     assert run(tmp_path, checks, left_s=gpu_checklist.PACKING_S + 10)
