@@ -151,19 +151,8 @@ def test_only_the_entry_points_and_the_terminal_print() -> None:
                 assert not prints or path.name in PRINTING, f"{named(path)}: {called}"
 
 
-PRINTING = {
-    "__main__.py",
-    "conftest.py",
-    "command.py",
-    *(
-        "other_tools.py",
-        "core_speed.py",
-        "gpu_checklist.py",
-        "tensorboard_check.py",
-        "background_load.py",
-        "other_tools_cells.py",
-    ),
-}
+PRINTING = {"__main__.py", "conftest.py", "command.py", "core_speed.py"}
+"""The last is a process of its own, which hands over what it measured."""
 
 
 def test_top_level_stays_at_its_names() -> None:

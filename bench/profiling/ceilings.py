@@ -142,9 +142,9 @@ def _convolution(
 def _dtype(case: Case) -> torch.dtype:
     """Return what the operators compute in: under autocast not what the weights are kept in."""
     if case.dtype.startswith("amp-"):
-        found = getattr(torch, case.dtype.removeprefix("amp-"))
-        assert isinstance(found, torch.dtype)  # noqa: S101 - options admit nothing else
-        return found
+        dtype = getattr(torch, case.dtype.removeprefix("amp-"))
+        assert isinstance(dtype, torch.dtype)  # noqa: S101 - options admit nothing else
+        return dtype
     return torch_dtype(case.dtype)
 
 
@@ -155,8 +155,8 @@ def name_of(case: Case) -> str:
 
 def known(runs_dir: Path, environment: Mapping[str, Any], name: str) -> dict[str, Any] | None:
     """Return ceilings measured before in an equal environment; `None` if there are none."""
-    found: dict[str, Any] | None = _read(runs_dir).get(_key(environment, name))
-    return found
+    ceilings: dict[str, Any] | None = _read(runs_dir).get(_key(environment, name))
+    return ceilings
 
 
 def keep(
@@ -179,7 +179,7 @@ def _key(environment: Mapping[str, Any], name: str) -> str:
 
 def _read(runs_dir: Path) -> dict[str, Any]:
     try:
-        found = json.loads((runs_dir / CEILINGS).read_text())
+        stored = json.loads((runs_dir / CEILINGS).read_text())
     except (OSError, ValueError):  # none yet, or damaged: measured again
         return {}
-    return found if isinstance(found, dict) else {}
+    return stored if isinstance(stored, dict) else {}
