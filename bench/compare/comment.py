@@ -7,6 +7,7 @@ from tabulate import tabulate
 from bench import stats
 from bench.compare.comparison import APART, BASE, HEAD, Compared
 from bench.profiling.profile_diff import Explanation, StageChange
+from bench.schema import text
 from bench.stats.sequential import GATE
 from bench.stats.verdict import SUITE, Change, Verdict
 
@@ -45,11 +46,11 @@ def render(found: Compared) -> str:
 
 
 def _headline(found: Compared) -> str:
-    text = HEADLINES.get(found.verdict, str(found.verdict))
+    headline = HEADLINES.get(found.verdict, str(found.verdict))
     suite = found.answer.judged.suite
     if suite is None or suite.ratio is None:
-        return text
-    return f"{text}: {_ratio(suite.ratio)} over all {len(found.answer.judged.cases)} cases"
+        return headline
+    return f"{headline}: {_ratio(suite.ratio)} over all {len(found.answer.judged.cases)} cases"
 
 
 def _what_moved(found: Compared) -> Iterator[str]:
@@ -122,12 +123,12 @@ def _change(base: int, head: int) -> str:
 
 
 def _stage(change: StageChange) -> str:
-    text = f"{change.name} {change.base_s * 1e3:.2f} → {change.head_s * 1e3:.2f} ms"
+    said = f"{change.name} {change.base_s * 1e3:.2f} → {change.head_s * 1e3:.2f} ms"
     if change.base_operators != change.head_operators:
-        text += f", {change.base_operators} → {change.head_operators} operators"
+        said += f", {change.base_operators} → {change.head_operators} operators"
     if change.base_bytes == change.head_bytes:
-        return text
-    return f"{text}, {change.base_bytes / 2**20:.1f} → {change.head_bytes / 2**20:.1f} MiB moved"
+        return said
+    return f"{said}, {change.base_bytes / 2**20:.1f} → {change.head_bytes / 2**20:.1f} MiB moved"
 
 
 def _what_could_be_seen(found: Compared) -> Iterator[str]:
@@ -143,7 +144,7 @@ def _what_could_be_seen(found: Compared) -> Iterator[str]:
 
 def _table(found: Compared) -> str:
     rows = [
-        [name, _verdict(change), _sure(change) or "-", _percent(change.detectable_ratio)]
+        [name, _verdict(change), _sure(change) or "-", text.percent(change.detectable_ratio)]
         for name, change in found.answer.judged.changes.items()
     ]
     headers = ["case", "verdict", "head / base - 1", "detects"]
@@ -155,26 +156,15 @@ def _verdict(change: Change) -> str:
 
 
 def _ratio(found: stats.Estimate) -> str:
-    """Return a ratio as a change: ``+2.3 % ±0.8 %``."""
-    text = f"{(found.value - 1) * 100:+.1f} %"
-    if found.low is None or found.high is None:
-        return text
-    return f"{text} ±{(found.high - found.low) / 2 * 100:.1f} %"
+    return text.change(found.value, found.low, found.high)
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
-
-
-def _code(text: str) -> str:
+def _code(words: str) -> str:
     """Return a text from outside, such as a commit's message, safe between backticks."""
-    return " ".join(text.replace("`", "'").split())
+    return " ".join(words.replace("`", "'").split())
 
 
 def _machine(found: Compared) -> str:
-    base, head = (found.environments[side] for side in (BASE, HEAD))
-    cpu = f"{base.get('cpu')}, {base.get('cores')} cores"
-    versions = [side.get("libraries", {}).get("torch") for side in (base, head)]
-    torch = versions[0] if versions[0] == versions[1] else f"{versions[0]} → {versions[1]}"
     turns = "in processes that take turns" if found.pairing == APART else "in one process"
-    return f"taking turns {turns}; {base.get('accelerator') or cpu}; torch {torch}"
+    environments = [found.environments[side] for side in (BASE, HEAD)]
+    return f"taking turns {turns}; {text.machine(*environments)}"
