@@ -171,7 +171,7 @@ def coverage(outcomes: Sequence[Outcome]) -> Rate:
         per_trial = [_log_ratios(o, case_id, trials.COST) for o in outcomes]
         for number, own in enumerate(per_trial):
             others = [x for other in per_trial[:number] + per_trial[number + 1 :] for x in other]
-            interval = stats.stein_interval(own, max(1, len(own))) if own else None
+            interval = stats.t_interval(own) if own else None
             if interval is None or interval.low is None or interval.high is None or not others:
                 continue
             total += 1

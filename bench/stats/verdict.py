@@ -268,7 +268,7 @@ def _change(
     used = values[screens : screens + followed.confirms] or seen
     return Change(
         _verdict(followed, p_value, course.gate),
-        stats.ratio_interval(used, first_stage=len(used)) if used else None,
+        stats.t_ratio(used) if used else None,
         bool(followed.side),
         p_value,
         detectable_ratio(seen, course.gate),

@@ -78,7 +78,7 @@ def _row(case: dict[str, Any], pair: str, contrast: stats.Contrast) -> dict[str,
     if not replicates:
         return row | {"reason": case["reason"]}
     ratios = stats.log_ratios(replicates, contrast)
-    found = stats.ratio_interval(ratios, first_stage=len(ratios))
+    found = stats.t_ratio(ratios)
     return row | frames.columns("ratio", found) | {"reason": ""}
 
 

@@ -291,7 +291,7 @@ def _part_row(
 
 
 def _interval(values: "np.ndarray[Any, Any]") -> stats.Estimate:
-    return stats.stein_interval([float(value) for value in values], len(values))
+    return stats.t_interval([float(value) for value in values])
 
 
 def _differences(
