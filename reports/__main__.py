@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.stats.verdict import EXIT_CODES
+from bench.stats.verdict import EXIT_CODES, overall
 from reports.analysis import compare_files, compilation
 from reports.data import extra_arms, frames, profiles
 from reports.data.errors import ReportError
@@ -101,7 +101,7 @@ def _compare(arguments: argparse.Namespace, console: Console) -> int:
     folder = arguments.out or arguments.head.parent
     for path in compare_files_page.write(table, folder):
         console.print(f"wrote {path}", style="dim", markup=False)
-    return EXIT_CODES[compare_files.overall(table)]
+    return EXIT_CODES[overall(table["verdict"])]
 
 
 def _history(arguments: argparse.Namespace, console: Console) -> int:

@@ -27,7 +27,7 @@ from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Case
 from bench.selftest import rates
-from bench.stats.verdict import Judged
+from bench.stats.verdict import ComparisonVerdict
 from bench.workload import axes
 
 PREFIX, TRIALS, PAGE = "gatetest-", "trials.jsonl", "gatetest.md"
@@ -192,13 +192,13 @@ class GateTest:
             str(found.verdict),
             elapsed_s,
             self._sitting,
-            suite_ratio=judged.suite.ratio.value if judged.suite and judged.suite.ratio else None,
+            suite_ratio=(
+                judged.overall.ratio.value if judged.overall and judged.overall.ratio else None
+            ),
             case_id=slowest,
             **_size_of(true),
             ratios={i: c.ratio.value for i, c in judged.cases.items() if c.ratio},
-            detectable_ratios={
-                i: c.detectable_ratio for i, c in judged.cases.items() if c.detectable_ratio
-            },
+            detectable_ratios={i: c.mde_ratio for i, c in judged.cases.items() if c.mde_ratio},
         )
 
     def _asked(self, history: History, values: Mapping[str, str] | None = None) -> comparison.Asked:
@@ -214,7 +214,7 @@ class GateTest:
         )
 
 
-def _slowest(judged: Judged) -> str | None:
+def _slowest(judged: ComparisonVerdict) -> str | None:
     """Return the case whose true size is the history's.
 
     Of those that were flagged or of all: what nothing flagged may be a slow-down that was missed.

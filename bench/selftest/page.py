@@ -78,14 +78,14 @@ def _setup(found: Json) -> str:
 
 
 def _looks(gate: Json) -> str:
-    screen, fresh, suite = (
-        ", then ".join(map(str, gate[f"{step}_looks"])) for step in ("screen", "confirm", "suite")
+    screen, fresh, overall = (
+        ", then ".join(map(str, gate[f"{step}_looks"])) for step in ("screen", "confirm", "overall")
     )
     text = f"screen: {screen}; fresh: {fresh}"
-    if not suite:
+    if not overall:
         return text
     early = f"{gate['early_look']}, then " if gate["early_look"] else ""
-    return f"{text}; suite: screen {early}{gate['screen_looks'][0]}, fresh {suite}"
+    return f"{text}; overall: screen {early}{gate['screen_looks'][0]}, fresh {overall}"
 
 
 def _verdict_rows(found: Json) -> list[list[str]]:

@@ -17,9 +17,12 @@ from bench import stats
 from bench.schema.records import calm
 from bench.selftest import trials
 from bench.selftest.trials import Outcome
+from bench.stats import Floats
 from bench.stats import sequential as gates
-from bench.stats.sequential import Floats, Gate, Ints
-from bench.stats.verdict import SUITE, Verdict
+from bench.stats.multiplicity import level
+from bench.stats.sequential import Gate, Ints
+from bench.stats.standing import OVERALL
+from bench.stats.verdict import Verdict
 
 ALARMS = (Verdict.REGRESSED, Verdict.IMPROVED)
 
@@ -108,7 +111,7 @@ def _verdicts(every: Sequence[Outcome], gate: Gate, own: Sequence[Outcome]) -> d
         "undecided": endings.count("undecided"),
         "flagged_share": sum(change.flagged for change in changes) / max(1, len(changes)),
         "detectable_ratio": {
-            case_id: _median([o.judged[None].cases[case_id].detectable_ratio for o in own])
+            case_id: _median([o.judged[None].cases[case_id].mde_ratio for o in own])
             for case_id in own[0].cases
         },
         "detections": [asdict(found) for found in _detections(own)],
@@ -151,9 +154,9 @@ def ending(outcome: Outcome, arm: str | None) -> str:
     """
     judged = outcome.judged[arm]
     slowed = None if arm is None else outcome.trial.slowed_cases[arm]
-    # With one case of eight the suite is slower, too.
-    true = {} if arm is None else dict.fromkeys((slowed, SUITE), outcome.expected(arm))
-    alarms = {n: change.verdict for n, change in judged.changes.items() if change.verdict in ALARMS}
+    # With one case of eight all of them together are slower, too.
+    true = {} if arm is None else dict.fromkeys((slowed, OVERALL), outcome.expected(arm))
+    alarms = {n: change.verdict for n, change in judged.by_name.items() if change.verdict in ALARMS}
     if alarms.items() - true.items():
         return "wrong"
     if alarms:
@@ -248,7 +251,7 @@ class _Draws:
 
     def side(self, change: float = 0.0) -> Ints:
         """Return towards which side the case is flagged in every comparison, 0 where it is not."""
-        return gates.screen(self.screened + change, self._gate).side
+        return gates.screen(self.screened + change, self._gate).direction
 
     def p_value(self, side: Ints, flagged: Ints | int, change: float = 0.0) -> Floats:
         """Return what the fresh replicates say; infinity where the case was not flagged."""
@@ -265,13 +268,11 @@ class _Draws:
 def _false_alarm_rate(draws: Sequence[_Draws], gate: Gate) -> float:
     sides = [drawn.side() for drawn in draws]
     together = np.stack([np.hstack([drawn.screened, drawn.fresh]) for drawn in draws])
-    suite = gates.screen_suite(together, gate)
-    flagged = np.count_nonzero([*sides, suite.side], axis=0)
+    overall = gates.screen_overall(together, gate)
+    flagged = np.count_nonzero([*sides, overall.direction], axis=0)
     p_values = [drawn.p_value(side, flagged) for drawn, side in zip(draws, sides, strict=True)]
-    p_values.append(gates.confirm_suite(together, suite, flagged, gate).p_value)
-    # Holm rejects something exactly where the smallest p-value passes Bonferroni.
-    smallest = np.min(p_values, axis=0)
-    return float(np.mean(smallest < gate.alarm_p / np.maximum(flagged, 1)))
+    p_values.append(gates.confirm_overall(together, overall, flagged, gate).p_value)
+    return float(np.mean(np.min(p_values, axis=0) < level(gate.alarm_p, flagged)))
 
 
 def components(outcomes: Sequence[Outcome], contrast: stats.Contrast) -> dict[str, float | None]:

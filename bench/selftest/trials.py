@@ -17,13 +17,13 @@ from typing import Any, Self
 
 from bench import stats
 from bench.compare import adaptive
-from bench.compare.adaptive import Sides
+from bench.compare.adaptive import Contrasts
 from bench.engine.scheduler import Engine
 from bench.schema import journal
 from bench.schema.records import Case, Finding, Replicate
 from bench.selftest.calibration import Slowing
 from bench.stats.sequential import Gate
-from bench.stats.verdict import Judged, Verdict
+from bench.stats.verdict import ComparisonVerdict, Verdict
 
 FPN, LEFT, RIGHT = "fpn", "left", "right"
 ARMS = {FPN: "fpn", LEFT: "panet", RIGHT: "panet"}
@@ -79,7 +79,7 @@ class Trial:
         sides = ((arm,), (LEFT,))
         return stats.Contrast(*(sides if self.candidates[arm] else sides[::-1]))
 
-    def sides(self, arm: str | None, case_ids: Iterable[str]) -> Sides:
+    def sides(self, arm: str | None, case_ids: Iterable[str]) -> Contrasts:
         """Return one of the comparisons: of identical code, or with a slowed ``arm``."""
         return {case_id: self.contrast(arm, case_id) for case_id in case_ids}
 
@@ -100,7 +100,7 @@ class Outcome:
     """Wall time of the trial; `None` where it was put together from several sittings."""
 
     @functools.cached_property
-    def judged(self) -> dict[str | None, Judged]:
+    def judged(self) -> dict[str | None, ComparisonVerdict]:
         """The verdicts of every comparison: of identical code (`None`), and with a slowed arm."""
         found = {case_id: self.replicates.get(case_id, []) for case_id in self.cases}
         return {
@@ -128,7 +128,7 @@ def comparison_alone_s(outcome: Outcome, arm: str | None) -> float | None:
         return None
     own_s = 0.0
     judged = outcome.judged[arm]
-    of_all = judged.suite.replicates if judged.suite else 0
+    of_all = judged.overall.replicates if judged.overall else 0
     for case_id, change in judged.cases.items():
         contrast = outcome.trial.contrast(arm, case_id)
         looked_at = max(change.replicates, of_all)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from bench.schema.records import CaseResult, Status
-from bench.stats.verdict import Verdict
+from bench.stats.verdict import Verdict, overall
 from reports.__main__ import main
-from reports.analysis.compare_files import Thresholds, compare, overall
+from reports.analysis.compare_files import Thresholds, compare
 from reports.data.errors import ReportError
 from tests.support.factories import case, facts, finding, replicate, result, rounds
 from tests.support.result_files import document
@@ -58,7 +58,7 @@ def verdicts(table: pd.DataFrame, metric: str) -> dict[int, Verdict]:
 def test_equal_runs_are_within_noise(tmp_path: Path) -> None:
     table = compare(run(tmp_path, "a", suite()), run(tmp_path, "b", suite(seed=50)), Thresholds())
     assert set(table["verdict"]) == {Verdict.WITHIN_NOISE}
-    assert overall(table) is Verdict.WITHIN_NOISE
+    assert overall(table["verdict"]) is Verdict.WITHIN_NOISE
 
 
 def test_a_case_that_became_slower_by_more_than_the_threshold(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_most_cases_together_are_the_machine(tmp_path: Path) -> None:
     )
     assert set(verdicts(table, "latency").values()) == {Verdict.UNDECIDED}
     assert "python -m bench compare" in " ".join(table["reason"].dropna())
-    assert overall(table) is Verdict.UNDECIDED
+    assert overall(table["verdict"]) is Verdict.UNDECIDED
 
 
 def test_on_another_machine_only_what_carries_over_is_judged(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_case_that_no_longer_runs_is_never_passed_over(tmp_path: Path) -> None
         run(tmp_path, "a", suite()), run(tmp_path, "b", [lost, *suite()[1:]]), Thresholds()
     )
     assert "ok became oom: no memory" in set(table["reason"])
-    assert overall(table) is Verdict.MISSING
+    assert overall(table["verdict"]) is Verdict.MISSING
 
 
 def test_a_contended_case_decides_nothing(tmp_path: Path) -> None:
