@@ -9,7 +9,8 @@ from bench.compare.comparison import APART, BASE, HEAD, Compared
 from bench.profiling.profile_diff import Explanation, StageChange
 from bench.schema import text
 from bench.stats.sequential import GATE
-from bench.stats.verdict import SUITE, Change, Verdict
+from bench.stats.standing import OVERALL
+from bench.stats.verdict import CaseVerdict, Verdict
 
 HEADLINES = {
     Verdict.REGRESSED: "slower",
@@ -47,20 +48,20 @@ def render(found: Compared) -> str:
 
 def _headline(found: Compared) -> str:
     headline = HEADLINES.get(found.verdict, str(found.verdict))
-    suite = found.answer.judged.suite
-    if suite is None or suite.ratio is None:
+    together = found.answer.judged.overall
+    if together is None or together.ratio is None:
         return headline
-    return f"{headline}: {_ratio(suite.ratio)} over all {len(found.answer.judged.cases)} cases"
+    return f"{headline}: {_ratio(together.ratio)} over all {len(found.answer.judged.cases)} cases"
 
 
 def _what_moved(found: Compared) -> Iterator[str]:
-    if found.answer.control_moved:
+    if found.answer.control_drifted:
         yield "- the base differs from itself: this machine cannot answer now; run again"
     alarms = (Verdict.REGRESSED, Verdict.IMPROVED)
     moved = [
-        (n, c) for n, c in found.answer.judged.changes.items() if c.verdict in alarms and c.ratio
+        (n, c) for n, c in found.answer.judged.by_name.items() if c.verdict in alarms and c.ratio
     ]
-    moved.sort(key=lambda entry: (entry[0] != SUITE, entry[1].p_value or 0.0))
+    moved.sort(key=lambda entry: (entry[0] != OVERALL, entry[1].p_value or 0.0))
     for name, change in moved[:MOST_CASES]:
         yield f"- **{change.verdict}** {_name(name)}: {_sure(change)}"
     if len(moved) > MOST_CASES:
@@ -70,7 +71,7 @@ def _what_moved(found: Compared) -> Iterator[str]:
     for case_id, reason in list(found.answer.died.items())[:MOST_CASES]:
         yield f"- a process died while it was measured: `{case_id}`: {_code(reason)}"
     undecided = sum(
-        change.verdict is Verdict.UNDECIDED and not change.settled
+        change.verdict is Verdict.UNDECIDED and not change.left_to_overall
         for change in found.answer.judged.cases.values()
     )
     if undecided:
@@ -78,10 +79,10 @@ def _what_moved(found: Compared) -> Iterator[str]:
 
 
 def _name(name: str) -> str:
-    return "all cases together" if name == SUITE else f"`{name}`"
+    return "all cases together" if name == OVERALL else f"`{name}`"
 
 
-def _sure(change: Change) -> str:
+def _sure(change: CaseVerdict) -> str:
     ratio = "" if change.ratio is None else _ratio(change.ratio)
     return ratio if change.p_value is None else f"{ratio} (p = {change.p_value:.1g})"
 
@@ -133,7 +134,7 @@ def _stage(change: StageChange) -> str:
 
 def _what_could_be_seen(found: Compared) -> Iterator[str]:
     cases = found.answer.judged.cases.values()
-    known = [c.detectable_ratio for c in cases if c.detectable_ratio is not None]
+    known = [c.mde_ratio for c in cases if c.mde_ratio is not None]
     if known:
         yield (
             f"- a change of {min(known):.1%} to {max(known):.1%} of one case alone would have been "
@@ -144,15 +145,15 @@ def _what_could_be_seen(found: Compared) -> Iterator[str]:
 
 def _table(found: Compared) -> str:
     rows = [
-        [name, _verdict(change), _sure(change) or "-", text.percent(change.detectable_ratio)]
-        for name, change in found.answer.judged.changes.items()
+        [name, _verdict(change), _sure(change) or "-", text.percent(change.mde_ratio)]
+        for name, change in found.answer.judged.by_name.items()
     ]
-    headers = ["case", "verdict", "head / base - 1", "detects"]
+    headers = ["case", "verdict", "head / base - 1", "MDE"]
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
 
 
-def _verdict(change: Change) -> str:
-    return "the suite decides" if change.settled else str(change.verdict)
+def _verdict(change: CaseVerdict) -> str:
+    return "left to overall" if change.left_to_overall else str(change.verdict)
 
 
 def _ratio(found: stats.Estimate) -> str:

@@ -144,7 +144,7 @@ def test_few_replicates_have_no_outliers() -> None:
     assert stats.outliers([1.0] * 6) == ()
 
 
-def test_suite_is_the_geometric_mean() -> None:
+def test_all_cases_together_are_their_geometric_mean() -> None:
     found = stats.mean_ratio([[math.log(1.1)] * 3, [math.log(0.9)] * 3])
     assert found is not None
     assert found.value == pytest.approx(math.sqrt(1.1 * 0.9))
