@@ -145,7 +145,7 @@ def _own_rows(file: ResultFile) -> Iterator[dict[str, Any]]:
             yield _row(about, str(case_id), "latency", str(arm), latency, row["replicates_s"])
         if {"fpn", "panet", "fpn_again"} <= set(by_arm):
             ratios = stats.log_ratios(frames.aligned(by_arm))
-            found = stats.ratio_interval(ratios, first_stage=len(ratios))
+            found = stats.t_ratio(ratios)
             yield _row(about, str(case_id), "cost", "", found, ratios)
 
 
