@@ -204,7 +204,7 @@ def test_a_regression_outranks_a_case_that_no_longer_runs(monkeypatch: pytest.Mo
     """The case that fails was the headline, and what became slower was not even profiled."""
 
     def fails(task: Any) -> Failure | None:
-        broken = task.kind == "check" and task.case == TWO[1]
+        broken = isinstance(task, CheckTask) and task.case == TWO[1]
         return Failure(Status.CRASHED, "no such layer") if broken else None
 
     found = compared(monkeypatch, slower=0.3, fails=fails)
