@@ -21,7 +21,6 @@ from bench.run.session import DEFAULT_TIMEOUT
 from bench.schema import run_folders
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError
-from bench.schema.tasks import Task
 from bench.selftest import session
 from bench.selftest.background_load import LOADS
 from bench.stats.verdict import FINE, NOTHING_SAID
@@ -245,9 +244,8 @@ def _fit(asked: argparse.Namespace) -> int:
                 Path(scratch), preload(cases), usable_cores(), allocator=False
             )
             try:
-                task = Task("fit", cases[0], 0, scratch, None)
                 search = max_batch.Search(
-                    launcher, task, lambda line: console.print(line, style="dim")
+                    launcher, scratch, lambda line: console.print(line, style="dim")
                 )
                 found = max_batch.find_all(search, cases, limit_bytes, folder)
             finally:

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from bench.run.extra_arms import EXTRA_ARMS
 from bench.run.replay import REPLAY_CLOCK
-from bench.run.session import ASIDE, DEFAULT_TIMEOUT, Session, forecast, keep_copy, parse_request
+from bench.run.session import DEFAULT_TIMEOUT, Session, forecast, keep_copy, parse_request
 from bench.schema import run_folders
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError
-from bench.schema.records import ARMS
+from bench.schema.recipe import ARMS
 from bench.workload import presets
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
@@ -37,17 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--traces", action="store_true", help="profile every case after the timing: where time goes"
     )
-    group.addoption(
-        "--parts", action="store_true", help="time backbone, FPN and PANet by themselves as well"
-    )
-    group.addoption(
-        "--peers",
-        action="store_true",
-        help="time torchvision's FPN and mmdetection's PAFPN as well",
-    )
-    group.addoption(
-        "--caches", action="store_true", help="time the networks with caches cold and warm as well"
-    )
+    for extra in EXTRA_ARMS:
+        group.addoption(f"--{extra.name}", action="store_true", help=extra.help)
     group.addoption("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
     group.addoption(
         "--resume",
@@ -71,7 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
             {name: config.getoption(name) for name in names},
             config.getoption("resume"),
             traces=bool(config.getoption("traces")),
-            asides=tuple(name for name in ASIDE if config.getoption(name)),
+            extra_arms=tuple(extra for extra in EXTRA_ARMS if config.getoption(extra.name)),
         )
     except BenchError as error:
         raise pytest.UsageError(str(error)) from error
@@ -136,8 +128,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         bench_session.measure(sorted(case_ids), console)
     replayed = yield
     with _outside_pytest(config):
-        for name in bench_session.request.asides:
-            bench_session.measure_aside(name, console)
+        for extra in bench_session.request.extra_arms:
+            bench_session.measure_extra_arms(extra, console)
         if bench_session.request.traces:
             bench_session.profile(console)
     bench_session.clean_up()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from bench import stats
 from bench.engine.scheduler import CaseState, Engine
-from bench.schema.records import Replicate, calm
+from bench.schema.records import Replicate, undisturbed
 from bench.stats import verdict
 from bench.stats.sequential import GATE, Gate
 from bench.stats.verdict import Judged
@@ -32,7 +32,7 @@ def measure(engine: Engine, comparisons: Sequence[Sides], gate: Gate = GATE) -> 
 
 def _targets(engine: Engine, comparisons: Sequence[Sides], gate: Gate) -> dict[str, int]:
     """Return how many calm replicates every case needs for the next looks."""
-    found = {s.case.case_id: s.calm for s in engine.states if not _given_up(s)}
+    found = {s.case.case_id: s.undisturbed for s in engine.states if not _given_up(s)}
     targets = {case_id: len(replicates) for case_id, replicates in found.items()}
     for sides in comparisons:
         for case_id, more in verdict.missing(log_ratios(found, sides), gate).items():
@@ -44,7 +44,7 @@ def measure_to(engine: Engine, targets: Mapping[str, int]) -> None:
     """Measure until every case has so many calm replicates, is given up, or the budget is spent."""
 
     def lacking(state: CaseState) -> int:
-        lack = targets.get(state.case.case_id, 0) - len(state.calm)
+        lack = targets.get(state.case.case_id, 0) - len(state.undisturbed)
         return 0 if _given_up(state) else max(0, lack)
 
     engine.take_turns(lacking)
@@ -58,7 +58,9 @@ def judge(replicates: Mapping[str, Sequence[Replicate]], sides: Sides, gate: Gat
         sides: what is compared.
         gate: how much evidence is enough.
     """
-    return verdict.judge(log_ratios({i: calm(r) for i, r in replicates.items()}, sides), gate)
+    return verdict.judge(
+        log_ratios({i: undisturbed(r) for i, r in replicates.items()}, sides), gate
+    )
 
 
 def log_ratios(
@@ -77,5 +79,5 @@ def _count(engine: Engine) -> int:
 
 def _given_up(state: CaseState) -> bool:
     """Whether the case cannot be measured: it does not run, or the machine does not calm down."""
-    contended = len(state.replicates) - len(state.calm)
-    return not state.runs or contended >= max(GIVE_UP_AFTER, 2 * len(state.calm))
+    contended = len(state.replicates) - len(state.undisturbed)
+    return not state.runs or contended >= max(GIVE_UP_AFTER, 2 * len(state.undisturbed))

@@ -219,7 +219,7 @@ def _log_ratios(
         if not all(state.runs for state in engine.states):
             return None
         adaptive.measure_to(engine, {s.case.case_id: count for s in engine.states})
-        found = {state.case.case_id: state.calm for state in engine.states}
+        found = {state.case.case_id: state.undisturbed for state in engine.states}
     if min(map(len, found.values())) < min(count, MIN_REPLICATES):
         raise UndecidedError(f"{commit[:10]}: the machine was too busy; run again when it is calm")
     by_case = adaptive.log_ratios(found, dict.fromkeys(found, CONTRAST)).values()

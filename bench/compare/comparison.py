@@ -25,18 +25,20 @@ from rich.console import Console
 from bench import stats
 from bench.compare import adaptive
 from bench.compare.revisions import Code, checked_out
-from bench.engine.launcher import OUR_CODE, Launcher, ServerLauncher
+from bench.engine.launcher import Launcher, ServerLauncher
 from bench.engine.progress import ProgressBar
 from bench.engine.scheduler import Design, Engine, Plan, preload
 from bench.engine.separate_processes import ApartLauncher
+from bench.engine.server_client import OUR_CODE
 from bench.machine import advice
 from bench.machine.environment import code_digest, describe, digest, governor, usable_cores
 from bench.profiling.profile_diff import Explanation, explain
+from bench.profiling.trace import TraceTask
 from bench.schema import journal, run_folders
 from bench.schema.case import Case
 from bench.schema.errors import BenchError
+from bench.schema.recipe import Recipe, texts
 from bench.schema.records import Finding, Status
-from bench.schema.tasks import Task
 from bench.stats import verdict
 from bench.stats.sequential import GATE, Gate
 from bench.stats.verdict import Judged, Verdict
@@ -250,7 +252,7 @@ def answer(engine: Engine, gate: Gate) -> Answer:
     failed = _failed(engine)
     running = [state.case.case_id for state in engine.states if state.runs]
     adaptive.measure(engine, [dict.fromkeys(running, CONTRAST)], gate)
-    found = {state.case.case_id: state.calm for state in engine.states if state.runs}
+    found = {state.case.case_id: state.undisturbed for state in engine.states if state.runs}
     judged = adaptive.judge(found, dict.fromkeys(found, CONTRAST), gate)
     control = adaptive.log_ratios(found, dict.fromkeys(found, CONTROL))
     counts = {s.case.case_id: _counts(s.finding) for s in engine.states if s.finding is not None}
@@ -311,7 +313,7 @@ def _header(asked: Asked, plan: Plan, digests: Mapping[str, str]) -> dict[str, A
     """Return what identifies a comparison in its journal: `MUST_MATCH`."""
     return {
         "sides": dict(digests),
-        "arms": dict(plan.arms),
+        "arms": texts(plan.arms),
         "cases": [case.case_id for case in asked.cases],
         "pairing": asked.pairing,
         "environments": [_environment(python) for python in (None, *asked.pythons.values())],
@@ -334,14 +336,12 @@ def _plan(asked: Asked, codes: Mapping[str, Code], scratch: Path, arms: Sequence
     network = "own" if asked.cases[0].scope == "own" else "panet"
     return Plan(
         cases=asked.cases,
-        half_width=1.0,  # nobody asks for one: the gate says how many replicates
         budget_s=asked.budget_s,
         timeout_s=asked.timeout_s,
         seed=0,
         images_dir=None,
         scratch_dir=str(scratch),
-        arms={arm: f"{network}@{_side(arm)}" for arm in arms},
-        contrast=None,
+        arms={arm: Recipe(network, _side(arm)) for arm in arms},
         min_rounds=MIN_ROUNDS,
         design=Design(replicate_s=REPLICATE_S),
         sides={side: str(code.folder) for side, code in codes.items()},
@@ -411,12 +411,10 @@ def _explained(
     with measuring(asked, codes, folder / "profiling", console) as (_, launcher):
         plan = _plan(asked, codes, folder / "profiling" / "scratch", (BASE, HEAD, AGAIN))
         for arm in (BASE, HEAD, AGAIN):
-            task = Task(
-                "trace",
-                case,
+            task = TraceTask(
+                case=case,
                 seed=plan.seed,
                 scratch_dir=plan.scratch_dir,
-                images_dir=None,
                 arms={arm: plan.arms[arm]},
                 sides=plan.sides,
                 package=plan.package,

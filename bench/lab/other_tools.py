@@ -22,15 +22,12 @@ from rich.console import Console
 from tabulate import tabulate
 
 from bench import stats
-from bench.engine.launcher import ServerLauncher
-from bench.engine.progress import ProgressBar
-from bench.engine.scheduler import REPLICATE_S, Design, Engine, Plan
+from bench.engine.opened import opened
+from bench.engine.scheduler import REPLICATE_S, Design, Plan
 from bench.lab import other_tools_cells
-from bench.machine.environment import describe, usable_cores
+from bench.machine.environment import describe
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
-from bench.schema.journal import Journal
-from bench.schema.records import COST_ARMS
 from bench.workload import units
 
 GATE_RATIO = 1.05
@@ -233,27 +230,18 @@ def _call(folder: Path, *arguments: str) -> None:
 def _ours(folder: Path, scheme: "Scheme") -> tuple[dict[str, float], dict[str, float]]:
     plan = Plan(
         cases=other_tools_cells.cells(),
-        half_width=1.0,  # nobody asks for one: the number of replicates is fixed
         budget_s=1800.0,
         timeout_s=600.0,
         seed=0,
         images_dir=None,
         scratch_dir=str(folder / "scratch"),
-        arms=COST_ARMS,
         design=scheme.design,
     )
     number = len(list(folder.glob("ours-*")))
-    log = Journal.create(folder / f"ours-{number:03d}", {"design": asdict(scheme.design)})
-    scratch = folder / "scratch"
-    launcher = ServerLauncher(scratch, [], usable_cores(), allocator=scheme.design.allocator)
-    with ProgressBar(Console(stderr=True)) as bar:
-        engine = Engine(plan, launcher, log, time.monotonic, bar)
-        try:
-            engine.check()
-            engine.take_turns(lambda state: scheme.replicates - len(state.replicates))
-        finally:
-            engine.close()
-            log.close()
+    header = {"design": asdict(scheme.design)}
+    with opened(plan, folder / f"ours-{number:03d}", header, Console(stderr=True)) as engine:
+        engine.check()
+        engine.take_turns(lambda state: scheme.replicates - len(state.replicates))
     found = {s.case.case_id: [r.rounds_s for r in s.replicates] for s in engine.states}
     return _mean(found, stats.COST), _mean(found, stats.NOISE)
 

@@ -18,9 +18,12 @@ import pytest
 import torch
 
 from bench.schema.case import Case
-from bench.schema.tasks import Task
+from bench.schema.recipe import Recipe
+from bench.schema.tasks import CheckTask
 from bench.workload import axes, presets
-from bench.workload.arms import Outputs, build_arms, make_inputs
+from bench.workload.arms import build_arms
+from bench.workload.inputs import make_inputs
+from bench.workload.networks import Outputs
 
 SCRATCH = "PANET_BENCH_SCRATCH"
 """The environment variable that names the folder with the inputs."""
@@ -49,7 +52,7 @@ def names() -> Iterator[tuple[str, Case, str]]:
 def build(case: Case, neck: str) -> Call:
     """Return the call that is timed."""
     torch.set_num_threads(case.threads)
-    task = Task("replicate", case, 0, os.environ[SCRATCH], None, {neck: neck})
+    task = CheckTask(case=case, seed=0, scratch_dir=os.environ[SCRATCH], arms={neck: Recipe(neck)})
     return build_arms(task, make_inputs(task)[0], compiled=False)[neck].call
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch.nn import functional
@@ -20,7 +20,8 @@ from torch.nn import functional
 from bench.machine.clock import Clock, synchronized, synchronizer, wall_s
 from bench.schema.case import Case
 from bench.schema.records import MUST_MATCH
-from bench.workload.arms import torch_dtype
+from bench.schema.tasks import Task
+from bench.workload.inputs import torch_dtype
 
 FILE = "ceilings.json"
 
@@ -64,6 +65,22 @@ class Ceilings:
     def to_json(self) -> dict[str, float]:
         """Return plain values, the two ceilings included."""
         return asdict(self) | {"flops_per_s": self.flops_per_s, "bytes_per_s": self.bytes_per_s}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CeilingsTask(Task[dict[str, float]]):
+    """Measure the ceilings for the device, dtype and threads of a case."""
+
+    handler: ClassVar[str] = "bench.profiling.ceilings:measure_task"
+
+    def result(self, data: Any) -> dict[str, float]:  # noqa: ANN401
+        """Return the ceilings as plain values."""
+        return dict(data)
+
+
+def measure_task(task: CeilingsTask) -> dict[str, float]:
+    """Measure in a process of its own."""
+    return measure(task.case).to_json()
 
 
 def measure(case: Case, clock: Clock = wall_s, seconds_each: float = SECONDS_EACH) -> Ceilings:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -25,8 +25,9 @@ from bench.profiling import arithmetic, ceilings, inductor_kernels, trace_tree
 from bench.profiling.stages import Stage, stages, watched
 from bench.profiling.tensorboard_trace import MODULE, for_plugin
 from bench.schema.tasks import Task
-from bench.workload.arms import Arm, build_arms, make_inputs
-from bench.workload.same_work import first_calls
+from bench.workload.arms import Arm, build_arms
+from bench.workload.compilation import first_calls
+from bench.workload.inputs import make_inputs
 
 PROFILE = "profile.json"
 SCHEMA = 1
@@ -49,8 +50,23 @@ class Traced:
     """What torch itself says of every operator (`key_averages`), over all steps."""
 
 
-def write_trace(task: Task) -> Path:
-    """Profile the arm that the task names into its folder; return the profile."""
+@dataclass(frozen=True, kw_only=True)
+class TraceTask(Task[Path]):
+    """Profile an arm; the result is where its profile is."""
+
+    handler: ClassVar[str] = "bench.profiling.trace:write_trace"
+
+    arm: str
+    """The one of `arms` that is profiled."""
+    trace_dir: str
+
+    def result(self, data: Any) -> Path:  # noqa: ANN401
+        """Return the path of the profile."""
+        return Path(data)
+
+
+def write_trace(task: TraceTask) -> str:
+    """Profile the arm that the task names into its folder; return the path of the profile."""
     device = torch.device(task.case.device)
     inputs, _ = make_inputs(task)
     compiled = task.case.compile_mode != "off"
@@ -94,7 +110,7 @@ def write_trace(task: Task) -> Path:
             }
         )
     )
-    return profiled
+    return str(profiled)
 
 
 def _stage_entry(

@@ -7,7 +7,7 @@ Nothing here computes a statistic: `bench.stats` does, from the rounds, at any l
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -22,16 +22,6 @@ SCHEMA_HISTORY = {
     4: "launches timed by themselves, state of the GPU; unknown in older files",
     5: "status too_wide, in older files undecided; a user's network has a field of its own",
 }
-
-COST_ARMS = {"fpn": "fpn", "panet": "panet", "fpn_again": "fpn"}
-"""Compared within a case, and what each arm runs: FPN, FPN + bottom-up path, and FPN again (the A/A
-arm)."""
-
-ARMS = tuple(COST_ARMS)
-
-TRACED_ARMS = ("fpn", "panet")
-"""What a profile shows; the A/A arm would show ``fpn`` once more."""
-
 
 MUST_MATCH = (
     *("cpu", "cores", "affinity", "cpu_flags", "governor", "accelerator", "machine"),
@@ -99,6 +89,10 @@ class ArmFacts(Stored):
     def flops(self) -> int:
         """Floating-point operations of one call's forward pass."""
         return 2 * self.macs
+
+
+FACTS = (*(fact.name for fact in fields(ArmFacts)), "flops")
+"""What is counted of an arm, by the names under which it is stored, shown and compared."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +164,7 @@ class Replicate(Stored):
         return len(next(iter(self.rounds_s.values()), ()))
 
 
-def calm(replicates: Iterable[Replicate]) -> tuple[Replicate, ...]:
+def undisturbed(replicates: Iterable[Replicate]) -> tuple[Replicate, ...]:
     """Return the replicates that nothing else on the machine disturbed."""
     return tuple(replicate for replicate in replicates if not replicate.contended)
 
@@ -206,5 +200,5 @@ class CaseResult:
 
     @property
     def used(self) -> tuple[Replicate, ...]:
-        """The replicates that count: the calm ones, or all of them where the case is contended."""
-        return self.replicates if self.status is Status.CONTENDED else calm(self.replicates)
+        """The replicates that count: the undisturbed ones, or all where the case is contended."""
+        return self.replicates if self.status is Status.CONTENDED else undisturbed(self.replicates)

@@ -12,7 +12,8 @@ from typing import Any, Self
 from bench import stats
 from bench.engine.scheduler import CaseState
 from bench.schema.case import Case
-from bench.selftest.slowdown import KINDS
+from bench.schema.recipe import Arms, Recipe
+from bench.selftest.slowdown import KEPT, KINDS, alone, slowed
 
 FIRST_CHANNELS = (64, 512)
 """Two sizes of the work, through which the first line is drawn."""
@@ -38,9 +39,9 @@ class Slowing:
     high: float | None
 
     @property
-    def recipe(self) -> str:
-        """The part of an arm's recipe behind the ``+``."""
-        return f"{self.kind}:{self.channels}"
+    def recipe(self) -> Recipe:
+        """FPN + PANet with the work behind it."""
+        return slowed(f"{self.kind}:{self.channels}")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -52,10 +53,10 @@ class Slowing:
         return cls(**data)
 
 
-Arms = Mapping[str, Mapping[str, str]]
-"""Case id -> arm -> what it runs."""
+ArmsOfCases = Mapping[str, Arms]
+"""Case id -> what takes turns in it."""
 
-Measure = Callable[[Arms, int], Sequence[CaseState]]
+Measure = Callable[[ArmsOfCases, int], Sequence[CaseState]]
 """From the arms of every case, to be run one behind the other in that order, and the number of
 replicates, to the cases with their rounds."""
 
@@ -109,7 +110,7 @@ def _shares(
         case_id: {
             name: recipe
             for i, n in enumerate(channels[case_id])
-            for name, recipe in ((f"{BASE}_{i}", "kept"), (f"work_{i}", f"none+{kind}:{n}"))
+            for name, recipe in ((f"{BASE}_{i}", KEPT), (f"work_{i}", alone(f"{kind}:{n}")))
         }
         for case_id, kind in kinds.items()
     }
@@ -120,7 +121,9 @@ def _shares(
 
 
 def _share(state: CaseState, number: int) -> stats.Estimate:
-    used = state.calm or state.replicates  # a contended calibration is rough; its interval says so
+    used = (
+        state.undisturbed or state.replicates
+    )  # a contended calibration is rough; its interval says so
     bases = tuple(arm for arm in used[0].rounds_s if arm.startswith(BASE))
     contrast = stats.Contrast((f"work_{number}",), bases)
     log_ratios = stats.log_ratios([replicate.rounds_s for replicate in used], contrast)

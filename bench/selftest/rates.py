@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats as distributions
 
 from bench import stats
-from bench.schema.records import calm
+from bench.schema.records import undisturbed
 from bench.selftest import trials
 from bench.selftest.trials import Outcome
 from bench.stats import sequential as gates
@@ -194,14 +194,16 @@ def _case(outcomes: Sequence[Outcome], case_id: str) -> dict[str, Any]:
 
 def _log_ratios(outcome: Outcome, case_id: str, contrast: stats.Contrast) -> list[float]:
     """Return those of the screen's first look: their number does not depend on what they show."""
-    first_look = calm(outcome.replicates.get(case_id, ()))[: outcome.trial.gate.screen_looks[0]]
+    first_look = undisturbed(outcome.replicates.get(case_id, ()))[
+        : outcome.trial.gate.screen_looks[0]
+    ]
     return stats.log_ratios([replicate.rounds_s for replicate in first_look], contrast)
 
 
 def resampled(
     outcomes: Sequence[Outcome], gate: Gate, count: int = RESAMPLED
 ) -> dict[str, Any] | None:
-    """Return rates of comparisons drawn, with replacement, from all calm replicates recorded.
+    """Return rates of comparisons drawn, with replacement, from all that were not disturbed.
 
     The two sides of identical code are interchangeable, so every drawn log ratio gets a sign by
     chance: what the few recorded ones have in common by luck is not taken for a difference.
@@ -228,7 +230,7 @@ def _pools(outcomes: Sequence[Outcome]) -> dict[str, Floats]:
         for case_id in outcome.cases:
             replicates = outcome.replicates.get(case_id, ())
             found[case_id] += [
-                stats.log_ratio(r.rounds_s, trials.IDENTICAL) for r in calm(replicates)
+                stats.log_ratio(r.rounds_s, trials.IDENTICAL) for r in undisturbed(replicates)
             ]
     return {case_id: np.asarray(values) for case_id, values in found.items()}
 
@@ -287,7 +289,7 @@ def components(outcomes: Sequence[Outcome], contrast: stats.Contrast) -> dict[st
     by_turn: dict[tuple[int, int], list[float]] = defaultdict(list)
     by_trial: dict[tuple[int, str], list[float]] = defaultdict(list)
     for case_id in outcomes[0].cases:
-        found = [(i, r) for i, o in enumerate(outcomes) for r in calm(o.replicates[case_id])]
+        found = [(i, r) for i, o in enumerate(outcomes) for r in undisturbed(o.replicates[case_id])]
         values = stats.log_ratios([r.rounds_s for _, r in found], contrast)
         center = float(np.mean(values)) if values else 0.0
         for (trial, replicate), value in zip(found, values, strict=True):

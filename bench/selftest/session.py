@@ -9,13 +9,13 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.engine.launcher import ServerLauncher
-from bench.engine.progress import ProgressBar, Silent
-from bench.engine.scheduler import BLOCK_ROUNDS, CaseState, Design, Engine, Plan, Watch, preload
+from bench.engine.opened import opened
+from bench.engine.scheduler import BLOCK_ROUNDS, CaseState, Design, Plan
 from bench.machine.environment import code_digest, describe, git_commit, usable_cores
 from bench.schema import journal, run_folders
 from bench.schema.case import Case
 from bench.schema.errors import BenchError
+from bench.schema.recipe import Arms, texts
 from bench.schema.records import Finding, Status, differences
 from bench.schema.tasks import Order
 from bench.selftest import page, rates, trials
@@ -214,7 +214,7 @@ class SelfTest:
     def _check(self, setup: Setup, slowings: Mapping[str, Sequence[Slowing]]) -> dict[str, Finding]:
         """Check every case with all arms that it will ever have, once for all trials."""
         extra = {
-            case_id: {f"other_{i}": f"panet+{s.recipe}" for i, s in enumerate(found)}
+            case_id: {f"other_{i}": s.recipe for i, s in enumerate(found)}
             for case_id, found in slowings.items()
         }
         states = self._measure(setup, ARMS, extra, replicates=0)
@@ -227,7 +227,7 @@ class SelfTest:
             if not (folder / trials.END).exists():
                 entries = journal.read(folder)
                 trial = Trial.from_json(entries.header[trials.HEADER])
-                self._run_trial(trial, setup, calibrated[1], entries)
+                self._run_trial(trial, setup, calibrated[1])
 
     def _draw(self, setup: Setup, slowings: Mapping[str, Sequence[Slowing]]) -> Trial:
         number = len(list(self._folder.glob(f"trial-{setup.name}-*")))
@@ -242,27 +242,25 @@ class SelfTest:
         trial: Trial,
         setup: Setup,
         findings: Mapping[str, Finding],
-        entries: journal.Entries | None = None,
     ) -> None:
         folder = self._folder / f"trial-{setup.name}-{trial.number:03d}"
         header = {
             trials.HEADER: trial.to_json(),
             trials.CASES: {case.case_id: case.to_json() for case in setup.cases},
         }
-        resumed = entries is not None
-        known = entries or journal.Entries(header)
-        log = journal.Journal.open(folder, header, entries)
+        checked = journal.Entries(header)
         for case in setup.cases:
             arms = len(ARMS) + len(trial.extra_arms.get(case.case_id, {}))
-            known.findings[case.case_id] = trials.scaled(findings[case.case_id], arms)
+            checked.findings[case.case_id] = trials.scaled(findings[case.case_id], arms)
+        resumed = folder.exists()
         start_s = time.monotonic()
         title = f"trial {trial.number + 1}, load {trial.load}, {trial.threads} threads"
-        try:
-            with load(trial.load), ProgressBar(self._console) as bar:
-                plan = self._plan(setup, ARMS, trial.extra_arms, seed=trial.number)
-                trials.run(trial, self._engine(plan, log, bar, known))
-        finally:
-            log.close()
+        plan = self._plan(setup, ARMS, trial.extra_arms, seed=trial.number)
+        with (
+            load(trial.load),
+            opened(plan, folder, header, self._console, known=checked) as engine,
+        ):
+            trials.run(trial, engine)
         elapsed_s = None if resumed else time.monotonic() - start_s
         (folder / trials.END).write_text(json.dumps({"elapsed_s": elapsed_s}))
         self._say(f"{title}: {_ending(trials.read(folder))}")
@@ -270,23 +268,22 @@ class SelfTest:
     def _measure(
         self,
         setup: Setup,
-        arms: Mapping[str, str],
-        extra_arms: Mapping[str, Mapping[str, str]],
+        arms: Arms,
+        extra_arms: Mapping[str, Arms],
         replicates: int,
         order: Order = "balanced",
     ) -> list[CaseState]:
         """Check the cases and measure some replicates; the journal is kept beside the trials'."""
         number = len(list(self._folder.glob("calibration-*/")))
         folder = self._folder / f"calibration-t{setup.threads}-{number}"
-        log = journal.Journal.create(folder, {"arms": dict(arms), "extra_arms": dict(extra_arms)})
+        header = {
+            "arms": texts(arms),
+            "extra_arms": {case_id: texts(extra) for case_id, extra in extra_arms.items()},
+        }
         plan = replace(self._plan(setup, arms, extra_arms), design=Design(order=order))
-        engine = self._engine(plan, log, Silent())
-        try:
+        with opened(plan, folder, header, Console(quiet=True)) as engine:
             engine.check()
             engine.take_turns(lambda state: replicates - len(state.replicates))
-        finally:
-            engine.close()
-            log.close()
         for state in engine.states:
             if state.finding is None or state.finding.status != Status.OK:
                 reason = state.finding.reason if state.finding else "not checked"
@@ -294,15 +291,10 @@ class SelfTest:
         return engine.states
 
     def _plan(
-        self,
-        setup: Setup,
-        arms: Mapping[str, str],
-        extra_arms: Mapping[str, Mapping[str, str]],
-        seed: int = 0,
+        self, setup: Setup, arms: Arms, extra_arms: Mapping[str, Arms], seed: int = 0
     ) -> Plan:
         return Plan(
             cases=setup.cases,
-            half_width=1.0,  # nobody asks for one: the numbers of replicates are fixed
             budget_s=TRIAL_BUDGET_S,
             timeout_s=TIMEOUT_S,
             seed=seed,
@@ -310,17 +302,8 @@ class SelfTest:
             scratch_dir=str(self._folder / "scratch"),
             arms=arms,
             extra_arms=extra_arms,
-            contrast=None,
             min_rounds=BLOCK_ROUNDS,
         )
-
-    def _engine(
-        self, plan: Plan, log: journal.Journal, watch: Watch, known: journal.Entries | None = None
-    ) -> Engine:
-        scratch = Path(plan.scratch_dir)
-        scratch.mkdir(exist_ok=True)
-        launcher = ServerLauncher(scratch, preload(plan.cases), usable_cores())
-        return Engine(plan, launcher, log, time.monotonic, watch, known)
 
 
 def _ending(outcome: Outcome) -> str:

@@ -21,13 +21,14 @@ from bench.compare.adaptive import Sides
 from bench.engine.scheduler import Engine
 from bench.schema import journal
 from bench.schema.case import Case
+from bench.schema.recipe import Arms, Recipe
 from bench.schema.records import Finding, Replicate
 from bench.selftest.calibration import Slowing
 from bench.stats.sequential import Gate
 from bench.stats.verdict import Judged, Verdict
 
 FPN, LEFT, RIGHT = "fpn", "left", "right"
-ARMS = {FPN: "fpn", LEFT: "panet", RIGHT: "panet"}
+ARMS: Arms = {FPN: Recipe("fpn"), LEFT: Recipe("panet"), RIGHT: Recipe("panet")}
 
 COST = stats.Contrast((LEFT, RIGHT), (FPN,))
 IDENTICAL = stats.Contrast((RIGHT,), (LEFT,))
@@ -66,11 +67,11 @@ class Trial:
         return cls(**{**data, "slowings": slowings, "gate": Gate.from_json(data["gate"])})
 
     @property
-    def extra_arms(self) -> dict[str, dict[str, str]]:
+    def extra_arms(self) -> dict[str, dict[str, Recipe]]:
         """The slowed networks: case id -> arm -> what it runs."""
-        found: dict[str, dict[str, str]] = {}
+        found: dict[str, dict[str, Recipe]] = {}
         for arm, case_id in self.slowed_cases.items():
-            found.setdefault(case_id, {})[arm] = f"panet+{self.slowings[arm].recipe}"
+            found.setdefault(case_id, {})[arm] = self.slowings[arm].recipe
         return found
 
     def contrast(self, arm: str | None, case_id: str) -> stats.Contrast:
@@ -168,12 +169,9 @@ def draw(
 
 def run(trial: Trial, engine: Engine) -> None:
     """Measure a trial; everything is in the engine's journal."""
-    try:
-        case_ids = [state.case.case_id for state in engine.states]
-        sides = [trial.sides(arm, case_ids) for arm in trial.compared]
-        adaptive.measure(engine, sides, trial.gate)
-    finally:
-        engine.close()
+    case_ids = [state.case.case_id for state in engine.states]
+    sides = [trial.sides(arm, case_ids) for arm in trial.compared]
+    adaptive.measure(engine, sides, trial.gate)
 
 
 def read(folder: Path) -> Outcome:

@@ -9,7 +9,8 @@ from typing import Any
 from bench.run.results_json import extra_info, panet_key, rounds_s
 from bench.schema.case import Case
 from bench.schema.files import EXTRA_ARMS_SCHEMA
-from bench.schema.records import ARMS, MEASURED, CaseResult, Status
+from bench.schema.recipe import ARMS
+from bench.schema.records import MEASURED, CaseResult, Status
 from tests.support.factories import case, replicate, result, rounds
 
 RUN: dict[str, Any] = {

@@ -13,10 +13,9 @@ from rich.console import Console
 from bench import __main__ as command
 from bench.compare import bisect, comparison
 from bench.compare.bisect import UndecidedError, refuse_unchanged, replicates_for, search, share_of
-from bench.engine.launcher import Failure, Outcome
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
-from bench.schema.tasks import Task
+from bench.schema.tasks import Failure, Task
 from tests.support import machines
 from tests.support.factories import case
 from tests.support.machines import Machine, Noise
@@ -71,7 +70,7 @@ class Reading(Machine):
     def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__(noise=Noise(round_sd=0.05), busy=lambda _: self.busy_now)
 
-    def run(self, task: Task, timeout_s: float) -> Outcome:
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
         speed = (Path(task.sides["head"]) / "speed.txt").read_text()
         if speed == "broken":
             return Failure(Status.CRASHED, "no such layer")

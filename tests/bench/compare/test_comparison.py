@@ -11,21 +11,20 @@ from bench import __main__ as command
 from bench.compare import comment, comparison, junit
 from bench.compare.comparison import AGAIN, BASE, HEAD, SHARED, Compared, answer, own_cases
 from bench.compare.revisions import Code
-from bench.engine.launcher import Failure, Outcome
 from bench.lab.histories import make
 from bench.profiling.profile_diff import Explanation, StageChange
 from bench.schema import journal
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
-from bench.schema.tasks import Task
+from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Task
 from bench.stats import Contrast
 from bench.stats.sequential import GATE
 from bench.stats.verdict import Verdict
 from tests.support import machines
-from tests.support.factories import case
+from tests.support.factories import case, recipes
 from tests.support.machines import TWO, Machine, Noise, engine
 
-ARMS = {BASE: "panet@base", HEAD: "panet@head", AGAIN: "panet@base"}
+ARMS = recipes(**{BASE: "panet@base", HEAD: "panet@head", AGAIN: "panet@base"})
 
 
 def compared(monkeypatch: pytest.MonkeyPatch, slower: float = 0.0, **machine: Any) -> Compared:
@@ -33,7 +32,7 @@ def compared(monkeypatch: pytest.MonkeyPatch, slower: float = 0.0, **machine: An
     base_s = machines.TRUE_S["panet"]
     monkeypatch.setitem(machines.TRUE_S, "panet@head", base_s * (1 + slower))
     values: dict[str, Any] = {"noise": Noise(round_sd=0.02)} | machine
-    simulated = engine(Machine(**values), arms=ARMS, contrast=None)
+    simulated = engine(Machine(**values), arms=ARMS)
     given = answer(simulated, GATE)
     codes = {side: Code(side, Path(), "0123456789abcdef", f"{side} it") for side in (BASE, HEAD)}
     environment = {"cpu": "a CPU", "cores": 2, "libraries": {"torch": "2.15.0"}}
@@ -74,7 +73,7 @@ def of_equal_code(folder: Path) -> list[str]:
 class Dying(Machine):
     """Is killed while it measures."""
 
-    def run(self, task: Task, timeout_s: float) -> Outcome:
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
         if len(self.tasks) == 30:
             raise KeyboardInterrupt
         return super().run(task, timeout_s)
@@ -109,7 +108,7 @@ def test_code_that_is_edited_while_it_is_measured_is_refused(
     history = make(tmp_path / "repository", [])
 
     class Editing(Machine):
-        def run(self, task: Task, timeout_s: float) -> Outcome:
+        def run(self, task: Task[Any], timeout_s: float) -> Any:
             (history.folder / "panet" / "fpn.py").write_text('"Another."')
             return super().run(task, timeout_s)
 
@@ -122,8 +121,8 @@ def test_code_that_is_edited_while_it_is_measured_is_refused(
 class Losing(Machine):
     """Loses a process of a case while it is measured."""
 
-    def run(self, task: Task, timeout_s: float) -> Outcome:
-        if task.kind == "replicate" and task.case == TWO[0] and task.index == 2:
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
+        if isinstance(task, ReplicateTask) and task.case == TWO[0] and task.index == 2:
             return Failure(Status.CRASHED, "head: killed by signal 9")
         return super().run(task, timeout_s)
 
@@ -132,7 +131,7 @@ def test_case_that_dies_while_it_is_measured_is_told_with_its_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
-    given = answer(engine(Losing(noise=CALM), arms=ARMS, contrast=None), GATE)
+    given = answer(engine(Losing(noise=CALM), arms=ARMS), GATE)
     assert given.died == {TWO[0].case_id: "crashed: head: killed by signal 9"}
     found = replace(compared(monkeypatch), answer=given)
     assert found.verdict is Verdict.UNDECIDED
@@ -147,8 +146,8 @@ def test_case_that_died_is_still_undecided_after_a_resume(
     arguments = of_equal_code(tmp_path)
 
     class First(Machine):
-        def run(self, task: Task, timeout_s: float) -> Outcome:
-            if task.kind == "replicate" and task.case.batch_size == 2 and task.index == 1:
+        def run(self, task: Task[Any], timeout_s: float) -> Any:
+            if isinstance(task, ReplicateTask) and task.case.batch_size == 2 and task.index == 1:
                 return Failure(Status.CRASHED, "killed by signal 9")
             return super().run(task, timeout_s)
 
@@ -193,7 +192,7 @@ def test_a_control_that_moves_makes_every_answer_worthless(monkeypatch: pytest.M
 
 def test_a_case_that_no_longer_runs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(task: Any) -> Failure | None:
-        broken = task.kind == "check" and task.case == TWO[1]
+        broken = isinstance(task, CheckTask) and task.case == TWO[1]
         return Failure(Status.CRASHED, "no such layer") if broken else None
 
     found = compared(monkeypatch, fails=fails)

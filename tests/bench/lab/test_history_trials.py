@@ -9,7 +9,6 @@ import pytest
 
 from bench import __main__ as command
 from bench.compare import bisect, comparison
-from bench.engine.launcher import Outcome
 from bench.lab import history_trials
 from bench.lab.histories import SLOWER
 from bench.schema.tasks import Task
@@ -25,7 +24,7 @@ class Reading(Machine):
     def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__(noise=Noise(round_sd=0.03))
 
-    def run(self, task: Task, timeout_s: float) -> Outcome:
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
         package = Path(task.sides["head"]) / "panet"
         slow = any(edit.new in (package / edit.file).read_text() for edit in SLOWER)
         factor = self.slower if slow else 1.0

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from bench.machine.environment import ROOT
-from bench.run import parts
+from bench.run import extra_arms
 from bench.schema import journal, run_folders
-from bench.schema.records import ARMS, SCHEMA
+from bench.schema.recipe import ARMS
+from bench.schema.records import SCHEMA
 
 TINY: list[str | Path] = [
     *("--preset", "smoke", "--scopes", "neck", "--channels-last", "off", "--passes", "inference"),
@@ -123,12 +124,12 @@ def test_run_folder_holds_results_journal_and_traces(
 
 def test_parts_take_turns_as_arms(measured: tuple[Path, dict[str, Any]]) -> None:
     folder, document = measured
-    found = json.loads((folder / run_folders.LATEST / parts.FILE).read_text())["cases"]
+    found = json.loads((folder / run_folders.LATEST / "parts.json").read_text())["cases"]
     assert {entry["case_id"] for entry in found} == {e["group"] for e in document["benchmarks"]}
     for entry in found:
-        assert entry["replicates"] or entry["contended"] >= parts.REPLICATES
+        assert entry["replicates"] or entry["contended"] >= extra_arms.REPLICATES
         for rounds_s in entry["replicates"]:
-            assert set(rounds_s) == set(parts.ARMS["neck"])
+            assert set(rounds_s) == {"panet_alone", "fpn", "panet"}
             assert len({len(durations) for durations in rounds_s.values()}) == 1
 
 

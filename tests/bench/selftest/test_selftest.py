@@ -11,12 +11,12 @@ import pytest
 from rich.console import Console
 
 from bench import __main__ as command
-from bench.engine.launcher import Failure
+from bench.engine import opened
 from bench.engine.scheduler import CaseState
 from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
-from bench.schema.tasks import Task
+from bench.schema.tasks import Failure, Task
 from bench.selftest import rates, session, trials
 from bench.selftest.calibration import calibrate
 from bench.selftest.session import SelfTest, Settings, find_folder, setups
@@ -34,11 +34,11 @@ class Simulated(Machine):
     contended = False
     started = 0
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         type(self).started += 1
         super().__init__(noise=self.noise, fails=self._fail, busy=lambda _: self.contended)
 
-    def _fail(self, task: Task) -> Failure | None:
+    def _fail(self, task: Task[Any]) -> Failure | None:
         if self.killed_at is not None and len(self.tasks) == self.killed_at:
             raise KeyboardInterrupt
         return None
@@ -46,7 +46,7 @@ class Simulated(Machine):
 
 @pytest.fixture(autouse=True)
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "ServerLauncher", Simulated)
+    monkeypatch.setattr(opened, "ServerLauncher", Simulated)
     monkeypatch.setattr(session, "probe_cores", lambda: [{"0.001": 0.15, "1": None}])
     monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.02))
     monkeypatch.setattr(Simulated, "killed_at", None)
@@ -79,7 +79,7 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_calibration_finds_the_work_that_takes_a_given_share() -> None:
     def measure(arms: Any, replicates: int) -> Sequence[CaseState]:
         machine = Machine(noise=Noise(round_sd=0.01))
-        asked = engine(machine, arms={}, extra_arms=arms, contrast=None)
+        asked = engine(machine, arms={}, extra_arms=arms)
         asked.check()
         asked.take_turns(lambda state: replicates - len(state.replicates))
         return asked.states
