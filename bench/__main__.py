@@ -2,6 +2,7 @@
 
 import argparse
 import fnmatch
+import importlib.util
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -13,8 +14,6 @@ from rich.console import Console
 from bench.compare import bisect, comment, comparison, junit
 from bench.engine.launcher import ServerLauncher
 from bench.engine.scheduler import preload
-from bench.lab import history_trials
-from bench.lab.histories import SLOWER
 from bench.machine.environment import usable_cores
 from bench.run import max_batch
 from bench.run.session import DEFAULT_TIMEOUT
@@ -23,6 +22,8 @@ from bench.schema.case import AXES
 from bench.schema.errors import BenchError
 from bench.selftest import session
 from bench.selftest.background_load import LOADS
+from bench.selftest.document import JSON
+from bench.selftest.request import SelfTestRequest, find_folder
 from bench.stats.verdict import FINE, NOTHING_SAID
 from bench.workload import axes, presets, units
 
@@ -83,20 +84,6 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("head", metavar="BAD", help="a later one that is slow")
     _add_comparison(search, budget="10m")
     search.set_defaults(command=_bisect)
-    about = "real histories through compare and bisect: what they find, and what they miss"
-    gate = commands.add_parser("gatetest", help=about, description=about)
-    for kind, default, about in (
-        ("equal", "4", "histories of equal code"),
-        ("slower", "4", "histories with a slow-down"),
-        ("bisect", "1", "histories to bisect"),
-        ("apart", "0", "histories of equal code, each side in processes of its own"),
-    ):
-        help_text = f"{about} ({default})"
-        gate.add_argument(f"--{kind}", default=default, metavar="N", help=help_text)
-    gate.add_argument("--edit", default="*", metavar="PATTERN", help="of the slow-downs (*)")
-    _add_run_dir(gate)
-    gate.add_argument("--resume", metavar="ID", help="add to an earlier one")
-    gate.set_defaults(command=_gatetest)
     about = "the largest batch that fits into memory, with FPN and with PANet"
     fits = commands.add_parser("fit", help=about, description=about)
     fits.add_argument("--memory", required=True, metavar="SIZE", help="such as 8GiB")
@@ -105,6 +92,10 @@ def _parser() -> argparse.ArgumentParser:
             fits.add_argument(axis.flag, dest=axis.option, metavar="LIST", help=axis.help)
     _add_run_dir(fits)
     fits.set_defaults(command=_fit)
+    if importlib.util.find_spec("bench.lab"):  # it is not in the wheel
+        from bench.lab import command as lab
+
+        lab.add_to(commands)
     return parser
 
 
@@ -208,25 +199,6 @@ def _bisect(asked: argparse.Namespace) -> int:
     return FINE
 
 
-def _gatetest(asked: argparse.Namespace) -> int:
-    folder = asked.run_dir / (
-        asked.resume or f"{history_trials.PREFIX}{run_folders.new_run_dir(asked.run_dir).name}"
-    )
-    if asked.resume and not (folder / history_trials.TRIALS).exists():
-        raise BenchError(f"--resume {asked.resume}: no such gate test in {asked.run_dir}")
-    counts = {kind: units.whole(f"--{kind}")(getattr(asked, kind)) for kind in history_trials.TRY}
-    edits = tuple(e for e in SLOWER if fnmatch.fnmatch(e.name, asked.edit))
-    if not edits:
-        names = ", ".join(edit.name for edit in SLOWER)
-        raise BenchError(f"--edit {asked.edit}: matches none of {names}")
-    settings = history_trials.Settings(**counts, folder=folder, edits=edits)
-    history_trials.GateTest(settings, Console(stderr=True)).run()
-    page = folder / history_trials.PAGE
-    print(page.read_text())
-    print(f"wrote {page}")
-    return FINE
-
-
 NOT_OF_FIT = ("batch_sizes", "compile")
 """The first is the answer; a compiled network's memory is the compiler's business."""
 
@@ -260,17 +232,17 @@ def _fit(asked: argparse.Namespace) -> int:
 
 
 def _selftest(asked: argparse.Namespace) -> int:
-    folder = session.find_folder(asked.run_dir, asked.resume)
-    settings = session.Settings(
+    folder = find_folder(asked.run_dir, asked.resume)
+    request = SelfTestRequest(
         trials=1 if asked.quick else units.positive("--trials")(asked.trials),
         sizes=tuple(size for text in asked.inject.split(",") if (size := _size(text))),
         loads=tuple(units.one_of("--load", LOADS)(text) for text in asked.load.split(",")),
         quick=asked.quick,
         folder=folder,
     )
-    session.SelfTest(settings, Console(stderr=True)).run()
+    session.SelfTest(request, Console(stderr=True)).run()
     print((folder / session.PAGE).read_text())
-    print(f"wrote {folder / session.JSON}\nwrote {folder / session.PAGE}")
+    print(f"wrote {folder / JSON}\nwrote {folder / session.PAGE}")
     return FINE
 
 

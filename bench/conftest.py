@@ -13,7 +13,7 @@ from rich.console import Console
 from bench.run.extra_arms import EXTRA_ARMS
 from bench.run.replay import REPLAY_CLOCK
 from bench.run.session import DEFAULT_TIMEOUT, Session, forecast, keep_copy, parse_request
-from bench.schema import run_folders
+from bench.schema import files, run_folders
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError
 from bench.schema.recipe import ARMS
@@ -72,9 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--benchmark-json={wanted}: no such folder; make it first")
     config.stash[SESSION] = Session(request)
     config.stash[WANTED_JSON] = wanted
-    config.option.benchmark_json = (
-        request.run_dir / run_folders.RESULTS if measures(config) else None
-    )
+    config.option.benchmark_json = request.run_dir / files.RESULTS if measures(config) else None
 
 
 def measures(config: pytest.Config) -> bool:
@@ -175,7 +173,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     bench_session = config.stash.get(SESSION, None)
     if bench_session is None or not bench_session.results:
         return
-    written = bench_session.request.run_dir / run_folders.RESULTS
+    written = bench_session.request.run_dir / files.RESULTS
     if not written.exists():
         document = {"machine_info": {}, "benchmarks": [], "panet": bench_session.document()}
         written.write_text(json.dumps(document, indent=4))
@@ -193,4 +191,4 @@ def pytest_terminal_summary(
     terminalreporter.write_line(", ".join(f"{n} {status}" for status, n in counts.items()))
     for note in session.notes:
         terminalreporter.write_line(note)
-    terminalreporter.write_line(f"results: {session.request.run_dir / run_folders.RESULTS}")
+    terminalreporter.write_line(f"results: {session.request.run_dir / files.RESULTS}")

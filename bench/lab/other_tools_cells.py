@@ -1,6 +1,6 @@
-"""The same cells as a user would time them with the usual tools; for `bench.lab.other_tools` alone.
+"""Eight cases as a user would time them with the usual tools; for `bench.lab.other_tools` alone.
 
-``pytest bench/ordinary.py --noconftest`` times them with pytest-benchmark, ``python -m
+``pytest bench/lab/other_tools_cells.py --noconftest`` times them with pytest-benchmark, ``python -m
 bench.lab.other_tools_cells torch FILE`` with `torch.utils.benchmark`, ``python -m
 bench.lab.other_tools_cells pyperf ...`` with pyperf. All with what these tools do by default: one
 benchmark after the other, the system's allocator, no fork server.
@@ -29,7 +29,7 @@ SCRATCH = "PANET_BENCH_SCRATCH"
 """The environment variable that names the folder with the inputs."""
 
 CELLS = "PANET_BENCH_CELLS"
-"""The environment variable with other axes for the cells, as JSON: tests want tiny ones."""
+"""The environment variable with other axes for the cases, as JSON: tests want tiny ones."""
 
 NECKS = ("fpn", "panet")
 
@@ -37,7 +37,7 @@ Call = Callable[[], Outputs]
 
 
 def cells() -> tuple[Case, ...]:
-    """Return the eight cells, on the CPU with as many threads as there are cores."""
+    """Return the eight cases, on the CPU with as many threads as there are cores."""
     return axes.sweep(presets.PRESETS["cells"], json.loads(os.environ.get(CELLS, "{}")))
 
 
@@ -66,11 +66,11 @@ def time_with_torch(path: Path) -> None:
     """Time all necks with `torch.utils.benchmark` and write the mean seconds of each."""
     from torch.utils.benchmark import Timer
 
-    found = {}
+    seconds = {}
     for name, case, neck in names():
         timer = Timer("call()", globals={"call": build(case, neck)}, num_threads=case.threads)
-        found[name] = timer.blocked_autorange(min_run_time=1).mean
-    path.write_text(json.dumps(found))
+        seconds[name] = timer.blocked_autorange(min_run_time=1).mean
+    path.write_text(json.dumps(seconds))
 
 
 def time_with_pyperf() -> None:

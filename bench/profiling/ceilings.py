@@ -19,11 +19,10 @@ from torch.nn import functional
 
 from bench.machine.clock import Clock, synchronized, synchronizer, wall_s
 from bench.schema.case import Case
+from bench.schema.files import CEILINGS
 from bench.schema.records import MUST_MATCH
 from bench.schema.tasks import Task
 from bench.workload.inputs import torch_dtype
-
-FILE = "ceilings.json"
 
 SECONDS_EACH = 1.2
 """Of tries per operator and shape; the best one counts. Shared cores run slower for tenths of a
@@ -143,9 +142,9 @@ def _convolution(
 def _dtype(case: Case) -> torch.dtype:
     """Return what the operators compute in: under autocast not what the weights are kept in."""
     if case.dtype.startswith("amp-"):
-        found = getattr(torch, case.dtype.removeprefix("amp-"))
-        assert isinstance(found, torch.dtype)  # noqa: S101 - options admit nothing else
-        return found
+        dtype = getattr(torch, case.dtype.removeprefix("amp-"))
+        assert isinstance(dtype, torch.dtype)  # noqa: S101 - options admit nothing else
+        return dtype
     return torch_dtype(case.dtype)
 
 
@@ -156,8 +155,8 @@ def name_of(case: Case) -> str:
 
 def known(runs_dir: Path, environment: Mapping[str, Any], name: str) -> dict[str, Any] | None:
     """Return ceilings measured before in an equal environment; `None` if there are none."""
-    found: dict[str, Any] | None = _read(runs_dir).get(_key(environment, name))
-    return found
+    ceilings: dict[str, Any] | None = _read(runs_dir).get(_key(environment, name))
+    return ceilings
 
 
 def keep(
@@ -166,9 +165,9 @@ def keep(
     """Store ceilings for later runs; return them with their date."""
     dated = {**ceilings, "measured": time.strftime("%Y-%m-%d", time.gmtime())}
     stored = _read(runs_dir) | {_key(environment, name): dated}
-    partial = runs_dir / f"{FILE}.partial"
+    partial = runs_dir / f"{CEILINGS}.partial"
     partial.write_text(json.dumps(stored, indent=1))
-    partial.replace(runs_dir / FILE)
+    partial.replace(runs_dir / CEILINGS)
     return dated
 
 
@@ -180,7 +179,7 @@ def _key(environment: Mapping[str, Any], name: str) -> str:
 
 def _read(runs_dir: Path) -> dict[str, Any]:
     try:
-        found = json.loads((runs_dir / FILE).read_text())
+        stored = json.loads((runs_dir / CEILINGS).read_text())
     except (OSError, ValueError):  # none yet, or damaged: measured again
         return {}
-    return found if isinstance(found, dict) else {}
+    return stored if isinstance(stored, dict) else {}

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.engine.scheduler import CaseState, Engine
+from bench.schema.files import EXTRA_ARMS_SCHEMA
 from bench.schema.recipe import Arms, Recipe
 from bench.workload.cache_state import COLD, WARM
-
-SCHEMA = 1
 
 REPLICATES = 8
 """Of every case: enough for an interval, and as long as the screen of a comparison."""
@@ -103,7 +102,7 @@ def write(states: Sequence[CaseState], path: Path) -> None:
         }
         for state in states
     ]
-    path.write_text(json.dumps({"schema": SCHEMA, "cases": cases}))
+    path.write_text(json.dumps({"schema": EXTRA_ARMS_SCHEMA, "cases": cases}))
 
 
 def _reason(state: CaseState) -> str:

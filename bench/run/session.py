@@ -23,16 +23,13 @@ from bench.run import extra_arms
 from bench.run.extra_arms import ExtraArms
 from bench.run.header import MUST_MATCH, header
 from bench.run.results_json import panet_key
-from bench.schema import run_folders
+from bench.schema import files, run_folders
 from bench.schema.case import AXES, Case
 from bench.schema.errors import BenchError
 from bench.schema.recipe import TRACED_ARMS
 from bench.schema.records import CaseResult
 from bench.schema.tasks import Failure
 from bench.workload import axes, presets, units
-
-TRACES = "traces"
-"""The folder of the profiles, in that of the run."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ class Session:
         self.advice = advice.give(max((case.threads for case in chosen), default=1), console)
         with opened(plan, folder, self.run, console, must_match=MUST_MATCH) as engine:
             if self.request.resume:
-                (folder / run_folders.RESULTS).unlink(missing_ok=True)  # of the part before
+                (folder / files.RESULTS).unlink(missing_ok=True)  # of the part before
             else:
                 run_folders.point_latest_at(folder)
             results = engine.run(HalfWidth(self.request.half_width))
@@ -126,7 +123,7 @@ class Session:
         return panet_key(self.run | {"hints": self.advice}, list(self.results.values()))
 
     def _trace_arm(self, launcher: Launcher, case: Case, arm: str) -> None:
-        folder = self.request.run_dir / TRACES / case.case_id / arm
+        folder = files.profile_folder(self.request.run_dir, case.case_id, arm)
         task = TraceTask(arm=arm, trace_dir=str(folder), **self._task_fields(case))
         outcome = launcher.run(task, self.request.plan.timeout_s)
         if isinstance(outcome, Failure):
@@ -148,7 +145,7 @@ class Session:
                     self.notes.append(f"no ceilings: {name}: {outcome.reason}")
                 else:
                     found[name] = ceilings.keep(runs_dir, environment, name, outcome)
-        (self.request.run_dir / ceilings.FILE).write_text(json.dumps(found, indent=1))
+        (self.request.run_dir / files.CEILINGS).write_text(json.dumps(found, indent=1))
 
     def _task_fields(self, case: Case) -> dict[str, Any]:
         plan = self.request.plan

@@ -5,14 +5,17 @@ network. So the size is known to a few hundredths of itself, which no comparison
 network with the plain one could give.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from bench import stats
 from bench.engine.scheduler import CaseState
 from bench.schema.case import Case
 from bench.schema.recipe import Arms, Recipe
+from bench.schema.records import Finding
 from bench.selftest.slowdown import KEPT, KINDS, alone, slowed
 
 FIRST_CHANNELS = (64, 512)
@@ -28,13 +31,14 @@ BASE = "base"
 
 @dataclass(frozen=True)
 class Slowing:
-    """A slow-down of a case: what is asked for, what does it, and how large it truly is."""
+    """A slow-down of a case: how large it shall be, what does it, and how large it truly is."""
 
-    asked: float
+    requested: float
+    """Relative, such as 0.05, as `size` is."""
     kind: str
     channels: int
     size: float
-    """As calibrated, relative to the network's time."""
+    """As calibrated, of the network's time."""
     low: float | None
     high: float | None
 
@@ -55,6 +59,36 @@ class Slowing:
 
 ArmsOfCases = Mapping[str, Arms]
 """Case id -> what takes turns in it."""
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The slow-downs of the cases, and what their check said of all arms that they will have."""
+
+    slowings: dict[str, list[Slowing]]
+    """By case, as `findings`."""
+    findings: dict[str, Finding]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write` has written."""
+        stored = json.loads(path.read_text())
+        return cls(
+            {i: [Slowing.from_json(s) for s in entry["slowings"]] for i, entry in stored.items()},
+            {i: Finding.from_json(entry["finding"]) for i, entry in stored.items()},
+        )
+
+    def write(self, path: Path) -> None:
+        """Write it, as JSON."""
+        stored = {
+            case_id: {
+                "slowings": [slowing.to_json() for slowing in slowings],
+                "finding": self.findings[case_id].to_json(),
+            }
+            for case_id, slowings in self.slowings.items()
+        }
+        path.write_text(json.dumps(stored, indent=1))
+
 
 Measure = Callable[[ArmsOfCases, int], Sequence[CaseState]]
 """From the arms of every case, to be run one behind the other in that order, and the number of
@@ -85,17 +119,17 @@ def calibrate(
     channels = {
         case_id: [
             max(1, round(n * size / share.value))
-            for n, size, share in zip(channels[case_id], sizes, found, strict=True)
+            for n, size, share in zip(channels[case_id], sizes, of_case, strict=True)
         ]
-        for case_id, found in shares.items()
+        for case_id, of_case in shares.items()
     }
     shares = _shares(kinds, channels, measure, last)
     return {
         case_id: [
             Slowing(size, kinds[case_id], n, share.value, share.low, share.high)
-            for size, n, share in zip(sizes, channels[case_id], found, strict=True)
+            for size, n, share in zip(sizes, channels[case_id], of_case, strict=True)
         ]
-        for case_id, found in shares.items()
+        for case_id, of_case in shares.items()
     }
 
 

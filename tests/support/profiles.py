@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.profiling import trace_tree
+from bench.profiling.attribution import timeline
 from bench.schema.files import (
     CEILINGS,
     PARTS,
@@ -66,7 +66,7 @@ def events(arm: str) -> list[traces.Event]:
 
 def profile(arm: str, **values: Any) -> dict[str, Any]:
     stages = [stage(LATERAL), *([stage(FUSE)] if arm == "panet" else [])]
-    read = trace_tree.read(events(arm), [s["name"] for s in stages])
+    read = timeline(events(arm), [s["name"] for s in stages])
     defaults = {
         "schema": PROFILE_SCHEMA,
         "case": measured(1.5).case.to_json(),

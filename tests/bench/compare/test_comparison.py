@@ -11,7 +11,7 @@ from bench import __main__ as command
 from bench.compare import comment, comparison, junit
 from bench.compare.comparison import AGAIN, BASE, HEAD, SHARED, Compared, answer, own_cases
 from bench.compare.revisions import Code
-from bench.lab.histories import make
+from bench.lab.git_history import make
 from bench.profiling.profile_diff import Explanation, StageChange
 from bench.schema import journal
 from bench.schema.errors import BenchError

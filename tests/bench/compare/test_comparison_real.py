@@ -13,8 +13,8 @@ from rich.console import Console
 
 from bench.compare import comparison
 from bench.compare.comparison import APART, SHARED, Asked, Compared
-from bench.lab import histories
-from bench.lab.histories import HARMLESS, SLOWER, Edit, harmless, make
+from bench.lab.edits import FUSE, HARMLESS, SLOWER, Edit, harmless
+from bench.lab.git_history import make
 from bench.machine.environment import ROOT
 from bench.stats.sequential import Gate
 from bench.stats.verdict import Verdict
@@ -29,10 +29,10 @@ ONE_CASE = axes.sweep(presets.GRID, {"resolutions": "64", "threads": "1", "devic
 MUCH_SLOWER = Edit(
     "Fuse six times",
     "panet.py",
-    histories.FUSE,
+    FUSE,
     "for _ in range(5):\n"
     '                self.get_submodule(f"conv_{step}")(summed)\n'
-    "            " + histories.FUSE,
+    "            " + FUSE,
 )
 
 

@@ -1,7 +1,6 @@
 """The gate test on simulated machines, with real histories: what it tries, pools and says."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,10 @@ import pytest
 
 from bench import __main__ as command
 from bench.compare import bisect, comparison
-from bench.lab import history_trials
-from bench.lab.histories import SLOWER
+from bench.lab import history_records
+from bench.lab.command import KINDS
+from bench.lab.edits import BISECTED, SLOWER
+from bench.lab.history_trials import TRY
 from bench.schema.tasks import Task
 from tests.support import machines
 from tests.support.machines import Machine, Noise
@@ -39,18 +40,18 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(folder: Path, *counts: str, resume: str | None = None, edit: str = "*") -> str:
-    arguments = ["gatetest", "--run-dir", str(folder), "--edit", edit]
-    for kind, count in zip(history_trials.TRY, counts, strict=True):
+    arguments = ["lab", "gatetest", "--run-dir", str(folder), "--edit", edit]
+    for kind, count in zip(TRY, counts, strict=True):
         arguments += [f"--{kind}", count]
     if resume is not None:
         arguments += ["--resume", resume]
     assert command.main(arguments) == 0
-    (found,) = folder.iterdir()
-    return found.name
+    (own,) = folder.iterdir()
+    return own.name
 
 
 def trials(folder: Path) -> list[dict[str, Any]]:
-    (path,) = folder.glob(f"*/{history_trials.TRIALS}")
+    (path,) = folder.glob(f"*/{history_records.FILE}")
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -67,8 +68,8 @@ def test_equal_code_passes_and_slower_code_is_found(
     true = [t["true_ratio"] for t in found if t["kind"] == "slower"]
     assert true == pytest.approx([Reading.slower] * 2, abs=0.03)
     page = capsys.readouterr().out
-    assert "slower by 5% or more | 2" in " ".join(page.split())
-    assert "Bisection over 16 commits: 1 of 1 found the commit" in page
+    assert "slower by 5% or more | 2 edits, 2 trials | 2 " in " ".join(page.split())
+    assert "Bisection over 16 commits, 1 edit, 1 trial: 1 named the commit" in page
 
 
 def test_what_nothing_flagged_has_a_true_size_too(
@@ -91,23 +92,14 @@ def test_history_is_kept_where_the_machine_is_too_busy_for_its_true_size(
     assert [(t["verdict"], t["true_ratio"]) for t in trials(tmp_path)] == [("regressed", None)]
 
 
-def test_slow_down_without_a_true_size_is_not_counted_as_small() -> None:
-    small = history_trials.Trial(
-        "slower", "Fuse twice", "within_noise", 1.0, "now", true_ratio=1.01
-    )
-    page = history_trials.render([small, replace(small, true_ratio=None)])
-    assert "slower by less than 3%, or no slower | 1" in " ".join(page.split())
-    assert "slower, size unknown | 1" in " ".join(page.split())
-
-
-def test_sittings_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
+def test_sessions_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
     name = run(tmp_path, "0", "1", "0", "0")
     run(tmp_path, "0", "1", "0", "0", resume=name)
     edits = [t["edit"] for t in trials(tmp_path)]
     assert edits == [edit.name for edit in SLOWER[:2]]
 
 
-def test_the_slow_downs_that_are_asked_for_take_turns(tmp_path: Path) -> None:
+def test_the_slow_downs_that_are_chosen_take_turns(tmp_path: Path) -> None:
     name = run(tmp_path, "0", "1", "0", "0", edit="Smooth twice")
     run(tmp_path, "0", "2", "0", "0", resume=name, edit="*twice")
     edits = [t["edit"] for t in trials(tmp_path)]
@@ -115,7 +107,7 @@ def test_the_slow_downs_that_are_asked_for_take_turns(tmp_path: Path) -> None:
 
 
 def test_unknown_slow_down_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["gatetest", "--run-dir", str(tmp_path), "--edit", "Sleep"]) == 2
+    assert command.main(["lab", "gatetest", "--run-dir", str(tmp_path), "--edit", "Sleep"]) == 2
     assert "--edit Sleep: matches none of Keep n2 apart from p2, " in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -133,9 +125,13 @@ def test_pairings_are_compared_by_what_equal_code_shows(
 def test_unknown_one_is_not_gone_on_with(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command.main(["gatetest", "--run-dir", str(tmp_path), "--resume", "x"]) == 2
+    assert command.main(["lab", "gatetest", "--run-dir", str(tmp_path), "--resume", "x"]) == 2
     assert "no such gate test" in capsys.readouterr().err
 
 
 def test_bisected_edits_exist() -> None:
-    assert len(history_trials.BISECTED) == 2
+    assert len(BISECTED) == 2
+
+
+def test_every_kind_of_history_can_be_chosen() -> None:
+    assert list(KINDS) == list(TRY)

@@ -20,7 +20,8 @@ import pytest
 
 from bench.engine.launcher import ServerLauncher
 from bench.engine.scheduler import preload
-from bench.profiling.trace import ACTIVE_STEPS, PROFILE, TraceTask, bounded, write_trace
+from bench.profiling.trace import ACTIVE_STEPS, TraceTask, bounded, write_trace
+from bench.schema.files import PROFILE
 from bench.schema.recipe import TRACED_ARMS
 from tests.support.factories import case
 
