@@ -84,7 +84,8 @@ def _sections(
         *run_sections.further_arms(files),
         cost_sections.compiling(frame),
         cost_sections.others(),
-        machine_sections.environment(files),
+        *machine_sections.quiet(files, frame),
+        machine_sections.environment(files, frame),
     ]
     return [section for section in sections if not section.empty]
 
@@ -132,7 +133,10 @@ def _older(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for run in runs:
         later = [what for schema, what in SCHEMA_HISTORY.items() if schema > run["schema"]]
         if later:
-            yield f"Run {run['run_id']} was written before there was: {'; '.join(later)}."
+            yield (
+                f"Run {run['run_id']} was written with schema {run['schema']}. Since then: "
+                f"{'; '.join(later)}."
+            )
 
 
 def _differing(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
