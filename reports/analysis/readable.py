@@ -57,7 +57,7 @@ def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:
         "adds ms": _difference(row),
         "ratio": _interval(row, "ratio"),
         "A/A": _interval(row, "aa_ratio"),
-        "detects": percent(get("detectable_ratio"), ""),
+        "MDE": percent(get("detectable_ratio"), ""),
         "MACs": _number(get("macs_ratio"), 1, 3),
         "adds MiB": _number(get("peak_difference_bytes"), 1 / 2**20, 1),
         "images/s": _number(get("panet_images_per_s"), 1, 1),
