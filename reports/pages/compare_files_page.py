@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.stats.verdict import Verdict
-from reports.analysis.compare_files import METRICS, overall
+from reports.analysis.compare_files import overall
+from reports.analysis.metrics import METRICS
 from reports.data.errors import ReportError
 
 NAMES = ("compare.csv", "compare.md")

@@ -84,7 +84,7 @@ def _sections(
         *run_sections.further_arms(files),
         cost_sections.compiling(frame),
         cost_sections.others(),
-        *machine_sections.quiet(files, frame),
+        *machine_sections.quiet(files, table),
         machine_sections.environment(files, frame),
     ]
     return [section for section in sections if not section.empty]

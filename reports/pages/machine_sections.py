@@ -14,27 +14,27 @@ from reports.data.result_files import ResultFile
 from reports.pages.page import Block, Section, Table
 
 DISTURBED = (
-    "Of the replicates of a case, those that were disturbed are contended and do not count. Shares "
-    "of the time of all its replicates: what others took of one core, how long the threads of the "
-    "case waited for a CPU, what the hypervisor gave to other machines, and the time without quota."
+    "Replicates that were disturbed are contended, and count only where the whole case is. Shares "
+    "of the time of all replicates of a case: what others took of one core, how long its threads "
+    "waited for a CPU, what the hypervisor gave to other machines, and the time without quota."
 )
 
 COLUMNS = ("case", "contended", "others, of a core", "waited", "stolen", "throttled", "why")
 
 
-def quiet(files: Sequence[ResultFile], frame: pd.DataFrame) -> Iterator[Section]:
+def quiet(files: Sequence[ResultFile], table: pd.DataFrame) -> Iterator[Section]:
     """Yield how quiet the machine was during every run.
 
     Args:
         files: of the runs.
-        frame: of `reports.data.frames.load`.
+        table: of `reports.data.costs.cost`.
     """
     for file in files:
         run_id = str(file.run["run_id"])
         name = "How quiet the machine was" + (f", run {run_id}" if len(files) > 1 else "")
         hints = [f"When it began: {hint}." for hint in loads.hints(file)]
         try:
-            rows = _rows(file, frame[frame["run_id"] == run_id])
+            rows = _rows(file, table[table["run_id"] == run_id])
         except ReportError as error:
             yield Section(f"quiet-{run_id}", name, hints, [str(error)], [])
             continue
@@ -42,14 +42,17 @@ def quiet(files: Sequence[ResultFile], frame: pd.DataFrame) -> Iterator[Section]
         yield Section(f"quiet-{run_id}", name, hints, [], blocks)
 
 
-def _rows(file: ResultFile, frame: pd.DataFrame) -> list[list[str]]:
-    cases = {str(row["case_id"]): row for row in frame.to_dict("records")}
-    threads = {case_id: int(row["threads"]) for case_id, row in cases.items()}
+def _rows(file: ResultFile, table: pd.DataFrame) -> list[list[str]]:
+    """Return the cases in the order of the cost table."""
+    cases = table.to_dict("records")
+    threads = {str(row["case_id"]): int(row["threads"]) for row in cases}
     cores = file.run["environment"].get("cores")
     known = cores if isinstance(cores, int) and cores > 0 else 1
+    by_case = {
+        each.case_id: each for each in disturbances.of_cases(loads.load(file), threads, known)
+    }
     return [
-        _row(case_name(cases[each.case_id]) if each.case_id in cases else each.case_id, each)
-        for each in disturbances.of_cases(loads.load(file), threads, known)
+        _row(case_name(row), by_case[row["case_id"]]) for row in cases if row["case_id"] in by_case
     ]
 
 
