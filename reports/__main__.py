@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.schema import text
 from bench.schema.files import RESULTS
 from bench.stats.verdict import EXIT_CODES
 from reports.analysis import compare_files, compilation, metrics, peers_and_caches
 from reports.analysis.breakeven import Limits
-from reports.analysis.names import machine_of
 from reports.data import frames, profiles, result_files
 from reports.data.costs import cost
 from reports.data.errors import ReportError
@@ -114,7 +114,8 @@ def _export(arguments: argparse.Namespace, console: Console) -> int:
 def _heading(files: Sequence[ResultFile]) -> str:
     run = files[0].run
     others = f", and {len(files) - 1} more" if len(files) > 1 else ""
-    return f"Cost of PANet on top of FPN: run {run['run_id']}{others}; {machine_of(run)}"
+    machine = text.machine(run["environment"])
+    return f"Cost of PANet on top of FPN: run {run['run_id']}{others}; {machine}"
 
 
 def _say(console: Console, sentences: Iterable[str]) -> None:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from bench.schema.case import case_name
 from bench.schema.records import Status
+from bench.schema.text import percent
 from reports.analysis.names import ARM_NAMES, Row
 from reports.analysis.words import LAUNCH_BOUND
 
@@ -84,11 +85,6 @@ def _difference(row: Row) -> str:
 
 def _number(value: float | None, factor: float, digits: int) -> str:
     return "" if value is None or pd.isna(value) else f"{value * factor:.{digits}f}"
-
-
-def percent(share: float | None, unknown: str = "-") -> str:
-    """Return a share as ``2.3%``."""
-    return unknown if share is None or pd.isna(share) else f"{share:.1%}"
 
 
 def _interval(row: Row, name: str) -> str:

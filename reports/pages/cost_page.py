@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from bench.schema.records import SCHEMA_HISTORY, differences
+from bench.schema.text import machine
 from reports.analysis import breakeven, words
 from reports.analysis.breakeven import Limits
-from reports.analysis.names import machine_of
 from reports.analysis.readable import readable, reasons
 from reports.data import frames
 from reports.data.errors import ReportError
@@ -106,7 +106,7 @@ def _render(
     named = f"{len(runs)} runs" if len(runs) > 1 else f"run {runs[0]['run_id']}"
     return page.render(
         f"What PANet costs: {named}",
-        "; ".join(dict.fromkeys(map(machine_of, runs))),
+        "; ".join(dict.fromkeys(machine(run["environment"]) for run in runs)),
         [],
         sections,
         template="report.html",

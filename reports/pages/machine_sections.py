@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from bench.schema.case import case_name
+from bench.schema.text import percent
 from reports.analysis import disturbances
 from reports.analysis.disturbances import Disturbance
-from reports.analysis.readable import percent
 from reports.data import loads
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
