@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.schema import text
 from bench.schema.files import RESULTS
 from bench.stats.verdict import EXIT_CODES, overall
-from reports.analysis import compare_files, compilation, peers_and_caches
+from reports.analysis import compare_files, compilation, metrics, peers_and_caches
 from reports.analysis.breakeven import Limits
-from reports.analysis.names import machine_of
 from reports.data import frames, profiles, result_files
 from reports.data.costs import cost
 from reports.data.errors import ReportError
@@ -75,9 +75,9 @@ def _profile(arguments: argparse.Namespace, console: Console) -> int:
 
 def _compare(arguments: argparse.Namespace, console: Console) -> int:
     base, head = (result_files.read(path) for path in (arguments.base, arguments.head))
-    metrics = compare_files.parse_metrics(arguments.metrics)
-    thresholds = compare_files.Thresholds.parse(arguments.threshold)
-    table = compare_files.compare(base, head, thresholds, metrics)
+    request = metrics.parse(arguments.metrics)
+    thresholds = metrics.Thresholds.parse(arguments.threshold)
+    table = compare_files.compare(base, head, thresholds, request)
     compare_files_page.show(table, console)
     _wrote(console, compare_files_page.write(table, arguments.out or head.path.parent))
     return EXIT_CODES[overall(table["verdict"])]
@@ -114,7 +114,8 @@ def _export(arguments: argparse.Namespace, console: Console) -> int:
 def _heading(files: Sequence[ResultFile]) -> str:
     run = files[0].run
     others = f", and {len(files) - 1} more" if len(files) > 1 else ""
-    return f"Cost of PANet on top of FPN: run {run['run_id']}{others}; {machine_of(run)}"
+    machine = text.machine(run["environment"])
+    return f"Cost of PANet on top of FPN: run {run['run_id']}{others}; {machine}"
 
 
 def _say(console: Console, sentences: Iterable[str]) -> None:
@@ -148,7 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("head", type=Path, metavar="HEAD", help="the same")
     about = "3%%, or 'resnet50-*=5%%' for some cases; repeatable (5%%)"
     two.add_argument("--threshold", action="append", default=[], metavar="SHARE", help=about)
-    about = f"of {', '.join(compare_files.METRICS)} (all)"
+    about = f"of {', '.join(metrics.METRICS)} (all)"
     two.add_argument("--metrics", metavar="LIST", help=about)
     two.add_argument("--out", type=Path, metavar="DIR", help="where to (into HEAD)")
     two.set_defaults(command=_compare)

@@ -22,11 +22,3 @@ def group_name(row: Row, varying: Set[str]) -> str:
     """
     labels = (axis.label(row) for axis in AXES if not varying & set(axis.fields))
     return " ".join(filter(None, labels))
-
-
-def machine_of(run: Mapping[str, Any]) -> str:
-    """Name the machine and torch of a run, from the key ``panet`` of its file."""
-    environment = run["environment"]
-    cpu = f"{environment.get('cpu')}, {environment.get('cores')} cores"
-    torch = environment.get("libraries", {}).get("torch")
-    return f"{environment.get('accelerator') or cpu}; torch {torch}"

@@ -6,6 +6,7 @@ import pandas as pd
 
 from bench.schema.case import case_name
 from bench.schema.records import Status
+from bench.schema.text import percent
 from reports.analysis.names import ARM_NAMES, Row
 from reports.analysis.words import LAUNCH_BOUND
 
@@ -57,7 +58,7 @@ def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:
         "adds ms": _difference(row),
         "ratio": _interval(row, "ratio"),
         "A/A": _interval(row, "aa_ratio"),
-        "detects": _percent(get("detectable_ratio")),
+        "MDE": percent(get("detectable_ratio"), ""),
         "MACs": _number(get("macs_ratio"), 1, 3),
         "adds MiB": _number(get("peak_difference_bytes"), 1 / 2**20, 1),
         "images/s": _number(get("panet_images_per_s"), 1, 1),
@@ -84,10 +85,6 @@ def _difference(row: Row) -> str:
 
 def _number(value: float | None, factor: float, digits: int) -> str:
     return "" if value is None or pd.isna(value) else f"{value * factor:.{digits}f}"
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None or pd.isna(share) else f"{share:.1%}"
 
 
 def _interval(row: Row, name: str) -> str:

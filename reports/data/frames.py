@@ -12,7 +12,6 @@ Times are in seconds, memory in bytes; a value that is not known is missing, nev
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -20,7 +19,7 @@ import pandas as pd
 
 from bench import stats
 from bench.schema.case import AXES, Case
-from bench.schema.records import ArmFacts, Status
+from bench.schema.records import FACTS, Status
 from bench.schema.stored import RecordError
 from reports.data.errors import ReportError
 from reports.data.result_files import Paths, ResultFile, no_garbage, read_all
@@ -189,9 +188,6 @@ class _Cases:
         found = {**self._of_run, **case.to_json(), "case_id": case.case_id}
         self._known[case_id] = (stored, found)
         return found
-
-
-FACTS = (*(fact.name for fact in fields(ArmFacts)), "flops")
 
 
 def _arm_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:

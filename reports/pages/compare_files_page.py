@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench.schema.text import change
 from bench.stats.verdict import Verdict, overall
-from reports.analysis.compare_files import METRICS
+from reports.analysis.metrics import METRICS
 from reports.data.errors import ReportError
 
 NAMES = ("compare.csv", "compare.md")
@@ -80,7 +81,7 @@ def _readable_row(row: Mapping[Any, Any]) -> dict[str, str]:
         "metric": f"{row['metric']}{arm}",
         "base": _value(row["base"], exact, row["metric"]),
         "head": _value(row["head"], exact, row["metric"]),
-        "change": _change(row),
+        "change": change(row["ratio"], row["ratio_low"], row["ratio_high"]),
         "": "" if pd.isna(row["reason"]) else str(row["reason"]),
     }
 
@@ -91,12 +92,3 @@ def _value(value: float, exact: bool, metric: str) -> str:
     if exact:
         return f"{value:.0f}"
     return f"{value * 1e3:.2f} ms" if metric == "latency" else f"{value:.3f}"
-
-
-def _change(row: Mapping[Any, Any]) -> str:
-    if pd.isna(row["ratio"]):
-        return "-"
-    text = f"{(row['ratio'] - 1) * 100:+.1f} %"
-    if pd.isna(row["ratio_low"]) or pd.isna(row["ratio_high"]):
-        return text
-    return f"{text} ±{(row['ratio_high'] - row['ratio_low']) / 2 * 100:.1f} %"

@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from bench.schema.records import SCHEMA_HISTORY, differences
+from bench.schema.text import machine
 from reports.analysis import breakeven, words
 from reports.analysis.breakeven import Limits
-from reports.analysis.names import machine_of
 from reports.analysis.readable import readable, reasons
 from reports.data import frames
 from reports.data.errors import ReportError
@@ -84,7 +84,8 @@ def _sections(
         *run_sections.further_arms(files),
         cost_sections.compiling(frame),
         cost_sections.others(),
-        machine_sections.environment(files),
+        *machine_sections.quiet(files, table),
+        machine_sections.environment(files, frame),
     ]
     return [section for section in sections if not section.empty]
 
@@ -105,7 +106,7 @@ def _render(
     named = f"{len(runs)} runs" if len(runs) > 1 else f"run {runs[0]['run_id']}"
     return page.render(
         f"What PANet costs: {named}",
-        "; ".join(dict.fromkeys(map(machine_of, runs))),
+        "; ".join(dict.fromkeys(machine(run["environment"]) for run in runs)),
         [],
         sections,
         template="report.html",
@@ -132,7 +133,10 @@ def _older(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for run in runs:
         later = [what for schema, what in SCHEMA_HISTORY.items() if schema > run["schema"]]
         if later:
-            yield f"Run {run['run_id']} was written before there was: {'; '.join(later)}."
+            yield (
+                f"Run {run['run_id']} was written with schema {run['schema']}. Since then: "
+                f"{'; '.join(later)}."
+            )
 
 
 def _differing(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:

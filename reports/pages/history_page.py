@@ -9,6 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from bench.schema import text
 from reports.analysis import change_points
 from reports.analysis.change_points import ChangePoint
 from reports.analysis.names import ARM_NAMES
@@ -37,7 +38,7 @@ def sentences(changes: Sequence[ChangePoint]) -> list[str]:
     if not changes:
         return ["Nothing changed."]
     return [
-        f"{change.case_id}, {_what(change)}: {change.change * 100:+.1f} % since "
+        f"{change.case_id}, {_what(change)}: {text.change(1 + change.change)} since "
         f"{change.commit[:10] or change.run_id} ({change.date:%Y-%m-%d}, "
         f"{_sure(change)} sure): {_subject(change.message)}"
         for change in changes
@@ -113,7 +114,7 @@ def _changes(changes: Sequence[ChangePoint]) -> list[Table]:
     rows = [
         [
             _what(change),
-            f"{change.change * 100:+.1f} %",
+            text.change(1 + change.change),
             f"{change.date:%Y-%m-%d}",
             change.commit[:10],
             _subject(change.message),
@@ -142,7 +143,7 @@ def _figure(rows: pd.DataFrame, changes: Sequence[ChangePoint]) -> go.Figure:
                 figure.add_vline(
                     x=change.date.timestamp() * 1e3,
                     line={"dash": "dot", "width": 1.5, "color": MARK_COLOR},
-                    annotation_text=f"{change.change * 100:+.1f} %",
+                    annotation_text=text.change(1 + change.change),
                     annotation_position="bottom left",
                     row=place,
                     col=1,

@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
+from bench.schema import text
 from bench.schema.case import case_name
 from reports.analysis import profile_words
-from reports.analysis.names import ARM_NAMES, MIB, machine_of
+from reports.analysis.names import ARM_NAMES, MIB
 from reports.data import profile_frames, profiles
 from reports.data.errors import ReportError
 from reports.data.parts import parts
@@ -67,7 +68,7 @@ def sections(found: Profiles) -> tuple[list[Section], dict[str, pd.DataFrame]]:
 
 def _render(found: Profiles, sections: list[Section]) -> str:
     title = f"Where the time goes: run {found.file.run['run_id']}"
-    return page.render(title, machine_of(found.file.run), [READING], sections)
+    return page.render(title, text.machine(found.file.run["environment"]), [READING], sections)
 
 
 READING = (

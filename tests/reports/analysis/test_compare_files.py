@@ -12,7 +12,7 @@ from bench.schema.records import CaseResult, Status
 from bench.stats.verdict import Verdict, overall
 from reports.__main__ import main
 from reports.analysis import compare_files
-from reports.analysis.compare_files import Thresholds
+from reports.analysis.metrics import Thresholds
 from reports.data import result_files
 from reports.data.errors import ReportError
 from tests.support.factories import case, facts, finding, replicate, result, rounds

@@ -1,5 +1,6 @@
 """The report: answer, cases, drawings, and that nothing from outside becomes markup."""
 
+import dataclasses
 import html
 import json
 import re
@@ -16,7 +17,7 @@ from reports.analysis import breakeven, peers_and_caches
 from reports.data import frames, result_files
 from reports.data.costs import cost
 from reports.pages import cost_page
-from tests.support.factories import case, facts, finding, replicate, result, rounds
+from tests.support.factories import CALM, case, facts, finding, replicate, result, rounds
 from tests.support.result_files import document, extra_arms
 
 SIZES = (64, 128, 256)
@@ -194,8 +195,28 @@ def test_older_run_says_what_it_cannot_know(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_text(json.dumps(older))
     (page,) = write([path], tmp_path)
-    said = f"Run run-a was written before there was: {SCHEMA_HISTORY[SCHEMA]}"
+    said = f"Run run-a was written with schema {SCHEMA - 1}. Since then: {SCHEMA_HISTORY[SCHEMA]}"
     assert said in text_of(page.read_text())
+
+
+def test_company_of_a_run_is_in_the_page(tmp_path: Path) -> None:
+    taken = dataclasses.replace(CALM, waited_s=0.4)
+    busy = [replicate(i, load=taken, contended=i < 2) for i in range(6)]
+    found = result(case=case(), replicates=tuple(busy))
+    page = text_of(page_of(tmp_path, [found], hints=["chromium takes 76% of a core: stop it"]))
+    assert "When it began: chromium takes 76% of a core: stop it." in page
+    for cell in ("neck cnn b1 224 nchw", "2 of 6", "20.0%", "waited for a CPU (2)"):
+        assert f"<td>{cell}</td>" in page
+    assert "<td>scikit-image: astronaut</td>" in page
+
+
+def test_damaged_load_is_said_so_in_the_page(tmp_path: Path) -> None:
+    made = document(grid())
+    made["panet"]["loads"] = {"a": [3]}
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(made))
+    (page,) = write([path], tmp_path)
+    assert re.search(r'class="warning">[^<]*damaged load', page.read_text())
 
 
 def test_run_without_an_answer_has_a_page_that_says_so(tmp_path: Path) -> None:
