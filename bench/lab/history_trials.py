@@ -21,7 +21,9 @@ from rich.console import Console
 from tabulate import tabulate
 
 from bench import stats
-from bench.compare import bisect, comparison
+from bench.compare import bisect
+from bench.compare import run as comparison
+from bench.compare.request import ONE_PROCESS, SEPARATE, Request
 from bench.lab.histories import SLOWER, Edit, History, harmless, make
 from bench.machine.environment import describe
 from bench.schema.errors import BenchError
@@ -126,7 +128,7 @@ class GateTest:
     def _number(self, kind: str) -> int:
         return sum(trial.kind == kind for trial in read(self._settings.folder))
 
-    def _equal(self, number: int, kind: str = "equal", pairing: str = comparison.SHARED) -> Trial:
+    def _equal(self, number: int, kind: str = "equal", pairing: str = ONE_PROCESS) -> Trial:
         edits = harmless(HARMLESS_COMMITS, f"{kind}-{number}")
         name = ", ".join(edit.name for edit in edits)
         with tempfile.TemporaryDirectory() as folder:
@@ -134,7 +136,7 @@ class GateTest:
             return self._compared(kind, name, replace(self._asked(history), pairing=pairing))
 
     def _apart(self, number: int) -> Trial:
-        return self._equal(number, "apart", comparison.APART)
+        return self._equal(number, "apart", SEPARATE)
 
     def _slower(self, _number: int) -> Trial:
         """Take the edit that was tried least."""
@@ -162,7 +164,7 @@ class GateTest:
                 elapsed_s = time.monotonic() - start_s
                 verdict = f"no answer: {error}"
                 return Trial("bisect", edit.name, verdict, elapsed_s, self._sitting)
-            right = found.found.suspects == (history.slow,)
+            right = found.located.suspects == (history.slow,)
             return Trial(
                 "bisect",
                 edit.name,
@@ -173,19 +175,19 @@ class GateTest:
                 **_size_of(found.change),
             )
 
-    def _compared(self, kind: str, name: str, asked: comparison.Asked) -> Trial:
+    def _compared(self, kind: str, name: str, asked: Request) -> Trial:
         start_s = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             found = comparison.run(asked, Path(folder), Console(quiet=True))
             elapsed_s = time.monotonic() - start_s
-            judged = found.answer.judged
+            judged = found.timed
             slowest = _slowest(judged)
             true = None
             if kind == "slower" and slowest is not None:
                 case = next(case for case in asked.cases if case.case_id == slowest)
                 alone = replace(asked, cases=(case,))
                 with contextlib.suppress(bisect.UndecidedError):  # too busy: the size stays unknown
-                    true = bisect.measured(alone, TRUE_REPLICATES, Path(folder) / "true")
+                    true = _true_size(alone, Path(folder) / "true")
         return Trial(
             kind,
             name,
@@ -201,8 +203,8 @@ class GateTest:
             detectable_ratios={i: c.mde_ratio for i, c in judged.cases.items() if c.mde_ratio},
         )
 
-    def _asked(self, history: History, values: Mapping[str, str] | None = None) -> comparison.Asked:
-        return comparison.Asked(
+    def _asked(self, history: History, values: Mapping[str, str] | None = None) -> Request:
+        return Request(
             base=history.commits[0],
             head=history.commits[-1],
             cases=cells(values or {}),
@@ -212,6 +214,17 @@ class GateTest:
             timeout_s=TIMEOUT_S,
             traces=False,
         )
+
+
+def _true_size(request: Request, folder: Path) -> stats.Estimate | None:
+    """Return how much slower the head is than the base; `None` if the head cannot be run.
+
+    Raises:
+        UndecidedError: too few replicates were undisturbed.
+    """
+    quiet = Console(quiet=True)
+    measured = bisect.commit_log_ratios(request, request.head, TRUE_REPLICATES, folder, quiet)
+    return stats.t_ratio(measured) if measured else None
 
 
 def _slowest(judged: ComparisonVerdict) -> str | None:
@@ -298,7 +311,7 @@ def _seconds(own: Sequence[Trial]) -> str:
 def _pairings(found: Sequence[Trial]) -> Iterator[str]:
     """Yield what equal code shows in either pairing, if both were tried."""
     rows = []
-    for pairing, kind in ((comparison.SHARED, "equal"), (comparison.APART, "apart")):
+    for pairing, kind in ((ONE_PROCESS, "equal"), (SEPARATE, "apart")):
         own = [trial for trial in found if trial.kind == kind and trial.ratios]
         if len(own) < FEW:
             return
