@@ -11,7 +11,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.compare import bisect, comment, comparison, junit
+from bench.compare import bisect, comment, junit, result
+from bench.compare import run as comparison
+from bench.compare.request import BASE, HEAD, ONE_PROCESS, SEPARATE, Request, own_cases
 from bench.engine.launcher import ServerLauncher
 from bench.engine.scheduler import preload
 from bench.machine.environment import usable_cores
@@ -71,12 +73,10 @@ def _parser() -> argparse.ArgumentParser:
     sides.add_argument("head", metavar="HEAD", help="a revision, or a folder")
     _add_comparison(sides, budget="12m")
     sides.add_argument("--apart", action="store_true", help="a process for each side")
-    for side in (comparison.BASE, comparison.HEAD):
+    for side in (BASE, HEAD):
         sides.add_argument(f"--{side}-python", metavar="EXE", help=f"interpreter of the {side}")
     sides.add_argument("--no-traces", action="store_true", help="do not profile what is slower")
     sides.add_argument("--junit", metavar="FILE", help="the verdicts as JUnit XML as well")
-    about = "go on with a killed comparison (the newest)"
-    sides.add_argument("--resume", nargs="?", const=run_folders.LATEST, metavar="ID", help=about)
     sides.set_defaults(command=_compare)
     about = "which commit between two made it slower?"
     search = commands.add_parser("bisect", help=about, description=about)
@@ -111,6 +111,8 @@ def _add_comparison(parser: argparse.ArgumentParser, budget: str) -> None:
     parser.add_argument("--budget", default=budget, help=f"of each measurement, at most ({budget})")
     parser.add_argument("--timeout", default=DEFAULT_TIMEOUT, help=f"({DEFAULT_TIMEOUT})")
     _add_run_dir(parser)
+    about = "go on with one that was killed (the newest)"
+    parser.add_argument("--resume", nargs="?", const=run_folders.LATEST, metavar="ID", help=about)
 
 
 def _add_run_dir(parser: argparse.ArgumentParser) -> None:
@@ -126,16 +128,16 @@ def _given(asked: argparse.Namespace) -> dict[str, str]:
     return {name: text for name, text in given.items() if text is not None}
 
 
-def _asked(asked: argparse.Namespace) -> comparison.Asked:
+def _asked(asked: argparse.Namespace) -> Request:
     given = _given(asked)
     cases = axes.sweep(presets.choose_preset(asked.preset, given), given)
     if asked.workload:
-        cases = comparison.own_cases(cases, asked.workload)
+        cases = own_cases(cases, asked.workload)
     chosen = tuple(c for c in cases if fnmatch.fnmatch(c.case_id, asked.case or "*"))
     if not chosen:
         names = ", ".join(case.case_id for case in cases)
         raise BenchError(f"--case {asked.case}: matches none of {names}")
-    return comparison.Asked(
+    return Request(
         base=asked.base,
         head=asked.head,
         cases=chosen,
@@ -147,6 +149,8 @@ def _asked(asked: argparse.Namespace) -> comparison.Asked:
 
 
 def _run_folder(asked: argparse.Namespace, kind: str) -> Path:
+    if asked.resume:
+        return _resumed(asked, kind)
     folder: Path = asked.run_dir / f"{kind}-{run_folders.new_run_dir(asked.run_dir).name}"
     try:
         folder.mkdir(parents=True)
@@ -155,8 +159,8 @@ def _run_folder(asked: argparse.Namespace, kind: str) -> Path:
     return folder
 
 
-def _resumed(asked: argparse.Namespace) -> Path:
-    known: list[Path] = sorted(asked.run_dir.glob("compare-*"))
+def _resumed(asked: argparse.Namespace, kind: str) -> Path:
+    known: list[Path] = sorted(asked.run_dir.glob(f"{kind}-*"))
     wanted = [p for p in known if asked.resume in (p.name, run_folders.LATEST)]
     if not wanted:
         there = ", ".join(path.name for path in known[-5:]) or "none"
@@ -167,23 +171,23 @@ def _resumed(asked: argparse.Namespace) -> Path:
 def _compare(asked: argparse.Namespace) -> int:
     pythons = {
         side: python
-        for side in (comparison.BASE, comparison.HEAD)
+        for side in (BASE, HEAD)
         if (python := getattr(asked, f"{side}_python")) is not None
     }
     request = replace(
         _asked(asked),
-        pairing=comparison.APART if asked.apart or pythons else comparison.SHARED,
+        pairing=SEPARATE if asked.apart or pythons else ONE_PROCESS,
         pythons=pythons,
         traces=not asked.no_traces,
     )
-    folder = _resumed(asked) if asked.resume else _run_folder(asked, "compare")
+    folder = _run_folder(asked, "compare")
     found = comparison.run(request, folder, Console(stderr=True))
     text = comment.render(found)
     (folder / "comment.md").write_text(text)
     if asked.junit:
         Path(asked.junit).write_text(junit.render(found))
     print(text)
-    print(f"wrote {folder / comparison.FILE}\nwrote {folder / 'comment.md'}")
+    print(f"wrote {folder / result.FILE}\nwrote {folder / 'comment.md'}")
     return found.exit_code
 
 

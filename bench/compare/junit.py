@@ -2,20 +2,20 @@
 
 from xml.etree import ElementTree as ET
 
-from bench.compare.comparison import Compared
+from bench.compare.result import ComparisonResult
 from bench.stats.verdict import CaseVerdict, Verdict
 
 SUITE = "bench compare"
 
 
-def render(found: Compared) -> str:
+def render(result: ComparisonResult) -> str:
     """Return the XML: regressed and missing cases fail, undecided ones are skipped."""
-    suite = ET.Element("testsuite", name=SUITE, time=f"{found.elapsed_s:.1f}")
-    for name, change in found.answer.judged.by_name.items():
-        _add_change(_test(suite, name), change, found.answer.control_drifted)
-    for case_id, reason in found.answer.failed.items():
+    suite = ET.Element("testsuite", name=SUITE, time=f"{result.elapsed_s:.1f}")
+    for name, change in result.timed.by_name.items():
+        _add_change(_test(suite, name), change, result.control_drifted)
+    for case_id, reason in result.failed.items():
         ET.SubElement(_test(suite, case_id), "failure", message=f"missing: {reason}")
-    for case_id, reason in found.answer.died.items():
+    for case_id, reason in result.died.items():
         message = f"undecided, died while it was measured: {reason}"
         ET.SubElement(_test(suite, case_id), "skipped", message=message)
     suite.set("tests", str(len(suite)))

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -14,15 +13,10 @@ from typing import IO, Any
 
 import psutil
 
-from bench.machine.allocator import KEEPS_PAGES
+from bench.engine.interpreter import variables
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Failure, Result, Task
-
-COMPILER = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
-"""In the worker itself: a pool of compiler processes would go on beside the rounds."""
-
-OUR_CODE = Path(__file__).resolve().parents[2]
 
 START_TIMEOUT_S = 300.0
 """Importing torch from a cold disk takes minutes at worst; longer than this is a broken install."""
@@ -37,7 +31,7 @@ class Server:
         modules: what it imports before it forks.
         scratch_dir: where results and logs go; private to the run.
         allocator: whether malloc is to keep its pages.
-        python: the interpreter; of another environment, with this checkout's `bench` in front.
+        python: the interpreter; one of another environment is given our code.
     """
 
     def __init__(
@@ -49,9 +43,6 @@ class Server:
         python: str = sys.executable,
     ) -> None:
         self._scratch_dir = scratch_dir
-        environment = os.environ | (KEEPS_PAGES if allocator else {}) | COMPILER
-        if python != sys.executable:
-            environment["PYTHONPATH"] = str(OUR_CODE)
         with self._log.open("a") as stderr:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [python, "-m", "bench.engine.fork_server", *modules],
@@ -59,7 +50,7 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                env=environment,
+                env=variables(python, scratch_dir, allocator=allocator),
                 start_new_session=True,  # Ctrl-C is for the engine, which ends its workers itself
             )
         self._lines: queue.Queue[str | None] = queue.Queue()

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from tabulate import tabulate
 
-from bench.compare import comparison
+from bench.compare.request import ONE_PROCESS, SEPARATE
 from bench.lab.edits import BISECTED_COMMITS
 from bench.lab.history_records import HistoryTrial
 from bench.machine.environment import describe
@@ -119,7 +119,7 @@ def true_sizes(trials: Sequence[HistoryTrial]) -> dict[str, float]:
 def _pairings(trials: Sequence[HistoryTrial]) -> Iterator[str]:
     """Yield what equal code shows in either pairing, if both were tried."""
     rows = []
-    for pairing, kind in ((comparison.SHARED, "equal"), (comparison.APART, "apart")):
+    for pairing, kind in ((ONE_PROCESS, "equal"), (SEPARATE, "apart")):
         own = [trial for trial in trials if trial.kind == kind and trial.ratios]
         if len(own) < FEW:
             return

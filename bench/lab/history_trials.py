@@ -16,7 +16,9 @@ from typing import Any
 from rich.console import Console
 
 from bench import stats
-from bench.compare import bisect, comparison
+from bench.compare import bisect
+from bench.compare import run as comparison
+from bench.compare.request import ONE_PROCESS, SEPARATE, Request
 from bench.lab import history_page, history_records
 from bench.lab.edits import BISECTED, BISECTED_COMMITS, SLOWER, Edit, around, harmless
 from bench.lab.git_history import History, make
@@ -91,9 +93,7 @@ class GateTest:
     def _number(self, kind: str) -> int:
         return sum(trial.kind == kind for trial in history_records.read(self._folder))
 
-    def _equal(
-        self, number: int, kind: str = "equal", pairing: str = comparison.SHARED
-    ) -> HistoryTrial:
+    def _equal(self, number: int, kind: str = "equal", pairing: str = ONE_PROCESS) -> HistoryTrial:
         edits = harmless(HARMLESS_COMMITS, f"{kind}-{number}")
         name = ", ".join(edit.name for edit in edits)
         with tempfile.TemporaryDirectory() as folder:
@@ -101,7 +101,7 @@ class GateTest:
             return self._compared(kind, name, replace(self._asked(history), pairing=pairing))
 
     def _apart(self, number: int) -> HistoryTrial:
-        return self._equal(number, "apart", comparison.APART)
+        return self._equal(number, "apart", SEPARATE)
 
     def _slower(self, _number: int) -> HistoryTrial:
         """Take the edit that was tried least."""
@@ -133,26 +133,26 @@ class GateTest:
         return HistoryTrial(
             "bisect",
             edit.name,
-            "right" if bisected.found.suspects == (history.slow,) else "wrong",
+            "right" if bisected.located.suspects == (history.slow,) else "wrong",
             time.monotonic() - start_s,
             self._started,
             case_id=case.case_id,
             **_size_of(bisected.change),
         )
 
-    def _compared(self, kind: str, name: str, asked: comparison.Asked) -> HistoryTrial:
+    def _compared(self, kind: str, name: str, asked: Request) -> HistoryTrial:
         start_s = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             compared = comparison.run(asked, Path(folder), Console(quiet=True))
             elapsed_s = time.monotonic() - start_s
-            judged = compared.answer.judged
+            judged = compared.timed
             slowest = _slowest(judged)
             true = None
             if kind == "slower" and slowest is not None:
                 case = next(case for case in asked.cases if case.case_id == slowest)
                 alone = replace(asked, cases=(case,))
                 with contextlib.suppress(bisect.UndecidedError):  # too busy: the size stays unknown
-                    true = bisect.measured(alone, TRUE_REPLICATES, Path(folder) / "true")
+                    true = _true_size(alone, Path(folder) / "true")
         return HistoryTrial(
             kind,
             name,
@@ -168,8 +168,8 @@ class GateTest:
             mde_ratios={i: c.mde_ratio for i, c in judged.cases.items() if c.mde_ratio},
         )
 
-    def _asked(self, history: History, values: Mapping[str, str] | None = None) -> comparison.Asked:
-        return comparison.Asked(
+    def _asked(self, history: History, values: Mapping[str, str] | None = None) -> Request:
+        return Request(
             base=history.commits[0],
             head=history.commits[-1],
             cases=cases(values or {}),
@@ -179,6 +179,17 @@ class GateTest:
             timeout_s=TIMEOUT_S,
             traces=False,
         )
+
+
+def _true_size(request: Request, folder: Path) -> stats.Estimate | None:
+    """Return how much slower the head is than the base; `None` if the head cannot be run.
+
+    Raises:
+        UndecidedError: too few replicates were undisturbed.
+    """
+    quiet = Console(quiet=True)
+    measured = bisect.commit_log_ratios(request, request.head, TRUE_REPLICATES, folder, quiet)
+    return stats.t_ratio(measured) if measured else None
 
 
 def _slowest(judged: ComparisonVerdict) -> str | None:

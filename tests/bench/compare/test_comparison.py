@@ -1,5 +1,6 @@
 """Comparing two sides, on simulated machines: verdicts, exit codes, and what the reviewer reads."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench import __main__ as command
-from bench.compare import comment, comparison, junit
-from bench.compare.comparison import AGAIN, BASE, HEAD, SHARED, Compared, answer, own_cases
+from bench.compare import comment, junit, measuring, run
+from bench.compare.request import AGAIN, BASE, HEAD, ONE_PROCESS, own_cases
+from bench.compare.result import ComparisonResult, Sides
 from bench.compare.revisions import Code
+from bench.compare.run import CONTRAST, CONTROL, measure
 from bench.lab.git_history import make
 from bench.profiling.profile_diff import Explanation, StageChange
 from bench.schema import journal
@@ -27,23 +30,25 @@ from tests.support.machines import TWO, Machine, Noise, engine
 ARMS = recipes(**{BASE: "panet@base", HEAD: "panet@head", AGAIN: "panet@base"})
 
 
-def compared(monkeypatch: pytest.MonkeyPatch, slower: float = 0.0, **machine: Any) -> Compared:
+CODES = {side: Code(side, Path(), "0123456789abcdef", f"{side} it") for side in (BASE, HEAD)}
+ENVIRONMENT = {"cpu": "a CPU", "cores": 2, "libraries": {"torch": "2.15.0"}}
+SIDES = Sides(CODES, {BASE: ENVIRONMENT, HEAD: ENVIRONMENT}, ONE_PROCESS)
+
+
+def compared(
+    monkeypatch: pytest.MonkeyPatch, slower: float = 0.0, **machine: Any
+) -> ComparisonResult:
     """Compare on a simulated machine; the head takes ``slower`` more."""
     base_s = machines.TRUE_S["panet"]
     monkeypatch.setitem(machines.TRUE_S, "panet@head", base_s * (1 + slower))
     values: dict[str, Any] = {"noise": Noise(round_sd=0.02)} | machine
-    simulated = engine(Machine(**values), arms=ARMS)
-    given = answer(simulated, GATE)
-    codes = {side: Code(side, Path(), "0123456789abcdef", f"{side} it") for side in (BASE, HEAD)}
-    environment = {"cpu": "a CPU", "cores": 2, "libraries": {"torch": "2.15.0"}}
-    environments = {BASE: environment, HEAD: environment}
-    return Compared(codes, environments, SHARED, given, 200.0)
+    return measure(engine(Machine(**values), arms=ARMS), GATE, SIDES, time.monotonic())
 
 
 def test_slower_code_is_found_in_all_cases_together(monkeypatch: pytest.MonkeyPatch) -> None:
     found = compared(monkeypatch, slower=0.05)
     assert (found.verdict, found.exit_code) == (Verdict.REGRESSED, 1)
-    together = found.answer.judged.overall
+    together = found.timed.overall
     assert together is not None
     assert together.verdict is Verdict.REGRESSED
     assert together.ratio is not None
@@ -84,11 +89,11 @@ def test_killed_comparison_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
     arguments = of_equal_code(tmp_path)
-    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: Dying(noise=CALM))
+    monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: Dying(noise=CALM))
     assert command.main(arguments) == 2
     (folder,) = (tmp_path / "runs").iterdir()
     before = journal.read(folder / "journal")
-    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: Machine(noise=CALM))
+    monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: Machine(noise=CALM))
     assert command.main([*arguments, "--resume"]) == 0
     after = journal.read(folder / "journal")
     for case_id, replicates in after.replicates.items():
@@ -112,7 +117,7 @@ def test_code_that_is_edited_while_it_is_measured_is_refused(
             (history.folder / "panet" / "fpn.py").write_text('"Another."')
             return super().run(task, timeout_s)
 
-    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: Editing(noise=CALM))
+    monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: Editing(noise=CALM))
     arguments = ["compare", "HEAD", str(history.folder), "--repository", str(history.folder)]
     assert command.main([*arguments, "--run-dir", str(tmp_path / "runs")]) == 2
     assert "its code changed while it was measured" in capsys.readouterr().err
@@ -131,9 +136,9 @@ def test_case_that_dies_while_it_is_measured_is_told_with_its_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
-    given = answer(engine(Losing(noise=CALM), arms=ARMS), GATE)
-    assert given.died == {TWO[0].case_id: "crashed: head: killed by signal 9"}
-    found = replace(compared(monkeypatch), answer=given)
+    simulated = engine(Losing(noise=CALM), arms=ARMS)
+    found = measure(simulated, GATE, SIDES, time.monotonic())
+    assert found.died == {TWO[0].case_id: "crashed: head: killed by signal 9"}
     assert found.verdict is Verdict.UNDECIDED
     assert "a process died while it was measured" in comment.render(found)
     assert "undecided, died while it was measured: crashed" in junit.render(found)
@@ -151,7 +156,7 @@ def test_case_that_died_is_still_undecided_after_a_resume(
                 return Failure(Status.CRASHED, "killed by signal 9")
             return super().run(task, timeout_s)
 
-    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: First(noise=CALM))
+    monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: First(noise=CALM))
     assert command.main(arguments) == 3
     assert command.main([*arguments, "--resume"]) == 3
     assert "missing" not in capsys.readouterr().out
@@ -185,7 +190,7 @@ def test_a_control_that_moves_makes_every_answer_worthless(monkeypatch: pytest.M
             return {**found, AGAIN: [x * 1.2 for x in found[AGAIN]]}
 
     found = compared(monkeypatch, slower=0.3, noise=Lopsided(round_sd=0.02))
-    assert found.answer.control_drifted
+    assert found.control_drifted
     assert (found.verdict, found.exit_code) == (Verdict.UNDECIDED, 3)
     assert "differs from itself" in comment.render(found)
 
@@ -196,7 +201,7 @@ def test_a_case_that_no_longer_runs_is_told(monkeypatch: pytest.MonkeyPatch) -> 
         return Failure(Status.CRASHED, "no such layer") if broken else None
 
     found = compared(monkeypatch, fails=fails)
-    assert found.answer.failed == {TWO[1].case_id: "crashed: no such layer"}
+    assert found.failed == {TWO[1].case_id: "crashed: no such layer"}
     assert (found.verdict, found.exit_code) == (Verdict.MISSING, 1)
 
 
@@ -208,11 +213,31 @@ def test_a_regression_outranks_a_case_that_no_longer_runs(monkeypatch: pytest.Mo
         return Failure(Status.CRASHED, "no such layer") if broken else None
 
     found = compared(monkeypatch, slower=0.3, fails=fails)
-    assert found.answer.failed
+    assert found.failed
     assert (found.verdict, found.exit_code) == (Verdict.REGRESSED, 1)
     text = comment.render(found)
     assert "head it` is slower" in text.splitlines()[0]
     assert f"- **missing** `{TWO[1].case_id}`: crashed: no such layer" in text
+
+
+def test_a_regression_beside_a_case_that_no_longer_runs_is_profiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken(Machine):
+        def run(self, task: Task[Any], timeout_s: float) -> Any:
+            if HEAD in task.arms and task.case.batch_size == 2:
+                return Failure(Status.CRASHED, "no such layer")
+            return super().run(task, timeout_s)
+
+    profiled: list[str] = []
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", 1.3 * machines.TRUE_S["panet"])
+    monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: Broken(noise=CALM))
+    monkeypatch.setattr(run, "explained", lambda *given: profiled.append(given[-1]))
+    assert command.main(of_equal_code(tmp_path)) == 1
+    said = capsys.readouterr().out
+    assert " is slower: +" in said.splitlines()[0]
+    assert "- **missing** `" in said
+    assert len(profiled) == 1
 
 
 def test_if_nothing_runs_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +279,8 @@ def test_comment_tells_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_message_of_a_commit_cannot_leave_its_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
     found = compared(monkeypatch)
     evil = Code("x", Path(), "0123456789abcdef", "a`<script>`\n# b")
-    text = comment.render(replace(found, codes={BASE: evil, HEAD: evil}))
+    sides = replace(SIDES, codes={BASE: evil, HEAD: evil})
+    text = comment.render(replace(found, sides=sides))
     assert (
         text.splitlines()[0]
         == "### `0123456789 a'<script>' # b` is no slower: "
@@ -276,5 +302,5 @@ def test_own_network_is_named_by_module_and_factory(text: str) -> None:
 
 
 def test_control_and_contrast_use_both_turns_of_the_base() -> None:
-    assert set(comparison.CONTRAST.baselines) == {BASE, AGAIN}
-    assert Contrast((AGAIN,), (BASE,)) == comparison.CONTROL
+    assert set(CONTRAST.baselines) == {BASE, AGAIN}
+    assert Contrast((AGAIN,), (BASE,)) == CONTROL

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bench import __main__ as command
-from bench.compare import bisect, comparison
+from bench.compare import bisect, measuring
+from bench.compare.request import ONE_PROCESS, SEPARATE
 from bench.lab import history_records
 from bench.lab.command import KINDS
 from bench.lab.edits import BISECTED, SLOWER
@@ -35,7 +36,7 @@ class Reading(Machine):
 
 @pytest.fixture(autouse=True)
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "ServerLauncher", Reading)
+    monkeypatch.setattr(measuring, "ServerLauncher", Reading)
     monkeypatch.setitem(machines.TRUE_S, "panet@head", 1.0)
 
 
@@ -87,7 +88,7 @@ def test_history_is_kept_where_the_machine_is_too_busy_for_its_true_size(
     def busy(*_: Any) -> None:
         raise bisect.UndecidedError("busy")
 
-    monkeypatch.setattr(bisect, "measured", busy)
+    monkeypatch.setattr(bisect, "commit_log_ratios", busy)
     run(tmp_path, "0", "1", "0", "0")
     assert [(t["verdict"], t["true_ratio"]) for t in trials(tmp_path)] == [("regressed", None)]
 
@@ -118,8 +119,8 @@ def test_pairings_are_compared_by_what_equal_code_shows(
     run(tmp_path, "3", "0", "0", "3")
     lines = capsys.readouterr().out.splitlines()
     rows = {line.split("|")[1].strip(): line for line in lines if line.count("|") > 7}
-    assert f" {comparison.SHARED} " in rows[comparison.SHARED]
-    assert rows[comparison.APART].split("|")[2].strip() == "3"
+    assert f" {ONE_PROCESS} " in rows[ONE_PROCESS]
+    assert rows[SEPARATE].split("|")[2].strip() == "3"
 
 
 def test_unknown_one_is_not_gone_on_with(
