@@ -11,11 +11,12 @@ import pytest
 from rich.console import Console
 
 from bench.run.replay import REPLAY_CLOCK
-from bench.run.session import ASIDE, DEFAULT_TIMEOUT, Session, forecast, keep_copy, parse_request
+from bench.run.session import ASIDE, Session, forecast, keep_copy, parse_request
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
 from bench.schema.records import ARMS
 from bench.workload import axes
+from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
 WANTED_JSON: pytest.StashKey[Path | None] = pytest.StashKey()
@@ -31,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--half-width", help="how narrow the interval of the ratio shall be: 2%%")
     group.addoption("--budget", help="for the whole run: 90s, 10m, 2h")
     group.addoption("--timeout", help=f"for one worker process ({DEFAULT_TIMEOUT})")
-    group.addoption("--seed", help="of weights and orders (0)")
+    group.addoption("--seed", help=f"of weights and orders ({DEFAULT_SEED})")
     group.addoption("--images", metavar="DIR", help="your own pictures instead of photographs")
     group.addoption(
         "--traces", action="store_true", help="profile every case after the timing: where time goes"
@@ -47,7 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--caches", action="store_true", help="time the networks with caches cold and warm as well"
     )
-    group.addoption("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
+    group.addoption(
+        "--run-dir", metavar="DIR", help=f"where runs are kept ({run_folders.RUNS_DIR})"
+    )
     group.addoption(
         "--resume",
         nargs="?",

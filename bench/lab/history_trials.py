@@ -1,4 +1,4 @@
-"""``python -m bench gatetest``: real histories through `bench compare` and `bench bisect`.
+"""``python -m bench lab gatetest``: real histories through `bench compare` and `bench bisect`.
 
 Equal code must pass, slower code must be found, and the commit with it. How much slower an edit
 truly makes a cell is measured apart, in other processes, after the verdict.

@@ -5,7 +5,9 @@ machine. A prediction from the tensors of one and two images says where to begin
 (the scratch space of the libraries, fragments) is what the tries are for.
 """
 
+import itertools
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,7 +15,10 @@ from typing import Any
 
 from tabulate import tabulate
 
-from bench.engine.launcher import Failure, Launcher
+from bench.engine.launcher import Failure, Launcher, ServerLauncher
+from bench.engine.scheduler import preload
+from bench.machine.environment import usable_cores
+from bench.schema.errors import BenchError
 from bench.schema.records import TRACED_ARMS, Case, Status
 from bench.schema.tasks import Task
 
@@ -78,7 +83,7 @@ class Search:
         """Return the largest batch of an arm within a limit.
 
         Raises:
-            ValueError: the case cannot run at all, for another reason than memory.
+            BenchError: the case cannot run at all, for another reason than memory.
         """
         found: dict[int, Memory | str] = {}
 
@@ -115,7 +120,7 @@ class Search:
         ):
             return outcome.reason
         reason = outcome.reason if isinstance(outcome, Failure) else str(outcome)
-        raise ValueError(f"{task.case.case_id}: {reason}")
+        raise BenchError(f"{task.case.case_id}: {reason}")
 
 
 def predict(one: Memory, two: Memory, limit_bytes: int) -> int:
@@ -146,15 +151,31 @@ def search(fits: Callable[[int], bool], guess: int, most: int) -> int:
 
 
 def find_all(
-    search_for: Search, cases: Sequence[Case], limit_bytes: int, folder: Path
+    cases: Sequence[Case], limit_bytes: int, folder: Path, say: Callable[[str], object]
 ) -> list[Fit]:
-    """Return the answers for all cases, stored after each: what was found is never lost."""
-    found: list[Fit] = []
-    for case in cases:
-        for arm in TRACED_ARMS:
-            found.append(search_for.find(case, arm, limit_bytes))
-            (folder / FILE).write_text(json.dumps([fit.to_json() for fit in found], indent=1))
-    return found
+    """Return the answers for all cases, stored after each: what was found is never lost.
+
+    Args:
+        cases: whose batch is not looked at.
+        limit_bytes: of one worker.
+        folder: that exists.
+        say: hears of every try.
+
+    Raises:
+        BenchError: a case cannot run at all, for another reason than memory.
+    """
+    fits: list[Fit] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        # The allocator that keeps its pages takes memory in advance.
+        launcher = ServerLauncher(Path(scratch), preload(cases), usable_cores(), allocator=False)
+        search_for = Search(launcher, Task("fit", cases[0], 0, scratch, None), say)
+        try:
+            for case, arm in itertools.product(cases, TRACED_ARMS):
+                fits.append(search_for.find(case, arm, limit_bytes))
+                (folder / FILE).write_text(json.dumps([fit.to_json() for fit in fits], indent=1))
+        finally:
+            launcher.close()
+    return fits
 
 
 def table(found: Sequence[Fit]) -> str:

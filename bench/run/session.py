@@ -24,6 +24,7 @@ from bench.schema.errors import BenchError
 from bench.schema.records import TRACED_ARMS, Case, CaseResult
 from bench.schema.tasks import Kind, Task
 from bench.workload import axes, cache_state
+from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
 
 ASIDE = {"parts": parts, "peers": peers, "caches": cache_state}
 """What else can be measured of every case, behind the run: further arms, in a file of their own."""
@@ -197,7 +198,7 @@ def parse_request(
     given = {name: text for name in axes.AXES if (text := values[name]) is not None}
     preset = axes.choose_preset(values["preset"], given)
     runs_dir = Path(values["run_dir"]) if values["run_dir"] else run_folders.RUNS_DIR
-    seed = values["seed"] or "0"
+    seed = values["seed"] or DEFAULT_SEED
     if not (seed.isascii() and seed.isdigit()):
         raise BenchError(f"--seed {seed!r}: give a whole number of 0 or more")
     images_dir = values["images"]
@@ -232,9 +233,6 @@ def forecast(request: Request, cases: int) -> str:
 TYPICAL_CASE_S, TYPICAL_COMPILE_S = 15.0, 40.0
 """Check and first stage of an eager case of the default preset, and what compiling adds, on two
 cores; only the forecast rests on them."""
-
-DEFAULT_TIMEOUT = "10m"
-"""For one worker: several times what compiling the largest network of the presets takes."""
 
 
 def keep_copy(written: Path, wanted: Path | None) -> None:

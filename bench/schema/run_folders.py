@@ -22,6 +22,16 @@ def new_run_dir(runs_dir: Path) -> Path:
     return runs_dir / f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
+def make(runs_dir: Path, kind: str) -> Path:
+    """Make the folder of a new run of a kind; raise `BenchError` if it cannot be written."""
+    folder = runs_dir / f"{kind}-{new_run_dir(runs_dir).name}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise BenchError(f"cannot write {folder}: {error.strerror}; choose --run-dir") from error
+    return folder
+
+
 def find_run_dir(runs_dir: Path, run_id: str) -> Path:
     """Return the folder of a run that exists; raise `BenchError` naming those that do."""
     folder = runs_dir / run_id

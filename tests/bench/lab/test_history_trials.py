@@ -40,7 +40,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(folder: Path, *counts: str, resume: str | None = None, edit: str = "*") -> str:
-    arguments = ["gatetest", "--run-dir", str(folder), "--edit", edit]
+    arguments = ["lab", "gatetest", "--run-dir", str(folder), "--edit", edit]
     for kind, count in zip(history_trials.TRY, counts, strict=True):
         arguments += [f"--{kind}", count]
     if resume is not None:
@@ -116,7 +116,7 @@ def test_the_slow_downs_that_are_asked_for_take_turns(tmp_path: Path) -> None:
 
 
 def test_unknown_slow_down_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["gatetest", "--run-dir", str(tmp_path), "--edit", "Sleep"]) == 2
+    assert command.main(["lab", "gatetest", "--run-dir", str(tmp_path), "--edit", "Sleep"]) == 2
     assert "--edit Sleep: matches none of Keep n2 apart from p2, " in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -134,7 +134,7 @@ def test_pairings_are_compared_by_what_equal_code_shows(
 def test_unknown_one_is_not_gone_on_with(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command.main(["gatetest", "--run-dir", str(tmp_path), "--resume", "x"]) == 2
+    assert command.main(["lab", "gatetest", "--run-dir", str(tmp_path), "--resume", "x"]) == 2
     assert "no such gate test" in capsys.readouterr().err
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from bench.engine.launcher import Failure, Outcome
 from bench.run.max_batch import Fit, Memory, Search, predict, search, table
+from bench.schema.errors import BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Task
 from tests.support.factories import case
@@ -93,7 +94,7 @@ def test_another_failure_is_no_answer() -> None:
         def run(self, task: Task, timeout_s: float) -> Outcome:
             return Failure(Status.CRASHED, "no such kernel")
 
-    with pytest.raises(ValueError, match="no such kernel"):
+    with pytest.raises(BenchError, match="no such kernel"):
         found(Broken(), 8 * GIB)
 
 
@@ -112,7 +113,7 @@ def test_library_without_scratch_space_is_the_end_of_what_fits() -> None:
         def run(self, task: Task, timeout_s: float) -> Outcome:
             return scarce
 
-    with pytest.raises(ValueError, match="could not create a primitive"):
+    with pytest.raises(BenchError, match="could not create a primitive"):
         found(Unable(), 12 * GIB)
 
 
