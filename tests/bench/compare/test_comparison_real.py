@@ -21,6 +21,8 @@ from bench.stats.verdict import Verdict
 from bench.workload import axes, code_loader
 from tests.support.repositories import commit, new_repository
 
+pytestmark = pytest.mark.process
+
 QUICK = Gate(screen_looks=(3,), confirm_looks=(4,), suite_looks=())
 
 ONE_CASE = axes.sweep(axes.GRID, {"resolutions": "64", "threads": "1", "devices": "cpu"})

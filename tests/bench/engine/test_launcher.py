@@ -14,6 +14,8 @@ from bench.schema.records import ARMS, Finding, Replicate, Status
 from bench.schema.tasks import Kind, Task
 from tests.support.factories import case
 
+pytestmark = pytest.mark.process
+
 SMALL = case(height_px=32, width_px=32, threads=1)
 
 

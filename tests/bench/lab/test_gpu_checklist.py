@@ -32,11 +32,13 @@ def run(folder: Path, asked: list[Check], left_s: float = 600.0) -> int:
     return gpu_checklist.run(folder, time.monotonic() + left_s, asked)
 
 
+@pytest.mark.process
 def test_answers_stand_in_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(tmp_path, [check("plugin", SAYS_SO)]) == 0
     assert "| plugin  | asks   | worst operator off by 0.4 % |" in capsys.readouterr().out
 
 
+@pytest.mark.process
 def test_a_check_that_failed_is_told_and_is_not_begun_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -54,6 +56,7 @@ def test_without_time_nothing_is_begun(tmp_path: Path, capsys: pytest.CaptureFix
     assert not (tmp_path / STATE).exists()
 
 
+@pytest.mark.process
 def test_what_a_call_has_cut_off_goes_on_in_the_next(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,6 +73,7 @@ def test_what_a_call_has_cut_off_goes_on_in_the_next(
     assert "| early   | asks   | resumed False " in said
 
 
+@pytest.mark.process
 def test_exit_codes_that_are_answers_are_no_failures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -78,6 +82,7 @@ def test_exit_codes_that_are_answers_are_no_failures(
     assert "exit code" not in capsys.readouterr().out
 
 
+@pytest.mark.process
 def test_archive_has_the_logs_and_not_what_is_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +123,7 @@ def test_without_a_gpu_it_says_what_can_be_done(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.process
 def test_environment_is_told_on_any_machine(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

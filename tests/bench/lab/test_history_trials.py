@@ -55,6 +55,7 @@ def trials(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.process
 def test_equal_code_passes_and_slower_code_is_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -72,6 +73,7 @@ def test_equal_code_passes_and_slower_code_is_found(
     assert "Bisection over 16 commits: 1 of 1 found the commit" in page
 
 
+@pytest.mark.process
 def test_what_nothing_flagged_has_a_true_size_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +83,7 @@ def test_what_nothing_flagged_has_a_true_size_too(
     assert found == [("within_noise", pytest.approx(1.0, abs=0.03))] * 2
 
 
+@pytest.mark.process
 def test_history_is_kept_where_the_machine_is_too_busy_for_its_true_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,6 +104,7 @@ def test_slow_down_without_a_true_size_is_not_counted_as_small() -> None:
     assert "slower, size unknown | 1" in " ".join(page.split())
 
 
+@pytest.mark.process
 def test_sittings_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
     name = run(tmp_path, "0", "1", "0", "0")
     run(tmp_path, "0", "1", "0", "0", resume=name)
@@ -108,6 +112,7 @@ def test_sittings_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
     assert edits == [edit.name for edit in SLOWER[:2]]
 
 
+@pytest.mark.process
 def test_the_slow_downs_that_are_asked_for_take_turns(tmp_path: Path) -> None:
     name = run(tmp_path, "0", "1", "0", "0", edit="Smooth twice")
     run(tmp_path, "0", "2", "0", "0", resume=name, edit="*twice")
@@ -121,6 +126,7 @@ def test_unknown_slow_down_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.process
 def test_pairings_are_compared_by_what_equal_code_shows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

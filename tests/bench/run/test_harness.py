@@ -17,6 +17,8 @@ from bench.run import parts
 from bench.schema import journal, run_folders
 from bench.schema.records import ARMS, SCHEMA
 
+pytestmark = pytest.mark.process
+
 TINY: list[str | Path] = [
     *("--preset", "smoke", "--scopes", "neck", "--channels-last", "off", "--passes", "inference"),
     *("--resolutions", "32", "--threads", "1", "--devices", "cpu"),

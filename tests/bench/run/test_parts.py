@@ -60,6 +60,7 @@ def test_timed_networks_have_no_hooks(tmp_path: Path) -> None:
             assert not module._forward_pre_hooks
 
 
+@pytest.mark.process
 def test_timed_workers_load_nothing_of_the_profiling() -> None:
     profiling = {f"bench.{name}" for name in ("trace", "stages", "work", "timeline", "provenance")}
     code = f"import sys, bench.engine.worker; assert not {profiling} & set(sys.modules)"

@@ -24,6 +24,7 @@ def test_too_short_a_probe_says_nothing_about_long_windows() -> None:
     assert core_speed.spreads(np.arange(0, 0.5, 0.0002))["1"] is None
 
 
+@pytest.mark.process
 def test_every_usable_core_is_probed() -> None:
     import os
 
@@ -32,6 +33,7 @@ def test_every_usable_core_is_probed() -> None:
     assert all(core["0.01"] is not None for core in found)
 
 
+@pytest.mark.process
 def test_hog_runs_for_as_long_as_it_is_asked_to() -> None:
     import psutil
 

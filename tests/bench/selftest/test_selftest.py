@@ -48,6 +48,7 @@ class Simulated(Machine):
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "ServerLauncher", Simulated)
     monkeypatch.setattr(session, "probe_cores", lambda: [{"0.001": 0.15, "1": None}])
+    monkeypatch.setattr(session, "git_commit", lambda: "0123abc")
     monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.02))
     monkeypatch.setattr(Simulated, "killed_at", None)
     monkeypatch.setattr(Simulated, "contended", False)
