@@ -12,12 +12,13 @@ from rich.console import Console
 
 from bench.run.extra_arms import EXTRA_ARMS
 from bench.run.replay import REPLAY_CLOCK
-from bench.run.session import DEFAULT_TIMEOUT, Session, forecast, keep_copy, parse_request
+from bench.run.session import Session, forecast, keep_copy, parse_request
 from bench.schema import files, run_folders
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError
 from bench.schema.recipe import ARMS
 from bench.workload import presets
+from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
 WANTED_JSON: pytest.StashKey[Path | None] = pytest.StashKey()
@@ -33,14 +34,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--half-width", help="how narrow the interval of the ratio shall be: 2%%")
     group.addoption("--budget", help="for the whole run: 90s, 10m, 2h")
     group.addoption("--timeout", help=f"for one worker process ({DEFAULT_TIMEOUT})")
-    group.addoption("--seed", help="of weights and orders (0)")
+    group.addoption("--seed", help=f"of weights and orders ({DEFAULT_SEED})")
     group.addoption("--images", metavar="DIR", help="your own pictures instead of photographs")
     group.addoption(
         "--traces", action="store_true", help="profile every case after the timing: where time goes"
     )
     for extra in EXTRA_ARMS:
         group.addoption(f"--{extra.name}", action="store_true", help=extra.help)
-    group.addoption("--run-dir", metavar="DIR", help="where runs are kept (reports/runs)")
+    group.addoption(
+        "--run-dir", metavar="DIR", help=f"where runs are kept ({run_folders.RUNS_DIR})"
+    )
     group.addoption(
         "--resume",
         nargs="?",

@@ -98,6 +98,7 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@pytest.mark.process
 def test_no_file_is_overlooked_at_any_depth() -> None:
     seen = {named(path) for path in EVERY_FILE}
     assert seen == {name for house in HOUSES for name in tracked(f"{house}/*.py")}
@@ -155,6 +156,7 @@ PRINTING = {"__main__.py", "conftest.py", "command.py", "core_speed.py"}
 """The last is a process of its own, which hands over what it measured."""
 
 
+@pytest.mark.process
 def test_top_level_stays_at_its_names() -> None:
     assert {name.split("/")[0] for name in tracked()} <= TOP_LEVEL
 

@@ -21,6 +21,7 @@ ACTION = GITHUB / "actions" / "bench" / "action.yml"
 TINY = "--resolutions 32 --channels-last off --batch-sizes 1"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("schema", "path"),
     [*(("github-workflows", path) for path in WORKFLOWS), ("github-actions", ACTION)],

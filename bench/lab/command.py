@@ -8,19 +8,17 @@ from typing import TypeAlias
 
 from rich.console import Console
 
-from bench.lab import gpu_checklist, history_records, history_trials, other_tools, tensorboard_check
+from bench.lab import gpu_checklist, history_trials, other_tools, tensorboard_check
 from bench.lab.edits import SLOWER, Edit
 from bench.lab.gpu_checks import CARD, REHEARSAL, checks
 from bench.lab.history_trials import TRY, GateTest, GateTestRequest
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
-from bench.workload import units
+from bench.workload import arguments, units
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 FINE, FAILED = 0, 1
-
-GATETEST_PREFIX = "gatetest-"
 
 REHEARSAL_FOLDER = "rehearsal"
 """Of a rehearsal: what it finds is not the card's."""
@@ -68,14 +66,8 @@ def _add_other_tools(names: Commands) -> None:
 
 
 def _add_folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        *("--run-dir",),
-        type=Path,
-        default=run_folders.RUNS_DIR,
-        metavar="DIR",
-        help=f"where runs are kept ({run_folders.RUNS_DIR})",
-    )
-    parser.add_argument("--resume", metavar="ID", help="add to an earlier one")
+    arguments.add_run_dir(parser)
+    arguments.add_resume(parser, "add to an earlier one")
 
 
 def _add_gpu(names: Commands) -> None:
@@ -98,10 +90,7 @@ def _add_tensorboard(names: Commands) -> None:
 
 
 def _gatetest(request: argparse.Namespace) -> int:
-    new = f"{GATETEST_PREFIX}{run_folders.new_run_dir(request.run_dir).name}"
-    folder = request.run_dir / (request.resume or new)
-    if request.resume and not (folder / history_records.FILE).exists():
-        raise BenchError(f"--resume {request.resume}: no such gate test in {request.run_dir}")
+    folder = run_folders.new_or_known(request.run_dir, "gatetest", request.resume)
     counts = {kind: units.whole(f"--{kind}")(getattr(request, kind)) for kind in TRY}
     wanted = GateTestRequest(counts, folder, _edits(request.edit))
     GateTest(wanted, Console(stderr=True)).run()
@@ -123,7 +112,7 @@ def _other_tools(request: argparse.Namespace) -> int:
     one_tool = units.one_of("--tools", other_tools.TOOLS)
     tools = [one_tool(text) for text in request.tools.split(",")]
     rounds = units.positive("--rounds")(request.rounds)
-    folder = other_tools.find_folder(request.run_dir, request.resume)
+    folder = run_folders.new_or_known(request.run_dir, "side-by-side", request.resume)
     other_tools.run_all(tools, rounds, folder, Console(stderr=True))
     print(other_tools.write_page(folder))
     return FINE

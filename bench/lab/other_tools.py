@@ -24,7 +24,6 @@ from bench.engine.opened import opened
 from bench.engine.scheduler import REPLICATE_S, Design, Plan
 from bench.lab import other_tools_cells
 from bench.machine.environment import describe
-from bench.schema import run_folders
 from bench.schema.errors import BenchError
 
 GATE_RATIO = 1.05
@@ -33,7 +32,7 @@ GATE_RATIO = 1.05
 REPLICATES = 8
 """Of ours per case and run: about as long as the screen of a comparison takes."""
 
-PREFIX, RUNS, PAGE = "side-by-side-", "runs.jsonl", "side-by-side.md"
+RUNS, PAGE = "runs.jsonl", "side-by-side.md"
 
 Seconds = dict[str, float]
 """Name of a benchmark (`bench.lab.other_tools_cells.names`) -> seconds that the tool reports."""
@@ -59,7 +58,7 @@ def run_all(tools: Sequence[str], rounds: int, folder: Path, console: Console) -
     Args:
         tools: of `TOOLS`.
         rounds: how many.
-        folder: of `find_folder`.
+        folder: where they are kept.
         console: shows how far it is.
     """
     for number, tool in itertools.product(range(rounds), tools):
@@ -81,19 +80,6 @@ def read(folder: Path) -> list[ToolRun]:
     return [ToolRun(**json.loads(line)) for line in (folder / RUNS).read_text().splitlines()]
 
 
-def find_folder(runs_dir: Path, resume: str | None) -> Path:
-    """Return the folder to write into: a new one, or the one that is gone on with.
-
-    Raises:
-        BenchError: there is none to go on with.
-    """
-    folder = runs_dir / (resume or f"{PREFIX}{run_folders.new_run_dir(runs_dir).name}")
-    if resume is not None and not (folder / RUNS).exists():
-        raise BenchError(f"--resume {resume}: {folder / RUNS} does not exist; leave --resume out")
-    (folder / "scratch").mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def _machine() -> str:
     environment = describe()
     return (
@@ -104,6 +90,7 @@ def _machine() -> str:
 
 def run_tool(tool: str, folder: Path, console: Console) -> ToolRun:
     """Run a tool once over all cases."""
+    (folder / "scratch").mkdir(exist_ok=True)
     start_s = time.monotonic()
     if tool in USUAL:
         seconds = USUAL[tool](folder)

@@ -5,7 +5,9 @@ machine. A prediction from the tensors of one and two images says where to begin
 (the scratch space of the libraries, fragments) is what the tries are for.
 """
 
+import itertools
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,8 +17,10 @@ import torch
 from tabulate import tabulate
 
 from bench.engine.launcher import Launcher
+from bench.engine.opened import launched
 from bench.machine.peak_memory import peak_bytes
 from bench.schema.case import Case
+from bench.schema.errors import BenchError
 from bench.schema.recipe import COST_ARMS, TRACED_ARMS
 from bench.schema.records import Status
 from bench.schema.tasks import Task
@@ -122,7 +126,7 @@ class Search:
         """Return the largest batch of an arm within a limit.
 
         Raises:
-            ValueError: the case cannot run at all, for another reason than memory.
+            BenchError: the case cannot run at all, for another reason than memory.
         """
         found: dict[int, Memory | str] = {}
 
@@ -156,7 +160,7 @@ class Search:
             return outcome
         if outcome.status == Status.OOM or (batch > 1 and NO_SCRATCH in outcome.reason):
             return outcome.reason
-        raise ValueError(f"{task.case.case_id}: {outcome.reason}")
+        raise BenchError(f"{task.case.case_id}: {outcome.reason}")
 
 
 def predict(one: Memory, two: Memory, limit_bytes: int) -> int:
@@ -187,15 +191,30 @@ def search(fits: Callable[[int], bool], guess: int, most: int) -> int:
 
 
 def find_all(
-    search_for: Search, cases: Sequence[Case], limit_bytes: int, folder: Path
+    cases: Sequence[Case], limit_bytes: int, folder: Path, say: Callable[[str], object]
 ) -> list[Fit]:
-    """Return the answers for all cases, stored after each: what was found is never lost."""
-    found: list[Fit] = []
-    for case in cases:
-        for arm in TRACED_ARMS:
-            found.append(search_for.find(case, arm, limit_bytes))
-            (folder / FILE).write_text(json.dumps([fit.to_json() for fit in found], indent=1))
-    return found
+    """Return the answers for all cases, stored after each: what was found is never lost.
+
+    Args:
+        cases: whose batch is not looked at.
+        limit_bytes: of one worker.
+        folder: that exists.
+        say: hears of every try.
+
+    Raises:
+        BenchError: a case cannot run at all, for another reason than memory.
+    """
+    fits: list[Fit] = []
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        # The allocator that keeps its pages takes memory in advance.
+        launched(Path(scratch), cases, allocator=False) as launcher,
+    ):
+        search_for = Search(launcher, scratch, say)
+        for case, arm in itertools.product(cases, TRACED_ARMS):
+            fits.append(search_for.find(case, arm, limit_bytes))
+            (folder / FILE).write_text(json.dumps([fit.to_json() for fit in fits], indent=1))
+    return fits
 
 
 def table(found: Sequence[Fit]) -> str:

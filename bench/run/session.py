@@ -30,6 +30,7 @@ from bench.schema.recipe import TRACED_ARMS
 from bench.schema.records import CaseResult
 from bench.schema.tasks import Failure
 from bench.workload import axes, presets, units
+from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def parse_request(
     given = {a.option: text for a in AXES if (text := values[a.option]) is not None}
     preset = presets.choose_preset(values["preset"], given)
     runs_dir = Path(values["run_dir"]) if values["run_dir"] else run_folders.RUNS_DIR
-    seed = values["seed"] or "0"
+    seed = values["seed"] or DEFAULT_SEED
     if not (seed.isascii() and seed.isdigit()):
         raise BenchError(f"--seed {seed!r}: give a whole number of 0 or more")
     images_dir = values["images"]
@@ -207,9 +208,6 @@ def forecast(request: Request, cases: int) -> str:
 TYPICAL_CASE_S, TYPICAL_COMPILE_S = 15.0, 40.0
 """Check and first stage of an eager case of the default preset, and what compiling adds, on two
 cores; only the forecast rests on them."""
-
-DEFAULT_TIMEOUT = "10m"
-"""For one worker: several times what compiling the largest network of the presets takes."""
 
 
 def keep_copy(written: Path, wanted: Path | None) -> None:

@@ -21,6 +21,37 @@ def new_run_dir(runs_dir: Path) -> Path:
     return runs_dir / f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
+def make(runs_dir: Path, kind: str) -> Path:
+    """Make the folder of a new run of a kind; raise `BenchError` if it cannot be written."""
+    folder = runs_dir / f"{kind}-{new_run_dir(runs_dir).name}"
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise BenchError(f"cannot write {folder}: {error.strerror}; choose --run-dir") from error
+    return folder
+
+
+def find(runs_dir: Path, kind: str, run_id: str) -> Path:
+    """Return the folder of an earlier run of a kind; raise `BenchError` naming those that exist.
+
+    Args:
+        runs_dir: where runs are kept.
+        kind: what the names of their folders begin with.
+        run_id: a name, or `LATEST`.
+    """
+    known = sorted(path for path in runs_dir.glob(f"{kind}-*") if path.is_dir())
+    for folder in reversed(known):
+        if run_id in (folder.name, LATEST):
+            return folder
+    there = ", ".join(path.name for path in known[-5:]) or "none"
+    raise BenchError(f"--resume {run_id}: no such {kind} in {runs_dir}; there is: {there}")
+
+
+def new_or_known(runs_dir: Path, kind: str, run_id: str | None) -> Path:
+    """Return the folder of a run that is gone on with, or that of a new one."""
+    return make(runs_dir, kind) if run_id is None else find(runs_dir, kind, run_id)
+
+
 def find_run_dir(runs_dir: Path, run_id: str) -> Path:
     """Return the folder of a run that exists; raise `BenchError` naming those that do."""
     folder = runs_dir / run_id

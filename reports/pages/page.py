@@ -1,5 +1,6 @@
 """One HTML file that needs no internet: what every page of ours is made of."""
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -55,9 +56,7 @@ def render(
     **more: Any,  # noqa: ANN401 - what the template asks for
 ) -> str:
     """Return the page; every text is escaped, whatever it says."""
-    loader = jinja2.PackageLoader("reports.pages")
-    page = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    return page.get_template(template).render(
+    return _template(template).render(
         title=title,
         machine=machine,
         sentences=sentences,
@@ -65,6 +64,13 @@ def render(
         plotly_js=get_plotlyjs(),
         **more,
     )
+
+
+@functools.cache
+def _template(name: str) -> jinja2.Template:
+    loader = jinja2.PackageLoader("reports.pages")
+    pages = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    return pages.get_template(name)
 
 
 def as_json(data: object) -> str:

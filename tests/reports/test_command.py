@@ -115,6 +115,7 @@ def test_output_that_cannot_be_written_is_named(
     assert "name another with --out" in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_reading_needs_no_torch(tmp_path: Path) -> None:
     path = result_file(tmp_path, [measured(1.5)])
     code = (

@@ -98,6 +98,7 @@ def request(repository: Path, good: str, bad: str) -> Request:
     return Request(good, bad, (case(),), "panet", repository, 600.0, 60.0)
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("simulated")
 @pytest.mark.parametrize(
     ("slow_from", "size"), [(1, "1.05"), (7, "1.05"), (12, "0.9"), (15, "1.2")]
@@ -114,6 +115,7 @@ def test_commit_is_found_in_a_history_of_sixteen(tmp_path: Path, slow_from: int,
     assert (tmp_path / "run" / bisect.FILE).exists()
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("simulated")
 def test_commits_that_cannot_be_run_are_told(tmp_path: Path) -> None:
     speeds = ["1.0", "1.0", "broken", "1.1", "1.1"]
@@ -125,6 +127,7 @@ def test_commits_that_cannot_be_run_are_told(tmp_path: Path) -> None:
     assert f"or one of {commits[2][:10]}, which cannot be run" in found.lines()
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("simulated")
 def test_busy_machine_finds_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Reading, "busy_now", True)
@@ -135,6 +138,7 @@ def test_busy_machine_finds_no_commit(tmp_path: Path, monkeypatch: pytest.Monkey
         )
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("simulated")
 def test_command_says_the_commit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     repository, commits = history(tmp_path / "repository", ["1.0", "1.0", "1.1", "1.1"])
@@ -144,6 +148,7 @@ def test_command_says_the_commit(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.startswith(f"{commits[2][:10]} Change 2: +")
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("simulated")
 def test_killed_bisection_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

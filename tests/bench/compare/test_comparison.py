@@ -84,6 +84,7 @@ class Dying(Machine):
         return super().run(task, timeout_s)
 
 
+@pytest.mark.process
 def test_killed_comparison_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +107,7 @@ def test_killed_comparison_goes_on_where_it_was(
         assert said in capsys.readouterr().err
 
 
+@pytest.mark.process
 def test_code_that_is_edited_while_it_is_measured_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -144,6 +146,7 @@ def test_case_that_dies_while_it_is_measured_is_told_with_its_reason(
     assert "undecided, died while it was measured: crashed" in junit.render(found)
 
 
+@pytest.mark.process
 def test_case_that_died_is_still_undecided_after_a_resume(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,6 +165,7 @@ def test_case_that_died_is_still_undecided_after_a_resume(
     assert "missing" not in capsys.readouterr().out
 
 
+@pytest.mark.process
 def test_comparison_that_is_still_going_on_is_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,8 @@ from bench.compare.revisions import between, checked_out, resolve
 from bench.schema.errors import BenchError
 from tests.support.repositories import commit, git, new_repository
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:

@@ -15,6 +15,8 @@ from bench.schema.records import Finding, Replicate, Status
 from bench.schema.tasks import Failure
 from tests.support.factories import case, check_task, replicate_task
 
+pytestmark = pytest.mark.process
+
 SMALL = case(height_px=32, width_px=32, threads=1)
 
 

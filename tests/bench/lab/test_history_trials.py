@@ -56,6 +56,7 @@ def trials(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.process
 def test_equal_code_passes_and_slower_code_is_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,6 +74,7 @@ def test_equal_code_passes_and_slower_code_is_found(
     assert "Bisection over 16 commits, 1 edit, 1 trial: 1 named the commit" in page
 
 
+@pytest.mark.process
 def test_what_nothing_flagged_has_a_true_size_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,6 +84,7 @@ def test_what_nothing_flagged_has_a_true_size_too(
     assert found == [("within_noise", pytest.approx(1.0, abs=0.03))] * 2
 
 
+@pytest.mark.process
 def test_history_is_kept_where_the_machine_is_too_busy_for_its_true_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +116,7 @@ def test_unknown_slow_down_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.process
 def test_pairings_are_compared_by_what_equal_code_shows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,7 @@ def test_each_choice_of_ours_is_switched_off_by_itself() -> None:
     assert one.replicates * one.design.replicate_s == OURS["ours"].replicates * REPLICATE_S
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("tool", [*USUAL, "ours"])
 def test_tool_times_both_necks_for_real(
     tool: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

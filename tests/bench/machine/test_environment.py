@@ -76,6 +76,17 @@ def test_resume_is_refused_naming_what_differs() -> None:
         run_folders.refuse_other("run", before, now, MUST_MATCH)
 
 
+def test_folder_of_a_kind_is_new_or_that_of_an_earlier_run(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"no such selftest in .*; there is: none"):
+        run_folders.new_or_known(tmp_path, "selftest", "latest")
+    first = run_folders.new_or_known(tmp_path, "selftest", None)
+    run_folders.make(tmp_path, "compare")
+    assert run_folders.new_or_known(tmp_path, "selftest", "latest") == first
+    assert run_folders.new_or_known(tmp_path, "selftest", first.name) == first
+    with pytest.raises(BenchError, match=f"--resume x: no such selftest .*{first.name}"):
+        run_folders.find(tmp_path, "selftest", "x")
+
+
 def test_runs_are_found_by_their_name_and_latest(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="there is none yet"):
         run_folders.find_run_dir(tmp_path, "latest")

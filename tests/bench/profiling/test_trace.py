@@ -173,6 +173,7 @@ def test_a_trace_that_is_too_large_is_cut_and_says_so(log_dir: Path) -> None:
     assert "longest events" in message
 
 
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiled cases need g++")
 def test_kernels_of_a_compiled_network_have_stages(tmp_path: Path) -> None:
     compiled = case(height_px=64, width_px=64, threads=1, compile_mode="default")

@@ -18,6 +18,8 @@ from bench.schema import files, journal, run_folders
 from bench.schema.recipe import ARMS
 from bench.schema.records import SCHEMA
 
+pytestmark = pytest.mark.process
+
 TINY: list[str | Path] = [
     *("--preset", "smoke", "--scopes", "neck", "--channels-last", "off", "--passes", "inference"),
     *("--resolutions", "32", "--threads", "1", "--devices", "cpu"),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bench.run.max_batch import Fit, Memory, Search, predict, search, table
+from bench.schema.errors import BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Failure, Task
 from tests.support.factories import case
@@ -90,7 +91,7 @@ def test_another_failure_is_no_answer() -> None:
         def run(self, task: Task[Any], timeout_s: float) -> Any:
             return Failure(Status.CRASHED, "no such kernel")
 
-    with pytest.raises(ValueError, match="no such kernel"):
+    with pytest.raises(BenchError, match="no such kernel"):
         found(Broken(), 8 * GIB)
 
 
@@ -109,7 +110,7 @@ def test_library_without_scratch_space_is_the_end_of_what_fits() -> None:
         def run(self, task: Task[Any], timeout_s: float) -> Any:
             return scarce
 
-    with pytest.raises(ValueError, match="could not create a primitive"):
+    with pytest.raises(BenchError, match="could not create a primitive"):
         found(Unable(), 12 * GIB)
 
 

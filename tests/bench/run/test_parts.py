@@ -61,6 +61,7 @@ def test_timed_networks_have_no_hooks(tmp_path: Path) -> None:
             assert not module._forward_pre_hooks
 
 
+@pytest.mark.process
 def test_timed_workers_load_nothing_of_the_profiling() -> None:
     later = tuple(f"bench.{room}" for room in ("profiling", "run", "compare", "selftest", "lab"))
     code = (

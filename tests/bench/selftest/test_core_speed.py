@@ -23,6 +23,7 @@ def test_too_short_a_probe_says_nothing_about_long_windows() -> None:
     assert core_speed.spreads(np.arange(0, 0.5, 0.0002))["1"] is None
 
 
+@pytest.mark.process
 def test_every_usable_core_is_probed() -> None:
     import os
 

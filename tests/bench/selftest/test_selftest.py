@@ -21,7 +21,7 @@ from bench.selftest import document, session, trials
 from bench.selftest.calibration import calibrate
 from bench.selftest.document import Document
 from bench.selftest.rates import SetupSummary
-from bench.selftest.request import SelfTestRequest, find_folder, setups
+from bench.selftest.request import SelfTestRequest, setups
 from bench.selftest.session import SelfTest
 from tests.support.machines import SLOWDOWN_PER_CHANNEL, TWO, Machine, Noise, engine
 
@@ -51,6 +51,7 @@ class Simulated(Machine):
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opened, "ServerLauncher", Simulated)
     monkeypatch.setattr(session, "probe_cores", lambda: [{"0.001": 0.15, "1": None}])
+    monkeypatch.setattr(session, "git_commit", lambda: "0123abc")
     monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.02))
     monkeypatch.setattr(Simulated, "killed_at", None)
     monkeypatch.setattr(Simulated, "contended", False)
@@ -250,11 +251,6 @@ def test_parts_of_the_spread_are_told_apart(
     assert parts.round < 0.005
     assert parts.turn is not None
     assert parts.turn < parts.process / 2
-
-
-def test_unknown_self_test_is_not_gone_on_with(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match=r"no such self-test in .*; self-tests here: none yet"):
-        find_folder(tmp_path, "latest")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Damaged, truncated, foreign and older result files: an answer or one line, never a traceback."""
 
-import copy
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +11,7 @@ import pytest
 from bench.schema.records import SCHEMA
 from reports.__main__ import main
 from reports.exports import tensorboard
+from reports.pages import page
 from tests.support.result_files import document, measured
 
 WRONG: list[Any] = [None, "x", [], {}, -1, True, [None], {"x": None}]
@@ -28,14 +29,23 @@ ADDED = {2: (), 3: ("graphs", "graph_breaks", "operators")}
 
 @pytest.fixture(autouse=True)
 def no_dashboards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are drawn from the frame that the page is made of, and take seconds."""
+    """They are drawn from the frame that the page is made of, and take seconds.
+
+    Nor does a page need the five megabytes of plotly's script here.
+    """
     monkeypatch.setattr(tensorboard, "write", lambda *_: [])
+    monkeypatch.setattr(page, "get_plotlyjs", str)
 
 
-def good() -> dict[str, Any]:
+@functools.cache
+def good_text() -> str:
     made = {"machine_info": {"cpu": {}}, **document([measured(1.5)])}
     made["datetime"], made["commit_info"] = "2026-11-01T00:00:00+00:00", {"message": "m"}
-    return made
+    return json.dumps(made)
+
+
+def good() -> Any:
+    return json.loads(good_text())
 
 
 def places(data: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
@@ -50,9 +60,8 @@ def places(data: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str
         yield from places(value, (*path, key))
 
 
-def damaged(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
-    made = copy.deepcopy(good())
-    inside: Any = made
+def damaged(path: tuple[str | int, ...], value: object) -> Any:
+    made = inside = good()
     for key in path[:-1]:
         inside = inside[key]
     inside[path[-1]] = value
@@ -63,7 +72,7 @@ def run(command: str, content: str | bytes, folder: Path) -> int:
     """Run a command on a file of this content; return its exit code."""
     folder.mkdir(exist_ok=True)
     sound, file = folder / "good.json", folder / "bad.json"
-    sound.write_text(json.dumps(good()))
+    sound.write_text(good_text())
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     names = {"good": sound, "file": file, "out": folder}
     return main([word.format(**names) for word in COMMANDS[command]])
@@ -94,7 +103,7 @@ def test_wrong_value_anywhere_is_an_answer_or_one_line(
 def test_truncated_file_is_one_line(
     share: float, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = json.dumps(good())
+    text = good_text()
     assert run(command, text[: int(len(text) * share)], tmp_path) == 2
     assert "bad.json: damaged JSON" in capsys.readouterr().err
 

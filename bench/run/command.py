@@ -1,0 +1,36 @@
+"""``python -m bench fit``: the largest batch; what `pytest bench` takes is in `bench.conftest`."""
+
+import argparse
+
+from rich.console import Console
+
+from bench.run import max_batch
+from bench.schema import run_folders
+from bench.stats.verdict import FINE
+from bench.workload import arguments, axes, presets, units
+
+NOT_OF_FIT = ("batch_sizes", "compile")
+"""The first is the answer; a compiled network's memory is the compiler's business."""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    about = "the largest batch that fits into memory, with FPN and with PANet"
+    parser = commands.add_parser("fit", help=about, description=about)
+    parser.add_argument("--memory", required=True, metavar="SIZE", help="such as 8GiB")
+    arguments.add_axes(parser, leave_out=NOT_OF_FIT)
+    arguments.add_run_dir(parser)
+    parser.set_defaults(command=_fit)
+
+
+def _fit(request: argparse.Namespace) -> int:
+    cases = axes.sweep(presets.GRID, arguments.given_axes(request))
+    limit_bytes = units.parse_bytes("--memory", request.memory)
+    folder = run_folders.make(request.run_dir, "fit")
+    console = Console(stderr=True)
+    fits = max_batch.find_all(
+        cases, limit_bytes, folder, lambda line: console.print(line, style="dim")
+    )
+    print(max_batch.table(fits))
+    print(f"wrote {folder / max_batch.FILE}")
+    return FINE

@@ -1,0 +1,57 @@
+"""``python -m bench selftest``: options, and what is printed."""
+
+import argparse
+
+from rich.console import Console
+
+from bench.schema import run_folders
+from bench.schema.errors import BenchError
+from bench.selftest import document, session
+from bench.selftest.background_load import LOADS
+from bench.selftest.request import KIND, SelfTestRequest
+from bench.stats.verdict import FINE
+from bench.workload import arguments, units
+
+MAX_PERCENT = 100.0
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    about = "false-alarm rate and power of this installation, measured"
+    parser = commands.add_parser("selftest", help=about, description=about)
+    add = parser.add_argument
+    add("--trials", default="12", metavar="N", help="of each load (%(default)s)")
+    about = "slow-downs in percent (%(default)s)"
+    add("--inject", default="0,1,2,5", metavar="LIST", help=about)
+    about = f"what else runs: {', '.join(LOADS)} (%(default)s)"
+    add("--load", default="none", metavar="LIST", help=about)
+    add("--quick", action="store_true", help="two small cases, one trial")
+    arguments.add_run_dir(parser)
+    arguments.add_resume(parser, "add to an earlier self-test")
+    parser.set_defaults(command=_selftest)
+
+
+def _selftest(request: argparse.Namespace) -> int:
+    folder = run_folders.new_or_known(request.run_dir, KIND, request.resume)
+    wanted = SelfTestRequest(
+        trials=1 if request.quick else units.positive("--trials")(request.trials),
+        sizes=tuple(size for text in request.inject.split(",") if (size := _size(text))),
+        loads=tuple(units.one_of("--load", LOADS)(text) for text in request.load.split(",")),
+        quick=request.quick,
+        folder=folder,
+    )
+    session.SelfTest(wanted, Console(stderr=True)).run()
+    print((folder / session.PAGE).read_text())
+    print(f"wrote {folder / document.JSON}\nwrote {folder / session.PAGE}")
+    return FINE
+
+
+def _size(text: str) -> float:
+    """Return a slow-down as a share; 0 is the identical code, which is always compared."""
+    try:
+        percent = float(text.strip().removesuffix("%"))
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent <= MAX_PERCENT:
+        raise BenchError(f"--inject {text!r}: give percents from 0 to {MAX_PERCENT:g}, such as 2,5")
+    return percent / 100

@@ -1,0 +1,43 @@
+"""What the command lines of several commands have in common: the axes, and where runs are kept."""
+
+import argparse
+from collections.abc import Collection
+from pathlib import Path
+
+from bench.schema import run_folders
+from bench.schema.case import AXES
+
+DEFAULT_SEED = "0"
+DEFAULT_TIMEOUT = "10m"
+"""For one worker: several times what compiling the largest network of the presets takes."""
+
+
+def add_axes(parser: argparse.ArgumentParser, leave_out: Collection[str] = ()) -> None:
+    """Add an option for every axis but some."""
+    for axis in AXES:
+        if axis.option not in leave_out:
+            parser.add_argument(axis.flag, dest=axis.option, metavar="LIST", help=axis.help)
+
+
+def given_axes(request: argparse.Namespace) -> dict[str, str]:
+    """Return the axes that were given, of those that the command has."""
+    given = {axis.option: getattr(request, axis.option, None) for axis in AXES}
+    return {name: text for name, text in given.items() if text is not None}
+
+
+def add_run_dir(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where runs are kept."""
+    parser.add_argument(
+        "--run-dir",
+        type=Path,
+        default=run_folders.RUNS_DIR,
+        metavar="DIR",
+        help="where runs are kept (%(default)s)",
+    )
+
+
+def add_resume(parser: argparse.ArgumentParser, about: str) -> None:
+    """Add the option that goes on with an earlier run: the one of that id, or the newest."""
+    parser.add_argument(
+        "--resume", nargs="?", const=run_folders.LATEST, metavar="ID", help=f"{about} (the newest)"
+    )

@@ -1,0 +1,54 @@
+"""``python -m bench``: one table of commands, and what is said when one is interrupted."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from bench.__main__ import main
+from bench.compare import bisect
+from bench.compare import run as comparison
+from bench.run import max_batch
+from bench.selftest.session import SelfTest
+
+
+def interrupted(*_: object, **__: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("arguments", "resumes"),
+    [
+        (("compare", "HEAD", "HEAD"), True),
+        (("selftest",), True),
+        (("bisect", "HEAD~1", "HEAD"), True),
+        (("fit", "--memory", "8GiB"), False),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_interrupted_command_names_resume_only_where_it_has_it(
+    arguments: Sequence[str],
+    resumes: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(comparison, "run", interrupted)
+    monkeypatch.setattr(bisect, "run", interrupted)
+    monkeypatch.setattr(max_batch, "find_all", interrupted)
+    monkeypatch.setattr(SelfTest, "run", interrupted)
+    assert main([*arguments, "--run-dir", str(tmp_path)]) == 2
+    assert ("--resume" in capsys.readouterr().err) == resumes
+    with pytest.raises(SystemExit, match="0"):
+        main([arguments[0], "--help"])
+    assert ("--resume" in capsys.readouterr().out) == resumes
+
+
+def test_every_command_is_in_the_one_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    listed = [line.split()[0] for line in lines if re.match(r" {4}\S", line)]
+    assert listed == ["compare", "bisect", "selftest", "fit", "lab"]
