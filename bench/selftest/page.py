@@ -22,14 +22,14 @@ READING = """## How to read this
 
 A *comparison* is eight cases in which two sides take turns: a generous screen, and fresh replicates
 of what it flags; only these decide. Both look again where the first look is not clear; the numbers
-of replicates at each look stand above the column. The suite, all cases together, is looked at as
+of replicates at each look stand above the column. All cases together (*overall*) are looked at as
 well. In a trial one measurement serves several comparisons: of identical code, and each with one
-slow-down in one case; it is found if that case or the suite raises the alarm. The slowed side is
-the baseline or the candidate by chance, and the gate does not know. *Resampled*: drawn from all
-calm replicates that were recorded. *Coverage*: how often the 95 % interval of one trial's cost
-holds the mean of the other trials, which is itself not exact. *Detectable*: the smallest change of
-a case that the gate finds 19 times of 20, median over trials. *Components*: standard deviations of
-a log ratio; a replicate is a process, a turn a fork server, a trial some minutes."""
+slow-down in one case; it is found if that case or all together raise the alarm. The slowed side is
+base or head by chance, and the gate does not know. *Resampled*: drawn from all undisturbed
+replicates that were recorded. *Coverage*: how often the 95 % interval of one trial's cost holds the
+mean of the other trials, which is itself not exact. *MDE*, minimum detectable effect: the smallest
+change of a case that the gate finds 19 times of 20, median over trials. *Components*: standard
+deviations of a log ratio; a replicate is a process, a turn a fork server, a trial some minutes."""
 
 
 def _head(document: Json) -> str:
@@ -106,7 +106,7 @@ def _verdict_rows(found: Json) -> list[list[str]]:
 
 
 CASE_HEADERS = [
-    "case", "replicates", "cost", "max/min", "sd of a replicate", "detectable", "resampled",
+    "case", "replicates", "cost", "max/min", "sd of a replicate", "MDE", "resampled",
 ]  # fmt: skip
 
 COMPONENT_HEADERS = ["sd of a log ratio", "round", "process", "turn", "trial"]
