@@ -32,11 +32,11 @@ def measure(engine: Engine, comparisons: Sequence[Contrasts], gate: Gate = GATE)
 
 def _targets(engine: Engine, comparisons: Sequence[Contrasts], gate: Gate) -> dict[str, int]:
     """Return how many undisturbed replicates every case needs for the next looks."""
-    found = {s.case.case_id: s.undisturbed for s in engine.states if not _given_up(s)}
-    targets = {case_id: len(replicates) for case_id, replicates in found.items()}
+    measured = {s.case.case_id: s.undisturbed for s in engine.states if not _given_up(s)}
+    targets = {case_id: len(replicates) for case_id, replicates in measured.items()}
     for contrasts in comparisons:
-        more = verdict.lacking(log_ratios(found, contrasts), gate)
-        for case_id, replicates in found.items():
+        more = verdict.lacking(log_ratios(measured, contrasts), gate)
+        for case_id, replicates in measured.items():
             targets[case_id] = max(targets[case_id], len(replicates) + more[case_id])
     return targets
 
@@ -74,8 +74,10 @@ def log_ratios(
 ) -> dict[str, list[float]]:
     """Return head over base of every case, one per replicate."""
     return {
-        case_id: stats.log_ratios([replicate.rounds_s for replicate in found], contrasts[case_id])
-        for case_id, found in replicates.items()
+        case_id: stats.log_ratios(
+            [replicate.rounds_s for replicate in measured], contrasts[case_id]
+        )
+        for case_id, measured in replicates.items()
     }
 
 

@@ -146,10 +146,10 @@ def search(commits: Sequence[str], is_slow: Callable[[str], Slow]) -> Located:
             return Located(tuple(commits[fast + 1 : slow + 1]), tried)
         middle = (fast + slow) / 2
         at = min(open_ones, key=lambda i: abs(i - middle))
-        tried[commits[at]] = found = is_slow(commits[at])
-        if found is True:
+        tried[commits[at]] = answer = is_slow(commits[at])
+        if answer is True:
             slow = at
-        elif found is False:
+        elif answer is False:
             fast = at
 
 
@@ -173,8 +173,8 @@ def share_of(log_ratios: Sequence[float], change: float) -> float:
 def refuse_unchanged(log_ratios: Sequence[float]) -> float:
     """Return the change between good and bad; raise `BenchError` if there is none to look for."""
     sample = np.asarray(log_ratios, float)
-    found = distributions.ttest_1samp(sample, 0.0)
-    if not found.pvalue < 1 - SURE:
+    test = distributions.ttest_1samp(sample, 0.0)
+    if not test.pvalue < 1 - SURE:
         raise BenchError(
             f"GOOD and BAD differ by {math.expm1(float(sample.mean())):+.1%}, which is not sure: "
             "there is nothing to look for; name the case that `bench compare` names with --case"
@@ -185,13 +185,13 @@ def refuse_unchanged(log_ratios: Sequence[float]) -> float:
 def _is_slow(
     request: Request, commit: str, change: float, count: int, folder: Path, console: Console
 ) -> Slow:
-    found: list[float] = []
+    every: list[float] = []
     for attempt in range(2):
         fresh = commit_log_ratios(request, commit, count, folder / str(attempt), console)
         if fresh is None:
             return None
-        found += fresh
-        share = share_of(found, change)
+        every += fresh
+        share = share_of(every, change)
         if not UNCLEAR[0] < share < UNCLEAR[1]:
             break
     return share > sum(UNCLEAR) / 2
@@ -217,8 +217,8 @@ def commit_log_ratios(
         if not all(state.runs for state in engine.states):
             return None
         adaptive.measure_to(engine, {s.case.case_id: count for s in engine.states})
-        found = {state.case.case_id: state.undisturbed for state in engine.states}
-    if min(map(len, found.values())) < min(count, MIN_REPLICATES):
+        measured = {state.case.case_id: state.undisturbed for state in engine.states}
+    if min(map(len, measured.values())) < min(count, MIN_REPLICATES):
         raise UndecidedError(f"{commit[:10]}: the machine was too busy; run again when it is idle")
-    by_case = adaptive.log_ratios(found, dict.fromkeys(found, CONTRAST)).values()
+    by_case = adaptive.log_ratios(measured, dict.fromkeys(measured, CONTRAST)).values()
     return [float(np.mean(together)) for together in zip(*by_case, strict=False)]

@@ -87,22 +87,24 @@ def _sure(change: CaseVerdict) -> str:
     return ratio if change.p_value is None else f"{ratio} (p = {change.p_value:.1g})"
 
 
-def _why(found: Explanation | None) -> Iterator[str]:
-    if found is None:
+def _why(why: Explanation | None) -> Iterator[str]:
+    if why is None:
         return
-    parts = [_stage(change) for change in found.stages]
-    parts += [f"`{name}` {a:g} → {b:g} calls" for name, (a, b) in found.operators.items()]
+    parts = [_stage(change) for change in why.stages]
+    parts += [f"`{name}` {a:g} → {b:g} calls" for name, (a, b) in why.operators.items()]
     if parts:
-        where = f"traces of both sides: `traces/{found.case_id}`"
-        if not all(change.counted for change in found.stages):
-            where = f"the base twice: its stages differ by {found.repeats_within:.1%}; {where}"
-        yield f"- in `{found.case_id}`, profiled: {'; '.join(parts)} ({where})"
+        where = f"traces of both sides: `traces/{why.case_id}`"
+        if not all(change.counted for change in why.stages):
+            where = (
+                f"the base twice: its stages differ by {text.percent(why.repeats_within)}; {where}"
+            )
+        yield f"- in `{why.case_id}`, profiled: {'; '.join(parts)} ({where})"
 
 
 def _what_was_counted(counts: Mapping[str, Mapping[str, tuple[int, int]]]) -> Iterator[str]:
     """Report what differs without any doubt, of the first case in which something does."""
-    for case_id, found in counts.items():
-        parts = [f"{COUNTED_NAMES[name]} {_change(*pair)}" for name, pair in found.items()]
+    for case_id, differing in counts.items():
+        parts = [f"{COUNTED_NAMES[name]} {_change(*pair)}" for name, pair in differing.items()]
         more = f" (and {len(counts) - 1} more cases)" if len(counts) > 1 else ""
         yield f"- counted in `{case_id}`{more}: {', '.join(parts)}"
         return
@@ -136,8 +138,9 @@ def _what_would_be_seen(result: ComparisonResult) -> Iterator[str]:
     cases = result.timed.cases.values()
     known = [c.mde_ratio for c in cases if c.mde_ratio is not None]
     if known:
+        least, most = text.percent(min(known)), text.percent(max(known))
         yield (
-            f"- a change of {min(known):.1%} to {max(known):.1%} of one case alone would have been "
+            f"- a change of {least} to {most} of one case alone would have been "
             f"noticed 19 times of 20; identical code raises an alarm in at most one comparison of "
             f"{1 / GATE.alarm_p:.0f}"
         )
@@ -156,8 +159,8 @@ def _verdict(change: CaseVerdict) -> str:
     return "left to overall" if change.left_to_overall else str(change.verdict)
 
 
-def _ratio(found: stats.Estimate) -> str:
-    return text.change(found.value, found.low, found.high)
+def _ratio(estimate: stats.Estimate) -> str:
+    return text.change(estimate.value, estimate.low, estimate.high)
 
 
 def _code(words: str) -> str:

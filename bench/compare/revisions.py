@@ -13,7 +13,7 @@ from bench.schema.errors import BenchError
 class Code:
     """The code of a side."""
 
-    asked: str
+    requested: str
     folder: Path
     commit: str | None
     """`None` for a folder: uncommitted changes have no name."""
@@ -31,40 +31,40 @@ class Code:
 
 
 @contextlib.contextmanager
-def checked_out(asked: str, repository: Path, scratch: Path) -> Iterator[Code]:
+def checked_out(requested: str, repository: Path, scratch: Path) -> Iterator[Code]:
     """Provide the code of a revision in a worktree of its own, or a folder as it is.
 
     Args:
-        asked: a revision as git understands it, or an existing folder (``.`` has the uncommitted
-            changes).
+        requested: a revision as git understands it, or an existing folder (``.`` has the
+            uncommitted changes).
         repository: where the revisions are.
         scratch: where worktrees may be made; they are removed at the end.
 
     Raises:
         BenchError: neither a folder nor a revision.
     """
-    if Path(asked).is_dir():
-        yield Code(asked, Path(asked).resolve(), None, asked)
+    if Path(requested).is_dir():
+        yield Code(requested, Path(requested).resolve(), None, requested)
         return
-    commit = resolve(asked, repository)
+    commit = resolve(requested, repository)
     folder = scratch / commit[:12]
     if not folder.exists():
         git(repository, "worktree", "add", "--detach", "--force", str(folder), commit)
     try:
-        yield Code(asked, folder, commit, subject(commit, repository))
+        yield Code(requested, folder, commit, subject(commit, repository))
     finally:
         with contextlib.suppress(BenchError):  # the other side may have been the same commit
             git(repository, "worktree", "remove", "--force", str(folder))
 
 
-def resolve(asked: str, repository: Path) -> str:
+def resolve(requested: str, repository: Path) -> str:
     """Return the commit of a revision; raise `BenchError` if there is none."""
     try:
-        return git(repository, "rev-parse", "--verify", "--quiet", f"{asked}^{{commit}}")
+        return git(repository, "rev-parse", "--verify", "--quiet", f"{requested}^{{commit}}")
     except BenchError as error:
         raise BenchError(
-            f"{asked!r} is neither a folder nor a revision of {repository}; fetch it, or name one "
-            "that `git log` shows"
+            f"{requested!r} is neither a folder nor a revision of {repository}; fetch it, or name "
+            "one that `git log` shows"
         ) from error
 
 

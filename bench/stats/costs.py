@@ -89,8 +89,8 @@ def _medians_of(
     seconds = {name: np.array([rounds[name] for rounds in replicates], float) for name in names}
     pairs = itertools.product(contrast.arms, contrast.baselines)
     compared = [compare(seconds[arm], seconds[baseline]) for arm, baseline in pairs]
-    found: list[float] = np.median(np.concatenate(compared, axis=1), axis=1).tolist()
-    return found
+    medians: list[float] = np.median(np.concatenate(compared, axis=1), axis=1).tolist()
+    return medians
 
 
 def cost(replicates: Sequence[Rounds], half_width: float) -> Cost | None:
@@ -122,8 +122,8 @@ def cost(replicates: Sequence[Rounds], half_width: float) -> Cost | None:
 
 def latency_s(replicates: Sequence[Rounds], arm: str) -> Estimate | None:
     """Return the latency of an arm: median over rounds, mean over replicates."""
-    (found,) = latencies_s([[rounds[arm] for rounds in replicates]])
-    return found
+    (latency,) = latencies_s([[rounds[arm] for rounds in replicates]])
+    return latency
 
 
 def latencies_s(arms: Sequence[Sequence[Sequence[float]]]) -> list[Estimate | None]:
@@ -135,13 +135,13 @@ def latencies_s(arms: Sequence[Sequence[Sequence[float]]]) -> list[Estimate | No
     medians = _medians([rounds for replicates in arms for rounds in replicates])
     counts = np.array([len(replicates) for replicates in arms], int)
     starts = np.cumsum(counts) - counts
-    found: list[Estimate | None] = [None] * len(arms)
+    latencies: list[Estimate | None] = [None] * len(arms)
     for count in np.unique(counts[counts > 0]).tolist():
         places = np.flatnonzero(counts == count)
         samples = medians[starts[places, None] + np.arange(count)]
         for place, estimate in zip(places.tolist(), stein_intervals(samples), strict=True):
-            found[place] = estimate
-    return found
+            latencies[place] = estimate
+    return latencies
 
 
 def _medians(rows: Sequence[Sequence[float]]) -> Floats:
@@ -149,7 +149,7 @@ def _medians(rows: Sequence[Sequence[float]]) -> Floats:
     by_length: dict[int, list[int]] = {}
     for place, row in enumerate(rows):
         by_length.setdefault(len(row), []).append(place)
-    found = np.empty(len(rows))
+    medians = np.empty(len(rows))
     for places in by_length.values():
-        found[places] = np.median(np.array([rows[place] for place in places], float), axis=1)
-    return found
+        medians[places] = np.median(np.array([rows[place] for place in places], float), axis=1)
+    return medians

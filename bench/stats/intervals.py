@@ -21,7 +21,7 @@ POWER = 0.95
 
 FIRST_STAGE = 5
 """Replicates before anyone looks at their spread. Fewer make Stein's interval wide (t of 4 degrees
-of freedom is 2.8, of 3 it is 3.2), more cost time in calm cases."""
+of freedom is 2.8, of 3 it is 3.2), more cost time in cases with little noise."""
 
 OUTLIER_SDS = 3.5
 """Robust standard deviations from the median (Iglewicz and Hoaglin, 1993)."""

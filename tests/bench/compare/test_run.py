@@ -105,6 +105,9 @@ def test_killed_comparison_goes_on_where_it_was(
     for more, said in ((["--apart"], "pairing differ"), (["--resume", "x"], "there is: compare-")):
         assert command.main([*arguments, "--resume", *more]) == 2
         assert said in capsys.readouterr().err
+    monkeypatch.setattr(measuring, "code_digest", lambda: "another")
+    assert command.main([*arguments, "--resume"]) == 2
+    assert "the code of panet/ or bench/ differ" in capsys.readouterr().err
 
 
 @pytest.mark.process
@@ -256,6 +259,7 @@ def test_comment_says_what_moved_and_what_could_have_been_seen(
     assert text.startswith("### `0123456789 head it` is slower: +")
     assert "- **regressed** all cases together: +" in text
     assert "would have been noticed 19 times of 20" in text
+    assert text.split("</summary>")[1].splitlines()[2].split()[-2:] == ["MDE", "|"]
     assert len(text.split("<details>")[0].splitlines()) <= 10
 
 
