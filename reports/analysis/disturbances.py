@@ -18,7 +18,7 @@ class Disturbance:
     others: float | None
     """CPU time of everybody else, as a share of one core: 1.5 is a core and a half."""
     waited: float | None
-    """Time that the threads of the case waited for a CPU, as a share of all that they could have."""
+    """Time that the threads of the case waited for a CPU, as a share of what they could have."""
     stolen: float | None
     """Share of the time that the hypervisor gave to other machines."""
     throttled: float | None
