@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bench.schema import text
 from bench.schema.files import RESULTS
-from bench.stats.verdict import EXIT_CODES
+from bench.stats.verdict import EXIT_CODES, overall
 from reports.analysis import compare_files, compilation, metrics, peers_and_caches
 from reports.analysis.breakeven import Limits
 from reports.data import frames, profiles, result_files
@@ -80,7 +80,7 @@ def _compare(arguments: argparse.Namespace, console: Console) -> int:
     table = compare_files.compare(base, head, thresholds, request)
     compare_files_page.show(table, console)
     _wrote(console, compare_files_page.write(table, arguments.out or head.path.parent))
-    return EXIT_CODES[compare_files.overall(table)]
+    return EXIT_CODES[overall(table["verdict"])]
 
 
 def _history(arguments: argparse.Namespace, console: Console) -> int:

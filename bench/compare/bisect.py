@@ -111,7 +111,7 @@ def run(asked: Asked, folder: Path, console: Console) -> Bisected:
     done = Bisected(
         good,
         bad,
-        stats.ratio_interval(first, first_stage=len(first)),
+        stats.t_ratio(first),
         count,
         found,
         {commit: revisions.subject(commit, asked.repository) for commit in commits},
@@ -130,7 +130,7 @@ def measured(asked: Asked, count: int, folder: Path) -> stats.Estimate | None:
         UndecidedError: too few replicates were calm.
     """
     found = _log_ratios(asked, asked.head, count, folder, Console(quiet=True))
-    return stats.ratio_interval(found, first_stage=len(found)) if found else None
+    return stats.t_ratio(found) if found else None
 
 
 def search(commits: Sequence[str], is_slow: Callable[[str], Slow]) -> Found:

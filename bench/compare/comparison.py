@@ -41,7 +41,7 @@ from bench.schema.recipe import Recipe, texts
 from bench.schema.records import Finding, Status
 from bench.stats import verdict
 from bench.stats.sequential import GATE, Gate
-from bench.stats.verdict import Judged, Verdict
+from bench.stats.verdict import ComparisonVerdict, Verdict
 from bench.workload.code_loader import source_folder
 
 BASE, HEAD, AGAIN = "base", "head", "base_again"
@@ -95,10 +95,10 @@ COUNTED = ("params", "macs", "operators", "peak_bytes", "graph_breaks")
 class Answer:
     """What was measured."""
 
-    judged: Judged
+    judged: ComparisonVerdict
     failed: dict[str, str]
     """Case id -> why the candidate cannot run it, where the baseline's code can."""
-    control_moved: bool
+    control_drifted: bool
     """Whether the base differed from itself."""
     counts: dict[str, dict[str, tuple[int, int]]]
     """Case id -> what of `COUNTED` differs, base and head."""
@@ -122,13 +122,12 @@ class Compared:
 
     @property
     def verdict(self) -> Verdict:
-        """All cases together. A control that moved makes every answer worthless."""
-        if self.answer.failed:
-            return Verdict.MISSING
-        if self.answer.control_moved:
-            return Verdict.UNDECIDED
-        judged = self.answer.judged.verdict
-        return Verdict.UNDECIDED if self.answer.died and judged != Verdict.REGRESSED else judged
+        """Over everything. A control that drifted makes what was timed worthless."""
+        timed = self.answer.judged.verdict
+        said = [Verdict.UNDECIDED if self.answer.control_drifted else timed]
+        said += [Verdict.MISSING] * len(self.answer.failed)
+        said += [Verdict.UNDECIDED] * len(self.answer.died)
+        return verdict.overall(said)
 
     @property
     def exit_code(self) -> int:
@@ -144,10 +143,10 @@ class Compared:
             "codes": {side: code.to_json() for side, code in self.codes.items()},
             "environments": self.environments,
             "pairing": self.pairing,
-            "control_moved": self.answer.control_moved,
+            "control_drifted": self.answer.control_drifted,
             "failed": self.answer.failed,
             "died": self.answer.died,
-            "suite": asdict(judged.suite) if judged.suite else None,
+            "overall": asdict(judged.overall) if judged.overall else None,
             "cases": {case_id: asdict(change) for case_id, change in judged.cases.items()},
             "counts": self.answer.counts,
             "explanation": asdict(self.explanation) if self.explanation else None,
@@ -259,7 +258,7 @@ def answer(engine: Engine, gate: Gate) -> Answer:
     return Answer(
         judged,
         failed,
-        verdict.moved(control, gate),
+        verdict.drifted(control, gate),
         {i: c for i, c in counts.items() if c},
         _not_running(engine, checked=True),
     )

@@ -23,7 +23,7 @@ from bench.lab.git_history import History, make
 from bench.lab.history_records import HistoryTrial
 from bench.schema.case import Case
 from bench.schema.errors import BenchError
-from bench.stats.verdict import Judged
+from bench.stats.verdict import ComparisonVerdict
 from bench.workload import axes, presets
 
 PAGE = "gatetest.md"
@@ -159,13 +159,13 @@ class GateTest:
             str(compared.verdict),
             elapsed_s,
             self._started,
-            overall_ratio=judged.suite.ratio.value if judged.suite and judged.suite.ratio else None,
+            overall_ratio=(
+                judged.overall.ratio.value if judged.overall and judged.overall.ratio else None
+            ),
             case_id=slowest,
             **_size_of(true),
             ratios={i: c.ratio.value for i, c in judged.cases.items() if c.ratio},
-            mde_ratios={
-                i: c.detectable_ratio for i, c in judged.cases.items() if c.detectable_ratio
-            },
+            mde_ratios={i: c.mde_ratio for i, c in judged.cases.items() if c.mde_ratio},
         )
 
     def _asked(self, history: History, values: Mapping[str, str] | None = None) -> comparison.Asked:
@@ -181,7 +181,7 @@ class GateTest:
         )
 
 
-def _slowest(judged: Judged) -> str | None:
+def _slowest(judged: ComparisonVerdict) -> str | None:
     """Return the case whose true size is the history's.
 
     Of those that were flagged or of all: what nothing flagged may be a slow-down that was missed.

@@ -161,7 +161,7 @@ def _share(state: CaseState, number: int) -> stats.Estimate:
     bases = tuple(arm for arm in used[0].rounds_s if arm.startswith(BASE))
     contrast = stats.Contrast((f"work_{number}",), bases)
     log_ratios = stats.log_ratios([replicate.rounds_s for replicate in used], contrast)
-    return stats.ratio_interval(log_ratios, first_stage=len(log_ratios))
+    return stats.t_ratio(log_ratios)
 
 
 def _on_line(size: float, few: tuple[int, float], many: tuple[int, float]) -> int:

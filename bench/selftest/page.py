@@ -83,7 +83,7 @@ def _setup(setup: SetupSummary) -> str:
 def _looks(gate: Gate) -> str:
     screen, fresh, overall = (
         ", then ".join(map(str, looks))
-        for looks in (gate.screen_looks, gate.confirm_looks, gate.suite_looks)
+        for looks in (gate.screen_looks, gate.confirm_looks, gate.overall_looks)
     )
     text = f"screen: {screen}; fresh: {fresh}"
     if not overall:

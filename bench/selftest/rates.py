@@ -19,7 +19,8 @@ from bench.selftest.resampling import Resampled, resampled
 from bench.selftest.trials import IDENTICAL_CODE, MeasuredTrial
 from bench.stats.proportions import Rate, rate
 from bench.stats.sequential import Gate
-from bench.stats.verdict import SUITE, Verdict
+from bench.stats.standing import OVERALL
+from bench.stats.verdict import Verdict
 
 ALARMS = (Verdict.REGRESSED, Verdict.IMPROVED)
 
@@ -150,7 +151,7 @@ def _of_gate(
         undecided=endings.count(Ending.UNDECIDED),
         flagged_share=sum(change.flagged for change in changes) / max(1, len(changes)),
         mde_ratio={
-            case_id: _median([judged.cases[case_id].detectable_ratio for judged in identical])
+            case_id: _median([judged.cases[case_id].mde_ratio for judged in identical])
             for case_id in own[0].cases
         },
         detections=_detections(own),
@@ -191,8 +192,8 @@ def ending(measured: MeasuredTrial, comparison: str) -> Ending:
     judged = measured.judged[comparison]
     slowed = measured.trial.slowed.get(comparison)
     # With one case of eight all of them together are slower, too.
-    true = {slowed.case_id: slowed.expected, SUITE: slowed.expected} if slowed else {}
-    alarms = {n: change.verdict for n, change in judged.changes.items() if change.verdict in ALARMS}
+    true = {slowed.case_id: slowed.expected, OVERALL: slowed.expected} if slowed else {}
+    alarms = {n: change.verdict for n, change in judged.by_name.items() if change.verdict in ALARMS}
     if alarms.items() - true.items():
         return Ending.WRONG
     if alarms:
@@ -210,7 +211,7 @@ def coverage(measured: Sequence[MeasuredTrial]) -> Rate:
         per_trial = [_log_ratios(m, case_id, trials.COST) for m in measured]
         for number, own in enumerate(per_trial):
             others = [x for other in per_trial[:number] + per_trial[number + 1 :] for x in other]
-            interval = stats.stein_interval(own, max(1, len(own))) if own else None
+            interval = stats.t_interval(own) if own else None
             if interval is None or interval.low is None or interval.high is None or not others:
                 continue
             total += 1

@@ -14,8 +14,10 @@ from bench import stats
 from bench.schema.records import undisturbed
 from bench.selftest import trials
 from bench.selftest.trials import MeasuredTrial
+from bench.stats import Floats
 from bench.stats import sequential as gates
-from bench.stats.sequential import Floats, Gate, Ints
+from bench.stats.multiplicity import level
+from bench.stats.sequential import Gate, Ints
 
 COMPARISONS = 20_000
 """Drawn: a rate of 0.2 % is known to 0.03 %."""
@@ -90,7 +92,7 @@ class _Draws:
 
     def direction(self, change: float = 0.0) -> Ints:
         """Return in which direction the case is flagged in every comparison, 0: it is not."""
-        return gates.screen(self.screened + change, self._gate).side
+        return gates.screen(self.screened + change, self._gate).direction
 
     def p_value(self, direction: Ints, flagged: Ints | int, change: float = 0.0) -> Floats:
         """Return what the fresh replicates say; infinity where the case was not flagged."""
@@ -107,13 +109,11 @@ class _Draws:
 def _false_alarm_rate(draws: Sequence[_Draws], gate: Gate) -> float:
     directions = [drawn.direction() for drawn in draws]
     together = np.stack([np.hstack([drawn.screened, drawn.fresh]) for drawn in draws])
-    suite = gates.screen_suite(together, gate)
-    flagged = np.count_nonzero([*directions, suite.side], axis=0)
+    overall = gates.screen_overall(together, gate)
+    flagged = np.count_nonzero([*directions, overall.direction], axis=0)
     p_values = [
         drawn.p_value(direction, flagged)
         for drawn, direction in zip(draws, directions, strict=True)
     ]
-    p_values.append(gates.confirm_suite(together, suite, flagged, gate).p_value)
-    # Holm rejects something exactly where the smallest p-value passes Bonferroni.
-    smallest = np.min(p_values, axis=0)
-    return float(np.mean(smallest < gate.alarm_p / np.maximum(flagged, 1)))
+    p_values.append(gates.confirm_overall(together, overall, flagged, gate).p_value)
+    return float(np.mean(np.min(p_values, axis=0) < level(gate.alarm_p, flagged)))

@@ -28,7 +28,7 @@ TRIAL_BUDGET_S = 1800.0
 
 TIMEOUT_S = 600.0
 
-QUICK_GATE = Gate(screen_looks=(4,), confirm_looks=(6,), suite_looks=(3,))
+QUICK_GATE = Gate(screen_looks=(4,), confirm_looks=(6,), overall_looks=(3,))
 """To see that everything works, with `bench.selftest.request.QUICK_AXES`; the rates mean nothing
 yet."""
 

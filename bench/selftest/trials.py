@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from bench import stats
 from bench.compare import adaptive
-from bench.compare.adaptive import Sides
+from bench.compare.adaptive import Contrasts
 from bench.engine.scheduler import Engine
 from bench.schema import journal
 from bench.schema.case import Case
@@ -25,7 +25,7 @@ from bench.schema.recipe import Arms, Recipe
 from bench.schema.records import Finding, Replicate
 from bench.selftest.calibration import Slowing
 from bench.stats.sequential import Gate
-from bench.stats.verdict import Judged, Verdict
+from bench.stats.verdict import ComparisonVerdict, Verdict
 
 FPN, BASE, HEAD = "fpn", "base", "head"
 ARMS: Arms = {FPN: Recipe("fpn"), BASE: Recipe("panet"), HEAD: Recipe("panet")}
@@ -111,7 +111,7 @@ class Trial:
             return stats.Contrast((comparison,), (BASE,))
         return stats.Contrast((BASE,), (comparison,))
 
-    def sides(self, comparison: str, case_ids: Iterable[str]) -> Sides:
+    def sides(self, comparison: str, case_ids: Iterable[str]) -> Contrasts:
         """Return what a comparison compares, case by case."""
         return {case_id: self.contrast(comparison, case_id) for case_id in case_ids}
 
@@ -127,7 +127,7 @@ class MeasuredTrial:
     """Wall time of the trial; `None` where it was put together from several sessions."""
 
     @functools.cached_property
-    def judged(self) -> dict[str, Judged]:
+    def judged(self) -> dict[str, ComparisonVerdict]:
         """The verdicts of every comparison, by its name."""
         of_case = {case_id: self.replicates.get(case_id, []) for case_id in self.cases}
         return {
@@ -151,7 +151,7 @@ def comparison_alone_s(measured: MeasuredTrial, comparison: str) -> float | None
         return None
     own_s = 0.0
     judged = measured.judged[comparison]
-    of_all = judged.suite.replicates if judged.suite else 0
+    of_all = judged.overall.replicates if judged.overall else 0
     for case_id, change in judged.cases.items():
         contrast = measured.trial.contrast(comparison, case_id)
         looked_at = max(change.replicates, of_all)

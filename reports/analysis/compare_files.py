@@ -15,7 +15,8 @@ import pandas as pd
 
 from bench import stats
 from bench.schema.records import MEASURED, Status, differences
-from bench.stats.verdict import Verdict, holm
+from bench.stats.multiplicity import holm
+from bench.stats.verdict import Verdict
 from reports.analysis.metrics import ARMS, METRICS, Metric, Thresholds
 from reports.data import frames
 from reports.data.result_files import ResultFile
@@ -44,17 +45,6 @@ def compare(
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["threshold"] = [_threshold(row, thresholds) for row in table.to_dict("records")]
     return _judged(table, unequal)
-
-
-def overall(table: pd.DataFrame) -> Verdict:
-    """Return the verdict for all rows: what is worse outranks what could not be said."""
-    found = set(table["verdict"])
-    ranking = (Verdict.REGRESSED, Verdict.MISSING, Verdict.UNDECIDED, Verdict.IMPROVED)
-    answer = next((each for each in ranking if each in found), None)
-    if answer is None:
-        compared = found - {Verdict.INCOMPARABLE}
-        answer = Verdict.WITHIN_NOISE if compared else Verdict.INCOMPARABLE
-    return answer
 
 
 def _threshold(row: Mapping[Any, Any], thresholds: Thresholds) -> float | None:

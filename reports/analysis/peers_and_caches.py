@@ -77,7 +77,7 @@ def _row(case: ExtraCase, pair: str, contrast: stats.Contrast) -> dict[str, Any]
     if not replicates:
         return row | {"reason": case.reason}
     ratios = stats.log_ratios(replicates, contrast)
-    ratio = stats.ratio_interval(ratios, first_stage=len(ratios))
+    ratio = stats.t_ratio(ratios)
     return row | frames.columns("ratio", ratio) | {"reason": ""}
 
 

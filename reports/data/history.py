@@ -145,8 +145,7 @@ def _own_rows(file: ResultFile) -> Iterator[dict[str, Any]]:
             yield _row(about, str(case_id), "latency", str(arm), latency, row["replicates_s"])
         if {"fpn", "panet", "fpn_again"} <= set(by_arm):
             ratios = stats.log_ratios(frames.aligned(by_arm))
-            ratio = stats.ratio_interval(ratios, first_stage=len(ratios))
-            yield _row(about, str(case_id), "cost", "", ratio, ratios)
+            yield _row(about, str(case_id), "cost", "", stats.t_ratio(ratios), ratios)
 
 
 def _imported_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -82,7 +82,7 @@ def _part_row(
 
 
 def _interval(values: Floats) -> stats.Estimate:
-    return stats.stein_interval([float(value) for value in values], len(values))
+    return stats.t_interval([float(value) for value in values])
 
 
 def _differences(rounds: Sequence[stats.Rounds], part: str, before: str) -> Floats:

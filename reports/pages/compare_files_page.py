@@ -11,21 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.schema.text import change
-from bench.stats.verdict import Verdict
-from reports.analysis.compare_files import overall
+from bench.stats.verdict import Verdict, overall
 from reports.analysis.metrics import METRICS
 from reports.data.errors import ReportError
 
 NAMES = ("compare.csv", "compare.md")
-
-ORDER = [
-    Verdict.REGRESSED,
-    Verdict.MISSING,
-    Verdict.UNDECIDED,
-    Verdict.IMPROVED,
-    Verdict.INCOMPARABLE,
-    Verdict.WITHIN_NOISE,
-]
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
@@ -41,8 +31,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 def sentence(table: pd.DataFrame) -> str:
     """Return the answer in a line."""
     counts = table["verdict"].value_counts()
-    listed = ", ".join(f"{counts[each]} {each}" for each in ORDER if each in counts)
-    return f"{overall(table)}: {listed or 'nothing to compare'}."
+    listed = ", ".join(f"{counts[each]} {each}" for each in Verdict if each in counts)
+    return f"{overall(table['verdict'])}: {listed or 'nothing to compare'}."
 
 
 def show(table: pd.DataFrame, console: Console) -> None:
@@ -77,7 +67,7 @@ def write(table: pd.DataFrame, folder: Path) -> list[Path]:
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
-    ranks = table["verdict"].map({each: rank for rank, each in enumerate(ORDER)})
+    ranks = table["verdict"].map({each: rank for rank, each in enumerate(Verdict)})
     return table.assign(rank=ranks).sort_values("rank", kind="stable").drop(columns="rank")
 
 

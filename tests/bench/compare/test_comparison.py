@@ -40,14 +40,14 @@ def compared(monkeypatch: pytest.MonkeyPatch, slower: float = 0.0, **machine: An
     return Compared(codes, environments, SHARED, given, 200.0)
 
 
-def test_slower_code_is_found_in_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slower_code_is_found_in_all_cases_together(monkeypatch: pytest.MonkeyPatch) -> None:
     found = compared(monkeypatch, slower=0.05)
     assert (found.verdict, found.exit_code) == (Verdict.REGRESSED, 1)
-    suite = found.answer.judged.suite
-    assert suite is not None
-    assert suite.verdict is Verdict.REGRESSED
-    assert suite.ratio is not None
-    assert suite.ratio.value == pytest.approx(1.05, abs=0.01)
+    together = found.answer.judged.overall
+    assert together is not None
+    assert together.verdict is Verdict.REGRESSED
+    assert together.ratio is not None
+    assert together.ratio.value == pytest.approx(1.05, abs=0.01)
 
 
 def test_equal_code_is_within_noise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ def test_a_control_that_moves_makes_every_answer_worthless(monkeypatch: pytest.M
             return {**found, AGAIN: [x * 1.2 for x in found[AGAIN]]}
 
     found = compared(monkeypatch, slower=0.3, noise=Lopsided(round_sd=0.02))
-    assert found.answer.control_moved
+    assert found.answer.control_drifted
     assert (found.verdict, found.exit_code) == (Verdict.UNDECIDED, 3)
     assert "differs from itself" in comment.render(found)
 
@@ -198,6 +198,21 @@ def test_a_case_that_no_longer_runs_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     found = compared(monkeypatch, fails=fails)
     assert found.answer.failed == {TWO[1].case_id: "crashed: no such layer"}
     assert (found.verdict, found.exit_code) == (Verdict.MISSING, 1)
+
+
+def test_a_regression_outranks_a_case_that_no_longer_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The case that fails was the headline, and what became slower was not even profiled."""
+
+    def fails(task: Any) -> Failure | None:
+        broken = isinstance(task, CheckTask) and task.case == TWO[1]
+        return Failure(Status.CRASHED, "no such layer") if broken else None
+
+    found = compared(monkeypatch, slower=0.3, fails=fails)
+    assert found.answer.failed
+    assert (found.verdict, found.exit_code) == (Verdict.REGRESSED, 1)
+    text = comment.render(found)
+    assert "head it` is slower" in text.splitlines()[0]
+    assert f"- **missing** `{TWO[1].case_id}`: crashed: no such layer" in text
 
 
 def test_if_nothing_runs_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from bench.stats.verdict import Verdict
 from bench.workload import axes, code_loader, presets
 from tests.support.repositories import commit, new_repository
 
-QUICK = Gate(screen_looks=(3,), confirm_looks=(4,), suite_looks=())
+QUICK = Gate(screen_looks=(3,), confirm_looks=(4,), overall_looks=())
 
 ONE_CASE = axes.sweep(presets.GRID, {"resolutions": "64", "threads": "1", "devices": "cpu"})
 """One thread: a busy machine has another core for whoever makes it busy."""
@@ -54,7 +54,7 @@ def compared(folder: Path, revisions: Sequence[str], repository: Path, **asked: 
         assert '"contended":true' in log.replace(" ", "")
         pytest.skip("this machine is too busy to measure anything")
     assert found.verdict is Verdict.REGRESSED
-    assert not found.answer.control_moved
+    assert not found.answer.control_drifted
     return found
 
 

@@ -10,7 +10,7 @@ from bench.compare import adaptive
 from bench.engine.scheduler import BLOCK_ROUNDS, Engine
 from bench.schema.recipe import Recipe
 from bench.schema.records import Status
-from bench.stats.verdict import Judged, Verdict
+from bench.stats.verdict import ComparisonVerdict, Verdict
 from tests.support.factories import case, recipes
 from tests.support.machines import TWO, Machine, Noise, engine, measured
 
@@ -66,7 +66,7 @@ def test_hog_that_leaves_costs_time_and_nothing_else() -> None:
 
 def compare(
     noise: Noise, slowed: dict[str, dict[str, Recipe]] | None = None, busy: bool = False
-) -> Judged:
+) -> ComparisonVerdict:
     """Return the verdicts of one simulated comparison of eight cases."""
     asked: Engine = engine(
         Machine(noise=noise, busy=lambda _: busy),
@@ -102,7 +102,7 @@ def test_slow_down_of_five_percent_is_found_in_its_case_alone(side: str, expecte
         slowed = {slowed_case: {side: Recipe("panet", slowdown="copy:500")}}
         judged = compare(Noise(round_sd=0.05, seed=seed), slowed)
         changes = judged.cases
-        others = [c for name, c in changes.items() if name != slowed_case and not c.settled]
+        others = [c for name, c in changes.items() if name != slowed_case and not c.left_to_overall]
         assert {c.verdict for c in others} <= {Verdict.WITHIN_NOISE}
         found += changes[slowed_case].verdict is expected
         fresh = changes[slowed_case].ratio
@@ -117,7 +117,7 @@ def test_busy_machine_gives_no_verdict() -> None:
     assert judged.verdict is Verdict.UNDECIDED
 
 
-def test_slow_down_of_two_percent_in_all_cases_is_found_in_the_suite() -> None:
+def test_slow_down_of_two_percent_in_all_cases_is_found_in_all_together() -> None:
     slowed = {c.case_id: {"head": Recipe("panet", slowdown="copy:200")} for c in EIGHT}
     found = [compare(Noise(round_sd=0.05, seed=seed), slowed).verdict for seed in range(30)]
     assert found.count(Verdict.REGRESSED) >= 29

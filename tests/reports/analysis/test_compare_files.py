@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 
 from bench.schema.records import CaseResult, Status
-from bench.stats.verdict import Verdict
+from bench.stats.verdict import Verdict, overall
 from reports.__main__ import main
 from reports.analysis import compare_files
-from reports.analysis.compare_files import overall
 from reports.analysis.metrics import Thresholds
 from reports.data import result_files
 from reports.data.errors import ReportError
@@ -66,7 +65,7 @@ def verdicts(table: pd.DataFrame, metric: str) -> dict[int, Verdict]:
 def test_equal_runs_are_within_noise(tmp_path: Path) -> None:
     table = compared(run(tmp_path, "a", suite()), run(tmp_path, "b", suite(seed=50)))
     assert set(table["verdict"]) == {Verdict.WITHIN_NOISE}
-    assert overall(table) is Verdict.WITHIN_NOISE
+    assert overall(table["verdict"]) is Verdict.WITHIN_NOISE
 
 
 def test_a_case_that_became_slower_by_more_than_the_threshold(tmp_path: Path) -> None:
@@ -92,7 +91,7 @@ def test_most_cases_together_are_the_machine(tmp_path: Path) -> None:
     table = compared(run(tmp_path, "a", suite()), run(tmp_path, "b", suite(slower, seed=50)))
     assert set(verdicts(table, "latency").values()) == {Verdict.UNDECIDED}
     assert "python -m bench compare" in " ".join(table["reason"].dropna())
-    assert overall(table) is Verdict.UNDECIDED
+    assert overall(table["verdict"]) is Verdict.UNDECIDED
 
 
 @pytest.mark.parametrize(
@@ -164,7 +163,7 @@ def test_a_case_that_no_longer_runs_is_never_passed_over(tmp_path: Path) -> None
     lost = result(Status.OOM, "no memory", case=suite()[0].case, replicates=())
     table = compared(run(tmp_path, "a", suite()), run(tmp_path, "b", [lost, *suite()[1:]]))
     assert "ok became oom: no memory" in set(table["reason"])
-    assert overall(table) is Verdict.MISSING
+    assert overall(table["verdict"]) is Verdict.MISSING
 
 
 def test_a_contended_case_decides_nothing(tmp_path: Path) -> None:
