@@ -26,7 +26,7 @@ ALONG = {"batch_size": "batch", "pixels": "resolution"}
 
 @dataclass(frozen=True)
 class Limits:
-    """What is asked for: by default 30 images a second, and a usual GPU's memory."""
+    """Of the questions: by default 30 images a second, and a usual GPU's memory."""
 
     seconds: float = 1 / 30
     nbytes: int = 8 * 2**30
@@ -104,8 +104,8 @@ def _largest(rows: pd.DataFrame, arm: str, along: str, column: str, limit: float
         return Largest(arm, along, points[-1], None, None, beyond=True)
     found = crossing(points, values, limit)
     bounds: list[float | None] = [None, None]
-    for place, side in enumerate(("high", "low")):  # slower than measured: fewer fit
-        name = f"{column}_{side}"
+    for place, end in enumerate(("high", "low")):  # slower than measured: fewer fit
+        name = f"{column}_{end}"
         bound = rows[name].to_numpy(float) if name in rows and rows[name].notna().all() else None
         if bound is not None and bound.min() > 0 and bound[-1] > limit:
             bounds[place] = crossing(points, bound, limit)

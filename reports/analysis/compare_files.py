@@ -22,7 +22,7 @@ from reports.data import frames
 from reports.data.result_files import ResultFile
 
 TOGETHER_CASES = 4
-"""From so many cases on, most of them moving to one side is told from chance."""
+"""From so many cases on, most of them moving in one direction is told from chance."""
 
 
 def compare(
@@ -86,7 +86,7 @@ def _rows(sides: Sequence[_Side], case_id: str, metrics: Sequence[str]) -> Itera
     if base is None:
         return  # new: nothing to compare with, and nothing lost
     if head is None:
-        yield _lost(case_id, "missing in the candidate: renamed, or not measured")
+        yield _lost(case_id, "missing in the head: renamed, or not measured")
         return
     if base[0] in MEASURED and head[0] not in MEASURED:
         yield _lost(case_id, f"{base[0]} became {head[0]}: {head[1]}")
@@ -112,25 +112,25 @@ def _metric_rows(sides: Sequence[_Side], case_id: str, metric: Metric) -> Iterat
         rows = [side.arms.get((case_id, arm)) for side in sides]
         if any(row is None for row in rows):
             continue
-        found = [row[metric.column] for row in rows if row is not None]
+        pair = [row[metric.column] for row in rows if row is not None]
         if not metric.exact:
-            logs = [[math.log(float(np.median(r))) for r in replicates] for replicates in found]
+            logs = [[math.log(float(np.median(r))) for r in replicates] for replicates in pair]
             yield {**common, "arm": arm, **_measured(logs, contended)}
-        elif not any(pd.isna(value) for value in found):
-            yield {**common, "arm": arm, **_counted(*map(float, found))}
+        elif not any(pd.isna(value) for value in pair):
+            yield {**common, "arm": arm, **_counted(*map(float, pair))}
 
 
 def _measured(values: Sequence[Sequence[float]], contended: Sequence[bool]) -> dict[str, Any]:
     if any(contended) or min(map(len, values)) < stats.MIN_FOR_INTERVAL:
         which = "contended" if any(contended) else "too few replicates for an interval"
         return {"verdict": Verdict.UNDECIDED, "reason": which}
-    found = stats.ratio_between(*values)
+    ratio = stats.ratio_between(*values)
     return {
         "base": math.exp(float(np.mean(values[0]))),
         "head": math.exp(float(np.mean(values[1]))),
-        "ratio": found.value,
-        "ratio_low": found.low,
-        "ratio_high": found.high,
+        "ratio": ratio.value,
+        "ratio_low": ratio.low,
+        "ratio_high": ratio.high,
         "base_values": list(values[0]),
         "head_values": list(values[1]),
     }
@@ -152,9 +152,9 @@ def _judged(table: pd.DataFrame, unequal: Sequence[str]) -> pd.DataFrame:
     corrected = holm(p_values)
     table["p_value"] = [corrected.get(str(index)) for index in table.index]
     moved = _moved_together(table) if not unequal else None
-    found = [_verdict(row, names, moved) for row in table.to_dict("records")]
-    table["verdict"] = [each for each, _ in found]
-    table["reason"] = [reason for _, reason in found]
+    verdicts = [_verdict(row, names, moved) for row in table.to_dict("records")]
+    table["verdict"] = [each for each, _ in verdicts]
+    table["reason"] = [reason for _, reason in verdicts]
     return table.drop(columns=["base_values", "head_values"])
 
 
@@ -167,7 +167,10 @@ def _verdict(row: Mapping[Any, Any], unequal: str, moved: str | None) -> tuple[V
     if metric.exact:
         differs = row["head"] != row["base"]
         if unequal and not metric.gates_elsewhere:
-            return Verdict.WITHIN_NOISE, f"told, not judged: {unequal} differ" if differs else ""
+            return (
+                Verdict.WITHIN_NOISE,
+                f"reported, not judged: {unequal} differ" if differs else "",
+            )
     elif moved and metric.name == "latency":
         return Verdict.UNDECIDED, moved
     else:
@@ -182,7 +185,7 @@ ALARM_P = 0.01
 
 
 def _moved_together(table: pd.DataFrame) -> str | None:
-    """Return what to say if most latencies moved to one side: then it was the machine."""
+    """Return what to say if most latencies moved in one direction: then it was the machine."""
     rows = table[(table["metric"] == "latency") & table["ratio"].notna()]
     cases = rows.groupby("case_id")[["ratio", "threshold"]].median()
     if len(cases) < TOGETHER_CASES:

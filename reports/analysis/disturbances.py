@@ -18,7 +18,7 @@ class Disturbance:
     others: float | None
     """CPU time of everybody else, as a share of one core: 1.5 is a core and a half."""
     waited: float | None
-    """Time in which the threads of the case waited for a CPU, as a share of what they asked for."""
+    """Time that the threads of the case waited for a CPU, as a share of what they could have."""
     stolen: float | None
     """Share of the time that the hypervisor gave to other machines."""
     throttled: float | None
@@ -36,15 +36,15 @@ def of_cases(loads: pd.DataFrame, threads: Mapping[str, int], cores: int) -> Ite
         cores: that the run could use.
     """
     for case_id, rows in loads.groupby("case_id", sort=False):
-        asked_for = min(threads.get(str(case_id), cores), cores)
+        usable = min(threads.get(str(case_id), cores), cores)
         disturbed = rows[rows["contended"].fillna(value=False)]
-        why = pd.Series([_cause(row, asked_for) for row in disturbed.to_dict("records")], dtype=str)
+        why = pd.Series([_cause(row, usable) for row in disturbed.to_dict("records")], dtype=str)
         yield Disturbance(
             str(case_id),
             len(rows),
             len(disturbed),
             others=_share(rows, "foreign_cpu_s"),
-            waited=_share(rows, "waited_s", asked_for),
+            waited=_share(rows, "waited_s", usable),
             stolen=_share(rows, "stolen_s"),
             throttled=_share(rows, "throttled_s"),
             why=", ".join(f"{cause} ({count})" for cause, count in why.value_counts().items()),

@@ -31,37 +31,37 @@ def sentences(
         summary: of `reports.data.profile_frames.summary`, the same case.
         memory: per arm, as in the profile.
     """
-    found = [_division(stages, summary), _costliest(stages), _peak(memory)]
-    return [sentence for sentence in found if sentence]
+    texts = [_division(stages, summary), _costliest(stages), _peak(memory)]
+    return [sentence for sentence in texts if sentence]
 
 
 def warnings(summary: pd.DataFrame, parts: pd.DataFrame) -> list[str]:
     """Return what is to be taken with care."""
-    found = []
+    texts = []
     for row in summary.to_dict("records"):
         if row["bound"] == "launch":
-            found.append(
+            texts.append(
                 f"{row['arm']}: launch-bound; the device is busy for {row['busy_share']:.0%} of a "
                 "step, and waits for the host in the rest"
             )
         elif not row["bound"] and row["busy_share"] < BUSY_SHARE:
-            found.append(
+            texts.append(
                 f"{row['arm']}: operators run for {row['busy_share']:.0%} of a step; the rest is "
                 "Python and dispatch (the profiler adds to it)"
             )
         if row["elsewhere_share"] > ELSEWHERE_SHARE:
-            found.append(
+            texts.append(
                 f"{row['arm']}: {row['elsewhere_share']:.1%} of the time cannot be attributed to a "
                 "stage (kernels that a compiler fused over several, a loss)"
             )
     if len(parts):
         disagreeing = parts[parts["disagrees"].fillna(value=False).astype(bool)]
-        found += [
+        texts += [
             f"{NAMES[row['part']]}: the profile gives it {row['profile_s'] * 1e3:.2f} ms, the "
             f"timed rounds {row['adds_s'] * 1e3:.2f} ms; believe the rounds"
             for row in disagreeing.to_dict("records")
         ]
-    return found
+    return texts
 
 
 def residual(whole: Mapping[Hashable, Any], rest: Mapping[Hashable, Any]) -> str:
@@ -124,16 +124,16 @@ def _costliest(stages: pd.DataFrame) -> str:
 
 
 def _peak(memory: Mapping[str, Memory]) -> str:
-    found = memory.get("panet")
-    if not found:
+    panet = memory.get("panet")
+    if not panet:
         return ""
-    stage, operator, nbytes = found["live"][0]
+    stage, operator, nbytes = panet["live"][0]
     text = (
-        f"Memory peaks at {found['peak_bytes'] / MIB:.1f} MiB on top of weights and inputs; the "
+        f"Memory peaks at {panet['peak_bytes'] / MIB:.1f} MiB on top of weights and inputs; the "
         f"largest tensor then is {nbytes / MIB:.1f} MiB of {stage} ({operator})"
     )
     fpn = memory.get("fpn")
     if fpn:
-        added = (found["peak_bytes"] - fpn["peak_bytes"]) / MIB
+        added = (panet["peak_bytes"] - fpn["peak_bytes"]) / MIB
         text += f"; PANet adds {added:.1f} MiB to the peak"
     return f"{text}."

@@ -11,8 +11,8 @@ from reports.analysis.names import ARM_NAMES, Row
 from reports.analysis.words import LAUNCH_BOUND
 
 TOO_WIDE = (
-    f"{Status.TOO_WIDE} (replicates measured/needed): the interval is right, but wider than asked; "
-    "raise --budget or --half-width"
+    f"{Status.TOO_WIDE} (replicates measured/needed): the interval is right, but wider than "
+    "requested; raise --budget or --half-width"
 )
 
 

@@ -96,8 +96,8 @@ def _measured(
 ) -> dict[str, Any]:
     if not {"fpn", "panet", "fpn_again"} <= set(by_arm):
         return {}
-    found = stats.cost(frames.aligned(by_arm), half_width)
-    if found is None:
+    result = stats.cost(frames.aligned(by_arm), half_width)
+    if result is None:
         return {}
     fpn, panet = by_arm["fpn"], by_arm["panet"]
     return {
@@ -106,24 +106,24 @@ def _measured(
             for arm, row in (("fpn", fpn), ("panet", panet))
             for name, (column, *_) in PER_ARM.items()
         },
-        **frames.columns("ratio", found.ratio),
-        **frames.columns("difference_s", found.difference_s),
-        **frames.columns("aa_ratio", found.aa_ratio),
-        "half_width_ratio": found.half_width_ratio,
-        "detectable_ratio": found.detectable_ratio,
-        "outliers": len(found.outliers),
-        "replicates": found.replicates,
-        "replicates_needed": found.replicates_needed,
-        "rounds": found.rounds,
+        **frames.columns("ratio", result.ratio),
+        **frames.columns("difference_s", result.difference_s),
+        **frames.columns("aa_ratio", result.aa_ratio),
+        "half_width_ratio": result.half_width_ratio,
+        "detectable_ratio": result.detectable_ratio,
+        "outliers": len(result.outliers),
+        "replicates": result.replicates,
+        "replicates_needed": result.replicates_needed,
+        "rounds": result.rounds,
         **_arithmetic(fpn, panet),
     }
 
 
 def _arithmetic(fpn: Mapping[Hashable, Any], panet: Mapping[Hashable, Any]) -> dict[str, Any]:
     """Return what is counted, not timed, as far as both arms know it."""
-    found: dict[str, Any] = {}
+    counts: dict[str, Any] = {}
     if fpn["macs"] and panet["macs"]:
-        found["macs_ratio"] = panet["macs"] / fpn["macs"]
+        counts["macs_ratio"] = panet["macs"] / fpn["macs"]
     if fpn["peak_bytes"] is not None and panet["peak_bytes"] is not None:
-        found["peak_difference_bytes"] = panet["peak_bytes"] - fpn["peak_bytes"]
-    return found
+        counts["peak_difference_bytes"] = panet["peak_bytes"] - fpn["peak_bytes"]
+    return counts

@@ -185,9 +185,9 @@ class _Cases:
         if known is not None and known[0] == stored:
             return known[1]
         case = Case.from_json(stored)
-        found = {**self._of_run, **case.to_json(), "case_id": case.case_id}
-        self._known[case_id] = (stored, found)
-        return found
+        columns = {**self._of_run, **case.to_json(), "case_id": case.case_id}
+        self._known[case_id] = (stored, columns)
+        return columns
 
 
 def _arm_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:

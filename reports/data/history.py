@@ -145,8 +145,7 @@ def _own_rows(file: ResultFile) -> Iterator[dict[str, Any]]:
             yield _row(about, str(case_id), "latency", str(arm), latency, row["replicates_s"])
         if {"fpn", "panet", "fpn_again"} <= set(by_arm):
             ratios = stats.log_ratios(frames.aligned(by_arm))
-            found = stats.t_ratio(ratios)
-            yield _row(about, str(case_id), "cost", "", found, ratios)
+            yield _row(about, str(case_id), "cost", "", stats.t_ratio(ratios), ratios)
 
 
 def _imported_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -185,10 +184,10 @@ def _row(
     case_id: str,
     metric: str,
     arm: str,
-    found: stats.Estimate | None,
+    estimate: stats.Estimate | None,
     rounds: Sequence[Any],
 ) -> dict[str, Any]:
-    value = found or stats.Estimate(float("nan"), None, None)
+    value = estimate or stats.Estimate(float("nan"), None, None)
     return {
         **about,
         "case_id": case_id,

@@ -30,14 +30,14 @@ def parts(profiles: Profiles) -> pd.DataFrame:
     a tenth of the whole away from ``adds_s``).
     """
     shares = _profiled_parts(stages(profiles)) if profiles.arms else {}
-    rows = [row for found in profiles.parts for row in _part_rows(found, shares)]
+    rows = [row for extra in profiles.parts for row in _part_rows(extra, shares)]
     return pd.DataFrame(rows).convert_dtypes()
 
 
 def _part_rows(
-    found: ExtraCase, shares: Mapping[tuple[str, str], float]
+    extra: ExtraCase, shares: Mapping[tuple[str, str], float]
 ) -> Iterator[dict[str, Any]]:
-    case_id, rounds = found.case.case_id, found.replicates
+    case_id, rounds = extra.case.case_id, extra.replicates
     if not rounds:
         return
     whole_s = float(np.mean([np.median(r["panet"]) for r in rounds]))

@@ -59,9 +59,9 @@ def operators(profiles: Profiles) -> pd.DataFrame:
     """
     rows = []
     for (case_id, arm), profile in profiles.arms.items():
-        found = profile["timeline"]["operators"]
+        times = profile["timeline"]["operators"]
         own = "self_device_s" if _on_device(profile) else "self_s"
-        whole = sum(time[own] for time in found.values()) or 1.0
+        whole = sum(time[own] for time in times.values()) or 1.0
         rows += [
             {
                 "case_id": case_id,
@@ -70,7 +70,7 @@ def operators(profiles: Profiles) -> pd.DataFrame:
                 **{key: time[key] for key in ("calls", "self_s", "self_device_s")},
                 "share": time[own] / whole,
             }
-            for name, time in found.items()
+            for name, time in times.items()
         ]
     if not rows:
         return pd.DataFrame()
@@ -169,8 +169,8 @@ def _bound(flops: int, nbytes: int, time_s: float | None, ceilings: Json | None)
 
 def _latency_s(profiles: Profiles, case_id: str, arm: str) -> float | None:
     table = profiles.table
-    found = table.loc[(table["case_id"] == case_id) & (table["arm"] == arm), "latency_s"].dropna()
-    return float(found.iloc[0]) if len(found) else None
+    known = table.loc[(table["case_id"] == case_id) & (table["arm"] == arm), "latency_s"].dropna()
+    return float(known.iloc[0]) if len(known) else None
 
 
 def _time_s(time: Json, on_device: bool) -> float:

@@ -13,10 +13,10 @@ def read(path: Path, schema: int) -> dict[str, Any]:
     Raises:
         ReportError: it cannot be read, or is of another schema.
     """
-    found = read_mapping(path)
-    if found.get("schema") != schema:
-        raise ReportError(f"{path}: schema {found.get('schema')!r}, this version reads {schema}")
-    return found
+    content = read_mapping(path)
+    if content.get("schema") != schema:
+        raise ReportError(f"{path}: schema {content.get('schema')!r}, this version reads {schema}")
+    return content
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -26,11 +26,11 @@ def read_mapping(path: Path) -> dict[str, Any]:
         ReportError: it cannot be read, or is no mapping.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ReportError(f"{path}: {error.strerror}; measure again") from error
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{path}: damaged JSON ({error}); measure again") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise ReportError(f"{path}: damaged, it is no mapping; measure again")
-    return found
+    return content

@@ -143,4 +143,4 @@ FORMATS: dict[str, Callable[[pd.DataFrame], dict[str, str]]] = {
     "otava": _otava,
     "asv": _asv,
 }
-"""Format -> from the table to texts by file name; the empty name is the file that was asked for."""
+"""Format -> from the table to texts by file name; the empty name is the requested file."""

@@ -21,7 +21,7 @@ def section(table: pd.DataFrame, limits: Limits) -> Section:
 
     Args:
         table: of `reports.data.costs.cost`, rows with a ratio, with pixels.
-        limits: that are asked for.
+        limits: of the questions.
     """
     blocks = [*_largest(table, limits), *_larger_image(table), *_deeper_backbone(table)]
     return Section("buys", "What it could buy instead", [BUYS] if blocks else [], [], blocks)

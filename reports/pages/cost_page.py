@@ -129,7 +129,7 @@ def _too_many(left_out: int) -> Iterator[str]:
 
 
 def _older(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Name the runs that cannot have told everything."""
+    """Name the runs that cannot know everything."""
     for run in runs:
         later = [what for schema, what in SCHEMA_HISTORY.items() if schema > run["schema"]]
         if later:

@@ -24,16 +24,16 @@ CSV = "profile-{}.csv"
 TOP_OPERATORS, TOP_TENSORS = 10, 8
 
 
-def write(found: Profiles, folder: Path) -> tuple[list[Section], list[Path]]:
+def write(profiled: Profiles, folder: Path) -> tuple[list[Section], list[Path]]:
     """Write page and frames; return what is said of every case, and the files.
 
     Raises:
         ReportError: a profile is damaged, or the folder cannot be written.
     """
-    made, tables = sections(found)
+    made, tables = sections(profiled)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / PAGE).write_text(_render(found, made), encoding="utf-8")
+        (folder / PAGE).write_text(_render(profiled, made), encoding="utf-8")
         for name, frame in tables.items():
             frame.to_csv(folder / CSV.format(name), index=False)
     except OSError as error:
@@ -41,34 +41,37 @@ def write(found: Profiles, folder: Path) -> tuple[list[Section], list[Path]]:
     return made, [folder / PAGE, *(folder / CSV.format(name) for name in tables)]
 
 
-def sections(found: Profiles) -> tuple[list[Section], dict[str, pd.DataFrame]]:
+def sections(profiled: Profiles) -> tuple[list[Section], dict[str, pd.DataFrame]]:
     """Return what there is to say of every case, and the frames that it rests on.
 
     Raises:
         ReportError: a profile is damaged.
     """
     try:
-        stages = profile_frames.stages(found)
+        stages = profile_frames.stages(profiled)
         tables = {
             "stages": stages,
             "differences": profile_frames.differences(stages),
-            "operators": profile_frames.operators(found),
-            "parts": parts(found),
+            "operators": profile_frames.operators(profiled),
+            "parts": parts(profiled),
         }
-        known = [*(case for case, _ in found.arms), *(extra.case.case_id for extra in found.parts)]
-        frames = {**tables, "summary": profile_frames.summary(found)}
-        made = [_section(found, frames, case_id) for case_id in dict.fromkeys(known)]
+        known = [
+            *(case for case, _ in profiled.arms),
+            *(extra.case.case_id for extra in profiled.parts),
+        ]
+        frames = {**tables, "summary": profile_frames.summary(profiled)}
+        made = [_section(profiled, frames, case_id) for case_id in dict.fromkeys(known)]
     except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise ReportError(
-            f"run {found.file.run['run_id']}: damaged profile ({type(error).__name__}: {error}); "
-            "measure again"
+            f"run {profiled.file.run['run_id']}: damaged profile "
+            f"({type(error).__name__}: {error}); measure again"
         ) from error
     return made, tables
 
 
-def _render(found: Profiles, sections: list[Section]) -> str:
-    title = f"Where the time goes: run {found.file.run['run_id']}"
-    return page.render(title, text.machine(found.file.run["environment"]), [READING], sections)
+def _render(profiled: Profiles, sections: list[Section]) -> str:
+    title = f"Where the time goes: run {profiled.file.run['run_id']}"
+    return page.render(title, text.machine(profiled.file.run["environment"]), [READING], sections)
 
 
 READING = (
@@ -78,18 +81,18 @@ READING = (
 )
 
 
-def _section(found: Profiles, frames: Mapping[str, pd.DataFrame], case_id: str) -> Section:
+def _section(profiled: Profiles, frames: Mapping[str, pd.DataFrame], case_id: str) -> Section:
     own = {name: _of(frame, case_id) for name, frame in frames.items()}
-    row = found.table[found.table["case_id"] == case_id].iloc[0].to_dict()
-    profile = found.arms.get((case_id, "panet"))
-    ceilings = found.ceilings.get(profile["ceilings"]) if profile else None
+    row = profiled.table[profiled.table["case_id"] == case_id].iloc[0].to_dict()
+    profile = profiled.arms.get((case_id, "panet"))
+    ceilings = profiled.ceilings.get(profile["ceilings"]) if profile else None
     blocks = [
         *_stage_blocks(own["stages"], ceilings),
-        *_part_blocks(own["parts"], _why_no_parts(found, case_id)),
-        *_memory_blocks(found, case_id),
+        *_part_blocks(own["parts"], _why_no_parts(profiled, case_id)),
+        *_memory_blocks(profiled, case_id),
         *_operator_blocks(own["operators"]),
     ]
-    memory = {arm: _memory(found, case_id, arm) for arm in profiles.ARMS}
+    memory = {arm: _memory(profiled, case_id, arm) for arm in profiles.ARMS}
     return Section(
         case_id,
         case_name(row),
@@ -103,14 +106,14 @@ def _of(frame: pd.DataFrame, case_id: str) -> pd.DataFrame:
     return frame[frame["case_id"] == case_id] if len(frame) else frame
 
 
-def _memory(found: Profiles, case_id: str, arm: str) -> Mapping[str, Any] | None:
-    profile = found.arms.get((case_id, arm))
+def _memory(profiled: Profiles, case_id: str, arm: str) -> Mapping[str, Any] | None:
+    profile = profiled.arms.get((case_id, arm))
     memory: Mapping[str, Any] | None = profile["timeline"]["memory"] if profile else None
     return memory
 
 
-def _why_no_parts(found: Profiles, case_id: str) -> str:
-    return next((extra.reason for extra in found.parts if extra.case.case_id == case_id), "")
+def _why_no_parts(profiled: Profiles, case_id: str) -> str:
+    return next((extra.reason for extra in profiled.parts if extra.case.case_id == case_id), "")
 
 
 def _stage_blocks(stages: pd.DataFrame, ceilings: Mapping[str, Any] | None) -> Iterator[Block]:
@@ -186,8 +189,8 @@ def _part_blocks(parts: pd.DataFrame, why_not: str) -> Iterator[Block]:
     yield Block("Do the parts add up?", note, tables=[Table(columns, rows)])
 
 
-def _memory_blocks(found: Profiles, case_id: str) -> Iterator[Block]:
-    memory = {arm: _memory(found, case_id, arm) for arm in profiles.ARMS}
+def _memory_blocks(profiled: Profiles, case_id: str) -> Iterator[Block]:
+    memory = {arm: _memory(profiled, case_id, arm) for arm in profiles.ARMS}
     known = {arm: m for arm, m in memory.items() if m is not None}
     if not known:
         return

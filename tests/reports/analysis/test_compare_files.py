@@ -1,4 +1,4 @@
-"""Two stored runs: what is judged, what is only told, and what is never passed over."""
+"""Two stored runs: what is judged, what is only reported, and what is never passed over."""
 
 import json
 import random
@@ -143,7 +143,7 @@ def test_what_is_counted_is_judged_exactly(
     assert list(table.loc[table["verdict"] == Verdict.IMPROVED, "metric"]) == [metric]
 
 
-def test_elsewhere_memory_is_told_and_arithmetic_is_judged(tmp_path: Path) -> None:
+def test_elsewhere_memory_is_reported_and_arithmetic_is_judged(tmp_path: Path) -> None:
     base = run(tmp_path, "a", [with_facts()])
     head = run(tmp_path, "b", [with_facts(peak_bytes=9999, macs=200)], cpu="another")
     table = compared(base, head)
@@ -154,7 +154,7 @@ def test_a_case_that_is_gone_is_never_passed_over(tmp_path: Path) -> None:
     base, head = run(tmp_path, "a", suite()), run(tmp_path, "b", suite()[:3])
     table = compared(base, head)
     (row,) = table[table["verdict"] == Verdict.MISSING].to_dict("records")
-    assert "missing in the candidate" in row["reason"]
+    assert "missing in the head" in row["reason"]
     assert main(["compare", str(base), str(head)]) == 1
     assert main(["compare", str(head), str(base)]) == 0  # a new case is no loss
 
