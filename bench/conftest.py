@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from bench.run.extra_arms import EXTRA_ARMS
 from bench.run.replay import REPLAY_CLOCK
-from bench.run.session import ASIDE, Session, forecast, keep_copy, parse_request
-from bench.schema import run_folders
+from bench.run.session import Session, forecast, keep_copy, parse_request
+from bench.schema import files, run_folders
+from bench.schema.case import AXES
 from bench.schema.errors import BenchError
-from bench.schema.records import ARMS
-from bench.workload import axes
+from bench.schema.recipe import ARMS
+from bench.workload import presets
 from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
@@ -25,10 +27,10 @@ WANTED_JSON: pytest.StashKey[Path | None] = pytest.StashKey()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the axes, and when to stop."""
     group = parser.getgroup("panet", "what PANet costs on top of FPN")
-    presets = ", ".join(axes.PRESETS)
-    group.addoption("--preset", help=f"bundle of axis values: {presets} ({axes.DEFAULT_PRESET})")
-    for axis in axes.AXES.values():
-        group.addoption(axis.option, dest=axis.name, metavar="LIST", help=axis.help)
+    names = ", ".join(presets.PRESETS)
+    group.addoption("--preset", help=f"bundle of axis values: {names} ({presets.DEFAULT_PRESET})")
+    for axis in AXES:
+        group.addoption(axis.flag, dest=axis.option, metavar="LIST", help=axis.help)
     group.addoption("--half-width", help="how narrow the interval of the ratio shall be: 2%%")
     group.addoption("--budget", help="for the whole run: 90s, 10m, 2h")
     group.addoption("--timeout", help=f"for one worker process ({DEFAULT_TIMEOUT})")
@@ -37,20 +39,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--traces", action="store_true", help="profile every case after the timing: where time goes"
     )
-    group.addoption(
-        "--parts", action="store_true", help="time backbone, FPN and PANet by themselves as well"
-    )
-    group.addoption(
-        "--peers",
-        action="store_true",
-        help="time torchvision's FPN and mmdetection's PAFPN as well",
-    )
-    group.addoption(
-        "--caches", action="store_true", help="time the networks with caches cold and warm as well"
-    )
-    group.addoption(
-        "--run-dir", metavar="DIR", help=f"where runs are kept ({run_folders.RUNS_DIR})"
-    )
+    for extra in EXTRA_ARMS:
+        group.addoption(f"--{extra.name}", action="store_true", help=extra.help)
+    about = f"where runs are kept ({run_folders.RUNS_DIR})"
+    group.addoption("--run-dir", metavar="DIR", help=about)
     group.addoption(
         "--resume",
         nargs="?",
@@ -65,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("-n: benchmarks beside each other disturb each other; leave it out")
     names = [
-        *axes.AXES,
+        *(axis.option for axis in AXES),
         *("preset", "half_width", "budget", "timeout", "seed", "images", "run_dir"),
     ]
     try:
@@ -73,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
             {name: config.getoption(name) for name in names},
             config.getoption("resume"),
             traces=bool(config.getoption("traces")),
-            asides=tuple(name for name in ASIDE if config.getoption(name)),
+            extra_arms=tuple(extra for extra in EXTRA_ARMS if config.getoption(extra.name)),
         )
     except BenchError as error:
         raise pytest.UsageError(str(error)) from error
@@ -82,9 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--benchmark-json={wanted}: no such folder; make it first")
     config.stash[SESSION] = Session(request)
     config.stash[WANTED_JSON] = wanted
-    config.option.benchmark_json = (
-        request.run_dir / run_folders.RESULTS if measures(config) else None
-    )
+    config.option.benchmark_json = request.run_dir / files.RESULTS if measures(config) else None
 
 
 def measures(config: pytest.Config) -> bool:
@@ -138,8 +128,8 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         bench_session.measure(sorted(case_ids), console)
     replayed = yield
     with _outside_pytest(config):
-        for name in bench_session.request.asides:
-            bench_session.measure_aside(name, console)
+        for extra in bench_session.request.extra_arms:
+            bench_session.measure_extra_arms(extra, console)
         if bench_session.request.traces:
             bench_session.profile(console)
     bench_session.clean_up()
@@ -185,7 +175,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     bench_session = config.stash.get(SESSION, None)
     if bench_session is None or not bench_session.results:
         return
-    written = bench_session.request.run_dir / run_folders.RESULTS
+    written = bench_session.request.run_dir / files.RESULTS
     if not written.exists():
         document = {"machine_info": {}, "benchmarks": [], "panet": bench_session.document()}
         written.write_text(json.dumps(document, indent=4))
@@ -203,4 +193,4 @@ def pytest_terminal_summary(
     terminalreporter.write_line(", ".join(f"{n} {status}" for status, n in counts.items()))
     for note in session.notes:
         terminalreporter.write_line(note)
-    terminalreporter.write_line(f"results: {session.request.run_dir / run_folders.RESULTS}")
+    terminalreporter.write_line(f"results: {session.request.run_dir / files.RESULTS}")

@@ -8,9 +8,9 @@ from dataclasses import asdict
 
 import torch
 
-from panet.backbone import MIN_SIDE_PX
 from panet.errors import InputError
 from panet.model import BackboneNeck
+from panet.resolution import parse_resolution
 from panet.walk import Part, ShapeWalk, Stage, shape_walk
 
 
@@ -31,23 +31,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     print(json.dumps(asdict(walk), indent=2) if arguments.json else "\n".join(_lines(walk)))
     return 0
-
-
-def parse_resolution(text: str) -> tuple[int, int]:
-    """Return (height, width) in px of ``"224"`` or ``"800x1344"``.
-
-    Raises:
-        InputError: not such a text, or a side below 32 px.
-    """
-    sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.isascii() and side.isdigit() for side in sides):
-        raise InputError(
-            f"resolution {text!r}: give a side or HEIGHTxWIDTH, such as 224 or 320x480"
-        )
-    height_px, width_px = int(sides[0]), int(sides[-1])
-    if min(height_px, width_px) < MIN_SIDE_PX:
-        raise InputError(f"resolution {text}: both sides need at least {MIN_SIDE_PX} px")
-    return height_px, width_px
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ rounds; all of them are pandas frames in seconds and bytes. ``COLUMNS`` and ``CO
 what every column is.
 """
 
-from reports.data.frames import COLUMNS, COST_COLUMNS, cost, load, rounds
+from reports.data.costs import COST_COLUMNS, cost
+from reports.data.frames import COLUMNS, load, rounds
 
 __all__ = ["COLUMNS", "COST_COLUMNS", "cost", "load", "rounds"]

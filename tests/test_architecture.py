@@ -40,12 +40,6 @@ APART = {("compare", "run"), ("exports", "pages")}
 MAY_ENTER = {"panet": (), "bench": ("panet",), "reports": ("bench.schema", "bench.stats")}
 """House -> what it may import of the others."""
 
-TO_BE_MENDED = {
-    *("bench.engine.worker", "bench.workload.arms"),
-    *("reports.analysis.compilation", "reports.exports.tensorboard"),
-}
-"""Files that still import against the rule; none may be added."""
-
 LIGHT = {
     "bench.schema": set[str](),
     "bench.stats": {"numpy", "scipy"},
@@ -127,8 +121,6 @@ def test_imports_point_one_way(path: Path) -> None:
     module = module_of(path)
     house, room = module.partition(".")[0], room_of(module)
     rooms = ROOMS[house]
-    if module in TO_BE_MENDED:
-        return
     for name in imports(path):
         other = name.partition(".")[0]
         if other == "tests" or (other in HOUSES and other != house):
@@ -160,19 +152,8 @@ def test_only_the_entry_points_and_the_terminal_print() -> None:
                 assert not prints or path.name in PRINTING, f"{named(path)}: {called}"
 
 
-PRINTING = {
-    "__main__.py",
-    "conftest.py",
-    "command.py",
-    *(
-        "other_tools.py",
-        "core_speed.py",
-        "gpu_checklist.py",
-        "tensorboard_check.py",
-        "background_load.py",
-        "other_tools_cells.py",
-    ),
-}
+PRINTING = {"__main__.py", "conftest.py", "command.py", "core_speed.py"}
+"""The last is a process of its own, which hands over what it measured."""
 
 
 @pytest.mark.process

@@ -6,8 +6,9 @@ import tomllib
 import pytest
 
 from bench.machine.environment import ROOT
+from bench.schema.case import AXES
 from bench.schema.records import Status
-from bench.workload import axes
+from bench.workload import presets
 
 README = (ROOT / "README.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -27,13 +28,13 @@ def dependencies() -> list[str]:
 
 
 def test_axes_are_those_of_the_command_line() -> None:
-    assert rows("axis") == {axis.option: axis.help for axis in axes.AXES.values()}
+    assert rows("axis") == {axis.flag: axis.help for axis in AXES}
 
 
 def test_presets_and_defaults_are_named_as_they_are() -> None:
-    for name in axes.PRESETS:
+    for name in presets.PRESETS:
         assert f"`{name}`" in README or f"`--preset {name}`" in README
-    default = axes.PRESETS[axes.DEFAULT_PRESET]
+    default = presets.PRESETS[presets.DEFAULT_PRESET]
     assert (default.half_width, default.budget) == ("2%", "4.3m")
     assert "`--half-width` (2 % of the ratio)" in " ".join(README.split())
     assert "`--budget` (4.3 min" in README
@@ -62,7 +63,7 @@ def test_both_commands_are_targets_and_shown_with_their_output(command: str) -> 
 
 
 def test_statuses_that_are_explained_exist() -> None:
-    for word in ("undecided", "contended", "skipped", "mismatch", "crashed", "compile_error"):
+    for word in ("too_wide", "contended", "skipped", "mismatch", "crashed", "compile_error"):
         assert word in README
         assert Status(word)
 

@@ -1,22 +1,22 @@
-"""One comparison: the cases of a suite with the arms of two sides, until the gate knows."""
+"""One comparison: the cases with the arms of both sides, until the gate knows."""
 
 from collections.abc import Mapping, Sequence
 
 from bench import stats
 from bench.engine.scheduler import CaseState, Engine
-from bench.schema.records import Replicate, calm
+from bench.schema.records import Replicate, undisturbed
 from bench.stats import verdict
 from bench.stats.sequential import GATE, Gate
-from bench.stats.verdict import Judged
+from bench.stats.verdict import ComparisonVerdict
 
 GIVE_UP_AFTER = 4
-"""Contended replicates, if they are also twice as many as the calm ones: the machine stays so."""
+"""Contended replicates, if they are also twice as many as the undisturbed: the machine stays so."""
 
-Sides = Mapping[str, stats.Contrast]
-"""Case id -> candidate over baseline."""
+Contrasts = Mapping[str, stats.Contrast]
+"""Case id -> what is head and what is base in it."""
 
 
-def measure(engine: Engine, comparisons: Sequence[Sides], gate: Gate = GATE) -> None:
+def measure(engine: Engine, comparisons: Sequence[Contrasts], gate: Gate = GATE) -> None:
     """Measure every case until each comparison has what its next look needs, and look again.
 
     Args:
@@ -30,43 +30,51 @@ def measure(engine: Engine, comparisons: Sequence[Sides], gate: Gate = GATE) -> 
         measure_to(engine, _targets(engine, comparisons, gate))
 
 
-def _targets(engine: Engine, comparisons: Sequence[Sides], gate: Gate) -> dict[str, int]:
-    """Return how many calm replicates every case needs for the next looks."""
-    found = {s.case.case_id: s.calm for s in engine.states if not _given_up(s)}
+def _targets(engine: Engine, comparisons: Sequence[Contrasts], gate: Gate) -> dict[str, int]:
+    """Return how many undisturbed replicates every case needs for the next looks."""
+    found = {s.case.case_id: s.undisturbed for s in engine.states if not _given_up(s)}
     targets = {case_id: len(replicates) for case_id, replicates in found.items()}
-    for sides in comparisons:
-        for case_id, more in verdict.missing(log_ratios(found, sides), gate).items():
-            targets[case_id] = max(targets[case_id], len(found[case_id]) + more)
+    for contrasts in comparisons:
+        more = verdict.lacking(log_ratios(found, contrasts), gate)
+        for case_id, replicates in found.items():
+            targets[case_id] = max(targets[case_id], len(replicates) + more[case_id])
     return targets
 
 
 def measure_to(engine: Engine, targets: Mapping[str, int]) -> None:
-    """Measure until every case has so many calm replicates, is given up, or the budget is spent."""
+    """Measure until every case has so many undisturbed replicates.
+
+    Cases that cannot be measured are given up, and the budget ends all.
+    """
 
     def lacking(state: CaseState) -> int:
-        lack = targets.get(state.case.case_id, 0) - len(state.calm)
+        lack = targets.get(state.case.case_id, 0) - len(state.undisturbed)
         return 0 if _given_up(state) else max(0, lack)
 
     engine.take_turns(lacking)
 
 
-def judge(replicates: Mapping[str, Sequence[Replicate]], sides: Sides, gate: Gate = GATE) -> Judged:
+def judge(
+    replicates: Mapping[str, Sequence[Replicate]], contrasts: Contrasts, gate: Gate = GATE
+) -> ComparisonVerdict:
     """Return the verdicts of one comparison.
 
     Args:
         replicates: of each case, in the order of measuring; contended ones do not count.
-        sides: what is compared.
+        contrasts: what is compared.
         gate: how much evidence is enough.
     """
-    return verdict.judge(log_ratios({i: calm(r) for i, r in replicates.items()}, sides), gate)
+    return verdict.judge(
+        log_ratios({i: undisturbed(r) for i, r in replicates.items()}, contrasts), gate
+    )
 
 
 def log_ratios(
-    replicates: Mapping[str, Sequence[Replicate]], sides: Sides
+    replicates: Mapping[str, Sequence[Replicate]], contrasts: Contrasts
 ) -> dict[str, list[float]]:
-    """Return candidate over baseline of every case, one per replicate."""
+    """Return head over base of every case, one per replicate."""
     return {
-        case_id: stats.log_ratios([replicate.rounds_s for replicate in found], sides[case_id])
+        case_id: stats.log_ratios([replicate.rounds_s for replicate in found], contrasts[case_id])
         for case_id, found in replicates.items()
     }
 
@@ -76,6 +84,6 @@ def _count(engine: Engine) -> int:
 
 
 def _given_up(state: CaseState) -> bool:
-    """Whether the case cannot be measured: it does not run, or the machine does not calm down."""
-    contended = len(state.replicates) - len(state.calm)
-    return not state.runs or contended >= max(GIVE_UP_AFTER, 2 * len(state.calm))
+    """Whether the case cannot be measured: it does not run, or the machine stays busy."""
+    contended = len(state.replicates) - len(state.undisturbed)
+    return not state.runs or contended >= max(GIVE_UP_AFTER, 2 * len(state.undisturbed))

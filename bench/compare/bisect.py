@@ -18,10 +18,13 @@ from scipy import stats as distributions
 
 from bench import stats
 from bench.compare import adaptive, revisions
-from bench.compare.comparison import BASE, HEAD, Asked, both_checked_out, measuring
+from bench.compare.measuring import both_checked_out, measuring
+from bench.compare.request import BASE, HEAD, Request
+from bench.schema import journal, text
 from bench.schema.errors import BenchError
+from bench.stats.multiplicity import level
 
-SURE = 0.995
+SURE = 1 - float(level(0.02, tests=4))
 """Of a step: a history of 16 takes four, and all of them have to be right."""
 
 FIRST_REPLICATES = 12
@@ -45,7 +48,7 @@ class UndecidedError(BenchError):
 
 
 @dataclass(frozen=True)
-class Found:
+class Located:
     """Where the change is."""
 
     suspects: tuple[str, ...]
@@ -54,7 +57,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Bisected:
+class BisectResult:
     """What came of a bisection."""
 
     good: str
@@ -63,7 +66,7 @@ class Bisected:
     """Of the bad commit over the good one, as a ratio."""
     replicates: int
     """Of every step."""
-    found: Found
+    located: Located
     subjects: dict[str, str]
     """Commit -> first line of its message."""
 
@@ -73,67 +76,62 @@ class Bisected:
 
     def lines(self) -> list[str]:
         """Return the answer in words, a line each."""
-        *before, first = self.found.suspects
-        percent = f"{(self.change.value - 1) * 100:+.1f} %"
-        said = [f"{first[:10]} {self.subjects[first]}: {percent}"]
+        *before, first = self.located.suspects
+        size = text.change(self.change.value)
+        said = [f"{first[:10]} {self.subjects[first]}: {size}"]
         if before:
             names = ", ".join(commit[:10] for commit in before)
             said.append(f"or one of {names}, which cannot be run")
-        steps = len(self.found.tried) - 1
+        steps = len(self.located.tried) - 1
         said.append(f"{steps} commits tried, {self.replicates} replicates each")
         return said
 
 
-def run(asked: Asked, folder: Path, console: Console) -> Bisected:
-    """Find the commit between ``asked.base`` (good) and ``asked.head`` (bad).
+def run(request: Request, folder: Path, console: Console) -> BisectResult:
+    """Find the commit between ``request.base`` (good) and ``request.head`` (bad).
+
+    Every step keeps its replicates in the folder, and a killed bisection goes on with them.
 
     Raises:
         UndecidedError: the machine was too busy.
         BenchError: they are no revisions, do not follow each other, or do not differ.
     """
-    good, bad = (revisions.resolve(text, asked.repository) for text in (asked.base, asked.head))
-    commits = revisions.between(good, bad, asked.repository)
-    asked = replace(asked, base=good)
+    folder.mkdir(parents=True, exist_ok=True)
+    with journal.locked(folder):
+        result = _run(request, folder, console)
+        (folder / FILE).write_text(json.dumps(result.to_json(), indent=1))
+    return result
+
+
+def _run(request: Request, folder: Path, console: Console) -> BisectResult:
+    names = (request.base, request.head)
+    good, bad = (revisions.resolve(name, request.repository) for name in names)
+    commits = revisions.between(good, bad, request.repository)
+    request = replace(request, base=good)
     console.print(f"{len(commits)} commits; first {good[:10]} against {bad[:10]}", markup=False)
-    first = _log_ratios(asked, bad, FIRST_REPLICATES, folder / "first", console)
+    first = commit_log_ratios(request, bad, FIRST_REPLICATES, folder / "first", console)
     if first is None:
         raise BenchError(f"{bad[:10]} cannot be run; name a bad commit that can")
     change = refuse_unchanged(first)
     count = replicates_for(change, float(np.std(first, ddof=1)))
 
     def is_slow(commit: str) -> Slow:
-        slow = _is_slow(asked, commit, change, count, folder / commit[:10], console)
+        slow = _is_slow(request, commit, change, count, folder / commit[:10], console)
         words = {True: "slow", False: "fast", None: "cannot be run"}
         console.print(f"{commit[:10]} {words[slow]}", markup=False, highlight=False)
         return slow
 
-    found = search(commits, is_slow)
-    done = Bisected(
+    return BisectResult(
         good,
         bad,
-        stats.ratio_interval(first, first_stage=len(first)),
+        stats.t_ratio(first),
         count,
-        found,
-        {commit: revisions.subject(commit, asked.repository) for commit in commits},
+        search(commits, is_slow),
+        {commit: revisions.subject(commit, request.repository) for commit in commits},
     )
-    (folder / FILE).write_text(json.dumps(done.to_json(), indent=1))
-    return done
 
 
-def measured(asked: Asked, count: int, folder: Path) -> stats.Estimate | None:
-    """Return how much slower the head is than the base, from so many replicates.
-
-    Returns:
-        `None` if the head cannot be run.
-
-    Raises:
-        UndecidedError: too few replicates were calm.
-    """
-    found = _log_ratios(asked, asked.head, count, folder, Console(quiet=True))
-    return stats.ratio_interval(found, first_stage=len(found)) if found else None
-
-
-def search(commits: Sequence[str], is_slow: Callable[[str], Slow]) -> Found:
+def search(commits: Sequence[str], is_slow: Callable[[str], Slow]) -> Located:
     """Return the first slow commit.
 
     Args:
@@ -145,7 +143,7 @@ def search(commits: Sequence[str], is_slow: Callable[[str], Slow]) -> Found:
     while True:
         open_ones = [i for i in range(fast + 1, slow) if commits[i] not in tried]
         if not open_ones:
-            return Found(tuple(commits[fast + 1 : slow + 1]), tried)
+            return Located(tuple(commits[fast + 1 : slow + 1]), tried)
         middle = (fast + slow) / 2
         at = min(open_ones, key=lambda i: abs(i - middle))
         tried[commits[at]] = found = is_slow(commits[at])
@@ -185,11 +183,11 @@ def refuse_unchanged(log_ratios: Sequence[float]) -> float:
 
 
 def _is_slow(
-    asked: Asked, commit: str, change: float, count: int, folder: Path, console: Console
+    request: Request, commit: str, change: float, count: int, folder: Path, console: Console
 ) -> Slow:
     found: list[float] = []
     for attempt in range(2):
-        fresh = _log_ratios(asked, commit, count, folder / str(attempt), console)
+        fresh = commit_log_ratios(request, commit, count, folder / str(attempt), console)
         if fresh is None:
             return None
         found += fresh
@@ -199,8 +197,8 @@ def _is_slow(
     return share > sum(UNCLEAR) / 2
 
 
-def _log_ratios(
-    asked: Asked, commit: str, count: int, folder: Path, console: Console
+def commit_log_ratios(
+    request: Request, commit: str, count: int, folder: Path, console: Console
 ) -> list[float] | None:
     """Return a commit over the good one, one per replicate: the mean over the cases.
 
@@ -208,19 +206,19 @@ def _log_ratios(
         `None` if the commit's code cannot be run.
 
     Raises:
-        UndecidedError: too few replicates were calm.
+        UndecidedError: too few replicates were undisturbed.
     """
-    pair = replace(asked, head=commit)
+    pair = replace(request, head=commit)
     with (
         both_checked_out(pair, folder) as codes,
-        measuring(pair, codes, folder, console, (BASE, HEAD)) as (engine, _),
+        measuring(pair, codes, folder, console, (BASE, HEAD)) as engine,
     ):
         engine.check()
         if not all(state.runs for state in engine.states):
             return None
         adaptive.measure_to(engine, {s.case.case_id: count for s in engine.states})
-        found = {state.case.case_id: state.calm for state in engine.states}
+        found = {state.case.case_id: state.undisturbed for state in engine.states}
     if min(map(len, found.values())) < min(count, MIN_REPLICATES):
-        raise UndecidedError(f"{commit[:10]}: the machine was too busy; run again when it is calm")
+        raise UndecidedError(f"{commit[:10]}: the machine was too busy; run again when it is idle")
     by_case = adaptive.log_ratios(found, dict.fromkeys(found, CONTRAST)).values()
     return [float(np.mean(together)) for together in zip(*by_case, strict=False)]

@@ -5,10 +5,13 @@ from collections.abc import Iterator, Mapping
 from tabulate import tabulate
 
 from bench import stats
-from bench.compare.comparison import APART, BASE, HEAD, Compared
+from bench.compare.request import BASE, HEAD, SEPARATE
+from bench.compare.result import ComparisonResult
 from bench.profiling.profile_diff import Explanation, StageChange
+from bench.schema import text
 from bench.stats.sequential import GATE
-from bench.stats.verdict import SUITE, Change, Verdict
+from bench.stats.standing import OVERALL
+from bench.stats.verdict import CaseVerdict, Verdict
 
 HEADLINES = {
     Verdict.REGRESSED: "slower",
@@ -16,71 +19,70 @@ HEADLINES = {
     Verdict.WITHIN_NOISE: "no slower",
     Verdict.UNDECIDED: "slower or not, nobody can say",
     Verdict.MISSING: "no longer able to run some cases",
+    Verdict.INCOMPARABLE: "not comparable",
 }
 
 MOST_CASES = 3
-"""That are told one by one; the table has all."""
+"""That are listed one by one; the table has all."""
 
 
-def render(found: Compared) -> str:
+def render(result: ComparisonResult) -> str:
     """Return the comment."""
     lines = [
-        f"### `{_code(found.codes[HEAD].name)}` is {_headline(found)}",
+        f"### `{_code(result.sides.codes[HEAD].name)}` is {_headline(result)}",
         "",
-        f"Against `{_code(found.codes[BASE].name)}`; {_machine(found)}; "
-        f"{found.elapsed_s / 60:.1f} min.",
+        f"Against `{_code(result.sides.codes[BASE].name)}`; {_machine(result)}; "
+        f"{result.elapsed_s / 60:.1f} min.",
         "",
-        *_what_moved(found),
-        *_why(found.explanation),
-        *_what_was_counted(found.answer.counts),
-        *_what_could_be_seen(found),
+        *_what_changed(result),
+        *_why(result.explanation),
+        *_what_was_counted(result.counts),
+        *_what_would_be_seen(result),
         "",
         "<details><summary>All cases</summary>",
         "",
-        _table(found),
+        _table(result),
         "",
         "</details>",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _headline(found: Compared) -> str:
-    text = HEADLINES.get(found.verdict, str(found.verdict))
-    suite = found.answer.judged.suite
-    if suite is None or suite.ratio is None:
-        return text
-    return f"{text}: {_ratio(suite.ratio)} over all {len(found.answer.judged.cases)} cases"
+def _headline(result: ComparisonResult) -> str:
+    headline = HEADLINES[result.verdict]
+    together = result.timed.overall
+    if together is None or together.ratio is None:
+        return headline
+    return f"{headline}: {_ratio(together.ratio)} over all {len(result.timed.cases)} cases"
 
 
-def _what_moved(found: Compared) -> Iterator[str]:
-    if found.answer.control_moved:
+def _what_changed(result: ComparisonResult) -> Iterator[str]:
+    if result.control_drifted:
         yield "- the base differs from itself: this machine cannot answer now; run again"
     alarms = (Verdict.REGRESSED, Verdict.IMPROVED)
-    moved = [
-        (n, c) for n, c in found.answer.judged.changes.items() if c.verdict in alarms and c.ratio
-    ]
-    moved.sort(key=lambda entry: (entry[0] != SUITE, entry[1].p_value or 0.0))
-    for name, change in moved[:MOST_CASES]:
+    changed = [(n, c) for n, c in result.timed.by_name.items() if c.verdict in alarms and c.ratio]
+    changed.sort(key=lambda entry: (entry[0] != OVERALL, entry[1].p_value or 0.0))
+    for name, change in changed[:MOST_CASES]:
         yield f"- **{change.verdict}** {_name(name)}: {_sure(change)}"
-    if len(moved) > MOST_CASES:
-        yield f"- and {len(moved) - MOST_CASES} more cases, see below"
-    for case_id, reason in list(found.answer.failed.items())[:MOST_CASES]:
+    if len(changed) > MOST_CASES:
+        yield f"- and {len(changed) - MOST_CASES} more cases, see below"
+    for case_id, reason in list(result.failed.items())[:MOST_CASES]:
         yield f"- **missing** `{case_id}`: {_code(reason)}"
-    for case_id, reason in list(found.answer.died.items())[:MOST_CASES]:
+    for case_id, reason in list(result.died.items())[:MOST_CASES]:
         yield f"- a process died while it was measured: `{case_id}`: {_code(reason)}"
     undecided = sum(
-        change.verdict is Verdict.UNDECIDED and not change.settled
-        for change in found.answer.judged.cases.values()
+        change.verdict is Verdict.UNDECIDED and not change.left_to_overall
+        for change in result.timed.cases.values()
     )
     if undecided:
         yield f"- undecided: {undecided} cases (contended, or the budget was spent)"
 
 
 def _name(name: str) -> str:
-    return "all cases together" if name == SUITE else f"`{name}`"
+    return "all cases together" if name == OVERALL else f"`{name}`"
 
 
-def _sure(change: Change) -> str:
+def _sure(change: CaseVerdict) -> str:
     ratio = "" if change.ratio is None else _ratio(change.ratio)
     return ratio if change.p_value is None else f"{ratio} (p = {change.p_value:.1g})"
 
@@ -98,7 +100,7 @@ def _why(found: Explanation | None) -> Iterator[str]:
 
 
 def _what_was_counted(counts: Mapping[str, Mapping[str, tuple[int, int]]]) -> Iterator[str]:
-    """Tell what differs without any doubt, of the first case in which something does."""
+    """Report what differs without any doubt, of the first case in which something does."""
     for case_id, found in counts.items():
         parts = [f"{COUNTED_NAMES[name]} {_change(*pair)}" for name, pair in found.items()]
         more = f" (and {len(counts) - 1} more cases)" if len(counts) > 1 else ""
@@ -122,17 +124,17 @@ def _change(base: int, head: int) -> str:
 
 
 def _stage(change: StageChange) -> str:
-    text = f"{change.name} {change.base_s * 1e3:.2f} → {change.head_s * 1e3:.2f} ms"
+    said = f"{change.name} {change.base_s * 1e3:.2f} → {change.head_s * 1e3:.2f} ms"
     if change.base_operators != change.head_operators:
-        text += f", {change.base_operators} → {change.head_operators} operators"
+        said += f", {change.base_operators} → {change.head_operators} operators"
     if change.base_bytes == change.head_bytes:
-        return text
-    return f"{text}, {change.base_bytes / 2**20:.1f} → {change.head_bytes / 2**20:.1f} MiB moved"
+        return said
+    return f"{said}, {change.base_bytes / 2**20:.1f} → {change.head_bytes / 2**20:.1f} MiB moved"
 
 
-def _what_could_be_seen(found: Compared) -> Iterator[str]:
-    cases = found.answer.judged.cases.values()
-    known = [c.detectable_ratio for c in cases if c.detectable_ratio is not None]
+def _what_would_be_seen(result: ComparisonResult) -> Iterator[str]:
+    cases = result.timed.cases.values()
+    known = [c.mde_ratio for c in cases if c.mde_ratio is not None]
     if known:
         yield (
             f"- a change of {min(known):.1%} to {max(known):.1%} of one case alone would have been "
@@ -141,40 +143,29 @@ def _what_could_be_seen(found: Compared) -> Iterator[str]:
         )
 
 
-def _table(found: Compared) -> str:
+def _table(result: ComparisonResult) -> str:
     rows = [
-        [name, _verdict(change), _sure(change) or "-", _percent(change.detectable_ratio)]
-        for name, change in found.answer.judged.changes.items()
+        [name, _verdict(change), _sure(change) or "-", text.percent(change.mde_ratio)]
+        for name, change in result.timed.by_name.items()
     ]
-    headers = ["case", "verdict", "head / base - 1", "detects"]
+    headers = ["case", "verdict", "head / base - 1", "MDE"]
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
 
 
-def _verdict(change: Change) -> str:
-    return "the suite decides" if change.settled else str(change.verdict)
+def _verdict(change: CaseVerdict) -> str:
+    return "left to overall" if change.left_to_overall else str(change.verdict)
 
 
 def _ratio(found: stats.Estimate) -> str:
-    """Return a ratio as a change: ``+2.3 % ±0.8 %``."""
-    text = f"{(found.value - 1) * 100:+.1f} %"
-    if found.low is None or found.high is None:
-        return text
-    return f"{text} ±{(found.high - found.low) / 2 * 100:.1f} %"
+    return text.change(found.value, found.low, found.high)
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
-
-
-def _code(text: str) -> str:
+def _code(words: str) -> str:
     """Return a text from outside, such as a commit's message, safe between backticks."""
-    return " ".join(text.replace("`", "'").split())
+    return " ".join(words.replace("`", "'").split())
 
 
-def _machine(found: Compared) -> str:
-    base, head = (found.environments[side] for side in (BASE, HEAD))
-    cpu = f"{base.get('cpu')}, {base.get('cores')} cores"
-    versions = [side.get("libraries", {}).get("torch") for side in (base, head)]
-    torch = versions[0] if versions[0] == versions[1] else f"{versions[0]} → {versions[1]}"
-    turns = "in processes that take turns" if found.pairing == APART else "in one process"
-    return f"taking turns {turns}; {base.get('accelerator') or cpu}; torch {torch}"
+def _machine(result: ComparisonResult) -> str:
+    turns = "in processes that take turns" if result.sides.pairing == SEPARATE else "in one process"
+    environments = [result.sides.environments[side] for side in (BASE, HEAD)]
+    return f"taking turns {turns}; {text.machine(*environments)}"

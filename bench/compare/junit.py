@@ -2,20 +2,20 @@
 
 from xml.etree import ElementTree as ET
 
-from bench.compare.comparison import Compared
-from bench.stats.verdict import Change, Verdict
+from bench.compare.result import ComparisonResult
+from bench.stats.verdict import CaseVerdict, Verdict
 
 SUITE = "bench compare"
 
 
-def render(found: Compared) -> str:
+def render(result: ComparisonResult) -> str:
     """Return the XML: regressed and missing cases fail, undecided ones are skipped."""
-    suite = ET.Element("testsuite", name=SUITE, time=f"{found.elapsed_s:.1f}")
-    for name, change in found.answer.judged.changes.items():
-        _add_change(_test(suite, name), change, found.answer.control_moved)
-    for case_id, reason in found.answer.failed.items():
+    suite = ET.Element("testsuite", name=SUITE, time=f"{result.elapsed_s:.1f}")
+    for name, change in result.timed.by_name.items():
+        _add_change(_test(suite, name), change, result.control_drifted)
+    for case_id, reason in result.failed.items():
         ET.SubElement(_test(suite, case_id), "failure", message=f"missing: {reason}")
-    for case_id, reason in found.answer.died.items():
+    for case_id, reason in result.died.items():
         message = f"undecided, died while it was measured: {reason}"
         ET.SubElement(_test(suite, case_id), "skipped", message=message)
     suite.set("tests", str(len(suite)))
@@ -24,14 +24,18 @@ def render(found: Compared) -> str:
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _add_change(test: ET.Element, change: Change, control_moved: bool) -> None:
+def _add_change(test: ET.Element, change: CaseVerdict, control_drifted: bool) -> None:
     ratio = "" if change.ratio is None else f"head / base = {change.ratio.value:.4f}"
-    if control_moved:
+    if control_drifted:
         ET.SubElement(test, "skipped", message="undecided: the base differs from itself")
     elif change.verdict is Verdict.REGRESSED:
         ET.SubElement(test, "failure", message=f"regressed: {ratio}")
     elif change.verdict is Verdict.UNDECIDED:
-        why = "the suite decides" if change.settled else "too little could be measured"
+        why = (
+            "left to all cases together"
+            if change.left_to_overall
+            else "too little could be measured"
+        )
         ET.SubElement(test, "skipped", message=f"undecided, {why}: {ratio}")
     else:
         ET.SubElement(test, "system-out").text = f"{change.verdict}: {ratio}"

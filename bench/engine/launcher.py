@@ -1,163 +1,26 @@
-"""The engine's side of the fork servers: start one, give it tasks, read what became of them."""
+"""The pool of fork servers: timed workers from some, checks and profiles from another."""
 
-import contextlib
 import functools
-import json
-import os
-import queue
-import signal
-import subprocess
 import sys
-import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Protocol
 
-import psutil
-
-from bench.machine.allocator import KEEPS_PAGES
-from bench.schema.errors import BenchError
-from bench.schema.records import Finding, Replicate, Status
-from bench.schema.tasks import Task
-
-COMPILER = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
-"""In the worker itself: a pool of compiler processes would go on beside the rounds."""
-
-OUR_CODE = Path(__file__).resolve().parents[2]
-
-START_TIMEOUT_S = 300.0
-"""Importing torch from a cold disk takes minutes at worst; longer than this is a broken install."""
-
-LOG_TAIL_CHARS = 400
+from bench.engine.server_client import Server
+from bench.schema.tasks import Failure, ReplicateTask, Result, Task
 
 HELPER_MODULES = ("torch._dynamo", "skimage.data")
 """What only checks need: torch's operator counter imports dynamo, the photographs scikit-image."""
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A worker that gave no result."""
-
-    status: Status
-    reason: str
-
-
-Outcome = Finding | Replicate | Path | dict[str, Any] | Failure
-"""Of a check, a replicate, a trace, of ceilings or memory; or why there is none."""
-
-
 class Launcher(Protocol):
     """What the engine needs of its processes; tests simulate it."""
 
-    def run(self, task: Task, timeout_s: float) -> Outcome:
-        """Run the task in a fresh process and return what became of it."""
+    def run(self, task: Task[Result], timeout_s: float) -> Result | Failure:
+        """Run the task in a fresh process and return its result, or why there is none."""
 
     def close(self) -> None:
         """End all processes."""
-
-
-class Server:
-    """One fork server: imports modules, and runs every task in a fresh worker.
-
-    Args:
-        modules: what it imports before it forks.
-        scratch_dir: where results and logs go; private to the run.
-        allocator: whether malloc is to keep its pages.
-        python: the interpreter; of another environment, with this checkout's `bench` in front.
-    """
-
-    def __init__(
-        self,
-        modules: Sequence[str],
-        scratch_dir: Path,
-        *,
-        allocator: bool = True,
-        python: str = sys.executable,
-    ) -> None:
-        self._scratch_dir = scratch_dir
-        environment = os.environ | (KEEPS_PAGES if allocator else {}) | COMPILER
-        if python != sys.executable:
-            environment["PYTHONPATH"] = str(OUR_CODE)
-        with self._log.open("a") as stderr:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [python, "-m", "bench.engine.fork_server", *modules],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                text=True,
-                env=environment,
-                start_new_session=True,  # Ctrl-C is for the engine, which ends its workers itself
-            )
-        self._lines: queue.Queue[str | None] = queue.Queue()
-        self._reader = threading.Thread(
-            target=_forward_lines, args=(self._process.stdout, self._lines), daemon=True
-        )
-        self._reader.start()
-
-    @property
-    def _log(self) -> Path:
-        return self._scratch_dir / "server.log"
-
-    @property
-    def alive(self) -> bool:
-        """Whether it can take a task."""
-        return self._process.poll() is None
-
-    def wait_until_ready(self) -> None:
-        """Return when its imports are done and it is idle; raise `BenchError` if it never is."""
-        try:
-            said = self._lines.get(timeout=START_TIMEOUT_S)
-        except queue.Empty:
-            said = None
-        if said != "ready":
-            raise BenchError(f"a worker server does not start: {_tail(self._log)}")
-
-    def run(self, task: Task, timeout_s: float) -> Outcome:
-        """Run the task in a fresh process and return what became of it."""
-        result_path = self._scratch_dir / "result.json"
-        log_path = self._scratch_dir / "worker.log"
-        result_path.unlink(missing_ok=True)
-        log_path.write_text("")
-        kills_before = _oom_kills()
-        self._ask(
-            {"task": asdict(task), "result_path": str(result_path), "log_path": str(log_path)}
-        )
-        try:
-            exit_code = self._wait(timeout_s)
-        except queue.Empty:
-            self.close()
-            return Failure(Status.TIMEOUT, f"no result within {timeout_s:.0f} s")
-        if not result_path.exists():
-            return _died(exit_code, _oom_kills() > kills_before, _tail(log_path))
-        return _outcome(json.loads(result_path.read_text()))
-
-    def close(self) -> None:
-        """End the server and its worker."""
-        if self.alive:
-            server = psutil.Process(self._process.pid)
-            for process in [*server.children(recursive=True), server]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-        self._process.wait()
-        self._reader.join()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(BrokenPipeError):  # what a dead server has not read is lost
-                pipe.close()  # type: ignore[union-attr]  # both were asked for
-
-    def _ask(self, request: dict[str, Any]) -> None:
-        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
-        with contextlib.suppress(BrokenPipeError):  # a dead server: its exit code says so
-            self._process.stdin.write(json.dumps(request) + "\n")
-            self._process.stdin.flush()
-
-    def _wait(self, timeout_s: float) -> int:
-        """Return the worker's exit code; raise `queue.Empty` if it does not come in time."""
-        if self._lines.get(timeout=timeout_s):  # the line that says the worker runs
-            ended = self._lines.get(timeout=timeout_s)
-            if ended:
-                return int(ended.removeprefix("exit "))
-        return self._process.wait()  # no more lines: the server is gone, or was the worker itself
 
 
 class ServerLauncher:
@@ -191,13 +54,15 @@ class ServerLauncher:
         self._timing: dict[int, Server] = {}
         self._helper: Server | None = None
 
-    def run(self, task: Task, timeout_s: float) -> Outcome:
-        """Run the task in a fresh process and return what became of it.
+    def run(self, task: Task[Result], timeout_s: float) -> Result | Failure:
+        """Run the task in a fresh process and return its result, or why there is none.
 
         Raises:
             BenchError: a server does not start.
         """
-        server = self._timing_server(task.server) if task.kind == "replicate" else self._helping()
+        server = (
+            self._timing_server(task.server) if isinstance(task, ReplicateTask) else self._helping()
+        )
         return server.run(task, timeout_s)
 
     def close(self) -> None:
@@ -230,45 +95,3 @@ class ServerLauncher:
         if self._helper is not None:
             self._helper.close()
             self._helper = None
-
-
-def _forward_lines(stream: IO[str], lines: "queue.Queue[str | None]") -> None:
-    for line in stream:
-        lines.put(line.strip())
-    lines.put(None)
-
-
-def _outcome(result: dict[str, Any]) -> Outcome:
-    if "failure" in result:
-        return Failure(Status(result["failure"]["status"]), result["failure"]["reason"])
-    if "finding" in result:
-        return Finding.from_json(result["finding"])
-    if "replicate" in result:
-        return Replicate.from_json(result["replicate"])
-    if "trace" in result:
-        return Path(result["trace"])
-    (found,) = result.values()
-    return dict(found)
-
-
-def _died(exit_code: int, killed_for_memory: bool, log_tail: str) -> Failure:
-    """Say why a worker left no result. A kill counts as `oom` only with evidence."""
-    if killed_for_memory and exit_code == -signal.SIGKILL:
-        return Failure(Status.OOM, "killed by the kernel: out of memory")
-    if "std::bad_alloc" in log_tail:  # thrown where nobody catches it
-        return Failure(Status.OOM, f"out of memory: {log_tail}")
-    how = f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
-    return Failure(Status.CRASHED, f"the worker died ({how}); its last words: {log_tail or 'none'}")
-
-
-def _oom_kills() -> int:
-    """Return how many processes the kernel has killed for memory since boot (0 where unknown)."""
-    try:
-        counters = dict(line.split() for line in Path("/proc/vmstat").read_text().splitlines())
-        return int(counters["oom_kill"])
-    except (OSError, KeyError, ValueError):
-        return 0
-
-
-def _tail(log: Path) -> str:
-    return log.read_text(errors="replace")[-LOG_TAIL_CHARS:].strip()

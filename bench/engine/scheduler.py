@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bench import stats
-from bench.engine.launcher import Failure, Launcher
+from bench.engine.launcher import Launcher
+from bench.schema.case import Case
 from bench.schema.journal import Entries, Journal
-from bench.schema.records import COST_ARMS, Case, CaseResult, Finding, Replicate, Status
-from bench.schema.tasks import Order, Task
+from bench.schema.recipe import COST_ARMS, Arms
+from bench.schema.records import CaseResult, Finding, Replicate, Status
+from bench.schema.tasks import CheckTask, Failure, Order, ReplicateTask
 
 REPLICATE_S = 1.8
 """Of timed rounds per replicate: long enough for its start (0.5 s, and its part of the server's) to
@@ -53,21 +55,18 @@ class Design:
 
 @dataclass(frozen=True)
 class Plan:
-    """What the user asked for."""
+    """What is to be measured, and within what time."""
 
     cases: tuple[Case, ...]
-    half_width: float
     budget_s: float
     timeout_s: float
     seed: int
     images_dir: str | None
     scratch_dir: str
-    arms: Mapping[str, str] = field(default_factory=lambda: dict(COST_ARMS))
-    """What takes turns in every case, and which network each arm runs."""
-    extra_arms: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    arms: Arms = field(default_factory=lambda: COST_ARMS)
+    """What takes turns in every case."""
+    extra_arms: Mapping[str, Arms] = field(default_factory=dict)
     """Case id -> further arms of that case alone."""
-    contrast: stats.Contrast | None = stats.COST
-    """Whose ratio the half-width is asked for; `None` where nobody asks for one."""
     min_rounds: int = MIN_ROUNDS
     design: Design = Design()
     sides: Mapping[str, str] = field(default_factory=dict)
@@ -79,7 +78,7 @@ class Plan:
     Otherwise the start of a server takes as long as they do; but what they share by it is no part
     of their spread then."""
 
-    def arms_of(self, case: Case) -> dict[str, str]:
+    def arms_of(self, case: Case) -> Arms:
         """Return the arms of a case and what each runs."""
         return {**self.arms, **self.extra_arms.get(case.case_id, {})}
 
@@ -90,12 +89,9 @@ class CaseState:
 
     case: Case
     finding: Finding | None = None
-    contrast: stats.Contrast | None = stats.COST
     replicates: list[Replicate] = field(default_factory=list)
-    calm: list[Replicate] = field(default_factory=list)
-    """Those that were not disturbed."""
-    log_ratios: list[float] = field(default_factory=list)
-    """One per calm replicate."""
+    undisturbed: list[Replicate] = field(default_factory=list)
+    """Those beside which nobody else used the machine."""
 
     @property
     def runs(self) -> bool:
@@ -105,21 +101,25 @@ class CaseState:
     def add(self, replicate: Replicate) -> None:
         """Take in a replicate."""
         self.replicates.append(replicate)
-        if replicate.contended:
-            return
-        self.calm.append(replicate)
-        if self.contrast is not None:
-            self.log_ratios.append(stats.log_ratio(replicate.rounds_s, self.contrast))
-
-    def missing(self, half_width: float) -> int:
-        """Return how many calm replicates are still needed, as far as one can tell by now."""
-        first_stage = self.log_ratios[: stats.FIRST_STAGE]
-        needed = stats.replicates_needed(first_stage, half_width) or stats.FIRST_STAGE
-        return max(0, needed - len(self.log_ratios))
+        if not replicate.contended:
+            self.undisturbed.append(replicate)
 
 
 Need = Callable[[CaseState], int]
-"""How many calm replicates a case still needs, as far as one can tell by now."""
+"""How many undisturbed replicates a case still needs, as far as one can tell by now."""
+
+
+class Rule(Protocol):
+    """When a case has been measured enough."""
+
+    def missing(self, state: CaseState) -> int:
+        """Return how many undisturbed replicates are still needed, as far as one can tell."""
+
+    def estimate(self, state: CaseState) -> str:
+        """Return what is known so far, for the progress."""
+
+    def result(self, state: CaseState) -> CaseResult:
+        """Return the case with its status, and the reason wherever that is not `ok`."""
 
 
 class Engine:
@@ -160,54 +160,53 @@ class Engine:
         self._wall_s = self._worked_s = 0.0
         known = entries or Entries({})
         self._next_server = first_server(known)
-        self.states = [
-            CaseState(case, known.findings.get(case.case_id), plan.contrast) for case in plan.cases
-        ]
+        self.states = [CaseState(case, known.findings.get(case.case_id)) for case in plan.cases]
         for state in self.states:
             for replicate in known.replicates.get(state.case.case_id, ()):
                 state.add(replicate)
-        self._wanted: Need = lambda state: state.missing(plan.half_width)
+        self._wanted: Need = lambda state: max(0, stats.FIRST_STAGE - len(state.undisturbed))
 
-    def run(self) -> list[CaseResult]:
-        """Check, take turns, and return every case with its status."""
-        try:
-            self.check()
-            self.take_turns(self._wanted)
-        finally:
-            self.close()
-        return [result_of(state, self._plan.half_width) for state in self.states]
+    def run(self, rule: Rule) -> list[CaseResult]:
+        """Check, take turns until the rule has enough, and return every case with its status."""
+        self._wanted = rule.missing
+        self.check()
+        self.take_turns(rule.missing, rule.estimate)
+        return [rule.result(state) for state in self.states]
 
     def check(self) -> None:
         """Check every case that was not checked yet."""
         for state in self.states:
             self._check(state)
 
-    def take_turns(self, need: Need) -> None:
-        """Measure replicates, turn by turn, until no case needs more or the budget is spent."""
+    def take_turns(
+        self, need: Need, estimate: Callable[[CaseState], str] = lambda _: "measuring"
+    ) -> None:
+        """Measure replicates, turn by turn, until no case needs more or the budget is spent.
+
+        Args:
+            need: how many more a case needs.
+            estimate: what is known of a case, for the progress.
+        """
         self._wanted = need
         while turn := self._affordable():
             repeats = math.ceil(self._plan.per_turn / len(turn))
             for state in itertools.chain.from_iterable([turn] * repeats):
                 # Servers took time to start, and not every case needs all that they could give.
                 if self._forecast_s(state) <= self._left_s() and self._need(state) > 0:
+                    self._tell(state, estimate(state))
                     self._replicate(state, self._next_server)
             if not self._plan.design.one_server:
                 self._next_server += 1
-
-    def close(self) -> None:
-        """End the processes."""
-        self._launcher.close()
 
     def _check(self, state: CaseState) -> None:
         if state.finding is not None or self._left_s() <= 0:
             return
         self._tell(state, "checking")
-        task = Task("check", state.case, **self._common, arms=self._plan.arms_of(state.case))
+        task = CheckTask(case=state.case, arms=self._plan.arms_of(state.case), **self._common)
         outcome = self._launcher.run(task, self._plan.timeout_s)
         if isinstance(outcome, Failure):
             # Stored as a finding, so that a resumed run does not try again what cannot work.
             outcome = Finding(outcome.status, outcome.reason, images="")
-        assert isinstance(outcome, Finding)  # noqa: S101 - what a check gives
         state.finding = outcome
         self._journal.add_finding(state.case.case_id, outcome)
 
@@ -227,20 +226,18 @@ class Engine:
 
     def _urgency(self, state: CaseState) -> tuple[bool, int]:
         """First the cases without a complete first stage, then by what they lack."""
-        return len(state.calm) < stats.FIRST_STAGE, self._need(state)
+        return len(state.undisturbed) < stats.FIRST_STAGE, self._need(state)
 
     def _replicate(self, state: CaseState, server: int) -> None:
-        self._tell(state, self._running_estimate(state))
-        task = Task(
-            "replicate",
-            state.case,
-            **self._common,
+        task = ReplicateTask(
+            case=state.case,
             arms=self._plan.arms_of(state.case),
             index=len(state.replicates),
             server=server,
             first_round=sum(replicate.round_count for replicate in state.replicates),
             rounds=self._rounds(state),
             order=self._plan.design.order,
+            **self._common,
         )
         start_s = self._clock()
         outcome = self._launcher.run(task, self._plan.timeout_s)
@@ -249,7 +246,6 @@ class Engine:
             state.finding = replace(state.finding, status=outcome.status, reason=outcome.reason)
             self._journal.add_finding(state.case.case_id, state.finding)
             return
-        assert isinstance(outcome, Replicate)  # noqa: S101 - what a replicate gives
         state.add(outcome)
         self._wall_s += self._clock() - start_s
         self._worked_s += outcome.elapsed_s
@@ -283,13 +279,6 @@ class Engine:
         left_s = max(0.0, min(self._left_s(), forecast_s))
         self._watch.update(state.case.case_id, doing, left_s, done / max(1, done + sum(missing)))
 
-    def _running_estimate(self, state: CaseState) -> str:
-        if not state.log_ratios:
-            return "measuring"
-        estimate = stats.stein_interval(state.log_ratios)
-        width = "" if estimate.high is None else f" ±{estimate.high - estimate.value:.1%}"
-        return f"x{math.exp(estimate.value):.3f}{width}"
-
 
 def first_server(entries: Entries) -> int:
     """Return the number of the first server of a sitting; an earlier sitting's are gone."""
@@ -305,35 +294,6 @@ def rounds_per_replicate(
     if count < BLOCK_ROUNDS:
         return max(min_rounds, count)
     return round(count / BLOCK_ROUNDS) * BLOCK_ROUNDS
-
-
-def result_of(state: CaseState, half_width: float) -> CaseResult:
-    """Return the status of a case, with the reason wherever it is not `ok`."""
-    status, reason = _status(state, half_width)
-    return CaseResult(state.case, status, reason, state.finding, tuple(state.replicates))
-
-
-def _status(state: CaseState, half_width: float) -> tuple[Status, str]:
-    if state.finding is None:
-        return Status.UNDECIDED, "the budget was spent before this case; raise --budget"
-    if state.finding.status != Status.OK:
-        return Status(state.finding.status), state.finding.reason
-    missing = state.missing(half_width)
-    if not missing:
-        return Status.OK, ""
-    calm = len(state.calm)
-    busy = len(state.replicates) - calm
-    if busy > calm:
-        return Status.CONTENDED, (
-            f"the machine was busy with something else in {busy} of {calm + busy} replicates; "
-            "run again when it is calm"
-        )
-    total = calm + missing
-    about = "at least" if calm < stats.FIRST_STAGE else "about"
-    return Status.UNDECIDED, (
-        f"{calm} replicates, and {about} {total} are needed for ±{half_width:.2g} of the ratio; "
-        "raise --budget or --half-width"
-    )
 
 
 def preload(cases: Sequence[Case]) -> list[str]:

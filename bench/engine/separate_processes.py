@@ -11,12 +11,12 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_complete
 from dataclasses import replace
 from pathlib import Path
 
-from bench.engine.launcher import Failure, Launcher, Outcome
+from bench.engine.launcher import Launcher
 from bench.engine.turn_token import make_inbox
 from bench.machine.contention import contended
 from bench.machine.environment import usable_cores
 from bench.schema.records import Finding, Load, Replicate, Status
-from bench.schema.tasks import Task
+from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Result, Task
 
 
 class ApartLauncher:
@@ -33,17 +33,22 @@ class ApartLauncher:
         # As long as this launcher: Linux kills a server when the thread that started it ends.
         self._pool = ThreadPoolExecutor(len(launchers))
 
-    def run(self, task: Task, timeout_s: float) -> Outcome:
-        """Run a check arm by arm, or a replicate in as many processes as there are arms."""
-        if task.kind == "replicate":
-            return self._replicate(task, timeout_s)
-        found: dict[str, Outcome] = {}
-        for arm in task.arms:
-            alone = replace(task, arms={arm: task.arms[arm]})
-            found[arm] = self._launchers[arm].run(alone, timeout_s)
-            if not _runs(found[arm]):
-                return found[arm]
-        return _one_finding([each for each in found.values() if isinstance(each, Finding)])
+    def run(self, task: Task[Result], timeout_s: float) -> Result | Failure:
+        """Run a check arm by arm, a replicate in all processes, and anything else in the first."""
+        if isinstance(task, ReplicateTask):
+            return self._replicate(task, timeout_s)  # type: ignore[return-value]  # its own result
+        if isinstance(task, CheckTask):
+            return self._check(task, timeout_s)  # type: ignore[return-value]  # its own result
+        return self._launchers[next(iter(task.arms))].run(task, timeout_s)
+
+    def _check(self, task: CheckTask, timeout_s: float) -> Finding | Failure:
+        parts = []
+        for arm, recipe in task.arms.items():
+            part = self._launchers[arm].run(replace(task, arms={arm: recipe}), timeout_s)
+            if isinstance(part, Failure) or part.status != Status.OK:
+                return part
+            parts.append(part)
+        return _one_finding(parts)
 
     def close(self) -> None:
         """End all processes."""
@@ -54,29 +59,29 @@ class ApartLauncher:
         for launcher in self._launchers.values():
             launcher.close()
 
-    def _replicate(self, task: Task, timeout_s: float) -> Outcome:
+    def _replicate(self, task: ReplicateTask, timeout_s: float) -> Replicate | Failure:
         inboxes = {arm: make_inbox(self._scratch_dir / f"inbox-{arm}") for arm in task.arms}
 
-        def run(arm: str) -> Outcome:
+        def run(arm: str) -> Replicate | Failure:
             return self._launchers[arm].run(replace(task, own=(arm,), inboxes=inboxes), timeout_s)
 
         parts = _all_or_failure(self._pool, run, tuple(task.arms), self._end_processes)
         if isinstance(parts, Failure):
             return parts
-        machine = _one_load([part.load for part in parts])
-        busy = contended(machine, task.case.threads, usable_cores())
-        return replace(_one_replicate(parts), load=machine, contended=busy)
+        load = _one_load([part.load for part in parts])
+        busy = contended(load, task.case.threads, usable_cores())
+        return replace(_one_replicate(parts), load=load, contended=busy)
 
 
 def _all_or_failure(
     pool: Executor,
-    run: Callable[[str], Outcome],
+    run: Callable[[str], Replicate | Failure],
     arms: Sequence[str],
     end: Callable[[], None],
 ) -> list[Replicate] | Failure:
     """Run all arms at once; when one fails, end the others, which would wait for it."""
     failure: Failure | None = None
-    futures: dict[Future[Outcome], str] = {pool.submit(run, arm): arm for arm in arms}
+    futures: dict[Future[Replicate | Failure], str] = {pool.submit(run, arm): arm for arm in arms}
     for future in as_completed(futures):
         outcome = future.result()
         if isinstance(outcome, Failure) and failure is None:
@@ -85,7 +90,7 @@ def _all_or_failure(
     if failure is not None:
         return failure
     by_arm = {arm: future.result() for future, arm in futures.items()}
-    return [found for arm in arms if isinstance(found := by_arm[arm], Replicate)]
+    return [part for arm in arms if isinstance(part := by_arm[arm], Replicate)]
 
 
 def _one_load(parts: Sequence[Load]) -> Load:
@@ -122,10 +127,6 @@ def _one_replicate(parts: Sequence[Replicate]) -> Replicate:
         compile_s={a: v for each in compiled for a, v in each.items()} or None,
         elapsed_s=max(part.elapsed_s for part in parts),
     )
-
-
-def _runs(outcome: Outcome) -> bool:
-    return isinstance(outcome, Finding) and outcome.status == Status.OK
 
 
 def _one_finding(parts: Sequence[Finding]) -> Finding:

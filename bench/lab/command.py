@@ -1,68 +1,166 @@
-"""``python -m bench lab NAME``: the maintainers' evidence, in a checkout only."""
+"""``python -m bench lab NAME``: the maintainers' evidence. What it prints is printed here."""
 
 import argparse
 import fnmatch
+import time
 from pathlib import Path
+from typing import TypeAlias
 
 from rich.console import Console
 
-from bench.lab import history_trials
-from bench.lab.histories import SLOWER
+from bench.lab import gpu_checklist, history_records, history_trials, other_tools, tensorboard_check
+from bench.lab.edits import SLOWER, Edit
+from bench.lab.gpu_checks import CARD, REHEARSAL, checks
+from bench.lab.history_trials import TRY, GateTest, GateTestRequest
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
-from bench.stats.verdict import FINE
-from bench.workload import arguments, axes
+from bench.workload import arguments, units
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+FINE, FAILED = 0, 1
+
+GATETEST_PREFIX = "gatetest-"
+
+REHEARSAL_FOLDER = "rehearsal"
+"""Of a rehearsal: what it finds is not the card's."""
+
+MIB = 2**20
+
+KINDS = {
+    "equal": ("4", "histories of equal code"),
+    "slower": ("4", "histories with a slow-down"),
+    "bisect": ("1", "histories to bisect"),
+    "apart": ("0", "histories of equal code, each side in processes of its own"),
+}
+"""Of `TRY`: how many by default, and what they are."""
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command, with a command of its own for every piece of evidence."""
-    about = "the maintainers' evidence: gatetest"
-    parser = commands.add_parser("lab", help=about, description=about)
-    _add_gatetest(parser.add_subparsers(required=True, metavar="NAME"))
+def add_to(commands: Commands) -> None:
+    """Add the command ``lab`` with one sub-command for each kind of evidence."""
+    about = "the maintainers' evidence: histories, other tools, a GPU's checklist"
+    lab = commands.add_parser("lab", help=about, description=about)
+    names = lab.add_subparsers(required=True, metavar="NAME")
+    _add_gatetest(names)
+    _add_other_tools(names)
+    _add_gpu(names)
+    _add_tensorboard(names)
 
 
-def _add_gatetest(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_gatetest(names: Commands) -> None:
     about = "real histories through compare and bisect: what they find, and what they miss"
-    parser = commands.add_parser("gatetest", help=about, description=about)
-    for kind, default, about in (
-        ("equal", "4", "histories of equal code"),
-        ("slower", "4", "histories with a slow-down"),
-        ("bisect", "1", "histories to bisect"),
-        ("apart", "0", "histories of equal code, each side in processes of its own"),
-    ):
-        help_text = f"{about} (%(default)s)"
-        parser.add_argument(f"--{kind}", default=default, metavar="N", help=help_text)
-    about = "of the slow-downs (%(default)s)"
-    parser.add_argument("--edit", default="*", metavar="PATTERN", help=about)
-    arguments.add_run_dir(parser)
-    arguments.add_resume(parser, "add to an earlier one")
+    parser = names.add_parser("gatetest", help=about, description=about)
+    for kind, (default, what) in KINDS.items():
+        parser.add_argument(f"--{kind}", default=default, metavar="N", help=f"{what} ({default})")
+    parser.add_argument("--edit", default="*", metavar="PATTERN", help="of the slow-downs (*)")
+    _add_folder(parser)
     parser.set_defaults(command=_gatetest)
 
 
+def _add_other_tools(names: Commands) -> None:
+    about = "the cases through the usual tools and through ours, in turn"
+    parser = names.add_parser("other-tools", help=about, description=about)
+    parser.add_argument("--rounds", default="5", metavar="N", help="runs of every tool (5)")
+    known = ",".join(other_tools.TOOLS)
+    parser.add_argument("--tools", default=known, metavar="LIST", help=f"of {known} (all)")
+    _add_folder(parser)
+    parser.set_defaults(command=_other_tools)
+
+
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    arguments.add_run_dir(parser)
+    parser.add_argument("--resume", metavar="ID", help="add to an earlier one")
+    parser.set_defaults(goes_on="add --resume ID to go on")
+
+
+def _add_gpu(names: Commands) -> None:
+    about = "what to know of a GPU, most informative first; a further call goes on"
+    parser = names.add_parser("gpu", help=about, description=about)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where everything goes")
+    parser.add_argument("--minutes", default="9.5", metavar="N", help="of this call (9.5)")
+    parser.add_argument("--archive-mib", default="14", metavar="N", help="at most (14)")
+    parser.add_argument("--only", metavar="LIST", help="of the checks, in this order")
+    parser.add_argument("--rehearse", action="store_true", help="on the CPU, in small")
+    parser.add_argument("--describe", metavar="DEVICE", help=argparse.SUPPRESS)
+    parser.set_defaults(command=_gpu, goes_on="a further call goes on")
+
+
+def _add_tensorboard(names: Commands) -> None:
+    about = "TensorBoard's times of operators beside torch's, for every profile of a run"
+    parser = names.add_parser("tensorboard", help=about, description=about)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run with traces, or many")
+    parser.set_defaults(command=_tensorboard)
+
+
 def _gatetest(request: argparse.Namespace) -> int:
-    folder = _resumed(request) if request.resume else _new(request)
-    counts = {kind: axes.whole(f"--{kind}")(getattr(request, kind)) for kind in history_trials.TRY}
-    edits = tuple(edit for edit in SLOWER if fnmatch.fnmatch(edit.name, request.edit))
-    if not edits:
-        names = ", ".join(edit.name for edit in SLOWER)
-        raise BenchError(f"--edit {request.edit}: matches none of {names}")
-    settings = history_trials.Settings(**counts, folder=folder, edits=edits)
-    history_trials.GateTest(settings, Console(stderr=True)).run()
+    new = f"{GATETEST_PREFIX}{run_folders.new_run_dir(request.run_dir).name}"
+    folder = request.run_dir / (request.resume or new)
+    if request.resume and not (folder / history_records.FILE).exists():
+        raise BenchError(f"--resume {request.resume}: no such gate test in {request.run_dir}")
+    counts = {kind: units.whole(f"--{kind}")(getattr(request, kind)) for kind in TRY}
+    wanted = GateTestRequest(counts, folder, _edits(request.edit))
+    GateTest(wanted, Console(stderr=True)).run()
     page = folder / history_trials.PAGE
     print(page.read_text())
     print(f"wrote {page}")
     return FINE
 
 
-def _new(request: argparse.Namespace) -> Path:
-    name = f"{history_trials.PREFIX}{run_folders.new_run_dir(request.run_dir).name}"
-    return Path(request.run_dir / name)
+def _edits(pattern: str) -> tuple[Edit, ...]:
+    edits = tuple(edit for edit in SLOWER if fnmatch.fnmatch(edit.name, pattern))
+    if not edits:
+        names = ", ".join(edit.name for edit in SLOWER)
+        raise BenchError(f"--edit {pattern}: matches none of {names}")
+    return edits
 
 
-def _resumed(request: argparse.Namespace) -> Path:
-    pattern = f"{history_trials.PREFIX}*/{history_trials.TRIALS}"
-    known: list[Path] = sorted(path.parent for path in request.run_dir.glob(pattern))
-    wanted = [path for path in known if request.resume in (path.name, run_folders.LATEST)]
-    if not wanted:
-        raise BenchError(f"--resume {request.resume}: no such gate test in {request.run_dir}")
-    return wanted[-1]
+def _other_tools(request: argparse.Namespace) -> int:
+    one_tool = units.one_of("--tools", other_tools.TOOLS)
+    tools = [one_tool(text) for text in request.tools.split(",")]
+    rounds = units.positive("--rounds")(request.rounds)
+    folder = other_tools.find_folder(request.run_dir, request.resume)
+    other_tools.run_all(tools, rounds, folder, Console(stderr=True))
+    print(other_tools.write_page(folder))
+    return FINE
+
+
+def _gpu(request: argparse.Namespace) -> int:
+    start_s = time.monotonic()
+    try:
+        if request.describe:
+            gpu_checklist.describe(request.describe, request.folder)
+            return FINE
+        return _run_checklist(request, start_s)
+    except OSError as error:
+        raise BenchError(f"{error}; name another folder") from error
+
+
+def _run_checklist(request: argparse.Namespace, start_s: float) -> int:
+    target = REHEARSAL if request.rehearse else CARD
+    chosen = gpu_checklist.choose(checks(target), request.only)
+    seconds = units.parse_duration("--minutes", f"{request.minutes}m")
+    most_bytes = units.positive("--archive-mib")(request.archive_mib) * MIB
+    folder = request.folder / REHEARSAL_FOLDER if request.rehearse else request.folder
+    if not request.rehearse:
+        _require_gpu()
+    well = gpu_checklist.run(folder, start_s + seconds, chosen, Console(stderr=True))
+    packed = gpu_checklist.pack(folder, most_bytes)
+    print(gpu_checklist.render(folder, chosen))
+    print(f"wrote {packed.archive}")
+    if packed.left_out:
+        print(f"too large for it: {', '.join(map(str, packed.left_out))}")
+    return FINE if well else FAILED
+
+
+def _require_gpu() -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise BenchError("no CUDA device on this machine; --rehearse tries the list on the CPU")
+
+
+def _tensorboard(request: argparse.Namespace) -> int:
+    profiles = tensorboard_check.check(request.folder)
+    print(tensorboard_check.render(profiles))
+    well = tensorboard_check.worst_off(profiles) <= tensorboard_check.MOST_OFF
+    return FINE if well else FAILED

@@ -1,11 +1,9 @@
-"""The eight cells through the usual tools and through ours, in turn, over the same hour.
+"""The eight cases through the usual tools and through ours, in turn, over the same hour.
 
-``python -m bench.lab.other_tools [--rounds N] [--tools LIST] [--run-dir DIR] [--resume ID]`` runs
-every tool once per round, N rounds, and prints one table. Ours is run as it is, and with one of its
-design choices switched off at a time. Needs the extra ``dev`` (pyperf).
+Every tool runs once per round. Ours is run as it is, and with one of its design choices switched
+off at a time. Needs the extra ``dev`` (pyperf).
 """
 
-import argparse
 import itertools
 import json
 import math
@@ -22,19 +20,15 @@ from rich.console import Console
 from tabulate import tabulate
 
 from bench import stats
-from bench.engine.launcher import ServerLauncher
-from bench.engine.progress import ProgressBar
-from bench.engine.scheduler import REPLICATE_S, Design, Engine, Plan
+from bench.engine.opened import opened
+from bench.engine.scheduler import REPLICATE_S, Design, Plan
 from bench.lab import other_tools_cells
-from bench.machine.environment import describe, usable_cores
+from bench.machine.environment import describe
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
-from bench.schema.journal import Journal
-from bench.schema.records import COST_ARMS
-from bench.workload import axes
 
 GATE_RATIO = 1.05
-"""What a user would write into his CI."""
+"""What a user would write into a CI."""
 
 REPLICATES = 8
 """Of ours per case and run: about as long as the screen of a comparison takes."""
@@ -46,7 +40,7 @@ Seconds = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Found:
+class ToolRun:
     """What one run of a tool says."""
 
     tool: str
@@ -59,51 +53,45 @@ class Found:
     """Of ours: case -> the same network over itself, within the run."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the tools and print the table; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bench.lab.other_tools", description=__doc__)
-    parser.add_argument("--rounds", default="5", help="runs of every tool (5)")
-    parser.add_argument("--tools", default=",".join(TOOLS), help=f"of {', '.join(TOOLS)}")
-    parser.add_argument(
-        "--run-dir", type=Path, default=run_folders.RUNS_DIR, help="where runs are kept"
-    )
-    parser.add_argument("--resume", metavar="ID", help="add to an earlier one")
-    asked = parser.parse_args(arguments)
-    try:
-        one_tool = axes.one_of("--tools", TOOLS)
-        tools = [one_tool(text) for text in asked.tools.split(",")]
-        rounds = axes.positive("--rounds")(asked.rounds)
-        folder = _folder(asked.run_dir, asked.resume)
-        _run_all(tools, rounds, folder)
-    except BenchError as error:
-        sys.stderr.write(f"python -m bench.lab.other_tools: {error}\n")
-        return 2
+def run_all(tools: Sequence[str], rounds: int, folder: Path, console: Console) -> None:
+    """Run every tool once per round, and store what each one says.
+
+    Args:
+        tools: of `TOOLS`.
+        rounds: how many.
+        folder: of `find_folder`.
+        console: shows how far it is.
+    """
+    for number, tool in itertools.product(range(rounds), tools):
+        console.print(f"round {number + 1} of {rounds}: {tool}", highlight=False)
+        run = run_tool(tool, folder, console)
+        with (folder / RUNS).open("a") as stream:
+            stream.write(json.dumps(asdict(run)) + "\n")
+
+
+def write_page(folder: Path) -> str:
+    """Write the page of all runs so far, and return it."""
     page = f"{_machine()}\n\n{render(read(folder))}\n"
     (folder / PAGE).write_text(page)
-    sys.stdout.write(page)
-    return 0
+    return page
 
 
-def read(folder: Path) -> list[Found]:
-    """Return what every run so far found."""
-    return [Found(**json.loads(line)) for line in (folder / RUNS).read_text().splitlines()]
+def read(folder: Path) -> list[ToolRun]:
+    """Return all runs so far."""
+    return [ToolRun(**json.loads(line)) for line in (folder / RUNS).read_text().splitlines()]
 
 
-def _folder(runs_dir: Path, resume: str | None) -> Path:
+def find_folder(runs_dir: Path, resume: str | None) -> Path:
+    """Return the folder to write into: a new one, or the one that is gone on with.
+
+    Raises:
+        BenchError: there is none to go on with.
+    """
     folder = runs_dir / (resume or f"{PREFIX}{run_folders.new_run_dir(runs_dir).name}")
     if resume is not None and not (folder / RUNS).exists():
         raise BenchError(f"--resume {resume}: {folder / RUNS} does not exist; leave --resume out")
     (folder / "scratch").mkdir(parents=True, exist_ok=True)
     return folder
-
-
-def _run_all(tools: Sequence[str], rounds: int, folder: Path) -> None:
-    console = Console(stderr=True)
-    for number, tool in itertools.product(range(rounds), tools):
-        console.print(f"round {number + 1} of {rounds}: {tool}", highlight=False)
-        found = run_tool(tool, folder)
-        with (folder / RUNS).open("a") as stream:
-            stream.write(json.dumps(asdict(found)) + "\n")
 
 
 def _machine() -> str:
@@ -114,22 +102,22 @@ def _machine() -> str:
     )
 
 
-def run_tool(tool: str, folder: Path) -> Found:
-    """Run a tool once over all cells."""
+def run_tool(tool: str, folder: Path, console: Console) -> ToolRun:
+    """Run a tool once over all cases."""
     start_s = time.monotonic()
     if tool in USUAL:
         seconds = USUAL[tool](folder)
         wall_s = time.monotonic() - start_s
-        return Found(tool, wall_s, _costs(seconds), seconds, None)
-    costs, identical = _ours(folder, OURS[tool])
-    return Found(tool, time.monotonic() - start_s, costs, None, identical)
+        return ToolRun(tool, wall_s, _costs(seconds), seconds, None)
+    costs, identical = _ours(folder, OURS[tool], console)
+    return ToolRun(tool, time.monotonic() - start_s, costs, None, identical)
 
 
-def render(found: Sequence[Found]) -> str:
+def render(runs: Sequence[ToolRun]) -> str:
     """Return the table, a row per tool."""
     rows = []
     for tool in TOOLS:
-        own = [run for run in found if run.tool == tool]
+        own = [run for run in runs if run.tool == tool]
         if own:
             alarms, comparisons = false_alarms(own)
             rows.append(
@@ -149,33 +137,33 @@ def render(found: Sequence[Found]) -> str:
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
 
 
-def false_alarms(found: Sequence[Found]) -> tuple[int, int]:
+def false_alarms(runs: Sequence[ToolRun]) -> tuple[int, int]:
     """Return alarms and comparisons of identical code.
 
     The usual tools compare a run with another: all ordered pairs. Ours compares within a run.
     """
-    if found[0].identical is not None:
-        alarms = [max(run.identical.values()) > GATE_RATIO for run in found if run.identical]
+    if runs[0].identical is not None:
+        alarms = [max(run.identical.values()) > GATE_RATIO for run in runs if run.identical]
         return sum(alarms), len(alarms)
     pairs = [
         any(late.seconds[name] > GATE_RATIO * early.seconds[name] for name in early.seconds)
-        for early, late in itertools.permutations(found, 2)
+        for early, late in itertools.permutations(runs, 2)
         if early.seconds is not None and late.seconds is not None
     ]
     return sum(pairs), len(pairs)
 
 
-def worst_spread(found: Sequence[Found]) -> float:
+def worst_spread(runs: Sequence[ToolRun]) -> float:
     """Return the largest over the smallest cost of a case over the runs, of the worst case."""
-    cases = found[0].costs
+    cases = runs[0].costs
     return max(
-        max(run.costs[name] for run in found) / min(run.costs[name] for run in found)
+        max(run.costs[name] for run in runs) / min(run.costs[name] for run in runs)
         for name in cases
     )
 
 
-def _identical_spread(found: Sequence[Found]) -> str:
-    logs = [math.log(x) for run in found for x in (run.identical or {}).values()]
+def _identical_spread(runs: Sequence[ToolRun]) -> str:
+    logs = [math.log(x) for run in runs for x in (run.identical or {}).values()]
     return f"{math.sqrt(float(np.mean(np.square(logs)))):.1%}" if logs else "-"
 
 
@@ -204,8 +192,8 @@ def _pytest_benchmark(folder: Path) -> Seconds:
 def _torch_timer(folder: Path) -> Seconds:
     written = folder / "torch.json"
     _call(folder, "-m", "bench.lab.other_tools_cells", "torch", str(written))
-    found: Seconds = json.loads(written.read_text())
-    return found
+    seconds: Seconds = json.loads(written.read_text())
+    return seconds
 
 
 def _pyperf(folder: Path) -> Seconds:
@@ -230,40 +218,34 @@ def _call(folder: Path, *arguments: str) -> None:
         raise BenchError(f"{' '.join(arguments[:4])}: {done.stdout[-400:]}{done.stderr[-400:]}")
 
 
-def _ours(folder: Path, scheme: "Scheme") -> tuple[dict[str, float], dict[str, float]]:
+def _ours(
+    folder: Path, scheme: "Scheme", console: Console
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the cost of every case, and the ratio of identical code."""
     plan = Plan(
         cases=other_tools_cells.cells(),
-        half_width=1.0,  # nobody asks for one: the number of replicates is fixed
         budget_s=1800.0,
         timeout_s=600.0,
         seed=0,
         images_dir=None,
         scratch_dir=str(folder / "scratch"),
-        arms=COST_ARMS,
         design=scheme.design,
     )
     number = len(list(folder.glob("ours-*")))
-    log = Journal.create(folder / f"ours-{number:03d}", {"design": asdict(scheme.design)})
-    scratch = folder / "scratch"
-    launcher = ServerLauncher(scratch, [], usable_cores(), allocator=scheme.design.allocator)
-    with ProgressBar(Console(stderr=True)) as bar:
-        engine = Engine(plan, launcher, log, time.monotonic, bar)
-        try:
-            engine.check()
-            engine.take_turns(lambda state: scheme.replicates - len(state.replicates))
-        finally:
-            engine.close()
-            log.close()
-    found = {s.case.case_id: [r.rounds_s for r in s.replicates] for s in engine.states}
-    return _mean(found, stats.COST), _mean(found, stats.NOISE)
+    header = {"design": asdict(scheme.design)}
+    with opened(plan, folder / f"ours-{number:03d}", header, console) as engine:
+        engine.check()
+        engine.take_turns(lambda state: scheme.replicates - len(state.replicates))
+    rounds = {s.case.case_id: [r.rounds_s for r in s.replicates] for s in engine.states}
+    return _mean(rounds, stats.COST), _mean(rounds, stats.NOISE)
 
 
 def _mean(
-    found: Mapping[str, Sequence[stats.Rounds]], contrast: stats.Contrast
+    rounds: Mapping[str, Sequence[stats.Rounds]], contrast: stats.Contrast
 ) -> dict[str, float]:
     return {
-        name: math.exp(float(np.mean([stats.log_ratio(rounds, contrast) for rounds in each])))
-        for name, each in found.items()
+        case_id: math.exp(float(np.mean([stats.log_ratio(each, contrast) for each in replicates])))
+        for case_id, replicates in rounds.items()
     }
 
 
@@ -292,6 +274,3 @@ OURS = {
 }
 
 TOOLS = (*USUAL, *OURS)
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
-"""The same cells as a user would time them with the usual tools; for `bench.lab.other_tools` alone.
+"""Eight cases as a user would time them with the usual tools; for `bench.lab.other_tools` alone.
 
-``pytest bench/ordinary.py --noconftest`` times them with pytest-benchmark, ``python -m
+``pytest bench/lab/other_tools_cells.py --noconftest`` times them with pytest-benchmark, ``python -m
 bench.lab.other_tools_cells torch FILE`` with `torch.utils.benchmark`, ``python -m
 bench.lab.other_tools_cells pyperf ...`` with pyperf. All with what these tools do by default: one
 benchmark after the other, the system's allocator, no fork server.
@@ -17,16 +17,19 @@ from typing import Any
 import pytest
 import torch
 
-from bench.schema.records import Case
-from bench.schema.tasks import Task
-from bench.workload import axes
-from bench.workload.arms import Outputs, build_arms, make_inputs
+from bench.schema.case import Case
+from bench.schema.recipe import Recipe
+from bench.schema.tasks import CheckTask
+from bench.workload import axes, presets
+from bench.workload.arms import build_arms
+from bench.workload.inputs import make_inputs
+from bench.workload.networks import Outputs
 
 SCRATCH = "PANET_BENCH_SCRATCH"
 """The environment variable that names the folder with the inputs."""
 
 CELLS = "PANET_BENCH_CELLS"
-"""The environment variable with other axes for the cells, as JSON: tests want tiny ones."""
+"""The environment variable with other axes for the cases, as JSON: tests want tiny ones."""
 
 NECKS = ("fpn", "panet")
 
@@ -34,8 +37,8 @@ Call = Callable[[], Outputs]
 
 
 def cells() -> tuple[Case, ...]:
-    """Return the eight cells, on the CPU with as many threads as there are cores."""
-    return axes.sweep(axes.PRESETS["cells"], json.loads(os.environ.get(CELLS, "{}")))
+    """Return the eight cases, on the CPU with as many threads as there are cores."""
+    return axes.sweep(presets.PRESETS["cells"], json.loads(os.environ.get(CELLS, "{}")))
 
 
 def names() -> Iterator[tuple[str, Case, str]]:
@@ -49,7 +52,7 @@ def names() -> Iterator[tuple[str, Case, str]]:
 def build(case: Case, neck: str) -> Call:
     """Return the call that is timed."""
     torch.set_num_threads(case.threads)
-    task = Task("replicate", case, 0, os.environ[SCRATCH], None, {neck: neck})
+    task = CheckTask(case=case, seed=0, scratch_dir=os.environ[SCRATCH], arms={neck: Recipe(neck)})
     return build_arms(task, make_inputs(task)[0], compiled=False)[neck].call
 
 
@@ -63,11 +66,11 @@ def time_with_torch(path: Path) -> None:
     """Time all necks with `torch.utils.benchmark` and write the mean seconds of each."""
     from torch.utils.benchmark import Timer
 
-    found = {}
+    seconds = {}
     for name, case, neck in names():
         timer = Timer("call()", globals={"call": build(case, neck)}, num_threads=case.threads)
-        found[name] = timer.blocked_autorange(min_run_time=1).mean
-    path.write_text(json.dumps(found))
+        seconds[name] = timer.blocked_autorange(min_run_time=1).mean
+    path.write_text(json.dumps(seconds))
 
 
 def time_with_pyperf() -> None:

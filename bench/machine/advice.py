@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import psutil
+from rich.console import Console
 
 from bench.machine.contention import read
+from bench.machine.environment import governor, usable_cores
 
 LOOK_S = 0.5
 """Long enough for counters of 10 ms ticks to tell 100 % from 50 %."""
@@ -65,6 +67,19 @@ def hints(machine: Machine, threads: int) -> list[str]:
         threads: the most that a case uses.
     """
     return list(_hints(machine, threads))
+
+
+def give(threads: int, console: Console) -> list[str]:
+    """Look at the machine, print what could be calmer, and return it.
+
+    Args:
+        threads: the most that a case uses.
+        console: gets a line for each.
+    """
+    found = hints(look(usable_cores(), governor()), threads)
+    for hint in found:
+        console.print(f"hint: {hint}", style="yellow", highlight=False, markup=False)
+    return found
 
 
 def _hints(machine: Machine, threads: int) -> Iterator[str]:

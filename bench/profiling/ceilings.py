@@ -12,16 +12,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch.nn import functional
 
 from bench.machine.clock import Clock, synchronized, synchronizer, wall_s
-from bench.schema.records import MUST_MATCH, Case
-from bench.workload.arms import torch_dtype
-
-FILE = "ceilings.json"
+from bench.schema.case import Case
+from bench.schema.files import CEILINGS
+from bench.schema.records import MUST_MATCH
+from bench.schema.tasks import Task
+from bench.workload.inputs import torch_dtype
 
 SECONDS_EACH = 1.2
 """Of tries per operator and shape; the best one counts. Shared cores run slower for tenths of a
@@ -63,6 +64,22 @@ class Ceilings:
     def to_json(self) -> dict[str, float]:
         """Return plain values, the two ceilings included."""
         return asdict(self) | {"flops_per_s": self.flops_per_s, "bytes_per_s": self.bytes_per_s}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CeilingsTask(Task[dict[str, float]]):
+    """Measure the ceilings for the device, dtype and threads of a case."""
+
+    handler: ClassVar[str] = "bench.profiling.ceilings:measure_task"
+
+    def result(self, data: Any) -> dict[str, float]:  # noqa: ANN401
+        """Return the ceilings as plain values."""
+        return dict(data)
+
+
+def measure_task(task: CeilingsTask) -> dict[str, float]:
+    """Measure in a process of its own."""
+    return measure(task.case).to_json()
 
 
 def measure(case: Case, clock: Clock = wall_s, seconds_each: float = SECONDS_EACH) -> Ceilings:
@@ -125,9 +142,9 @@ def _convolution(
 def _dtype(case: Case) -> torch.dtype:
     """Return what the operators compute in: under autocast not what the weights are kept in."""
     if case.dtype.startswith("amp-"):
-        found = getattr(torch, case.dtype.removeprefix("amp-"))
-        assert isinstance(found, torch.dtype)  # noqa: S101 - options admit nothing else
-        return found
+        dtype = getattr(torch, case.dtype.removeprefix("amp-"))
+        assert isinstance(dtype, torch.dtype)  # noqa: S101 - options admit nothing else
+        return dtype
     return torch_dtype(case.dtype)
 
 
@@ -138,8 +155,8 @@ def name_of(case: Case) -> str:
 
 def known(runs_dir: Path, environment: Mapping[str, Any], name: str) -> dict[str, Any] | None:
     """Return ceilings measured before in an equal environment; `None` if there are none."""
-    found: dict[str, Any] | None = _read(runs_dir).get(_key(environment, name))
-    return found
+    ceilings: dict[str, Any] | None = _read(runs_dir).get(_key(environment, name))
+    return ceilings
 
 
 def keep(
@@ -148,9 +165,9 @@ def keep(
     """Store ceilings for later runs; return them with their date."""
     dated = {**ceilings, "measured": time.strftime("%Y-%m-%d", time.gmtime())}
     stored = _read(runs_dir) | {_key(environment, name): dated}
-    partial = runs_dir / f"{FILE}.partial"
+    partial = runs_dir / f"{CEILINGS}.partial"
     partial.write_text(json.dumps(stored, indent=1))
-    partial.replace(runs_dir / FILE)
+    partial.replace(runs_dir / CEILINGS)
     return dated
 
 
@@ -162,7 +179,7 @@ def _key(environment: Mapping[str, Any], name: str) -> str:
 
 def _read(runs_dir: Path) -> dict[str, Any]:
     try:
-        found = json.loads((runs_dir / FILE).read_text())
+        stored = json.loads((runs_dir / CEILINGS).read_text())
     except (OSError, ValueError):  # none yet, or damaged: measured again
         return {}
-    return found if isinstance(found, dict) else {}
+    return stored if isinstance(stored, dict) else {}

@@ -19,7 +19,7 @@ agree worse, and their noise is of no account."""
 
 BEYOND = 3.0
 """Times the usual difference of a stage between the two profiles of the base. Normal noise leaves
-one of fifty equal stages beyond it, a shared machine some more: they are told behind what is
+one of fifty equal stages beyond it, a shared machine some more: they are shown behind what is
 counted."""
 
 MIN_SHARE = 0.1
@@ -27,7 +27,7 @@ MIN_SHARE = 0.1
 nothing."""
 
 MOST = 3
-"""Stages and operators that are told; the traces have the others."""
+"""Stages and operators that are shown; the traces have the others."""
 
 IN_NO_STAGE = "in no single stage"
 """Operators that no stage of the network calls, such as a copy of its inputs, and kernels that a
@@ -145,8 +145,8 @@ def _stage_changes(
 
 def _worth_telling(changes: Sequence[StageChange]) -> list[StageChange]:
     least_s = MIN_SHARE * max((change.difference_s for change in changes), default=0.0)
-    found = [change for change in changes if change.counted or change.difference_s > least_s]
-    return sorted(found, key=lambda change: (not change.counted, -change.difference_s))
+    worth = [change for change in changes if change.counted or change.difference_s > least_s]
+    return sorted(worth, key=lambda change: (not change.counted, -change.difference_s))
 
 
 def _log_ratio(one_s: float, other_s: float) -> float:
@@ -174,4 +174,4 @@ def _stages(profile: Mapping[str, Any]) -> dict[str, _Stage]:
 
 def _calls(profile: Mapping[str, Any]) -> dict[str, float]:
     operators = profile["timeline"]["operators"]
-    return {name: round(float(found["calls"]), 3) for name, found in operators.items()}
+    return {name: round(float(time["calls"]), 3) for name, time in operators.items()}

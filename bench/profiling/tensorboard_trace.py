@@ -27,18 +27,18 @@ def for_plugin(events: Iterable[Event]) -> list[Event]:
 
     Annotations ``nn.Module: NAME`` become the calls of modules that its module view shows.
     """
-    found = [{**event, "args": dict(event.get("args", {}))} for event in events]
-    _link_launches(found)
+    copied = [{**event, "args": dict(event.get("args", {}))} for event in events]
+    _link_launches(copied)
     modules = _Modules()
-    for event in found:
+    for event in copied:
         category, name = event.get("cat"), str(event.get("name"))
         if category in trace_tree.LAUNCHES:
             event["cat"] = LAUNCH
         elif category == "gpu_user_annotation" and name.startswith(trace_tree.STEP):
             event["name"] = f"{name.removeprefix(trace_tree.STEP)}. step, on the device"
-    for event in sorted(_module_calls(found), key=lambda e: (e["ts"], -e["dur"])):
+    for event in sorted(_module_calls(copied), key=lambda e: (e["ts"], -e["dur"])):
         modules.add(event)
-    return found
+    return copied
 
 
 def _link_launches(events: list[Event]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -21,15 +21,16 @@ from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
 from bench.engine.rounds import warm_up
 from bench.machine.clock import synchronizer
-from bench.profiling import arithmetic, ceilings, inductor_kernels, trace_tree
+from bench.profiling import arithmetic, ceilings, inductor_kernels
+from bench.profiling.attribution import Kernel, timeline
 from bench.profiling.stages import Stage, stages, watched
 from bench.profiling.tensorboard_trace import MODULE, for_plugin
+from bench.profiling.trace_tree import MICROSECOND_S, STEP
+from bench.schema.files import PROFILE, PROFILE_SCHEMA
 from bench.schema.tasks import Task
-from bench.workload.arms import Arm, build_arms, make_inputs
-from bench.workload.same_work import first_calls
-
-PROFILE = "profile.json"
-SCHEMA = 1
+from bench.workload.arms import Arm, build_arms
+from bench.workload.compilation import first_calls
+from bench.workload.inputs import make_inputs
 
 WAIT_STEPS, WARMUP_STEPS, ACTIVE_STEPS = 1, 1, 5
 """The profiler's own first step is slow; of five, medians pass over a disturbed one."""
@@ -49,59 +50,74 @@ class Traced:
     """What torch itself says of every operator (`key_averages`), over all steps."""
 
 
-def write_trace(task: Task) -> Path:
-    """Profile the arm that the task names into its folder; return the profile."""
+@dataclass(frozen=True, kw_only=True)
+class TraceTask(Task[Path]):
+    """Profile an arm; the result is where its profile is."""
+
+    handler: ClassVar[str] = "bench.profiling.trace:write_trace"
+
+    arm: str
+    """The one of `arms` that is profiled."""
+    trace_dir: str
+
+    def result(self, data: Any) -> Path:  # noqa: ANN401
+        """Return the path of the profile."""
+        return Path(data)
+
+
+def write_trace(task: TraceTask) -> str:
+    """Profile the arm that the task names into its folder; return the path of the profile."""
     device = torch.device(task.case.device)
     inputs, _ = make_inputs(task)
     compiled = task.case.compile_mode != "off"
     arms = {task.arm: build_arms(task, inputs, compiled=compiled)[task.arm]}
     arm = arms[task.arm]
     eager = build_arms(task, inputs, compiled=False)[task.arm] if compiled else arm
-    found = stages(arm.network)
-    done = arithmetic.count(eager.network, eager.call)
+    work = arithmetic.count(eager.network, eager.call)
     del eager
-    kernels: tuple[trace_tree.Kernel, ...] = ()
+    kernels: tuple[Kernel, ...] = ()
     if compiled:
-        with inductor_kernels.recorded(arm.network) as told:
+        with inductor_kernels.recorded(arm.network) as provenance:
             first_calls(task, arms)
-        kernels = told.kernels
+        kernels = provenance.kernels
     warm_up(arms, device)
     # A hook would be compiled into the network: only eager ones are watched.
     with ExitStack() as stack:
         if not compiled:
             stack.enter_context(annotated(arm.network))
         traced = record(arm, device)
+    of_network = stages(arm.network)
     folder = Path(task.trace_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    read = trace_tree.read(traced.events, [stage.name for stage in found], kernels)
+    trace, cut = _write_events(traced, folder / f"{arm.name}.pt.trace.json.gz")
+    document = {
+        "schema": PROFILE_SCHEMA,
+        "case": task.case.to_json(),
+        "arm": arm.name,
+        "trace": trace.name,
+        "cut": cut,
+        "ceilings": ceilings.name_of(task.case),
+        "stages": [_stage_entry(arm.network, stage, work) for stage in of_network],
+        "timeline": timeline(traced.events, [s.name for s in of_network], kernels).to_json(),
+        "key_averages": traced.operators,
+    }
+    (folder / PROFILE).write_text(json.dumps(document))
+    return str(folder / PROFILE)
+
+
+def _write_events(traced: Traced, path: Path) -> tuple[Path, str]:
+    """Write the trace as TensorBoard's plugin reads it; return the file, and what was cut."""
     events, cut = bounded(for_plugin(traced.events), MAX_EVENTS)
-    trace = folder / f"{arm.name}.pt.trace.json.gz"
-    with gzip.open(trace, "wt", encoding="utf-8") as stream:
+    with gzip.open(path, "wt", encoding="utf-8") as stream:
         json.dump({**traced.about, "traceEvents": events}, stream, separators=(",", ":"))
-    profiled = folder / PROFILE
-    profiled.write_text(
-        json.dumps(
-            {
-                "schema": SCHEMA,
-                "case": task.case.to_json(),
-                "arm": arm.name,
-                "trace": trace.name,
-                "cut": cut,
-                "ceilings": ceilings.name_of(task.case),
-                "stages": [_stage_entry(arm.network, stage, done) for stage in found],
-                "timeline": read.to_json(),
-                "key_averages": traced.operators,
-            }
-        )
-    )
-    return profiled
+    return path, cut
 
 
 def _stage_entry(
-    network: nn.Module, stage: Stage, done: Mapping[str, arithmetic.Work]
+    network: nn.Module, stage: Stage, work: Mapping[str, arithmetic.Work]
 ) -> dict[str, Any]:
     entry = {**stage.to_json(), "weights": weights(network, stage)}
-    return entry | done[stage.name].to_json()
+    return entry | work[stage.name].to_json()
 
 
 def weights(network: nn.Module, stage: Stage) -> list[str]:
@@ -171,7 +187,7 @@ def bounded(events: Sequence[Mapping[str, Any]], most: int) -> tuple[list[dict[s
     steps = sorted(
         (e["ts"] + e["dur"], e["ts"])
         for e in events
-        if e.get("ph") == "X" and str(e.get("name")).startswith(trace_tree.STEP)
+        if e.get("ph") == "X" and str(e.get("name")).startswith(STEP)
     )
     kept: list[dict[str, Any]] = []
     for number, (end, _) in enumerate(steps, start=1):
@@ -198,9 +214,9 @@ def _exported(profiler: profile) -> Traced:
         {
             "name": row.key,
             "calls": row.count,
-            "self_s": row.self_cpu_time_total * trace_tree.MICROSECOND_S,
-            "total_s": row.cpu_time_total * trace_tree.MICROSECOND_S,
-            "self_device_s": row.self_device_time_total * trace_tree.MICROSECOND_S,
+            "self_s": row.self_cpu_time_total * MICROSECOND_S,
+            "total_s": row.cpu_time_total * MICROSECOND_S,
+            "self_device_s": row.self_device_time_total * MICROSECOND_S,
         }
         for row in profiler.key_averages()
     ]

@@ -7,7 +7,7 @@ from rich.console import Console
 from bench.run import max_batch
 from bench.schema import run_folders
 from bench.stats.verdict import FINE
-from bench.workload import arguments, axes
+from bench.workload import arguments, axes, presets, units
 
 NOT_OF_FIT = ("batch_sizes", "compile")
 """The first is the answer; a compiled network's memory is the compiler's business."""
@@ -24,8 +24,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _fit(request: argparse.Namespace) -> int:
-    cases = axes.sweep(axes.GRID, arguments.given_axes(request))
-    limit_bytes = axes.parse_bytes("--memory", request.memory)
+    cases = axes.sweep(presets.GRID, arguments.given_axes(request))
+    limit_bytes = units.parse_bytes("--memory", request.memory)
     folder = run_folders.make(request.run_dir, "fit")
     console = Console(stderr=True)
     fits = max_batch.find_all(

@@ -6,14 +6,14 @@ from bench.engine.scheduler import Plan
 from bench.machine.environment import code_digest, describe, git_commit
 
 
-def header(plan: Plan) -> dict[str, Any]:
+def header(plan: Plan, half_width: float) -> dict[str, Any]:
     """Return what identifies a run in its journal."""
     return {
         "environment": describe(),
         "code": code_digest(),
         "commit": git_commit(),
         "cases": [case.case_id for case in plan.cases],
-        "half_width": plan.half_width,
+        "half_width": half_width,
         "seed": plan.seed,
         "images_dir": plan.images_dir,
     }

@@ -11,16 +11,21 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import torch
 from tabulate import tabulate
 
-from bench.engine.launcher import Failure, Launcher, ServerLauncher
-from bench.engine.scheduler import preload
-from bench.machine.environment import usable_cores
+from bench.engine.launcher import Launcher
+from bench.engine.opened import launched
+from bench.machine.peak_memory import peak_bytes
+from bench.schema.case import Case
 from bench.schema.errors import BenchError
-from bench.schema.records import TRACED_ARMS, Case, Status
+from bench.schema.recipe import COST_ARMS, TRACED_ARMS
+from bench.schema.records import Status
 from bench.schema.tasks import Task
+from bench.workload.arms import build_arms
+from bench.workload.inputs import placeholder_inputs
 
 FILE = "fit.json"
 
@@ -67,17 +72,55 @@ class Fit:
         return {**asdict(self), "case": self.case.to_json()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class MemoryTask(Task[Memory]):
+    """Call an arm once, on inputs without a meaning, and see what memory it takes."""
+
+    handler: ClassVar[str] = "bench.run.max_batch:measure_memory"
+
+    def result(self, data: Any) -> Memory:  # noqa: ANN401
+        """Return what the worker saw."""
+        return Memory(**data)
+
+
+def measure_memory(task: MemoryTask) -> dict[str, int]:
+    """Build the only arm of the task, call it, and return the fields of `Memory`."""
+    device = torch.device(task.case.device)
+    base_bytes = _data_bytes() if device.type == "cpu" else 0
+    inputs = placeholder_inputs(task)
+    (arm,) = build_arms(task, inputs, compiled=False).values()
+    arm.prepare()
+    peak = peak_bytes(arm.call, device)
+    weights = [*arm.network.parameters(), *arm.network.buffers()]
+    return asdict(
+        Memory(
+            base_bytes=base_bytes,
+            fixed_bytes=sum(x.nbytes for x in weights),
+            input_bytes=sum(x.nbytes for x in inputs),
+            peak_bytes=peak or 0,
+        )
+    )
+
+
+def _data_bytes() -> int:
+    """Return what counts towards the limit: the private memory of this process (proc(5))."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmData:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
 class Search:
     """Finds the largest batches.
 
     Args:
         launcher: starts the workers.
-        task: with seed, folders and pictures; case, arm and limit are filled in.
+        scratch_dir: for the workers.
         say: hears of every try.
     """
 
-    def __init__(self, launcher: Launcher, task: Task, say: Callable[[str], object]) -> None:
-        self._launcher, self._task, self._say = launcher, task, say
+    def __init__(self, launcher: Launcher, scratch_dir: str, say: Callable[[str], object]) -> None:
+        self._launcher, self._scratch_dir, self._say = launcher, scratch_dir, say
 
     def find(self, case: Case, arm: str, limit_bytes: int) -> Fit:
         """Return the largest batch of an arm within a limit.
@@ -105,22 +148,19 @@ class Search:
         return Fit(case, arm, limit_bytes, predicted, largest, tries, str(reason))
 
     def _try(self, case: Case, arm: str, batch: int, limit_bytes: int) -> Memory | str:
-        task = replace(
-            self._task,
-            kind="fit",
+        task = MemoryTask(
             case=replace(case, batch_size=batch),
-            arm=arm,
+            seed=0,
+            scratch_dir=self._scratch_dir,
+            arms={arm: COST_ARMS[arm]},
             limit_bytes=limit_bytes,
         )
         outcome = self._launcher.run(task, TIMEOUT_S)
-        if isinstance(outcome, dict):
-            return Memory(**outcome)
-        if isinstance(outcome, Failure) and (
-            outcome.status == Status.OOM or (batch > 1 and NO_SCRATCH in outcome.reason)
-        ):
+        if isinstance(outcome, Memory):
+            return outcome
+        if outcome.status == Status.OOM or (batch > 1 and NO_SCRATCH in outcome.reason):
             return outcome.reason
-        reason = outcome.reason if isinstance(outcome, Failure) else str(outcome)
-        raise BenchError(f"{task.case.case_id}: {reason}")
+        raise BenchError(f"{task.case.case_id}: {outcome.reason}")
 
 
 def predict(one: Memory, two: Memory, limit_bytes: int) -> int:
@@ -165,16 +205,15 @@ def find_all(
         BenchError: a case cannot run at all, for another reason than memory.
     """
     fits: list[Fit] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        # The allocator that keeps its pages takes memory in advance.
-        launcher = ServerLauncher(Path(scratch), preload(cases), usable_cores(), allocator=False)
-        search_for = Search(launcher, Task("fit", cases[0], 0, scratch, None), say)
-        try:
-            for case, arm in itertools.product(cases, TRACED_ARMS):
-                fits.append(search_for.find(case, arm, limit_bytes))
-                (folder / FILE).write_text(json.dumps([fit.to_json() for fit in fits], indent=1))
-        finally:
-            launcher.close()
+    # The allocator that keeps its pages takes memory in advance.
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        launched(Path(scratch), cases, allocator=False) as launcher,
+    ):
+        search_for = Search(launcher, scratch, say)
+        for case, arm in itertools.product(cases, TRACED_ARMS):
+            fits.append(search_for.find(case, arm, limit_bytes))
+            (folder / FILE).write_text(json.dumps([fit.to_json() for fit in fits], indent=1))
     return fits
 
 

@@ -1,9 +1,17 @@
-"""The networks of `bench.run.peers`: others' modules around the weights of ours."""
+"""Others' modules around the weights of ours: torchvision's FPN, and mmdetection's PAFPN.
+
+torchvision's FPN then gives the same maps, so the ratio is what its way of writing it costs. The
+PAFPN has the multiply-accumulates of PANet, but no ReLU, and starts every step from the sum before
+the convolution: its convolutions do not wait for each other, and its maps are others.
+"""
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from bench.schema.recipe import Recipe
+from bench.workload.networks import Network, Shared, without_path
 from panet import FPN, PANet
 
 
@@ -56,3 +64,19 @@ class MmdetPAFPN(nn.Module):
             summed.append(add(downsample(summed[-1]), coarser))
         fused = (fuse(x) for fuse, x in zip(self.fuse, summed[1:], strict=True))
         return (summed[0], *fused)
+
+
+def _with_torchvision(copied: Callable[[], nn.Module], recipe: Recipe, shared: Shared) -> nn.Module:
+    network = without_path(copied, recipe, shared)
+    network.fpn = TorchvisionFPN(network.fpn)  # type: ignore[arg-type]  # of ours
+    return network
+
+
+def _with_pafpn(copied: Callable[[], nn.Module], _recipe: Recipe, _shared: Shared) -> nn.Module:
+    network = copied()
+    network.panet = MmdetPAFPN(network.panet)  # type: ignore[arg-type]  # of ours
+    return network
+
+
+TORCHVISION_FPN = Network(_with_torchvision, like="fpn")
+MMDET_PAFPN = Network(_with_pafpn, like="panet", same_outputs=False)

@@ -10,24 +10,27 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.engine.launcher import Failure, ServerLauncher
+from bench.engine.launcher import Launcher
+from bench.engine.opened import launched, opened
 from bench.engine.progress import ProgressBar
-from bench.engine.scheduler import Engine, Plan, preload
+from bench.engine.scheduler import Plan
+from bench.engine.stopping import HalfWidth
 from bench.machine import advice
-from bench.machine.environment import governor, usable_cores
 from bench.profiling import ceilings
-from bench.run import parts, peers
+from bench.profiling.ceilings import CeilingsTask
+from bench.profiling.trace import TraceTask
+from bench.run import extra_arms
+from bench.run.extra_arms import ExtraArms
 from bench.run.header import MUST_MATCH, header
 from bench.run.results_json import panet_key
-from bench.schema import journal, run_folders
+from bench.schema import files, run_folders
+from bench.schema.case import AXES, Case
 from bench.schema.errors import BenchError
-from bench.schema.records import TRACED_ARMS, Case, CaseResult
-from bench.schema.tasks import Kind, Task
-from bench.workload import axes, cache_state
+from bench.schema.recipe import TRACED_ARMS
+from bench.schema.records import CaseResult
+from bench.schema.tasks import Failure
+from bench.workload import axes, presets, units
 from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
-
-ASIDE = {"parts": parts, "peers": peers, "caches": cache_state}
-"""What else can be measured of every case, behind the run: further arms, in a file of their own."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,10 @@ class Request:
     """The command line, parsed: what to measure, and what to do around it."""
 
     plan: Plan
+    half_width: float
+    """Of the ratio, relative: when a case has been measured enough."""
     traces: bool
-    asides: tuple[str, ...]
-    """Of `ASIDE`."""
+    extra_arms: tuple[ExtraArms, ...]
     run_dir: Path
     resume: bool
 
@@ -60,46 +64,33 @@ class Session:
         Raises:
             BenchError: the run cannot be resumed, or its folder not written.
         """
-        asked = self.request.plan
-        chosen = tuple(case for case in asked.cases if case.case_id in set(case_ids))
-        plan = replace(asked, cases=chosen)
-        self.run = header(plan) | {"run_id": self.request.run_dir.name}
-        threads = max((case.threads for case in chosen), default=1)
-        self.hints = advice.hints(advice.look(usable_cores(), governor()), threads)
-        for hint in self.hints:
-            console.print(f"hint: {hint}", style="yellow", highlight=False, markup=False)
-        log, entries = self._open_journal()
-        self._scratch_dir.mkdir(exist_ok=True)
-        launcher = ServerLauncher(self._scratch_dir, preload(chosen), usable_cores())
-        try:
-            with ProgressBar(console) as bar:
-                engine = Engine(plan, launcher, log, time.monotonic, bar, entries)
-                self.results = {result.case.case_id: result for result in engine.run()}
-        finally:
-            log.close()
+        folder, whole = self.request.run_dir, self.request.plan
+        chosen = tuple(case for case in whole.cases if case.case_id in set(case_ids))
+        plan = replace(whole, cases=chosen)
+        self.run = header(plan, self.request.half_width) | {"run_id": folder.name}
+        self.advice = advice.give(max((case.threads for case in chosen), default=1), console)
+        with opened(plan, folder, self.run, console, must_match=MUST_MATCH) as engine:
+            if self.request.resume:
+                (folder / files.RESULTS).unlink(missing_ok=True)  # of the part before
+            else:
+                run_folders.point_latest_at(folder)
+            results = engine.run(HalfWidth(self.request.half_width))
+        self.results = {result.case.case_id: result for result in results}
 
     def profile(self, console: Console) -> None:
         """Profile the arms of every case that was measured, each in a process of its own."""
         cases = self._measured
-        launcher = ServerLauncher(self._scratch_dir, preload(cases), usable_cores())
-        try:
-            with ProgressBar(console) as bar:
-                self._find_ceilings(launcher, cases, bar)
-                start_s = time.monotonic()
-                for number, case in enumerate(cases):
-                    left_s = (time.monotonic() - start_s) / max(1, number) * (len(cases) - number)
-                    bar.update(case.case_id, "profiling", left_s, number / len(cases))
-                    for arm in TRACED_ARMS:
-                        self._trace_arm(launcher, case, arm)
-        finally:
-            launcher.close()
+        with launched(self._scratch_dir, cases) as launcher, ProgressBar(console) as bar:
+            self._find_ceilings(launcher, cases, bar)
+            start_s = time.monotonic()
+            for number, case in enumerate(cases):
+                left_s = (time.monotonic() - start_s) / max(1, number) * (len(cases) - number)
+                bar.update(case.case_id, "profiling", left_s, number / len(cases))
+                for arm in TRACED_ARMS:
+                    self._trace_arm(launcher, case, arm)
 
-    def measure_aside(self, name: str, console: Console) -> None:
+    def measure_extra_arms(self, extra: ExtraArms, console: Console) -> None:
         """Let further arms of every case that was measured take turns, within a budget of theirs.
-
-        Args:
-            name: of `ASIDE`.
-            console: hears how far it is.
 
         Raises:
             BenchError: the folder cannot be written.
@@ -109,20 +100,11 @@ class Session:
             self.request.plan,
             cases=cases,
             arms={},
-            extra_arms={case.case_id: ASIDE[name].ARMS[case.scope] for case in cases},
-            contrast=None,
+            extra_arms={case.case_id: extra.by_scope[case.scope] for case in cases},
         )
-        folder = self.request.run_dir / name
-        entries = journal.read_any(folder)
-        log = journal.Journal.open(folder, self.run, entries)
-        launcher = ServerLauncher(self._scratch_dir, preload(cases), usable_cores())
-        try:
-            with ProgressBar(console) as bar:
-                engine = Engine(plan, launcher, log, time.monotonic, bar, entries)
-                parts.write(parts.measure(engine), self.request.run_dir / ASIDE[name].FILE)
-        finally:
-            launcher.close()
-            log.close()
+        folder = self.request.run_dir
+        with opened(plan, folder / extra.name, self.run, console) as engine:
+            extra_arms.write(extra_arms.measure(engine), folder / extra.file)
 
     def clean_up(self) -> None:
         """Remove what only a resumed run would need."""
@@ -139,31 +121,18 @@ class Session:
 
     def document(self) -> dict[str, Any]:
         """Return the key ``panet`` of the result file."""
-        return panet_key(self.run | {"hints": self.hints}, list(self.results.values()))
+        return panet_key(self.run | {"hints": self.advice}, list(self.results.values()))
 
-    def _open_journal(self) -> tuple[journal.Journal, journal.Entries]:
-        folder = self.request.run_dir
-        if self.request.resume:
-            entries = journal.read(folder)
-            run_folders.refuse_other(folder.name, entries.header, self.run, MUST_MATCH)
-            (folder / run_folders.RESULTS).unlink(missing_ok=True)  # of the part before
-            return journal.Journal.reopen(folder, entries), entries
-        log = journal.Journal.create(folder, self.run)
-        run_folders.point_latest_at(folder)
-        return log, journal.Entries(self.run)
-
-    def _trace_arm(self, launcher: ServerLauncher, case: Case, arm: str) -> None:
-        folder = self.request.run_dir / "traces" / case.case_id / arm
-        task = replace(self._task("trace", case), arm=arm, trace_dir=str(folder))
+    def _trace_arm(self, launcher: Launcher, case: Case, arm: str) -> None:
+        folder = files.profile_folder(self.request.run_dir, case.case_id, arm)
+        task = TraceTask(arm=arm, trace_dir=str(folder), **self._task_fields(case))
         outcome = launcher.run(task, self.request.plan.timeout_s)
         if isinstance(outcome, Failure):
             self.notes.append(f"no profile: {case.case_id}, {arm}: {outcome.reason}")
-        elif isinstance(outcome, Path) and (cut := json.loads(outcome.read_text())["cut"]):
+        elif cut := json.loads(outcome.read_text())["cut"]:
             self.notes.append(f"{case.case_id}, {arm}: {cut}")
 
-    def _find_ceilings(
-        self, launcher: ServerLauncher, cases: Sequence[Case], bar: ProgressBar
-    ) -> None:
+    def _find_ceilings(self, launcher: Launcher, cases: Sequence[Case], bar: ProgressBar) -> None:
         """Put the ceilings for every kind of case into the run; measure those not yet known."""
         runs_dir, environment = self.request.run_dir.parent, self.run["environment"]
         found: dict[str, Any] = {}
@@ -171,16 +140,22 @@ class Session:
             found[name] = ceilings.known(runs_dir, environment, name)
             if found[name] is None:
                 bar.update(name, "finding the ceilings of this machine", 0.0, 0.0)
-                outcome = launcher.run(self._task("ceilings", case), self.request.plan.timeout_s)
+                task = CeilingsTask(**self._task_fields(case))
+                outcome = launcher.run(task, self.request.plan.timeout_s)
                 if isinstance(outcome, Failure):
                     self.notes.append(f"no ceilings: {name}: {outcome.reason}")
-                elif isinstance(outcome, dict):
+                else:
                     found[name] = ceilings.keep(runs_dir, environment, name, outcome)
-        (self.request.run_dir / ceilings.FILE).write_text(json.dumps(found, indent=1))
+        (self.request.run_dir / files.CEILINGS).write_text(json.dumps(found, indent=1))
 
-    def _task(self, kind: Kind, case: Case) -> Task:
+    def _task_fields(self, case: Case) -> dict[str, Any]:
         plan = self.request.plan
-        return Task(kind, case, plan.seed, str(self._scratch_dir), plan.images_dir)
+        return {
+            "case": case,
+            "seed": plan.seed,
+            "scratch_dir": plan.scratch_dir,
+            "images_dir": plan.images_dir,
+        }
 
 
 def parse_request(
@@ -188,15 +163,15 @@ def parse_request(
     resume: str | None,
     *,
     traces: bool,
-    asides: tuple[str, ...] = (),
+    extra_arms: tuple[ExtraArms, ...] = (),
 ) -> Request:
     """Build the request from option texts, `None` where not given.
 
     Raises:
         BenchError: naming the option, what is wrong with it, and what would be right.
     """
-    given = {name: text for name in axes.AXES if (text := values[name]) is not None}
-    preset = axes.choose_preset(values["preset"], given)
+    given = {a.option: text for a in AXES if (text := values[a.option]) is not None}
+    preset = presets.choose_preset(values["preset"], given)
     runs_dir = Path(values["run_dir"]) if values["run_dir"] else run_folders.RUNS_DIR
     seed = values["seed"] or DEFAULT_SEED
     if not (seed.isascii() and seed.isdigit()):
@@ -209,14 +184,14 @@ def parse_request(
     )
     plan = Plan(
         cases=axes.sweep(preset, given),
-        half_width=axes.parse_half_width(values["half_width"] or preset.half_width),
-        budget_s=axes.parse_duration("--budget", values["budget"] or preset.budget),
-        timeout_s=axes.parse_duration("--timeout", values["timeout"] or DEFAULT_TIMEOUT),
+        budget_s=units.parse_duration("--budget", values["budget"] or preset.budget),
+        timeout_s=units.parse_duration("--timeout", values["timeout"] or DEFAULT_TIMEOUT),
         seed=int(seed),
         images_dir=images_dir and str(Path(images_dir).resolve()),
         scratch_dir=str(run_dir / "scratch"),
     )
-    return Request(plan, traces, asides, run_dir, resume is not None)
+    half_width = units.parse_half_width(values["half_width"] or preset.half_width)
+    return Request(plan, half_width, traces, extra_arms, run_dir, resume is not None)
 
 
 def forecast(request: Request, cases: int) -> str:
@@ -225,7 +200,7 @@ def forecast(request: Request, cases: int) -> str:
     compiled = sum(case.compile_mode != "off" for case in plan.cases)
     about_s = min(plan.budget_s, cases * TYPICAL_CASE_S + compiled * TYPICAL_COMPILE_S)
     return (
-        f"{cases} cases, to ±{plan.half_width:.2g} of the ratio: about {about_s / 60:.1f} min, "
+        f"{cases} cases, to ±{request.half_width:.2g} of the ratio: about {about_s / 60:.1f} min, "
         f"at most {plan.budget_s / 60:.1f} (--budget); run {request.run_dir.name}"
     )
 

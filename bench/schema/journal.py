@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bench.schema.errors import BenchError
-from bench.schema.records import SCHEMA, SCHEMA_HISTORY, Finding, RecordError, Replicate
+from bench.schema.files import JOURNAL
+from bench.schema.records import SCHEMA, SCHEMA_HISTORY, Finding, Replicate
+from bench.schema.stored import RecordError
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
-
-FILE_NAME = "journal.jsonl"
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Journal:
         """Start the journal of a new run; raise `BenchError` where the folder cannot be written."""
         try:
             folder.mkdir(parents=True)
-            journal = cls((folder / FILE_NAME).open("x", encoding="utf-8"))
+            journal = cls((folder / JOURNAL).open("x", encoding="utf-8"))
         except OSError as error:
             raise BenchError(
                 f"cannot write {folder}: {error.strerror}; choose --run-dir"
@@ -58,7 +58,7 @@ class Journal:
     @classmethod
     def reopen(cls, folder: Path, entries: Entries) -> "Journal":
         """Go on behind the last whole line."""
-        stream = (folder / FILE_NAME).open("r+", encoding="utf-8")
+        stream = (folder / JOURNAL).open("r+", encoding="utf-8")
         journal = cls(stream)
         _lock(journal._stream, folder)
         stream.seek(entries.intact_bytes)
@@ -108,12 +108,12 @@ def _lock(stream: TextIO, folder: Path) -> None:
 
 def read_any(folder: Path) -> Entries | None:
     """Read the journal of a run as `read` does; `None` where there is none yet."""
-    return read(folder) if (folder / FILE_NAME).exists() else None
+    return read(folder) if (folder / JOURNAL).exists() else None
 
 
 def read(folder: Path) -> Entries:
     """Read the journal of a run; raise `BenchError` for none, or a damaged whole line."""
-    path = folder / FILE_NAME
+    path = folder / JOURNAL
     try:
         data = path.read_bytes()
     except OSError as error:

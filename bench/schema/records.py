@@ -1,33 +1,27 @@
 """The one schema: what a run asks for and what it finds, as frozen data. Standard library only.
 
-A `Case` is one point of the grid. Its `Replicate`s hold the raw rounds of every arm, one fresh
-process each. A `CaseResult` is a case with its status, facts and replicates. Nothing here computes
-a statistic: `bench.stats` does, from the rounds, at any later time.
+A `Case` (`bench.schema.case`) is one point of the grid. Its `Replicate`s hold the raw rounds of
+every arm, one fresh process each. A `CaseResult` is a case with its status, facts and replicates.
+Nothing here computes a statistic: `bench.stats` does, from the rounds, at any later time.
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any
 
-SCHEMA = 4
+from bench.schema.case import Case
+from bench.schema.stored import RecordError, Stored
+
+SCHEMA = 5
 SCHEMA_HISTORY = {
     1: "first: cases, replicates with raw rounds, facts per arm, cost per case",
     2: "load: pressure and clock throttling, unknown in older files; cost: both turns of FPN",
     3: "facts: graphs and graph breaks of a compiled arm, operators; unknown in older files",
     4: "launches timed by themselves, state of the GPU; unknown in older files",
+    5: "status too_wide, in older files undecided; a user's network has a field of its own",
 }
-
-COST_ARMS = {"fpn": "fpn", "panet": "panet", "fpn_again": "fpn"}
-"""Compared within a case, and what each arm runs: FPN, FPN + bottom-up path, and FPN again (the A/A
-arm)."""
-
-ARMS = tuple(COST_ARMS)
-
-TRACED_ARMS = ("fpn", "panet")
-"""What a profile shows; the A/A arm would show ``fpn`` once more."""
-
 
 MUST_MATCH = (
     *("cpu", "cores", "affinity", "cpu_flags", "governor", "accelerator", "machine"),
@@ -46,15 +40,12 @@ def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [n for n in MUST_MATCH if n in stored and n in now and stored[n] != now[n]]
 
 
-class RecordError(ValueError):
-    """Stored data that is not what this schema says."""
-
-
 class Status(StrEnum):
     """Outcome of a case; every one but `OK` comes with a reason."""
 
     OK = "ok"
-    UNDECIDED = "undecided"
+    TOO_WIDE = "too_wide"
+    """The interval is right, but wider than asked."""
     CONTENDED = "contended"
     OOM = "oom"
     TIMEOUT = "timeout"
@@ -63,91 +54,21 @@ class Status(StrEnum):
     CRASHED = "crashed"
     SKIPPED = "skipped"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Status | None":
+        """Read the word of schema 4 and older."""
+        return cls.TOO_WIDE if value == "undecided" else None
 
-MEASURED = frozenset({Status.OK, Status.UNDECIDED, Status.CONTENDED})
+
+MEASURED = frozenset({Status.OK, Status.TOO_WIDE, Status.CONTENDED})
 """Statuses that come with rounds."""
 
 NOT_POSSIBLE = frozenset({Status.SKIPPED, Status.OOM, Status.TIMEOUT})
 """Findings about this machine; the others of the unmeasured are failures."""
 
 
-class _Stored:
-    """A dataclass that goes to JSON and comes back strictly."""
-
-    ADDED: ClassVar[frozenset[str]] = frozenset()
-    """Fields that older schemas did not have: unknown, and `None`, where they are missing."""
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Rebuild from `to_json`'s mapping; raise `RecordError` for a field too few or many."""
-        known = {entry.name for entry in fields(cls)}  # type: ignore[arg-type]  # every subclass is a dataclass
-        if not isinstance(data, Mapping) or not known - cls.ADDED <= set(data) <= known:
-            found = sorted(data) if isinstance(data, Mapping) else data
-            raise RecordError(f"{cls.__name__} needs the fields {sorted(known)}, found {found}")
-        try:
-            return cls(**data)
-        except (TypeError, AttributeError) as error:
-            raise RecordError(f"{cls.__name__}: {error}") from error
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain lists, numbers, strings and mappings."""
-        return asdict(self)  # type: ignore[call-overload, no-any-return]  # every subclass is a dataclass
-
-
 @dataclass(frozen=True)
-class Case(_Stored):
-    """One point of the grid."""
-
-    backbone: str
-    scope: str
-    """``neck`` (feature maps in), ``model`` (image in), or ``own``: a network of the user's, whose
-    factory ``module:function`` is in the place of the backbone."""
-    batch_size: int
-    height_px: int
-    width_px: int
-    device: str
-    dtype: str
-    channels_last: bool
-    compile_mode: str
-    """``off``, or a mode of `torch.compile`."""
-    pass_name: str
-    """``inference`` or ``training``."""
-    threads: int
-
-    def __post_init__(self) -> None:
-        """Refuse what no axis can be: cases come from files, too."""
-        wrong = [
-            axis.name for axis in fields(self) if type(getattr(self, axis.name)) is not axis.type
-        ]
-        if wrong:
-            raise RecordError(f"Case: {', '.join(wrong)} of the wrong type")
-        if min(self.batch_size, self.height_px, self.width_px, self.threads) < 1:
-            raise RecordError("Case: batch, resolution or threads below 1")
-
-    @property
-    def case_id(self) -> str:
-        """Every axis in a fixed order; safe as a file name, and one-to-one.
-
-        A dash separates axes, so within an axis it becomes an underscore; no two values of an axis
-        differ in that alone. ``.`` is kept for timm's tags (``resnet50.a1_in1k``).
-        """
-        parts = (
-            self.backbone.replace(":", "."),
-            self.scope,
-            f"b{self.batch_size}",
-            f"{self.height_px}x{self.width_px}",
-            self.device.replace(":", ""),
-            self.dtype,
-            "nhwc" if self.channels_last else "nchw",
-            "eager" if self.compile_mode == "off" else self.compile_mode,
-            self.pass_name,
-            f"t{self.threads}",
-        )
-        return "-".join(part.replace("-", "_") for part in parts)
-
-
-@dataclass(frozen=True)
-class ArmFacts(_Stored):
+class ArmFacts(Stored):
     """What is true of an arm of a case whatever the clock says; `None` where it is not known."""
 
     params: int
@@ -164,16 +85,18 @@ class ArmFacts(_Stored):
     operators: int | None = None
     """That one eager call executes."""
 
-    ADDED: ClassVar[frozenset[str]] = frozenset({"graphs", "graph_breaks", "operators"})
-
     @property
     def flops(self) -> int:
         """Floating-point operations of one call's forward pass."""
         return 2 * self.macs
 
 
+FACTS = (*(fact.name for fact in fields(ArmFacts)), "flops")
+"""What is counted of an arm, by the names under which it is stored, shown and compared."""
+
+
 @dataclass(frozen=True)
-class Load(_Stored):
+class Load(Stored):
     """What the machine did during the rounds of a replicate; `None` where it cannot be read."""
 
     wall_s: float
@@ -202,16 +125,9 @@ class Load(_Stored):
     gpu_foreign_processes: int | None = None
     """Others that had work on the GPU."""
 
-    ADDED: ClassVar[frozenset[str]] = frozenset(
-        {
-            *("pressure_s", "clock_throttles", "gpu_clock_hz", "gpu_power_w"),
-            *("gpu_power_limit_w", "gpu_temperature_c", "gpu_throttles", "gpu_foreign_processes"),
-        }
-    )
-
 
 @dataclass(frozen=True)
-class Replicate(_Stored):
+class Replicate(Stored):
     """The rounds of one fresh process."""
 
     index: int
@@ -233,8 +149,6 @@ class Replicate(_Stored):
     launch_rounds_s: dict[str, list[float]] | None = None
     """Seconds until each call came back, the device perhaps still working; `None` as above."""
 
-    ADDED: ClassVar[frozenset[str]] = frozenset({"launch_rounds_s"})
-
     def __post_init__(self) -> None:
         """Refuse rounds that are not aligned, or are no durations."""
         if isinstance(self.load, Mapping):
@@ -250,13 +164,13 @@ class Replicate(_Stored):
         return len(next(iter(self.rounds_s.values()), ()))
 
 
-def calm(replicates: Iterable[Replicate]) -> tuple[Replicate, ...]:
+def undisturbed(replicates: Iterable[Replicate]) -> tuple[Replicate, ...]:
     """Return the replicates that nothing else on the machine disturbed."""
     return tuple(replicate for replicate in replicates if not replicate.contended)
 
 
 @dataclass(frozen=True)
-class Finding(_Stored):
+class Finding(Stored):
     """What the check of a case found before any timing."""
 
     status: str
@@ -286,5 +200,5 @@ class CaseResult:
 
     @property
     def used(self) -> tuple[Replicate, ...]:
-        """The replicates that count: the calm ones, or all of them where the case is contended."""
-        return self.replicates if self.status is Status.CONTENDED else calm(self.replicates)
+        """The replicates that count: the undisturbed ones, or all where the case is contended."""
+        return self.replicates if self.status is Status.CONTENDED else undisturbed(self.replicates)

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.schema.errors import BenchError
-from bench.schema.journal import FILE_NAME
+from bench.schema.files import JOURNAL
 
 RUNS_DIR = Path("reports") / "runs"
 """Below the folder one stands in: an installed package keeps nothing."""
 LATEST = "latest"
-RESULTS = "results.json"
 
 
 def new_run_dir(runs_dir: Path) -> Path:
@@ -35,9 +34,9 @@ def make(runs_dir: Path, kind: str) -> Path:
 def find_run_dir(runs_dir: Path, run_id: str) -> Path:
     """Return the folder of a run that exists; raise `BenchError` naming those that do."""
     folder = runs_dir / run_id
-    if (folder / FILE_NAME).is_file():
+    if (folder / JOURNAL).is_file():
         return folder.resolve()
-    known = sorted(path.parent.name for path in runs_dir.glob(f"*/{FILE_NAME}"))
+    known = sorted(path.parent.name for path in runs_dir.glob(f"*/{JOURNAL}"))
     hint = f"runs here: {', '.join(known[-5:])}" if known else "there is none yet"
     raise BenchError(f"--resume {run_id}: no such run in {runs_dir}; {hint}")
 

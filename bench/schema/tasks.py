@@ -1,54 +1,110 @@
-"""What the engine asks of a worker process, and how it is written down. Standard library only."""
+"""What is asked of a worker process, a type per kind of work, each with the type of its result.
 
+A task names the function that does it, so that the engine knows none of the rooms behind it.
+"""
+
+import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
-from bench.schema.records import COST_ARMS, Case
+from bench.schema.case import Case
+from bench.schema.recipe import COST_ARMS, Arms, Recipe, texts
+from bench.schema.records import Finding, Replicate, Status
 
-Kind = Literal["check", "replicate", "trace", "ceilings", "fit"]
+Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Generic[Result_co]):
+    """One worker process's work."""
+
+    handler: ClassVar[str]
+    """``module:function`` that takes the task and returns the result as plain values."""
+
+    case: Case
+    seed: int
+    scratch_dir: str
+    """Private to the run: inputs made once, and the compiler's caches."""
+    images_dir: str | None = None
+    arms: Arms = field(default_factory=lambda: COST_ARMS)
+    sides: Mapping[str, str] = field(default_factory=dict)
+    """Side of a comparison -> folder of its code."""
+    package: str = "panet"
+    """What is loaded from these folders."""
+    limit_bytes: int | None = None
+    """Of memory; otherwise most of what is free."""
+
+    def result(self, data: Any) -> Result_co:  # noqa: ANN401 - what the handler returned
+        """Return the result, rebuilt from plain values."""
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, with the type by its name."""
+        kind = f"{type(self).__module__}:{type(self).__qualname__}"
+        return {**asdict(self), "type": kind, "arms": texts(self.arms)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Rebuild from `to_json`'s mapping, whose lists may have been tuples."""
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "type"
+        }
+        values["case"] = Case.from_json(data["case"])
+        values["arms"] = {arm: Recipe.parse(text) for arm, text in data["arms"].items()}
+        return cls(**values)
+
+
+def task_from_json(data: Mapping[str, Any]) -> Task[Any]:
+    """Rebuild a task of any type from `Task.to_json`'s mapping."""
+    kind: type[Task[Any]] = pkgutil.resolve_name(data["type"])
+    return kind.from_json(data)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A worker that gave no result."""
+
+    status: Status
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckTask(Task[Finding]):
+    """Do the arms do the same work, and what is true of them whatever the clock says?"""
+
+    handler: ClassVar[str] = "bench.workload.check:check_task"
+
+    def result(self, data: Any) -> Finding:  # noqa: ANN401
+        """Return the finding."""
+        return Finding.from_json(data)
+
 
 Order = Literal["balanced", "fixed", "blocks"]
 """``balanced`` is how we measure. ``fixed``, the same order in every round, and ``blocks``, one arm
 after the other, are how others do: for `bench.lab.other_tools`."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """One worker process's work."""
+@dataclass(frozen=True, kw_only=True)
+class ReplicateTask(Task[Replicate]):
+    """Rounds in a fresh process."""
 
-    kind: Kind
-    case: Case
-    seed: int
-    scratch_dir: str
-    """Private to the run: inputs made once, and the compiler's caches."""
-    images_dir: str | None
-    arms: Mapping[str, str] = field(default_factory=lambda: dict(COST_ARMS))
-    """What takes turns, and which network each arm runs (recipes of `bench.workload.arms`)."""
-    sides: Mapping[str, str] = field(default_factory=dict)
-    """Side of a comparison -> folder of its code; recipes name sides behind an ``@``."""
-    package: str = "panet"
-    """What is loaded from these folders."""
+    handler: ClassVar[str] = "bench.engine.replicate:replicate"
+
+    index: int
+    """Of the replicate within its case."""
+    server: int
+    """The fork server that it comes from."""
+    first_round: int
+    rounds: int
+    order: Order = "balanced"
     own: tuple[str, ...] = ()
     """Of `arms`, those that this process runs; none named: all of them."""
     inboxes: Mapping[str, str] = field(default_factory=dict)
     """Arm -> FIFO of its process, where the arms are in processes of their own
     (`bench.engine.turn_token`)."""
-    index: int = 0
-    """Of the replicate within its case."""
-    server: int = 0
-    """The fork server that a replicate comes from."""
-    first_round: int = 0
-    rounds: int = 0
-    order: Order = "balanced"
-    arm: str = ""
-    """The one that is traced; checks and replicates run all of `arms`."""
-    trace_dir: str = ""
-    limit_bytes: int | None = None
-    """Of memory; otherwise most of what is free."""
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Rebuild from what `asdict` made of it."""
-        case = Case.from_json(data["case"])
-        return cls(**{**data, "case": case, "own": tuple(data.get("own", ()))})
+    def result(self, data: Any) -> Replicate:  # noqa: ANN401
+        """Return the replicate."""
+        return Replicate.from_json(data)

@@ -5,17 +5,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-LOADS = ("none", "hog")
+NONE, HOG = "none", "hog"
+LOADS = (NONE, HOG)
 
 
 @contextlib.contextmanager
-def load(name: str) -> Iterator[None]:
-    """Keep the machine busy as ``name`` says for as long as the context is open."""
-    if name == "none":
+def running(load: str) -> Iterator[None]:
+    """Keep the machine busy as ``load`` says for as long as the context is open."""
+    if load == NONE:
         yield
         return
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as hog:
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as program:
         try:
             yield
         finally:
-            hog.kill()
+            program.kill()

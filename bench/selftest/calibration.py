@@ -5,14 +5,18 @@ network. So the size is known to a few hundredths of itself, which no comparison
 network with the plain one could give.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from bench import stats
 from bench.engine.scheduler import CaseState
-from bench.schema.records import Case
-from bench.selftest.slowdown import KINDS
+from bench.schema.case import Case
+from bench.schema.recipe import Arms, Recipe
+from bench.schema.records import Finding
+from bench.selftest.slowdown import KEPT, KINDS, alone, slowed
 
 FIRST_CHANNELS = (64, 512)
 """Two sizes of the work, through which the first line is drawn."""
@@ -27,20 +31,21 @@ BASE = "base"
 
 @dataclass(frozen=True)
 class Slowing:
-    """A slow-down of a case: what is asked for, what does it, and how large it truly is."""
+    """A slow-down of a case: how large it shall be, what does it, and how large it truly is."""
 
-    asked: float
+    requested: float
+    """Relative, such as 0.05, as `size` is."""
     kind: str
     channels: int
     size: float
-    """As calibrated, relative to the network's time."""
+    """As calibrated, of the network's time."""
     low: float | None
     high: float | None
 
     @property
-    def recipe(self) -> str:
-        """The part of an arm's recipe behind the ``+``."""
-        return f"{self.kind}:{self.channels}"
+    def recipe(self) -> Recipe:
+        """FPN + PANet with the work behind it."""
+        return slowed(f"{self.kind}:{self.channels}")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -52,10 +57,40 @@ class Slowing:
         return cls(**data)
 
 
-Arms = Mapping[str, Mapping[str, str]]
-"""Case id -> arm -> what it runs."""
+ArmsOfCases = Mapping[str, Arms]
+"""Case id -> what takes turns in it."""
 
-Measure = Callable[[Arms, int], Sequence[CaseState]]
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The slow-downs of the cases, and what their check said of all arms that they will have."""
+
+    slowings: dict[str, list[Slowing]]
+    """By case, as `findings`."""
+    findings: dict[str, Finding]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write` has written."""
+        stored = json.loads(path.read_text())
+        return cls(
+            {i: [Slowing.from_json(s) for s in entry["slowings"]] for i, entry in stored.items()},
+            {i: Finding.from_json(entry["finding"]) for i, entry in stored.items()},
+        )
+
+    def write(self, path: Path) -> None:
+        """Write it, as JSON."""
+        stored = {
+            case_id: {
+                "slowings": [slowing.to_json() for slowing in slowings],
+                "finding": self.findings[case_id].to_json(),
+            }
+            for case_id, slowings in self.slowings.items()
+        }
+        path.write_text(json.dumps(stored, indent=1))
+
+
+Measure = Callable[[ArmsOfCases, int], Sequence[CaseState]]
 """From the arms of every case, to be run one behind the other in that order, and the number of
 replicates, to the cases with their rounds."""
 
@@ -84,17 +119,17 @@ def calibrate(
     channels = {
         case_id: [
             max(1, round(n * size / share.value))
-            for n, size, share in zip(channels[case_id], sizes, found, strict=True)
+            for n, size, share in zip(channels[case_id], sizes, of_case, strict=True)
         ]
-        for case_id, found in shares.items()
+        for case_id, of_case in shares.items()
     }
     shares = _shares(kinds, channels, measure, last)
     return {
         case_id: [
             Slowing(size, kinds[case_id], n, share.value, share.low, share.high)
-            for size, n, share in zip(sizes, channels[case_id], found, strict=True)
+            for size, n, share in zip(sizes, channels[case_id], of_case, strict=True)
         ]
-        for case_id, found in shares.items()
+        for case_id, of_case in shares.items()
     }
 
 
@@ -109,7 +144,7 @@ def _shares(
         case_id: {
             name: recipe
             for i, n in enumerate(channels[case_id])
-            for name, recipe in ((f"{BASE}_{i}", "kept"), (f"work_{i}", f"none+{kind}:{n}"))
+            for name, recipe in ((f"{BASE}_{i}", KEPT), (f"work_{i}", alone(f"{kind}:{n}")))
         }
         for case_id, kind in kinds.items()
     }
@@ -120,11 +155,13 @@ def _shares(
 
 
 def _share(state: CaseState, number: int) -> stats.Estimate:
-    used = state.calm or state.replicates  # a contended calibration is rough; its interval says so
+    used = (
+        state.undisturbed or state.replicates
+    )  # a contended calibration is rough; its interval says so
     bases = tuple(arm for arm in used[0].rounds_s if arm.startswith(BASE))
     contrast = stats.Contrast((f"work_{number}",), bases)
     log_ratios = stats.log_ratios([replicate.rounds_s for replicate in used], contrast)
-    return stats.ratio_interval(log_ratios, first_stage=len(log_ratios))
+    return stats.t_ratio(log_ratios)
 
 
 def _on_line(size: float, few: tuple[int, float], many: tuple[int, float]) -> int:

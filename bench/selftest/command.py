@@ -7,8 +7,10 @@ from rich.console import Console
 from bench.schema.errors import BenchError
 from bench.selftest import session
 from bench.selftest.background_load import LOADS
+from bench.selftest.document import JSON
+from bench.selftest.request import SelfTestRequest, find_folder
 from bench.stats.verdict import FINE
-from bench.workload import arguments, axes
+from bench.workload import arguments, units
 
 MAX_PERCENT = 100.0
 
@@ -30,17 +32,17 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _selftest(request: argparse.Namespace) -> int:
-    folder = session.find_folder(request.run_dir, request.resume)
-    settings = session.Settings(
-        trials=1 if request.quick else axes.positive("--trials")(request.trials),
+    folder = find_folder(request.run_dir, request.resume)
+    wanted = SelfTestRequest(
+        trials=1 if request.quick else units.positive("--trials")(request.trials),
         sizes=tuple(size for text in request.inject.split(",") if (size := _size(text))),
-        loads=tuple(axes.one_of("--load", LOADS)(text) for text in request.load.split(",")),
+        loads=tuple(units.one_of("--load", LOADS)(text) for text in request.load.split(",")),
         quick=request.quick,
         folder=folder,
     )
-    session.SelfTest(settings, Console(stderr=True)).run()
+    session.SelfTest(wanted, Console(stderr=True)).run()
     print((folder / session.PAGE).read_text())
-    print(f"wrote {folder / session.JSON}\nwrote {folder / session.PAGE}")
+    print(f"wrote {folder / JSON}\nwrote {folder / session.PAGE}")
     return FINE
 
 

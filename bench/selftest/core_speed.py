@@ -16,27 +16,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 WINDOWS_S = (0.001, 0.01, 0.1, 1.0)
-SIDE = 192
+
+MATRIX_SIDE = 192
 """Three matrices of this side fit into a second-level cache: the memory has no part in it."""
 
 PROBE_S = 8.0
 
+Spreads = dict[str, float | None]
+"""Length of a window in seconds, as text -> standard deviation of the log speed; `None` where the
+probe was too short for it."""
 
-def spreads(ends_s: NDArray[np.float64]) -> dict[str, float | None]:
-    """Return per window length the standard deviation of the log speed.
+
+def spreads(ends_s: NDArray[np.float64]) -> Spreads:
+    """Return the spread of the speed over windows of each length.
 
     Args:
         ends_s: when each of the equal pieces of work ended.
     """
-    found: dict[str, float | None] = {}
-    for window_s in WINDOWS_S:
-        marks = np.arange(ends_s[0], ends_s[-1], window_s)
-        done = np.diff(np.interp(marks, ends_s, np.arange(ends_s.size)))
-        found[f"{window_s:g}"] = float(np.log(done).std()) if done.size > 3 else None
-    return found
+    return {f"{window_s:g}": _spread(ends_s, window_s) for window_s in WINDOWS_S}
 
 
-def probe_cores(seconds: float = PROBE_S) -> list[dict[str, float | None]]:
+def _spread(ends_s: NDArray[np.float64], window_s: float) -> float | None:
+    marks = np.arange(ends_s[0], ends_s[-1], window_s)
+    done = np.diff(np.interp(marks, ends_s, np.arange(ends_s.size)))
+    return float(np.log(done).std()) if done.size > 3 else None
+
+
+def probe_cores(seconds: float = PROBE_S) -> list[Spreads]:
     """Probe all usable cores at the same time, each in a process of its own."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     processes = [_start(core, seconds) for core in cores]
@@ -53,7 +59,7 @@ def _run(core: int, seconds: float) -> NDArray[np.float64]:
 
     os.sched_setaffinity(0, {core})
     torch.set_num_threads(1)
-    matrix = torch.randn(SIDE, SIDE)
+    matrix = torch.randn(MATRIX_SIDE, MATRIX_SIDE)
     ends_s = [time.perf_counter()]
     while ends_s[-1] - ends_s[0] < seconds:
         matrix @ matrix

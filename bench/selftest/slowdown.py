@@ -1,9 +1,8 @@
 """Slow-downs of known size for the self-test: real work beside the network, never sleep.
 
-A recipe ``panet+copy:96`` runs the network and then copies 96 channels of its finest map. The size
-is a number of channels, so it can be chosen finely; what it takes is calibrated in processes of
-their own (`bench.selftest.calibration`): ``kept`` is the network, ``none+copy:96`` the work right
-behind it.
+`slowed` runs the network and then copies, say, 96 channels of its finest map. The size is a number
+of channels, so it can be chosen finely; what it takes is calibrated in processes of their own
+(`bench.selftest.calibration`): `KEPT` is the network, `alone` the work right behind it.
 """
 
 from collections.abc import Callable
@@ -12,9 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from bench.schema.recipe import Recipe
+from bench.workload.networks import Network, Outputs, Shared
 from panet import InputError
-
-Outputs = tuple[Tensor, ...]
 
 
 class Slowdown(nn.Module):
@@ -83,25 +82,18 @@ class Slowed(nn.Module):
         return outputs
 
 
-class Finest:
-    """The finest map that a network gave last, for work that comes right behind it."""
-
-    def __init__(self) -> None:
-        self.x = torch.empty(0)
-
-
 class Kept(nn.Module):
     """A network that leaves its finest map for the work of another arm."""
 
-    def __init__(self, network: nn.Module, finest: Finest) -> None:
+    def __init__(self, network: nn.Module, shared: Shared) -> None:
         super().__init__()
         self.network = network
-        self._finest = finest
+        self._shared = shared
 
     def forward(self, *inputs: Tensor) -> Outputs:
         """Return what the network returns."""
         outputs: Outputs = self.network(*inputs)
-        self._finest.x = outputs[0]
+        self._shared[FINEST] = outputs[0]
         return outputs
 
 
@@ -111,12 +103,37 @@ class Alone(nn.Module):
     As in the slowed network, the map is as far in the caches as the network has left it.
     """
 
-    def __init__(self, slowdown: Slowdown, finest: Finest) -> None:
+    def __init__(self, slowdown: Slowdown, shared: Shared) -> None:
         super().__init__()
         self.slowdown = slowdown
-        self._finest = finest
+        self._shared = shared
 
     def forward(self, *_inputs: Tensor) -> Outputs:
         """Return the map."""
-        self.slowdown(self._finest.x)
-        return (self._finest.x,)
+        finest: Tensor = self._shared.get(FINEST, torch.empty(0))
+        self.slowdown(finest)
+        return (finest,)
+
+
+FINEST = "finest"
+"""The finest map that a network gave last, among what the arms of a process share."""
+
+SLOWED_NETWORK = Network(
+    lambda copied, recipe, _: Slowed(copied(), Slowdown(recipe.slowdown)),
+    like="panet",
+    same_macs=False,
+)
+KEPT_NETWORK = Network(lambda copied, _, shared: Kept(copied(), shared))
+WORK_ALONE = Network(lambda _, recipe, shared: Alone(Slowdown(recipe.slowdown), shared))
+
+KEPT = Recipe(f"{__name__}:KEPT_NETWORK")
+
+
+def slowed(work: str) -> Recipe:
+    """Return FPN + PANet with some work (``kind:channels``) behind it."""
+    return Recipe(f"{__name__}:SLOWED_NETWORK", slowdown=work)
+
+
+def alone(work: str) -> Recipe:
+    """Return the work (``kind:channels``) without the network."""
+    return Recipe(f"{__name__}:WORK_ALONE", slowdown=work)

@@ -1,39 +1,27 @@
-"""Statistics of rounds, as pure functions of arrays: numpy and scipy, no torch, no clock.
+"""What PANet costs: from rounds of replicates to ratios, differences and latencies.
 
 The unit is the replicate: one process, in a run from a server of its own. Rounds of one process are
 not independent, so they are reduced to their median and never pooled.
 """
 
-import functools
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
-CONFIDENCE = 0.95
+from bench.stats.intervals import (
+    Estimate,
+    Floats,
+    mde_between_runs,
+    outliers,
+    replicates_needed,
+    stein_interval,
+    stein_intervals,
+    stein_ratio,
+)
 
-POWER = 0.95
-"""Of the smallest detectable change: found in 19 cases of 20."""
-
-FIRST_STAGE = 5
-"""Replicates before anyone looks at their spread. Fewer make Stein's interval wide (t of 4 degrees
-of freedom is 2.8, of 3 it is 3.2), more cost time in calm cases."""
-
-OUTLIER_SDS = 3.5
-"""Robust standard deviations from the median (Iglewicz and Hoaglin, 1993)."""
-
-NORMAL_MAD = 0.6744897501960817
-"""Median absolute deviation of a normal distribution, in standard deviations."""
-
-MIN_FOR_INTERVAL = 3
-"""Two replicates give a t quantile of 12.7: an interval in name only."""
-
-Floats = NDArray[np.float64]
 Rounds = Mapping[str, Sequence[float]]
 
 
@@ -53,15 +41,6 @@ NOISE = Contrast(("fpn_again",), ("fpn",))
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A value with its 95 % interval; `None` bounds where there are too few replicates."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
 class Cost:
     """What PANet costs in one case: arm ``panet`` against ``fpn``, and the A/A arm beside it."""
 
@@ -74,7 +53,7 @@ class Cost:
     half_width_ratio: float | None
     """Half of the ratio's interval, relative to the ratio."""
     replicates_needed: int | None
-    """For the half-width that was asked for; `None` before the first stage is complete."""
+    """For the half-width that was requested; `None` before the first stage is complete."""
     detectable_ratio: float | None
     """The smallest change of the ratio that two runs such as this one would tell apart."""
     outliers: tuple[int, ...]
@@ -114,163 +93,17 @@ def _medians_of(
     return found
 
 
-def stein_interval(values: Sequence[float], first_stage: int = FIRST_STAGE) -> Estimate:
-    """Return mean and 95 % interval of replicates taken in two stages (Stein, 1945).
-
-    How many replicates are taken depends on the spread of the first ones, so a plain t interval
-    over all of them is too narrow. With the variance of the first stage alone the coverage is exact
-    for normal replicates, whatever number follows.
-    """
-    (found,) = _stein_intervals(np.asarray([values], float), first_stage)
-    return found
-
-
-def _stein_intervals(samples: Floats, first_stage: int = FIRST_STAGE) -> list[Estimate]:
-    """Return the `stein_interval` of every row: as many replicates each."""
-    count = samples.shape[1]
-    means: list[float] = samples.mean(axis=1).tolist()
-    if count < MIN_FOR_INTERVAL:
-        return [Estimate(mean, None, None) for mean in means]
-    sds = samples[:, :first_stage].std(axis=1, ddof=1)
-    halves = sds * (_t_quantile(min(count, first_stage)) / math.sqrt(count))
-    pairs = zip(means, halves.tolist(), strict=True)
-    return [Estimate(mean, mean - half, mean + half) for mean, half in pairs]
-
-
-def ratio_interval(log_ratios: Sequence[float], first_stage: int = FIRST_STAGE) -> Estimate:
-    """Return the ratio of replicates' log ratios with its 95 % interval."""
-    return _exp(stein_interval(log_ratios, first_stage))
-
-
-def mean_ratio(cases: Sequence[Sequence[float]]) -> Estimate | None:
-    """Return the geometric mean of the cases' ratios with its 95 % interval.
-
-    With the degrees of freedom that the cases' variances leave (Satterthwaite, 1946).
-
-    Args:
-        cases: per case the log ratios of its replicates; those with too few do not count.
-    """
-    known = [np.asarray(values, float) for values in cases if len(values) >= MIN_FOR_INTERVAL]
-    if not known:
-        return None
-    mean = float(np.mean([values.mean() for values in known]))
-    errors = np.array([values.var(ddof=1) / values.size for values in known])
-    total = float(errors.sum())
-    if not total:
-        return _exp(Estimate(mean, mean, mean))
-    freedom = total**2 / float(np.sum(errors**2 / [values.size - 1 for values in known]))
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)) * math.sqrt(total) / len(known)
-    return _exp(Estimate(mean, mean - half, mean + half))
-
-
-def ratio_between(base: Sequence[float], head: Sequence[float]) -> Estimate:
-    """Return head over base of two runs that did not take turns, with Welch's 95 % interval.
-
-    Args:
-        base: logarithms, one per replicate; two or more.
-        head: the same.
-    """
-    found = _welch(base, head)
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, found.freedom)) * found.error
-    return _exp(Estimate(found.mean, found.mean - half, found.mean + half))
-
-
-def beyond_p(base: Sequence[float], head: Sequence[float], threshold: float) -> float:
-    """Return the probability of such a difference if the true one is within a threshold.
-
-    Args:
-        base: logarithms, one per replicate; two or more.
-        head: the same.
-        threshold: relative, 0.03: by 3 %, to either side.
-    """
-    found = _welch(base, head)
-    beyond = abs(found.mean) - math.log1p(threshold)
-    if not found.error:
-        return float(beyond <= 0)
-    return min(1.0, 2 * float(stats.t.sf(beyond / found.error, found.freedom)))
-
-
-@dataclass(frozen=True)
-class _Difference:
-    mean: float
-    error: float
-    freedom: float
-
-
-def _welch(base: Sequence[float], head: Sequence[float]) -> _Difference:
-    """Return the difference of two means (Welch, 1947)."""
-    samples = [np.asarray(values, float) for values in (base, head)]
-    errors = [sample.var(ddof=1) / sample.size for sample in samples]
-    total = float(sum(errors))
-    parts = sum(e**2 / (s.size - 1) for e, s in zip(errors, samples, strict=True))
-    freedom = total**2 / float(parts) if total else 1.0
-    mean = float(samples[1].mean() - samples[0].mean())
-    return _Difference(mean, math.sqrt(total), freedom)
-
-
-def detectable_ratio(
-    log_ratios: Sequence[float], confidence: float = CONFIDENCE, runs: int = 1
-) -> float | None:
-    """Return the smallest change (0.02: by 2 %) that replicates such as these find 19 times of 20.
-
-    Args:
-        log_ratios: one per replicate.
-        confidence: of the two-sided test that has to find it.
-        runs: 1 for a change within these replicates, 2 for one between two such runs.
-
-    Returns:
-        `None` with fewer than `MIN_FOR_INTERVAL` replicates.
-    """
-    count = len(log_ratios)
-    if count < MIN_FOR_INTERVAL:
-        return None
-    error = float(np.std(log_ratios, ddof=1)) * math.sqrt(runs / count)
-    freedom = runs * (count - 1)
-    quantiles = _quantile(0.5 + confidence / 2, freedom) + _quantile(POWER, freedom)
-    return math.expm1(quantiles * error)
-
-
-def outliers(values: Sequence[float]) -> tuple[int, ...]:
-    """Return the positions of values far from the others: to be told, never to be dropped.
-
-    Far is measured in median absolute deviations, which a few far values do not widen.
-    """
-    sample = np.asarray(values, float)
-    if sample.size < FIRST_STAGE:
-        return ()
-    distances = np.abs(sample - np.median(sample))
-    limit = OUTLIER_SDS * float(np.median(distances)) / NORMAL_MAD
-    return tuple(int(i) for i in np.flatnonzero(distances > limit)) if limit else ()
-
-
-def replicates_needed(
-    values: Sequence[float], half_width: float, first_stage: int = FIRST_STAGE
-) -> int | None:
-    """Return how many replicates give ``half_width``; `None` before the first stage ends.
-
-    Args:
-        values: one per replicate, in the order in which they were taken.
-        half_width: in the unit of the values (of logarithms: relative).
-        first_stage: replicates whose spread decides.
-    """
-    sample = np.asarray(values, float)
-    if sample.size < first_stage:
-        return None
-    ratio = _t_quantile(first_stage) * _first_stage_sd(sample, first_stage) / half_width
-    return max(first_stage, math.ceil(ratio**2))
-
-
 def cost(replicates: Sequence[Rounds], half_width: float) -> Cost | None:
     """Return the cost from the rounds of every replicate; `None` without any.
 
     Args:
         replicates: per replicate the aligned rounds of the arms, in seconds.
-        half_width: what was asked for, relative.
+        half_width: what was requested, relative.
     """
     if not replicates:
         return None
     ratios = log_ratios(replicates)
-    ratio = ratio_interval(ratios)
+    ratio = stein_ratio(ratios)
     half_width_ratio = None
     if ratio.low is not None and ratio.high is not None:
         half_width_ratio = (ratio.high - ratio.low) / 2 / ratio.value
@@ -279,10 +112,10 @@ def cost(replicates: Sequence[Rounds], half_width: float) -> Cost | None:
         rounds=sum(len(rounds["fpn"]) for rounds in replicates),
         ratio=ratio,
         difference_s=stein_interval(_medians_of(replicates, COST, np.subtract)),
-        aa_ratio=_exp(stein_interval(log_ratios(replicates, NOISE))),
+        aa_ratio=stein_ratio(log_ratios(replicates, NOISE)),
         half_width_ratio=half_width_ratio,
         replicates_needed=replicates_needed(ratios, half_width),
-        detectable_ratio=detectable_ratio(ratios, runs=2),
+        detectable_ratio=mde_between_runs(ratios),
         outliers=outliers(ratios),
     )
 
@@ -306,7 +139,7 @@ def latencies_s(arms: Sequence[Sequence[Sequence[float]]]) -> list[Estimate | No
     for count in np.unique(counts[counts > 0]).tolist():
         places = np.flatnonzero(counts == count)
         samples = medians[starts[places, None] + np.arange(count)]
-        for place, estimate in zip(places.tolist(), _stein_intervals(samples), strict=True):
+        for place, estimate in zip(places.tolist(), stein_intervals(samples), strict=True):
             found[place] = estimate
     return found
 
@@ -320,22 +153,3 @@ def _medians(rows: Sequence[Sequence[float]]) -> Floats:
     for places in by_length.values():
         found[places] = np.median(np.array([rows[place] for place in places], float), axis=1)
     return found
-
-
-def _first_stage_sd(sample: Floats, first_stage: int) -> float:
-    return float(sample[:first_stage].std(ddof=1))
-
-
-def _t_quantile(count: int) -> float:
-    return _quantile(0.5 + CONFIDENCE / 2, count - 1)
-
-
-@functools.cache
-def _quantile(p: float, freedom: int) -> float:
-    """Return a quantile of Student's t; scipy takes long for what is asked over and over."""
-    return float(stats.t.ppf(p, freedom))
-
-
-def _exp(estimate: Estimate) -> Estimate:
-    bound: Callable[[float | None], float | None] = lambda x: None if x is None else math.exp(x)  # noqa: E731
-    return Estimate(math.exp(estimate.value), bound(estimate.low), bound(estimate.high))

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from bench.schema import run_folders
-from bench.workload import axes
+from bench.schema.case import AXES
 
 DEFAULT_SEED = "0"
 DEFAULT_TIMEOUT = "10m"
@@ -14,14 +14,14 @@ DEFAULT_TIMEOUT = "10m"
 
 def add_axes(parser: argparse.ArgumentParser, leave_out: Collection[str] = ()) -> None:
     """Add an option for every axis but some."""
-    for axis in axes.AXES.values():
-        if axis.name not in leave_out:
-            parser.add_argument(axis.option, dest=axis.name, metavar="LIST", help=axis.help)
+    for axis in AXES:
+        if axis.option not in leave_out:
+            parser.add_argument(axis.flag, dest=axis.option, metavar="LIST", help=axis.help)
 
 
 def given_axes(request: argparse.Namespace) -> dict[str, str]:
     """Return the axes that were given, of those that the command has."""
-    given = {name: getattr(request, name, None) for name in axes.AXES}
+    given = {axis.option: getattr(request, axis.option, None) for axis in AXES}
     return {name: text for name, text in given.items() if text is not None}
 
 
@@ -41,3 +41,4 @@ def add_resume(parser: argparse.ArgumentParser, about: str) -> None:
     parser.add_argument(
         "--resume", nargs="?", const=run_folders.LATEST, metavar="ID", help=f"{about} (the newest)"
     )
+    parser.set_defaults(goes_on="add --resume to go on")

@@ -11,16 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-FILE = "caches.json"
-
 COLD, WARM = "cold", "warm"
-NETWORKS = ("fpn", "panet")
-
-ARMS = {
-    scope: {f"{name}_{caches}": f"{name}~{caches}" for name in NETWORKS for caches in (COLD, WARM)}
-    for scope in ("model", "neck")
-}
-"""Scope -> arms, and what each one runs."""
 
 SWEPT_BYTES = 256 * 2**20
 """Read and written anew: more than any second level of a GPU holds, and most third levels. (As much

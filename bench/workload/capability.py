@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from bench.schema.records import Case
-from bench.workload.arms import torch_dtype
+from bench.schema.case import Case
+from bench.workload.inputs import torch_dtype
 
 LINUX = sys.platform == "linux"
 

@@ -15,10 +15,10 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from bench.schema.case import FIELDS
 from bench.stats import Floats
-from reports.analysis.words import ARM_NAMES
+from reports.analysis.names import ARM_NAMES
 from reports.data.errors import ReportError
-from reports.data.frames import AXES
 
 ALONG = {"batch_size": "batch", "pixels": "resolution"}
 """Column -> what it is called."""
@@ -74,12 +74,12 @@ def groups(table: pd.DataFrame, along: str) -> Iterator[tuple[dict[str, Any], pd
     """Yield the cases that differ in one axis alone, two of them or more, in its order.
 
     Args:
-        table: of `reports.data.frames.cost`, with pixels.
+        table: of `reports.data.costs.cost`, with pixels.
         along: of `ALONG`.
     """
     measured = table[table["ratio"].notna()] if "ratio" in table else table.iloc[:0]
     varying = {"batch_size"} if along == "batch_size" else {"height_px", "width_px"}
-    fixed = ["run_id", *(axis for axis in AXES if axis not in varying)]
+    fixed = ["run_id", *(axis for axis in FIELDS if axis not in varying)]
     for values, rows in measured.groupby(fixed, sort=False, observed=True):
         if len(set(rows[along])) > 1:
             yield dict(zip(fixed, values, strict=True)), rows.sort_values(along)
@@ -135,20 +135,31 @@ class Line:
     """Latency of an arm against the pixels of a call: fixed cost, and cost per megapixel."""
 
     fixed_s: float
+    """Extrapolated to no pixels at all: below 0 it is within the noise of 0."""
     per_megapixel_s: float
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        slope = f"{self.per_megapixel_s * 1e3:.1f} ms a megapixel"
+        if self.fixed_s < 0:
+            return f"{slope}, and no fixed cost that can be told from 0"
+        return f"{self.fixed_s * 1e3:.2f} ms a call and {slope}"
 
 
 MEGAPIXEL = 1e6
 
+MIN_POINTS = 3
+
 
 def line(rows: pd.DataFrame, arm: str) -> Line | None:
-    """Return the least-squares line through the resolutions of a group; `None` of fewer than two.
+    """Return the least-squares line through the resolutions of a group; `None` of fewer than three.
 
-    Relative residuals: a small image is as good a point as a large one.
+    Two points are always on a line. Relative residuals: a small image is as good a point as a large
+    one.
     """
     pixels = (rows["pixels"] * rows["batch_size"]).to_numpy(float) / MEGAPIXEL
     seconds = rows[f"{arm}_s"].to_numpy(float)
-    if len(set(pixels)) < 2:
+    if len(set(pixels)) < MIN_POINTS:
         return None
     design = np.stack([1 / seconds, pixels / seconds], axis=1)
     (fixed_s, per_megapixel_s), *_ = np.linalg.lstsq(design, np.ones(len(seconds)), rcond=None)
@@ -159,14 +170,14 @@ def deeper(table: pd.DataFrame) -> Iterator[tuple[dict[Any, Any], str, tuple[flo
     """Yield what PANet costs as a share of what the next dearer backbone would, with FPN.
 
     Args:
-        table: of `reports.data.frames.cost`; backbones are compared where all else is equal.
+        table: of `reports.data.costs.cost`; backbones are compared where all else is equal.
 
     Yields:
         A case, the next dearer backbone, and the share with its interval: the ends are those of
         both prices, the worst together.
     """
     measured = table[(table["scope"] == "model") & table["ratio_low"].notna()]
-    fixed = ["run_id", *(axis for axis in AXES if axis != "backbone")]
+    fixed = ["run_id", *(axis for axis in FIELDS if axis != "backbone")]
     for _, rows in measured.groupby(fixed, sort=False, observed=True):
         ordered = rows.sort_values("fpn_s").to_dict("records")
         for row, dearer in pairwise(ordered):

@@ -6,11 +6,8 @@ not take turns differ by what the machine did meanwhile, so a time has to be slo
 threshold, surely; and where most cases move together, it was the machine.
 """
 
-import fnmatch
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,84 +15,21 @@ import pandas as pd
 
 from bench import stats
 from bench.schema.records import MEASURED, Status, differences
-from bench.stats.verdict import Verdict, holm
+from bench.stats.multiplicity import holm
+from bench.stats.verdict import Verdict
+from reports.analysis.metrics import ARMS, METRICS, Metric, Thresholds
 from reports.data import frames
-from reports.data.errors import ReportError
-
-DEFAULT_THRESHOLD = 0.05
-"""Two runs of equal code, one after the other, differ by 2-4 % on shared machines."""
+from reports.data.result_files import ResultFile
 
 TOGETHER_CASES = 4
 """From so many cases on, most of them moving to one side is told from chance."""
 
 
-@dataclass(frozen=True)
-class Metric:
-    """Something that is compared; lower is better for all of them."""
-
-    name: str
-    column: str
-    """Of `reports.data.frames.load`."""
-    exact: bool
-    """Counted, not measured: any difference is real."""
-    carries_over: bool
-    """Means the same on another machine."""
-    gates_elsewhere: bool = False
-    """Whether it may fail a comparison of different environments."""
-
-
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("latency", "replicates_s", exact=False, carries_over=False),
-        Metric("cost", "replicates_s", exact=False, carries_over=True, gates_elsewhere=True),
-        Metric("macs", "macs", exact=True, carries_over=True, gates_elsewhere=True),
-        Metric("params", "params", exact=True, carries_over=True, gates_elsewhere=True),
-        Metric("peak_bytes", "peak_bytes", exact=True, carries_over=True),
-        Metric("operators", "operators", exact=True, carries_over=True),
-        Metric("graph_breaks", "graph_breaks", exact=True, carries_over=True),
-    )
-}
-
-ARMS = ("fpn", "panet")
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """How much slower is too slow, relative; the last pattern that fits a case decides."""
-
-    patterns: tuple[tuple[str, float], ...] = (("*", DEFAULT_THRESHOLD),)
-
-    def of(self, case_id: str) -> float:
-        """Return the threshold of a case."""
-        return next(
-            value for pattern, value in reversed(self.patterns) if fnmatch.fnmatch(case_id, pattern)
-        )
-
-    @classmethod
-    def parse(cls, texts: Sequence[str]) -> "Thresholds":
-        """Read ``3%``, ``0.03`` and ``resnet50-*=5%``.
-
-        Raises:
-            ReportError: a text is none of these.
-        """
-        found = [("*", DEFAULT_THRESHOLD)]
-        for text in texts:
-            pattern, _, size = text.rpartition("=")
-            try:
-                value = float(size.removesuffix("%")) / (100 if size.endswith("%") else 1)
-            except ValueError:
-                value = math.nan
-            if not 0 <= value < math.inf:
-                raise ReportError(
-                    f"--threshold {text!r}: give a share such as 3%, or 'resnet50-*=5%'"
-                )
-            found.append((pattern or "*", value))
-        return cls(tuple(found))
-
-
 def compare(
-    base: Path, head: Path, thresholds: Thresholds, metrics: Sequence[str] = tuple(METRICS)
+    base: ResultFile,
+    head: ResultFile,
+    thresholds: Thresholds,
+    metrics: Sequence[str] = tuple(METRICS),
 ) -> pd.DataFrame:
     """Return one row per case, metric and arm.
 
@@ -103,25 +37,14 @@ def compare(
     ``_low`` and ``_high``), ``threshold``, ``p_value`` (corrected), ``verdict``, ``reason``.
 
     Raises:
-        ReportError: a file cannot be read.
+        ReportError: a file is damaged.
     """
-    sides = [_Side(path) for path in (base, head)]
+    sides = [_Side(file) for file in (base, head)]
     unequal = differences(sides[0].environment, sides[1].environment)
     rows = [row for case_id in _case_ids(sides) for row in _rows(sides, case_id, metrics)]
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["threshold"] = [_threshold(row, thresholds) for row in table.to_dict("records")]
     return _judged(table, unequal)
-
-
-def overall(table: pd.DataFrame) -> Verdict:
-    """Return the verdict for all rows: what is worse outranks what could not be said."""
-    found = set(table["verdict"])
-    ranking = (Verdict.REGRESSED, Verdict.MISSING, Verdict.UNDECIDED, Verdict.IMPROVED)
-    answer = next((each for each in ranking if each in found), None)
-    if answer is None:
-        compared = found - {Verdict.INCOMPARABLE}
-        answer = Verdict.WITHIN_NOISE if compared else Verdict.INCOMPARABLE
-    return answer
 
 
 def _threshold(row: Mapping[Any, Any], thresholds: Thresholds) -> float | None:
@@ -138,8 +61,7 @@ COLUMNS = [
 class _Side:
     """One file."""
 
-    def __init__(self, path: Path) -> None:
-        file = frames.read(path)
+    def __init__(self, file: ResultFile) -> None:
         self.environment: Mapping[str, Any] = file.run["environment"]
         self.arms: dict[tuple[str, str | None], Mapping[Any, Any]] = {
             (row["case_id"], None if pd.isna(row["arm"]) else row["arm"]): row
@@ -262,12 +184,13 @@ ALARM_P = 0.01
 def _moved_together(table: pd.DataFrame) -> str | None:
     """Return what to say if most latencies moved to one side: then it was the machine."""
     rows = table[(table["metric"] == "latency") & table["ratio"].notna()]
-    cases = rows.groupby("case_id")["ratio"].median()
+    cases = rows.groupby("case_id")[["ratio", "threshold"]].median()
     if len(cases) < TOGETHER_CASES:
         return None
+    change = cases["ratio"] - 1
     for beyond, word in (
-        (cases > 1 + DEFAULT_THRESHOLD, "slower"),
-        (cases < 1 - DEFAULT_THRESHOLD, "faster"),
+        (change > cases["threshold"], "slower"),
+        (change < -cases["threshold"], "faster"),
     ):
         if beyond.mean() > 0.5:
             return (

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from reports.analysis.words import ARM_NAMES
-from reports.data.frames import AXES
-from reports.pages.cost_table import case_name
+from bench.schema.case import FIELDS, case_name
+from reports.analysis.names import ARM_NAMES
 
 
 def table(frame: pd.DataFrame) -> pd.DataFrame:
@@ -23,7 +22,7 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
     """
     arms = frame[frame["arm"].isin(list(ARM_NAMES))] if len(frame) else frame
     compiled = arms[arms["compile_mode"] != "off"] if len(arms) else arms
-    shared = ["run_id", "arm", *(axis for axis in AXES if axis != "compile_mode")]
+    shared = ["run_id", "arm", *(axis for axis in FIELDS if axis != "compile_mode")]
     eager = {
         tuple(row[key] for key in shared): row["latency_s"]
         for row in arms[arms["compile_mode"] == "off"].to_dict("records")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.analysis.words import MIB
+from reports.analysis.names import MIB
 
 NAMES = {"backbone": "backbone", "fpn": "FPN", "panet": "PANet"}
 
@@ -27,8 +27,8 @@ def sentences(
     """Return the three sentences that a reader should take along.
 
     Args:
-        stages: of `reports.data.profiles.stages`, one case.
-        summary: of `reports.data.profiles.summary`, the same case.
+        stages: of `reports.data.profile_frames.stages`, one case.
+        summary: of `reports.data.profile_frames.summary`, the same case.
         memory: per arm, as in the profile.
     """
     found = [_division(stages, summary), _costliest(stages), _peak(memory)]
@@ -68,7 +68,7 @@ def residual(whole: Mapping[Hashable, Any], rest: Mapping[Hashable, Any]) -> str
     """Say by how much the whole and the sum of its parts alone differ, and what that may mean.
 
     Args:
-        whole: the row ``all`` of `reports.data.profiles.parts`.
+        whole: the row ``all`` of `reports.data.parts.parts`.
         rest: its row ``residual``.
     """
     seconds, low, high = (rest[f"adds_s{bound}"] for bound in ("", "_low", "_high"))

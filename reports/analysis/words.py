@@ -6,13 +6,9 @@ import pandas as pd
 
 from bench.schema.records import Status
 
-ARM_NAMES = {"fpn": "FPN", "panet": "FPN + PANet"}
-
 LAUNCH_BOUND = 0.8
 """Share of a call in which the host still launches: where it is larger, the device waits for the
 host, and a faster one would hardly help."""
-
-MIB = 2**20
 
 SCOPES = {"neck": "the neck (FPN alone)", "model": "the whole model (backbone and FPN)"}
 
@@ -21,7 +17,7 @@ def closing_paragraph(table: pd.DataFrame) -> str:
     """Return what the cost table says, scope by scope, with the noise floor and what is missing.
 
     Args:
-        table: of `reports.data.frames.cost`.
+        table: of `reports.data.costs.cost`.
     """
     return " ".join(sentences(table))
 
@@ -29,32 +25,40 @@ def closing_paragraph(table: pd.DataFrame) -> str:
 def sentences(table: pd.DataFrame) -> Iterator[str]:
     """Yield what the cost table says, a sentence each; as for `closing_paragraph`."""
     answered = table[table["ratio"].notna()]
-    # An undecided case has a right interval, only wider than asked; a contended one has none.
-    trusted = answered[answered["status"].isin([Status.OK, Status.UNDECIDED])]
+    # Too wide is an interval that is right; a contended case has none.
+    trusted = answered[answered["status"].isin([Status.OK, Status.TOO_WIDE])]
     for scope, name in SCOPES.items():
         rows = trusted[trusted["scope"] == scope]
         if len(rows):
             yield _scope_sentence(name, rows)
     if not len(answered):
         yield "Nothing was measured."
-    elif answered["half_width_ratio"].notna().any():
+    else:
         floor = float((answered["aa_ratio"] - 1).abs().max())
-        widths = answered["half_width_ratio"].dropna()
-        yield (
-            f"The same network against itself differs by up to {_percent(floor)} here; half-widths "
-            f"of the ratio reached: {_span(float(widths.min()), float(widths.max()))}."
-        )
+        yield f"The same network against itself differs by up to {_percent(floor)} here."
+    if len(trusted):
+        yield _width_sentence(trusted)
     far = int(answered["outliers"].sum()) if len(answered) else 0
     if far:
         of = int(answered["replicates"].sum())
         yield f"{far} of {of} replicates lie far from the others of their case, and count as they."
-    if len(answered) and not (answered["status"] == Status.OK).any():
-        yield "No case reached the half-width that was asked for: read the intervals."
     yield from _launch_sentence(answered)
     counts = table.loc[table["status"] != Status.OK, "status"].value_counts()
     if len(counts):
         listed = ", ".join(f"{count} {status}" for status, count in counts.items())
         yield f"Without a sure answer: {listed}."
+
+
+def _width_sentence(rows: pd.DataFrame) -> str:
+    """Say how many cases are as narrow as requested, and how wide the rest is."""
+    reached = rows["status"] == Status.OK
+    requested = _amount(rows["requested_half_width_ratio"])
+    text = f"{reached.sum()} of {len(rows)} cases reached the requested half-width of {requested}"
+    widths = rows.loc[~reached, "half_width_ratio"]
+    rest = [_amount(widths.dropna())] if widths.notna().any() else []
+    if widths.isna().any():
+        rest.append(f"too few processes for an interval ({widths.isna().sum()})")
+    return f"{text}; the rest have {', or '.join(rest)}." if rest else f"{text}."
 
 
 def _launch_sentence(answered: pd.DataFrame) -> Iterator[str]:

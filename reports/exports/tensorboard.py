@@ -14,8 +14,8 @@ from typing import Any
 
 import pandas as pd
 
-from reports.data.frames import AXES
-from reports.pages import cost_table
+from bench.schema.case import FIELDS, case_name
+from reports.analysis.readable import readable
 
 FOLDER = "dashboards"
 
@@ -36,41 +36,41 @@ Summary = Any
 """tensorboard ships no types."""
 
 
-def write(table: pd.DataFrame, run_dir: Path, heading: str) -> Path | None:
-    """Write the cost table for TensorBoard into the run's folder; return where.
+def write(table: pd.DataFrame, run_dir: Path, heading: str) -> list[Path]:
+    """Write the cost table for TensorBoard into the run's folder; return its folder.
 
     Args:
-        table: of `reports.data.frames.cost`.
+        table: of `reports.data.costs.cost`.
         run_dir: what ``tensorboard --logdir`` is given.
         heading: above the table.
 
     Returns:
-        `None` where tensorboard is not installed (it is an extra).
+        Nothing where tensorboard is not installed (it is an extra).
     """
     try:
         from tensorboard.plugins.hparams import summary_v2 as hparams
         from tensorboard.plugins.scalar import summary_v2 as scalar
         from tensorboard.plugins.text import summary_v2 as text
     except ImportError:
-        return None
+        return []
     folder = run_dir / FOLDER
     for old in folder.rglob("events.*"):
         old.unlink()
-    axes = {axis: sorted({_plain(value) for value in table[axis]}) for axis in AXES}
+    axes = {axis: sorted({_plain(value) for value in table[axis]}) for axis in FIELDS}
     config = hparams.hparams_config_pb(
         [hparams.HParam(axis, hparams.Discrete(values)) for axis, values in axes.items()],
         [hparams.Metric(tag, display_name=says) for tag, (_, says, _) in METRICS.items()],
     )
-    markdown = cost_table.readable(table).to_markdown(index=False, disable_numparse=True)
+    markdown = readable(table).to_markdown(index=False, disable_numparse=True)
     images = [_image(name, draw(table)) for name, draw in _drawings(table)]
     _write(folder, [config, text.text_pb("cost", f"{heading}\n\n{markdown}"), *images])
     several = len(set(table["run_id"])) > 1
     for row in table.to_dict("records"):
         name = f"{row['run_id']}-{row['case_id']}" if several else str(row["case_id"])
-        summaries = [hparams.hparams_pb({axis: _plain(row[axis]) for axis in AXES}, name)]
+        summaries = [hparams.hparams_pb({axis: _plain(row[axis]) for axis in FIELDS}, name)]
         summaries += [scalar.scalar_pb(tag, value) for tag, value in _metrics(row)]
         _write(folder / name, summaries)
-    return folder
+    return [folder]
 
 
 def _metrics(row: Mapping[Any, Any]) -> Iterator[tuple[str, float]]:
@@ -115,7 +115,7 @@ def _draw_costs(table: pd.DataFrame) -> bytes:
             value, places, xerr=[value - low, high - value], fmt="o", color=color, label=name
         )
     axes.axvline(1.0, color="#999999", linewidth=0.8)
-    axes.set_yticks(places, [cost_table.case_name(row) for row in rows.to_dict("records")])
+    axes.set_yticks(places, [case_name(row) for row in rows.to_dict("records")])
     axes.set_xlabel("ratio, 95 % interval")
     axes.legend(loc="lower right")
     stream = io.BytesIO()

@@ -10,20 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench.stats.verdict import Verdict
-from reports.analysis.compare_files import METRICS, overall
+from bench.schema.text import change
+from bench.stats.verdict import Verdict, overall
+from reports.analysis.metrics import METRICS
 from reports.data.errors import ReportError
 
 NAMES = ("compare.csv", "compare.md")
-
-ORDER = [
-    Verdict.REGRESSED,
-    Verdict.MISSING,
-    Verdict.UNDECIDED,
-    Verdict.IMPROVED,
-    Verdict.INCOMPARABLE,
-    Verdict.WITHIN_NOISE,
-]
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
@@ -39,8 +31,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 def sentence(table: pd.DataFrame) -> str:
     """Return the answer in a line."""
     counts = table["verdict"].value_counts()
-    listed = ", ".join(f"{counts[each]} {each}" for each in ORDER if each in counts)
-    return f"{overall(table)}: {listed or 'nothing to compare'}."
+    listed = ", ".join(f"{counts[each]} {each}" for each in Verdict if each in counts)
+    return f"{overall(table['verdict'])}: {listed or 'nothing to compare'}."
 
 
 def show(table: pd.DataFrame, console: Console) -> None:
@@ -75,7 +67,7 @@ def write(table: pd.DataFrame, folder: Path) -> list[Path]:
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
-    ranks = table["verdict"].map({each: rank for rank, each in enumerate(ORDER)})
+    ranks = table["verdict"].map({each: rank for rank, each in enumerate(Verdict)})
     return table.assign(rank=ranks).sort_values("rank", kind="stable").drop(columns="rank")
 
 
@@ -89,7 +81,7 @@ def _readable_row(row: Mapping[Any, Any]) -> dict[str, str]:
         "metric": f"{row['metric']}{arm}",
         "base": _value(row["base"], exact, row["metric"]),
         "head": _value(row["head"], exact, row["metric"]),
-        "change": _change(row),
+        "change": change(row["ratio"], row["ratio_low"], row["ratio_high"]),
         "": "" if pd.isna(row["reason"]) else str(row["reason"]),
     }
 
@@ -100,12 +92,3 @@ def _value(value: float, exact: bool, metric: str) -> str:
     if exact:
         return f"{value:.0f}"
     return f"{value * 1e3:.2f} ms" if metric == "latency" else f"{value:.3f}"
-
-
-def _change(row: Mapping[Any, Any]) -> str:
-    if pd.isna(row["ratio"]):
-        return "-"
-    text = f"{(row['ratio'] - 1) * 100:+.1f} %"
-    if pd.isna(row["ratio_low"]) or pd.isna(row["ratio_high"]):
-        return text
-    return f"{text} ±{(row['ratio_high'] - row['ratio_low']) / 2 * 100:.1f} %"

@@ -5,25 +5,29 @@ On top the answer, then every case with what can be asked of it, then the drawin
 lie beside it as Parquet.
 """
 
-import itertools
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from bench.schema.records import SCHEMA_HISTORY, differences
-from reports.analysis import breakeven, compilation, reproduce, words
+from bench.schema.text import machine
+from reports.analysis import breakeven, words
 from reports.analysis.breakeven import Limits
-from reports.analysis.words import ARM_NAMES
-from reports.data import extra_arms, frames, profiles
+from reports.analysis.readable import readable, reasons
+from reports.data import frames
 from reports.data.errors import ReportError
-from reports.data.frames import ResultFile
-from reports.data.published import PUBLISHED
-from reports.pages import cost_plots, cost_table, page, profile_page
-from reports.pages.page import COLORS, Block, Section, Table
+from reports.data.result_files import ResultFile
+from reports.pages import (
+    breakeven_blocks,
+    cost_cases,
+    cost_sections,
+    machine_sections,
+    page,
+    run_sections,
+)
+from reports.pages.page import Section
 
 PAGE, ROUNDS = "report.html", "rounds.parquet"
 
@@ -32,10 +36,6 @@ MOST_WITH_ROUNDS = 200
 
 MOST_SHOWN = 400
 """Cases in the page; it says how many it leaves out, and the files beside it have them all."""
-
-MICROSECONDS = 1e6
-
-NOISE_ARM = "fpn_again"
 
 
 def write(
@@ -50,17 +50,18 @@ def write(
     Args:
         files: of the runs.
         frame: of `reports.data.frames.frame_of`.
-        table: of `reports.data.frames.cost`.
+        table: of `reports.data.costs.cost`.
         folder: where to.
         limits: of the break-evens.
 
     Raises:
         ReportError: the folder cannot be written.
     """
-    table = _keyed(table)
-    inside = len(table) <= MOST_WITH_ROUNDS
-    traces = {file.run["run_id"]: _traces(file, folder) for file in files}
-    text = _render(files, frame, table, limits or Limits(), traces, with_rounds=inside)
+    keyed = breakeven.with_pixels(cost_cases.keyed(table))
+    inside, shown = len(keyed) <= MOST_WITH_ROUNDS, keyed.head(MOST_SHOWN)
+    sections = _sections(files, frame, shown, limits or Limits())
+    data = cost_cases.data(files, frame, shown, folder, with_rounds=inside)
+    text = _render(files, keyed, sections, data)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / PAGE).write_text(text, encoding="utf-8")
@@ -72,76 +73,51 @@ def write(
     return [folder / PAGE, folder / ROUNDS]
 
 
-def _traces(file: ResultFile, folder: Path) -> dict[str, str]:
-    """Return where the traces of a run's cases are, as seen from the folder of the page."""
-    found = sorted((file.path.parent / "traces").glob("*/"))
-    return {path.name: Path(os.path.relpath(path, folder)).as_posix() for path in found}
-
-
-def _keyed(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the cost table with a key per row: the case, and the run where there are several."""
-    several = len(set(table["run_id"])) > 1
-    keys = [
-        f"{row['run_id']}/{row['case_id']}" if several else str(row["case_id"])
-        for row in table.to_dict("records")
+def _sections(
+    files: Sequence[ResultFile], frame: pd.DataFrame, table: pd.DataFrame, limits: Limits
+) -> list[Section]:
+    answered = table[table["ratio"].notna()]
+    sections = [
+        cost_sections.cost(answered),
+        breakeven_blocks.section(answered, limits),
+        *run_sections.profile(files),
+        *run_sections.further_arms(files),
+        cost_sections.compiling(frame),
+        cost_sections.others(),
+        *machine_sections.quiet(files, table),
+        machine_sections.environment(files, frame),
     ]
-    return breakeven.with_pixels(table.assign(key=keys))
+    return [section for section in sections if not section.empty]
 
 
 def _render(
     files: Sequence[ResultFile],
-    frame: pd.DataFrame,
     table: pd.DataFrame,
-    limits: Limits,
-    traces: Mapping[str, Mapping[str, str]],
-    *,
-    with_rounds: bool,
+    sections: Sequence[Section],
+    data: Mapping[str, Any],
 ) -> str:
     runs = [file.run for file in files]
-    answer, left_out = list(words.sentences(table)), len(table) - MOST_SHOWN
-    table = table.head(MOST_SHOWN)
-    text = cost_table.readable(table)
+    shown = table.head(MOST_SHOWN)
+    text = readable(shown)
     rows = [
         {"key": key, "cells": list(cells)}
-        for key, cells in zip(table["key"], text.itertuples(index=False), strict=True)
-    ]
-    answered = table[table["ratio"].notna()]
-    folders = list(dict.fromkeys(file.path.parent for file in files))
-    breakevens = list(_breakeven_blocks(answered, limits))
-    sections = [
-        Section("cost", "What it costs", [], [], list(_cost_blocks(answered))),
-        Section("buys", "What it could buy instead", [BUYS], [], breakevens),
-        *_profile_sections(folders),
-        *_aside_sections(folders),
-        Section("compiling", "What compiling costs", list(_compiling(frame)), [], []),
-        Section("others", "What others report", [OTHERS], [], [_published()]),
-        Section("environment", "Where it was measured", [], [], _environments(files)),
+        for key, cells in zip(shown["key"], text.itertuples(index=False), strict=True)
     ]
     named = f"{len(runs)} runs" if len(runs) > 1 else f"run {runs[0]['run_id']}"
     return page.render(
         f"What PANet costs: {named}",
-        "; ".join(dict.fromkeys(map(cost_table.machine_of, runs))),
+        "; ".join(dict.fromkeys(machine(run["environment"]) for run in runs)),
         [],
-        [s for s in sections if s.blocks or s.sentences or s.warnings],
+        sections,
         template="report.html",
-        answer=answer,
-        warnings=[*_older(runs), *_differing(runs), *_too_many(left_out)],
-        filters=_filters(table),
+        answer=list(words.sentences(table)),
+        warnings=[*_older(runs), *_differing(runs), *_too_many(len(table) - MOST_SHOWN)],
+        filters=cost_cases.filters(shown),
         columns=list(text.columns),
         rows=rows,
-        reasons=cost_table.reasons(table),
-        data=page.as_json(_data(traces, frame, table, with_rounds=with_rounds)),
+        reasons=reasons(shown),
+        data=page.as_json(data),
     )
-
-
-BUYS = (
-    "Interpolated between measured cases that differ in one axis alone, and never beyond them; "
-    "intervals follow from those of the latencies."
-)
-
-OTHERS = (
-    "Published figures of others, on other machines and in other networks; none of them is ours."
-)
 
 
 def _too_many(left_out: int) -> Iterator[str]:
@@ -157,7 +133,10 @@ def _older(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for run in runs:
         later = [what for schema, what in SCHEMA_HISTORY.items() if schema > run["schema"]]
         if later:
-            yield f"Run {run['run_id']} was written before there was: {'; '.join(later)}."
+            yield (
+                f"Run {run['run_id']} was written with schema {run['schema']}. Since then: "
+                f"{'; '.join(later)}."
+            )
 
 
 def _differing(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -169,241 +148,3 @@ def _differing(runs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 f"Runs {runs[0]['run_id']} and {other['run_id']} differ in "
                 f"{', '.join(unequal)}: compare their ratios, not their times."
             )
-
-
-FILTERED = {
-    "scope": "scope",
-    "backbone": "backbone",
-    "batch_size": "batch",
-    "device": "device",
-    "dtype": "dtype",
-    "pass_name": "pass",
-    "compile_mode": "compile",
-    "threads": "threads",
-    "run_id": "run",
-}
-
-
-def _axes(row: Mapping[Any, Any]) -> dict[str, str]:
-    layout = "channels-last" if row["channels_last"] else "contiguous"
-    size = f"{row['height_px']}x{row['width_px']}"
-    shown = {label: str(row[axis]) for axis, label in FILTERED.items()}
-    return {**shown, "resolution": size, "layout": layout}
-
-
-def _filters(table: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the axes that differ, with their values."""
-    values: dict[str, list[str]] = {}
-    for row in table.to_dict("records"):
-        for axis, value in _axes(row).items():
-            if value not in values.setdefault(axis, []):
-                values[axis].append(value)
-    return {axis: found for axis, found in values.items() if len(found) > 1}
-
-
-def _data(
-    traces: Mapping[str, Mapping[str, str]],
-    frame: pd.DataFrame,
-    table: pd.DataFrame,
-    *,
-    with_rounds: bool,
-) -> dict[str, Any]:
-    """Return what the page's script needs of every case.
-
-    Args:
-        traces: run id -> case id -> folder of its traces, as seen from the page.
-        frame: of `reports.data.frames.load`.
-        table: the cost table, with keys.
-        with_rounds: whether every round goes into the page.
-    """
-    rounds: dict[tuple[str, str], dict[str, Any]] = {}
-    if with_rounds and "latency_s" in frame:
-        for row in frame[frame["latency_s"].notna()].to_dict("records"):
-            # Tenths of microseconds: far below what a clock tells.
-            micro = [[round(x * MICROSECONDS, 1) for x in r] for r in row["replicates_s"]]
-            rounds.setdefault((row["run_id"], row["case_id"]), {})[row["arm"]] = micro
-    cases = {}
-    for row in table.to_dict("records"):
-        cases[row["key"]] = {
-            "axes": _axes(row),
-            "command": reproduce.repeat(row),
-            "traces": traces[row["run_id"]].get(row["case_id"], ""),
-            "rounds": rounds.get((row["run_id"], row["case_id"]), {}),
-        }
-    arms = {**ARM_NAMES, NOISE_ARM: "FPN again"}
-    return {
-        "cases": cases,
-        "arms": arms,
-        "colors": {arm: COLORS.get(arm, cost_plots.NOISE_COLOR) for arm in arms},
-    }
-
-
-def _cost_blocks(table: pd.DataFrame) -> Iterator[Block]:
-    if not len(table):
-        return
-    yield Block(
-        "Cost and noise",
-        "A difference is worth believing when its interval is clear of 0 and of the noise.",
-        page.drawing(cost_plots.costs(table)),
-    )
-    for title, figure in cost_plots.heat_maps(table):
-        yield Block(f"Over resolution and batch: {title}", "", page.drawing(figure), wide=False)
-    for title, said, figure in cost_plots.latency_lines(table):
-        yield Block(f"Latency over pixels: {title}", said, page.drawing(figure), wide=False)
-    for title, figure in cost_plots.slopes(table):
-        yield Block(f"From {title}", "", page.drawing(figure), wide=False)
-    peaks = cost_plots.memory(table)
-    if peaks is not None:
-        note = "Of one call, without weights and inputs."
-        yield Block("Peak of tensor memory", note, page.drawing(peaks))
-
-
-def _breakeven_blocks(table: pd.DataFrame, limits: Limits) -> Iterator[Block]:
-    rows = [row for along in breakeven.ALONG for row in _largest_rows(table, along, limits)]
-    if rows:
-        columns = ("question", "otherwise", "FPN", "FPN + PANet")
-        yield Block("Largest within a limit", tables=[Table(columns, rows)], wide=False)
-    elif len(table):
-        note = (
-            f"{limits.seconds * 1e3:.3g} ms and {limits.nbytes / 2**30:.3g} GiB separate none of "
-            "the cases; ask for others with --within."
-        )
-        yield Block("Largest within a limit", note, wide=False)
-    larger = [
-        [cost_table.case_name(row), _share(found)]
-        for _, group in breakeven.groups(table, "pixels")
-        for row in group.to_dict("records")
-        if (found := breakeven.equal_resolution(group, row["case_id"])) is not None
-    ]
-    if larger:
-        note = "Side of the image by which FPN alone could grow for the price of PANet."
-        tables = [Table(("case", "larger by"), larger)]
-        yield Block("PANet, or a larger image", note, tables=tables, wide=False)
-    deeper = [
-        [cost_table.case_name(row), backbone, _share(found)]
-        for row, backbone, found in breakeven.deeper(table)
-    ]
-    if deeper:
-        note = "What PANet costs, as a share of what the next dearer backbone would, with FPN."
-        tables = [Table(("case", "instead", "of its price"), deeper)]
-        yield Block("PANet, or a deeper backbone", note, tables=tables, wide=False)
-
-
-def _share(found: tuple[float, float, float]) -> str:
-    value, low, high = found
-    return f"{value:.0%} ({low:.0%} to {high:.0%})"
-
-
-def _largest_rows(table: pd.DataFrame, along: str, limits: Limits) -> Iterator[list[str]]:
-    asked = (
-        ("s", limits.seconds, f"within {limits.seconds * 1e3:.3g} ms"),
-        ("peak_bytes", limits.nbytes, f"within {limits.nbytes / 2**30:.3g} GiB"),
-    )
-    for _, rows in breakeven.groups(table, along):
-        for column, limit, words_of_limit in asked:
-            if rows[[f"{arm}_{column}" for arm in ARM_NAMES]].isna().any(axis=None):
-                continue
-            found = breakeven.largest(rows, along, column, limit)
-            if not (all(x.beyond for x in found) or all(x.value is None for x in found)):
-                question = f"largest {breakeven.ALONG[along]} {words_of_limit}"
-                name = cost_table.case_name(rows.iloc[0].to_dict())
-                yield [question, name, *map(_how_large, found)]
-
-
-def _how_large(found: breakeven.Largest) -> str:
-    if found.value is None:
-        return "none that was measured"
-    text = _one_size(found.along, found.value)
-    if found.beyond:
-        return f"{text} or more"
-    if found.low is None or found.high is None:
-        return text
-    return f"{text} ({_one_size(found.along, found.low)} to {_one_size(found.along, found.high)})"
-
-
-def _one_size(along: str, value: float) -> str:
-    return f"{int(value)}" if along == "batch_size" else f"{int(value**0.5)} px squared"
-
-
-MOST_PROFILED = 12
-"""Cases whose profile is in the page; `profile.html` has them all, and more of each."""
-
-
-def _profile_sections(folders: Sequence[Path]) -> Iterator[Section]:
-    """Yield where the time goes, of the runs that were profiled."""
-    for folder in folders:
-        if not (folder / "traces").is_dir():
-            continue
-        name = "Where the time goes" + (f", {folder.name}" if len(folders) > 1 else "")
-        try:
-            found, tables = profile_page.sections(profiles.load(folder))
-        except ReportError as error:
-            yield Section(f"profile-{folder.name}", name, [], [str(error)], [])
-            continue
-        if len(tables["stages"]):
-            figure = page.drawing(cost_plots.stages(tables["stages"]))
-            overview = Block("FPN + PANet, stage by stage", figure=figure)
-            yield Section(f"profile-{folder.name}", name, [], [], [overview])
-        for section in found[:MOST_PROFILED]:
-            more = f"More in profile.html (python -m reports profile {folder})."
-            yield replace(
-                section,
-                id=f"profile-{folder.name}-{section.id}",
-                name=f"{name}: {section.name}",
-                sentences=[*section.sentences, more],
-                blocks=[replace(block, tables=[]) for block in section.blocks if block.figure],
-            )
-
-
-def _aside_sections(folders: Sequence[Path]) -> Iterator[Section]:
-    """Yield what was measured aside of the runs: others' networks, other caches."""
-    for folder, aside in itertools.product(folders, extra_arms.ASIDES):
-        name = f"{aside.name}-{folder.name}"
-        try:
-            table = extra_arms.load(folder, aside)
-        except ReportError as error:
-            yield Section(name, aside.title, [], [str(error)], [])
-            continue
-        rows = [
-            [row["case_id"], row["pair"], row["reason"] or _ratio(row)]
-            for row in table.to_dict("records")
-        ]
-        if rows:
-            block = Block("", aside.note, tables=[Table(("case", "pair", "ratio"), rows)])
-            yield Section(name, aside.title, [], [], [block])
-
-
-def _ratio(row: Mapping[Any, Any]) -> str:
-    text = f"{row['ratio']:.3f}"
-    if pd.isna(row["ratio_low"]):
-        return text
-    return f"{text} ({row['ratio_low']:.3f} to {row['ratio_high']:.3f})"
-
-
-def _compiling(frame: pd.DataFrame) -> Iterator[str]:
-    yield from compilation.sentences(compilation.table(frame))
-
-
-def _published() -> Block:
-    rows = [[each.what, each.fpn, each.panet, each.gain, each.source] for each in PUBLISHED]
-    return Block("", tables=[Table(("what", "FPN", "with PANet", "difference", "source"), rows)])
-
-
-def _environments(files: Sequence[ResultFile]) -> list[Block]:
-    dates = [_plain(file.document.get("datetime")) for file in files]
-    environments = [file.run["environment"] for file in files]
-    names = dict.fromkeys(name for environment in environments for name in environment)
-    rows = [
-        ["written", *dates],
-        *([name, *(_plain(each.get(name)) for each in environments)] for name in names),
-    ]
-    columns = ("", *(str(file.run["run_id"]) for file in files))
-    return [Block("", tables=[Table(columns, rows)])]
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {inner}" for name, inner in value.items())
-    if isinstance(value, list | tuple):
-        return " ".join(map(str, value))
-    return "-" if value is None else str(value)

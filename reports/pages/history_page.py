@@ -9,12 +9,14 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from reports.analysis.words import ARM_NAMES
-from reports.data import history
+from bench.schema import text
+from reports.analysis import change_points
+from reports.analysis.change_points import ChangePoint
+from reports.analysis.names import ARM_NAMES
 from reports.data.errors import ReportError
-from reports.data.history import ChangePoint
-from reports.pages import page
-from reports.pages.page import COLORS, Block, Section, Table
+from reports.pages import drawing, page
+from reports.pages.drawing import COLORS
+from reports.pages.page import Block, Section, Table
 
 PAGE, CSV = "history.html", "changes.csv"
 
@@ -36,7 +38,7 @@ def sentences(changes: Sequence[ChangePoint]) -> list[str]:
     if not changes:
         return ["Nothing changed."]
     return [
-        f"{change.case_id}, {_what(change)}: {change.change * 100:+.1f} % since "
+        f"{change.case_id}, {_what(change)}: {text.change(1 + change.change)} since "
         f"{change.commit[:10] or change.run_id} ({change.date:%Y-%m-%d}, "
         f"{_sure(change)} sure): {_subject(change.message)}"
         for change in changes
@@ -60,7 +62,7 @@ def write(table: pd.DataFrame, changes: Sequence[ChangePoint], folder: Path) -> 
 
     Args:
         table: of `reports.data.history.collect` or `read`.
-        changes: of `reports.data.history.change_points`.
+        changes: of `reports.analysis.change_points.find`.
         folder: where to.
 
     Raises:
@@ -70,7 +72,7 @@ def write(table: pd.DataFrame, changes: Sequence[ChangePoint], folder: Path) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files[0].write_text(_render(table, changes), encoding="utf-8")
-        history.frame_of(changes).to_csv(files[1], index=False)
+        change_points.frame_of(changes).to_csv(files[1], index=False)
     except OSError as error:
         raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
     return files
@@ -104,7 +106,7 @@ def _section(
         name,
         [],
         [],
-        [Block("", figure=page.drawing(_figure(rows, changes)), tables=_changes(changes))],
+        [Block("", figure=drawing.html(_figure(rows, changes)), tables=_changes(changes))],
     )
 
 
@@ -112,7 +114,7 @@ def _changes(changes: Sequence[ChangePoint]) -> list[Table]:
     rows = [
         [
             _what(change),
-            f"{change.change * 100:+.1f} %",
+            text.change(1 + change.change),
             f"{change.date:%Y-%m-%d}",
             change.commit[:10],
             _subject(change.message),
@@ -141,12 +143,12 @@ def _figure(rows: pd.DataFrame, changes: Sequence[ChangePoint]) -> go.Figure:
                 figure.add_vline(
                     x=change.date.timestamp() * 1e3,
                     line={"dash": "dot", "width": 1.5, "color": MARK_COLOR},
-                    annotation_text=f"{change.change * 100:+.1f} %",
+                    annotation_text=text.change(1 + change.change),
                     annotation_position="bottom left",
                     row=place,
                     col=1,
                 )
-    return page.plain(figure, height=90 + 230 * len(metrics))
+    return drawing.plain(figure, height=90 + 230 * len(metrics))
 
 
 def _line(rows: pd.DataFrame, arm: str, scale: float) -> go.Scatter:

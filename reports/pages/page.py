@@ -7,13 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
-import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
-
-GRID = "rgba(128,128,128,0.3)"
-
-COLORS = {"backbone": "#7f7f7f", "fpn": "#0072b2", "panet": "#d55e00"}
-"""Of Okabe and Ito: the colour-blind tell them apart."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +41,11 @@ class Section:
     warnings: list[str]
     blocks: list[Block]
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing in it."""
+        return not (self.sentences or self.warnings or self.blocks)
+
 
 def render(
     title: str,
@@ -77,25 +76,3 @@ def _template(name: str) -> jinja2.Template:
 def as_json(data: object) -> str:
     """Return data for a script element, which nothing in it can close."""
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def drawing(figure: go.Figure) -> str:
-    """Return a figure as part of a page, which has plotly's script already."""
-    config = {"displaylogo": False, "responsive": True}
-    return str(figure.to_html(full_html=False, include_plotlyjs=False, config=config))
-
-
-def plain(figure: go.Figure, height: int) -> go.Figure:
-    """Leave the background to the page, which may be dark."""
-    figure.update_layout(
-        height=height,
-        margin={"l": 10, "r": 10, "t": 10, "b": 40},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
-        font={"family": "system-ui, sans-serif"},
-        barmode="group",
-    )
-    figure.update_xaxes(gridcolor=GRID, automargin=True)
-    figure.update_yaxes(gridcolor=GRID, automargin=True)
-    return figure

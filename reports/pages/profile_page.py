@@ -6,14 +6,16 @@ from typing import Any
 
 import pandas as pd
 
+from bench.schema import text
+from bench.schema.case import case_name
 from reports.analysis import profile_words
-from reports.analysis.words import ARM_NAMES, MIB
-from reports.data import profiles
+from reports.analysis.names import ARM_NAMES, MIB
+from reports.data import profile_frames, profiles
 from reports.data.errors import ReportError
+from reports.data.parts import parts
 from reports.data.profiles import Profiles
-from reports.pages import page
+from reports.pages import drawing, page
 from reports.pages import profile_plots as plots
-from reports.pages.cost_table import case_name, machine_of
 from reports.pages.page import Block, Section, Table
 
 PAGE = "profile.html"
@@ -46,27 +48,27 @@ def sections(found: Profiles) -> tuple[list[Section], dict[str, pd.DataFrame]]:
         ReportError: a profile is damaged.
     """
     try:
-        stages = profiles.stages(found)
+        stages = profile_frames.stages(found)
         tables = {
             "stages": stages,
-            "differences": profiles.differences(stages),
-            "operators": profiles.operators(found),
-            "parts": profiles.parts(found),
+            "differences": profile_frames.differences(stages),
+            "operators": profile_frames.operators(found),
+            "parts": parts(found),
         }
-        known = [*(case for case, _ in found.arms), *(part["case_id"] for part in found.parts)]
-        frames = {**tables, "summary": profiles.summary(found)}
+        known = [*(case for case, _ in found.arms), *(extra.case.case_id for extra in found.parts)]
+        frames = {**tables, "summary": profile_frames.summary(found)}
         made = [_section(found, frames, case_id) for case_id in dict.fromkeys(known)]
     except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
         raise ReportError(
-            f"run {found.run['run_id']}: damaged profile ({type(error).__name__}: {error}); "
+            f"run {found.file.run['run_id']}: damaged profile ({type(error).__name__}: {error}); "
             "measure again"
         ) from error
     return made, tables
 
 
 def _render(found: Profiles, sections: list[Section]) -> str:
-    title = f"Where the time goes: run {found.run['run_id']}"
-    return page.render(title, machine_of(found.run), [READING], sections)
+    title = f"Where the time goes: run {found.file.run['run_id']}"
+    return page.render(title, text.machine(found.file.run["environment"]), [READING], sections)
 
 
 READING = (
@@ -108,15 +110,14 @@ def _memory(found: Profiles, case_id: str, arm: str) -> Mapping[str, Any] | None
 
 
 def _why_no_parts(found: Profiles, case_id: str) -> str:
-    reasons = [str(part["reason"]) for part in found.parts if part["case_id"] == case_id]
-    return reasons[0] if reasons else ""
+    return next((extra.reason for extra in found.parts if extra.case.case_id == case_id), "")
 
 
 def _stage_blocks(stages: pd.DataFrame, ceilings: Mapping[str, Any] | None) -> Iterator[Block]:
     if not len(stages) or not stages["time_s"].notna().any():
         return
     yield Block(
-        "Time per stage", figure=page.drawing(plots.stage_bars(stages)), tables=[_stages(stages)]
+        "Time per stage", figure=drawing.html(plots.stage_bars(stages)), tables=[_stages(stages)]
     )
     if ceilings is not None:
         note = (
@@ -129,7 +130,7 @@ def _stage_blocks(stages: pd.DataFrame, ceilings: Mapping[str, Any] | None) -> I
         yield Block(
             "Distance from the machine's limit",
             note,
-            page.drawing(plots.roofline(stages, ceilings)),
+            drawing.html(plots.roofline(stages, ceilings)),
         )
 
 
@@ -203,7 +204,7 @@ def _memory_blocks(found: Profiles, case_id: str) -> Iterator[Block]:
         tables.append(Table(("allocated in", "by", "MiB"), rows, caption))
     figure = plots.memory_curves({arm: m["curve"] for arm, m in known.items()})
     note = "Tensors of one call, weights and inputs apart; oneDNN's scratch space is not seen."
-    yield Block("Memory over time, and what fills the peak", note, page.drawing(figure), tables)
+    yield Block("Memory over time, and what fills the peak", note, drawing.html(figure), tables)
 
 
 def _operator_blocks(operators: pd.DataFrame) -> Iterator[Block]:

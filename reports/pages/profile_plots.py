@@ -6,15 +6,15 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from reports.analysis.words import ARM_NAMES, MIB
-from reports.pages.page import COLORS, plain
+from reports.analysis.names import ARM_NAMES, MIB
+from reports.pages.drawing import COLORS, log_axis, plain
 
 
 def stage_bars(stages: pd.DataFrame) -> go.Figure:
     """Return the time of every stage, FPN beside FPN + PANet.
 
     Args:
-        stages: of `reports.data.profiles.stages`, one case.
+        stages: of `reports.data.profile_frames.stages`, one case.
     """
     figure = go.Figure()
     for rank, arm in enumerate(reversed(ARM_NAMES)):  # bars are drawn from below
@@ -47,7 +47,7 @@ def roofline(stages: pd.DataFrame, ceilings: Mapping[str, Any]) -> go.Figure:
     """Return the stages of FPN + PANet below the ceilings of the machine.
 
     Args:
-        stages: of `reports.data.profiles.stages`, one case.
+        stages: of `reports.data.profile_frames.stages`, one case.
         ceilings: with ``flops_per_s`` and ``bytes_per_s``.
     """
     rows = stages[(stages["arm"] == "panet") & stages["flops_per_s"].gt(0)].dropna(
@@ -91,8 +91,8 @@ def roofline(stages: pd.DataFrame, ceilings: Mapping[str, Any]) -> go.Figure:
             hovertemplate="<b>%{text}</b><br>%{y:.1f} GFLOP/s at %{x:.1f} FLOP/byte"
             "<br>%{customdata[4]} of the ceiling (%{customdata[5]})<extra></extra>",
         )
-    figure.update_xaxes(type="log", dtick="D2", title="FLOP per byte that has to move")
-    figure.update_yaxes(type="log", dtick="D2", title="GFLOP/s")
+    figure.update_xaxes(**log_axis("FLOP per byte that has to move"))
+    figure.update_yaxes(**log_axis("GFLOP/s"))
     return plain(figure, height=420)
 
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from panet import BackboneNeck
-from panet.__main__ import main, parse_resolution
+from panet.__main__ import main
+from panet.resolution import parse_resolution
 from panet.walk import shape_walk
 
 WALK_AT_224 = [

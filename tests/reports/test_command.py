@@ -7,10 +7,42 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import reports
 from bench.schema.records import Status
 from reports.__main__ import main
+from tests.support import profiles
 from tests.support.factories import case, result
 from tests.support.result_files import measured, result_file
+
+
+@pytest.mark.parametrize("named", ["", "results.json"])
+def test_run_is_named_by_its_folder_or_its_file(named: str, tmp_path: Path) -> None:
+    run = profiles.run_dir(tmp_path)
+    for command in (["cost"], ["profile"], ["compare", str(run)]):
+        out = tmp_path / "out"
+        assert main([*command, str(run / named), "--out", str(out)]) == 0
+    assert (tmp_path / "out" / "report.html").is_file()
+    frame = reports.load(str(run / named))
+    assert list(frame["arm"]) == list(reports.load([run / named])["arm"])
+
+
+@pytest.mark.parametrize("command", [["cost"], ["profile"], ["compare", "{run}"]])
+def test_run_that_is_not_there_is_named_as_it_was_typed(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = profiles.run_dir(tmp_path)
+    (tmp_path / "fit-1").mkdir()
+    words = [word.format(run=run) for word in command]
+    assert main([*words, "nowhere"]) == 2
+    assert "nowhere: No such file or folder; name the folder of a run" in capsys.readouterr().err
+    assert main([*words, str(tmp_path / "fit-1")]) == 2
+    assert "fit-1: no results.json in it" in capsys.readouterr().err
+
+
+def test_same_run_twice_is_one(tmp_path: Path) -> None:
+    run = profiles.run_dir(tmp_path)
+    assert main(["cost", str(run), str(run / "results.json")]) == 0
+    assert len(pd.read_csv(run / "cost.csv")) == 1
 
 
 def test_table_is_shown_and_written_beside_the_file(
@@ -31,10 +63,10 @@ def test_table_is_shown_and_written_beside_the_file(
 def test_undecided_cases_say_what_they_had_and_need(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    results = [measured(1.5, Status.UNDECIDED), measured(1.4, Status.UNDECIDED, batch_size=2)]
+    results = [measured(1.5, Status.TOO_WIDE), measured(1.4, Status.TOO_WIDE, batch_size=2)]
     main(["cost", str(result_file(tmp_path, results))])
     shown = capsys.readouterr().out
-    assert "undecided 5/5" in shown
+    assert "too_wide 5/5" in shown
     assert "raise --budget or --half-width [2 of 2 cases]" in " ".join(shown.split())
 
 

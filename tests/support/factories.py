@@ -1,8 +1,12 @@
 """Small builders of records with neutral defaults."""
 
+from pathlib import Path
 from typing import Any
 
-from bench.schema.records import ArmFacts, Case, CaseResult, Finding, Load, Replicate, Status
+from bench.schema.case import Case
+from bench.schema.recipe import Recipe
+from bench.schema.records import ArmFacts, CaseResult, Finding, Load, Replicate, Status
+from bench.schema.tasks import CheckTask, ReplicateTask
 
 CALM = Load(
     wall_s=1.0,
@@ -30,6 +34,20 @@ def case(**axes: Any) -> Case:
         "threads": 2,
     }
     return Case(**(defaults | axes))
+
+
+def recipes(**texts: str) -> dict[str, Recipe]:
+    """Return arms by the texts of what they run."""
+    return {arm: Recipe.parse(text) for arm, text in texts.items()}
+
+
+def check_task(folder: Path, of: Case | None = None, **values: Any) -> CheckTask:
+    return CheckTask(case=of or case(), seed=0, scratch_dir=str(folder), **values)
+
+
+def replicate_task(folder: Path, of: Case | None = None, **values: Any) -> ReplicateTask:
+    defaults: dict[str, Any] = {"index": 0, "server": 0, "first_round": 0, "rounds": 6}
+    return ReplicateTask(case=of or case(), seed=0, scratch_dir=str(folder), **(defaults | values))
 
 
 def rounds(ratio: float = 1.5, aa_ratio: float = 1.0, count: int = 6) -> dict[str, list[float]]:

@@ -1,5 +1,6 @@
 """Simulated machines: a `Launcher` without processes or clocks, and what machines do to times."""
 
+import math
 import random
 import zlib
 from collections.abc import Callable
@@ -9,17 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from bench.engine.launcher import Failure, Outcome
 from bench.engine.orders import orders
 from bench.engine.scheduler import Engine, Plan
+from bench.engine.stopping import HalfWidth
 from bench.schema.journal import Entries, Journal
-from bench.schema.records import Finding, Replicate
-from bench.schema.tasks import Task
+from bench.schema.recipe import Recipe
+from bench.schema.records import CaseResult, Finding, Replicate
+from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Task
 from tests.support.factories import case, facts, finding, replicate, rounds
 
 TWO = (case(), case(batch_size=2))
 
-TRUE_S = {"fpn": 0.05, "panet": 0.075, "none": 0.0}
+TRUE_S = {"fpn": 0.05, "panet": 0.075}
 SLOWDOWN_PER_CHANNEL = 1e-4
 """Of the time of ``panet``."""
 
@@ -42,12 +44,12 @@ class Noise:
     """What the first call of a round loses: others have emptied its caches."""
     seed: int = 0
 
-    def rounds(self, task: Task, start_s: float) -> dict[str, list[float]]:
+    def rounds(self, task: ReplicateTask, start_s: float) -> dict[str, list[float]]:
         """Return the rounds of a replicate that starts at a second of the simulated clock."""
         return _rounds(self, task, start_s)
 
 
-def _rounds(noise: Noise, task: Task, start_s: float) -> dict[str, list[float]]:
+def _rounds(noise: Noise, task: ReplicateTask, start_s: float) -> dict[str, list[float]]:
     run = (noise.seed, task.seed, task.server)
     one = np.random.default_rng([*run, task.index, zlib.crc32(task.case.case_id.encode())])
     server = np.random.default_rng(run)
@@ -59,28 +61,30 @@ def _rounds(noise: Noise, task: Task, start_s: float) -> dict[str, list[float]]:
     }
     seed = f"{task.seed}-{task.case.case_id}"
     turns = orders(tuple(task.arms), seed, task.first_round, task.rounds)
+    true = {arm: true_s(recipe) for arm, recipe in task.arms.items()}
     now_s = start_s
     measured: dict[str, list[float]] = {arm: [] for arm in task.arms}
-    jitter = iter(one.normal(0, noise.round_sd, len(turns) * len(task.arms)))
-    bursts = iter(one.random((len(turns) * len(task.arms), 2)))
+    jitter = iter(one.normal(0, noise.round_sd, len(turns) * len(task.arms)).tolist())
+    bursts = iter(one.random((len(turns) * len(task.arms), 2)).tolist())
     for turn in turns:
         for place, arm in enumerate(turn):
             chance, length = next(bursts)
-            log = shift[arm] + noise.drift * np.sin(now_s / 9) + next(jitter)
+            log = shift[arm] + noise.drift * math.sin(now_s / 9) + next(jitter)
             log += noise.first_in_round * (place == 0)
             slower = 1 + length * (chance < noise.burst_share)
-            elapsed_s = true_s(task.arms[arm]) * float(np.exp(log)) * slower
+            elapsed_s = true[arm] * math.exp(log) * slower
             now_s += elapsed_s
             measured[arm].append(elapsed_s)
     return measured
 
 
-def true_s(recipe: str) -> float:
-    """Return what a network takes; ``panet+copy:500`` takes 5 % more than ``panet``."""
-    network, _, slowdown = recipe.partition("+")
-    extra_s = TRUE_S["panet"] * int(slowdown.partition(":")[2] or 0) * SLOWDOWN_PER_CHANNEL
-    plain = "panet" if network == "kept" else network.partition("@")[0]
-    return TRUE_S.get(network, TRUE_S[plain]) + extra_s
+def true_s(recipe: Recipe) -> float:
+    """Return what a network takes; ``copy:500`` behind it takes 5 % more than ``panet``."""
+    extra_s = TRUE_S["panet"] * int(recipe.slowdown.partition(":")[2] or 0) * SLOWDOWN_PER_CHANNEL
+    if recipe.network.endswith(":WORK_ALONE"):
+        return extra_s
+    network = str(Recipe(recipe.network, recipe.side))
+    return TRUE_S.get(network, TRUE_S.get(recipe.network, TRUE_S["panet"])) + extra_s
 
 
 class Machine:
@@ -98,12 +102,12 @@ class Machine:
         self,
         spread: float = 0.0,
         busy: Callable[[int], bool] = lambda _: False,
-        fails: Callable[[Task], Failure | None] = lambda _: None,
-        seconds: Callable[[Task], float] = lambda _: 2.0,
+        fails: Callable[[Any], Failure | None] = lambda _: None,
+        seconds: Callable[[Any], float] = lambda _: 2.0,
         noise: Noise | None = None,
     ) -> None:
         self.now_s = 0.0
-        self.tasks: list[Task] = []
+        self.tasks: list[Any] = []
         self.closed = False
         self._spread = spread
         self._busy = busy
@@ -112,16 +116,17 @@ class Machine:
         self._noise = noise
         self._random = random.Random(1)
 
-    def run(self, task: Task, timeout_s: float) -> Outcome:
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
         start_s, elapsed_s = self.now_s, self._seconds(task)
         self.now_s += elapsed_s
-        replicates = sum(t.kind == "replicate" for t in self.tasks) if task.kind != "check" else 0
+        replicates = len(self.replicate_tasks)
         self.tasks.append(task)
         failure = self._fails(task)
         if failure is not None:
             return failure
-        if task.kind == "check":
+        if isinstance(task, CheckTask):
             return finding(facts={arm: facts() for arm in task.arms})
+        assert isinstance(task, ReplicateTask)
         return replicate(
             task.index,
             server=task.server,
@@ -135,9 +140,13 @@ class Machine:
         self.closed = True
 
     def indices(self, case_id: str) -> list[int]:
-        return [t.index for t in self.tasks if t.kind == "replicate" and t.case.case_id == case_id]
+        return [t.index for t in self.replicate_tasks if t.case.case_id == case_id]
 
-    def _rounds(self, task: Task, start_s: float) -> dict[str, list[float]]:
+    @property
+    def replicate_tasks(self) -> list[ReplicateTask]:
+        return [task for task in self.tasks if isinstance(task, ReplicateTask)]
+
+    def _rounds(self, task: ReplicateTask, start_s: float) -> dict[str, list[float]]:
         if self._noise is not None:
             return self._noise.rounds(task, start_s)
         return rounds(1.5 * (1 + self._random.gauss(0, self._spread)), count=task.rounds)
@@ -165,7 +174,6 @@ def plan(**values: Any) -> Plan:
     """Return a plan with neutral defaults."""
     defaults: dict[str, Any] = {
         "cases": TWO,
-        "half_width": 0.02,
         "budget_s": 10_000.0,
         "timeout_s": 100.0,
         "seed": 0,
@@ -181,6 +189,17 @@ def engine(
     """Return an engine on a simulated machine."""
     journal = log or Forgetful()
     return Engine(plan(**values), machine, journal, lambda: machine.now_s, Silent(), entries)
+
+
+def measured(
+    machine: Machine,
+    log: Journal | None = None,
+    entries: Entries | None = None,
+    half_width: float = 0.02,
+    **values: Any,
+) -> list[CaseResult]:
+    """Measure cases on a simulated machine until their intervals are so narrow."""
+    return engine(machine, log, entries, **values).run(HalfWidth(half_width))
 
 
 def journal_in(folder: Path, entries: Entries | None) -> Journal:

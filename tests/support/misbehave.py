@@ -8,12 +8,13 @@ from typing import Any, NoReturn
 
 import torch
 
-from bench.engine import worker
 from bench.schema.errors import BenchError
 from bench.schema.tasks import Task
-from bench.workload.same_work import CompileError, MismatchError
+from bench.workload import check
+from bench.workload.compilation import CompileError
+from bench.workload.same_work import MismatchError
 
-HONEST = worker._DO["check"]
+HONEST = check.check_task
 
 
 def _raise(error: Exception) -> NoReturn:
@@ -35,10 +36,10 @@ HOW: dict[str, Callable[[], object]] = {
 }
 
 
-def _check(task: Task, start_s: float) -> dict[str, Any]:
+def _check(task: Task[Any]) -> dict[str, Any]:
     if task.images_dir is not None:
         HOW[task.images_dir]()
-    return HONEST(task, start_s)
+    return HONEST(task)
 
 
-worker._DO["check"] = _check
+check.check_task = _check

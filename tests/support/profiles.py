@@ -4,12 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bench.profiling import trace_tree
+from bench.profiling.attribution import timeline
+from bench.schema.files import (
+    CEILINGS,
+    PARTS,
+    PROFILE,
+    PROFILE_SCHEMA,
+    RESULTS,
+    profile_folder,
+)
 from bench.schema.records import Status
 from tests.support import traces
-from tests.support.result_files import document, measured
+from tests.support.result_files import document, extra_arms, measured
 
-CEILINGS = {
+MACHINE = {
     "gemm_flops_per_s": 80e9,
     "convolution_flops_per_s": 100e9,
     "copy_bytes_per_s": 10e9,
@@ -58,9 +66,9 @@ def events(arm: str) -> list[traces.Event]:
 
 def profile(arm: str, **values: Any) -> dict[str, Any]:
     stages = [stage(LATERAL), *([stage(FUSE)] if arm == "panet" else [])]
-    read = trace_tree.read(events(arm), [s["name"] for s in stages])
+    read = timeline(events(arm), [s["name"] for s in stages])
     defaults = {
-        "schema": 1,
+        "schema": PROFILE_SCHEMA,
         "case": measured(1.5).case.to_json(),
         "arm": arm,
         "trace": f"{arm}.pt.trace.json.gz",
@@ -73,28 +81,25 @@ def profile(arm: str, **values: Any) -> dict[str, Any]:
     return defaults | values
 
 
-def parts(alone: dict[str, float], whole: dict[str, float]) -> dict[str, Any]:
-    """Return the rounds of all parts, in seconds, six replicates that differ a little."""
+def write_parts(run: Path, alone: dict[str, float], whole: dict[str, float]) -> None:
+    """Write the rounds of all parts, in seconds, six replicates that differ a little."""
     seconds = {**{f"{name}_alone": s for name, s in alone.items()}, **whole}
     replicates = [
         {arm: [s * (1 + 0.01 * i), s * (1 + 0.01 * i)] for arm, s in seconds.items()}
         for i in range(6)
     ]
-    found = measured(1.5).case
-    entry = {"case": found.to_json(), "case_id": found.case_id, "replicates": replicates}
-    return {"schema": 1, "cases": [{**entry, "contended": 0, "reason": ""}]}
+    extra_arms(run / PARTS, {measured(1.5).case: replicates})
 
 
 def run_dir(folder: Path, *, with_parts: bool = True, **arms: dict[str, Any]) -> Path:
     """Write a run; its FPN takes 12.5 ms, and FPN + PANet 18.75."""
     found = measured(1.5, Status.OK)
-    (folder / "results.json").write_text(json.dumps(document([found])))
+    (folder / RESULTS).write_text(json.dumps(document([found])))
     for arm in ("fpn", "panet"):
-        where = folder / "traces" / found.case.case_id / arm
+        where = profile_folder(folder, found.case.case_id, arm)
         where.mkdir(parents=True)
-        (where / "profile.json").write_text(json.dumps(arms.get(arm, profile(arm))))
-    (folder / "ceilings.json").write_text(json.dumps({"cpu-float32-t2": CEILINGS}))
+        (where / PROFILE).write_text(json.dumps(arms.get(arm, profile(arm))))
+    (folder / CEILINGS).write_text(json.dumps({"cpu-float32-t2": MACHINE}))
     if with_parts:
-        taken = parts({"panet": 0.005}, {"fpn": 0.0125, "panet": 0.01875})
-        (folder / "parts.json").write_text(json.dumps(taken))
+        write_parts(folder, {"panet": 0.005}, {"fpn": 0.0125, "panet": 0.01875})
     return folder

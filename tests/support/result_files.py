@@ -2,12 +2,15 @@
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.run.results_json import extra_info, panet_key, rounds_s
-from bench.schema.records import ARMS, MEASURED, CaseResult, Status
+from bench.schema.case import Case
+from bench.schema.files import EXTRA_ARMS_SCHEMA
+from bench.schema.recipe import ARMS
+from bench.schema.records import MEASURED, CaseResult, Status
 from tests.support.factories import case, replicate, result, rounds
 
 RUN: dict[str, Any] = {
@@ -39,6 +42,22 @@ def document(results: Sequence[CaseResult], **run: Any) -> dict[str, Any]:
 def result_file(folder: Path, results: Sequence[CaseResult], **run: Any) -> Path:
     path = folder / f"{run.get('run_id', 'results')}.json"
     path.write_text(json.dumps(document(results, **run)))
+    return path
+
+
+def extra_arms(path: Path, cases: Mapping[Case, Sequence[Mapping[str, Sequence[float]]]]) -> Path:
+    """Write rounds of further arms, a list of replicates per case; one without is busy."""
+    entries = [
+        {
+            "case": each.to_json(),
+            "case_id": each.case_id,
+            "replicates": replicates,
+            "contended": 0 if replicates else 8,
+            "reason": "" if replicates else "<b>busy",
+        }
+        for each, replicates in cases.items()
+    ]
+    path.write_text(json.dumps({"schema": EXTRA_ARMS_SCHEMA, "cases": entries}))
     return path
 
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from bench import __main__ as command
-from bench.compare import bisect, comparison
+from bench.compare import bisect, measuring
 from bench.compare.bisect import UndecidedError, refuse_unchanged, replicates_for, search, share_of
-from bench.engine.launcher import Failure, Outcome
+from bench.compare.request import Request
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
-from bench.schema.tasks import Task
+from bench.schema.tasks import Failure, Task
 from tests.support import machines
 from tests.support.factories import case
 from tests.support.machines import Machine, Noise
@@ -71,7 +71,7 @@ class Reading(Machine):
     def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__(noise=Noise(round_sd=0.05), busy=lambda _: self.busy_now)
 
-    def run(self, task: Task, timeout_s: float) -> Outcome:
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
         speed = (Path(task.sides["head"]) / "speed.txt").read_text()
         if speed == "broken":
             return Failure(Status.CRASHED, "no such layer")
@@ -81,7 +81,7 @@ class Reading(Machine):
 
 @pytest.fixture
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "ServerLauncher", Reading)
+    monkeypatch.setattr(measuring, "ServerLauncher", Reading)
     monkeypatch.setitem(machines.TRUE_S, "panet@head", 1.0)
     monkeypatch.setattr(Reading, "busy_now", False)
 
@@ -94,8 +94,8 @@ def history(folder: Path, speeds: list[str]) -> tuple[Path, list[str]]:
     ]
 
 
-def asked(repository: Path, good: str, bad: str) -> comparison.Asked:
-    return comparison.Asked(good, bad, (case(),), "panet", repository, 600.0, 60.0)
+def request(repository: Path, good: str, bad: str) -> Request:
+    return Request(good, bad, (case(),), "panet", repository, 600.0, 60.0)
 
 
 @pytest.mark.process
@@ -107,9 +107,9 @@ def test_commit_is_found_in_a_history_of_sixteen(tmp_path: Path, slow_from: int,
     speeds = [size if i >= slow_from else "1.0" for i in range(16)]
     repository, commits = history(tmp_path / "repository", speeds)
     found = bisect.run(
-        asked(repository, commits[0], commits[-1]), tmp_path / "run", Console(quiet=True)
+        request(repository, commits[0], commits[-1]), tmp_path / "run", Console(quiet=True)
     )
-    assert found.found.suspects == (commits[slow_from],)
+    assert found.located.suspects == (commits[slow_from],)
     assert found.change.value == pytest.approx(float(size), abs=0.02)
     assert found.lines()[0].startswith(f"{commits[slow_from][:10]} Change {slow_from}: ")
     assert (tmp_path / "run" / bisect.FILE).exists()
@@ -121,9 +121,9 @@ def test_commits_that_cannot_be_run_are_told(tmp_path: Path) -> None:
     speeds = ["1.0", "1.0", "broken", "1.1", "1.1"]
     repository, commits = history(tmp_path / "repository", speeds)
     found = bisect.run(
-        asked(repository, commits[0], commits[-1]), tmp_path / "run", Console(quiet=True)
+        request(repository, commits[0], commits[-1]), tmp_path / "run", Console(quiet=True)
     )
-    assert found.found.suspects == (commits[2], commits[3])
+    assert found.located.suspects == (commits[2], commits[3])
     assert f"or one of {commits[2][:10]}, which cannot be run" in found.lines()
 
 
@@ -133,7 +133,9 @@ def test_busy_machine_finds_no_commit(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(Reading, "busy_now", True)
     repository, commits = history(tmp_path / "repository", ["1.0", "1.1"])
     with pytest.raises(UndecidedError, match="too busy"):
-        bisect.run(asked(repository, commits[0], commits[1]), tmp_path / "run", Console(quiet=True))
+        bisect.run(
+            request(repository, commits[0], commits[1]), tmp_path / "run", Console(quiet=True)
+        )
 
 
 @pytest.mark.process
@@ -144,6 +146,39 @@ def test_command_says_the_commit(tmp_path: Path, capsys: pytest.CaptureFixture[s
     limits = ["--case", "*-b1-224x224-*-nhwc-*", "--run-dir", str(tmp_path / "runs")]
     assert command.main([*arguments, *limits]) == 0
     assert capsys.readouterr().out.startswith(f"{commits[2][:10]} Change 2: +")
+
+
+@pytest.mark.process
+@pytest.mark.usefixtures("simulated")
+def test_killed_bisection_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C said "add --resume", and there was none."""
+    repository, commits = history(tmp_path / "repository", ["1.0", "1.0", "1.1", "1.1"])
+    arguments = ["bisect", commits[0], commits[-1], "--repository", str(repository)]
+    arguments += ["--case", "*-b1-224x224-*-nhwc-*", "--run-dir", str(tmp_path / "runs")]
+    asked: list[Task[Any]] = []
+
+    class Killed(Reading):
+        def run(self, task: Task[Any], timeout_s: float) -> Any:
+            if len(asked) == 15:  # in the first step, behind the first measurement
+                raise KeyboardInterrupt
+            asked.append(task)
+            return super().run(task, timeout_s)
+
+    class Counted(Reading):
+        def run(self, task: Task[Any], timeout_s: float) -> Any:
+            asked.append(task)
+            return super().run(task, timeout_s)
+
+    monkeypatch.setattr(measuring, "ServerLauncher", Killed)
+    assert command.main(arguments) == 2
+    monkeypatch.setattr(measuring, "ServerLauncher", Counted)
+    assert command.main([*arguments, "--resume"]) == 0
+    assert capsys.readouterr().out.startswith(f"{commits[2][:10]} Change 2: +")
+    done = [(type(t), t.scratch_dir, getattr(t, "index", None)) for t in asked]
+    assert len(done) == len(set(done))
+    assert len(list((tmp_path / "runs").iterdir())) == 1
 
 
 @pytest.mark.process

@@ -1,5 +1,6 @@
 """Comparing two sides, on simulated machines: verdicts, exit codes, and what the reviewer reads."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,47 +9,50 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench import __main__ as command
-from bench.compare import comment, comparison, junit
-from bench.compare.comparison import AGAIN, BASE, HEAD, SHARED, Compared, answer, own_cases
+from bench.compare import comment, junit, measuring, run
+from bench.compare.request import AGAIN, BASE, HEAD, ONE_PROCESS, own_cases
+from bench.compare.result import ComparisonResult, Sides
 from bench.compare.revisions import Code
-from bench.engine.launcher import Failure, Outcome
-from bench.lab.histories import make
+from bench.compare.run import CONTRAST, CONTROL, measure
+from bench.lab.git_history import make
 from bench.profiling.profile_diff import Explanation, StageChange
 from bench.schema import journal
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
-from bench.schema.tasks import Task
+from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Task
 from bench.stats import Contrast
 from bench.stats.sequential import GATE
 from bench.stats.verdict import Verdict
 from tests.support import machines
-from tests.support.factories import case
+from tests.support.factories import case, recipes
 from tests.support.machines import TWO, Machine, Noise, engine
 
-ARMS = {BASE: "panet@base", HEAD: "panet@head", AGAIN: "panet@base"}
+ARMS = recipes(**{BASE: "panet@base", HEAD: "panet@head", AGAIN: "panet@base"})
 
 
-def compared(monkeypatch: pytest.MonkeyPatch, slower: float = 0.0, **machine: Any) -> Compared:
+CODES = {side: Code(side, Path(), "0123456789abcdef", f"{side} it") for side in (BASE, HEAD)}
+ENVIRONMENT = {"cpu": "a CPU", "cores": 2, "libraries": {"torch": "2.15.0"}}
+SIDES = Sides(CODES, {BASE: ENVIRONMENT, HEAD: ENVIRONMENT}, ONE_PROCESS)
+
+
+def compared(
+    monkeypatch: pytest.MonkeyPatch, slower: float = 0.0, **machine: Any
+) -> ComparisonResult:
     """Compare on a simulated machine; the head takes ``slower`` more."""
     base_s = machines.TRUE_S["panet"]
     monkeypatch.setitem(machines.TRUE_S, "panet@head", base_s * (1 + slower))
     values: dict[str, Any] = {"noise": Noise(round_sd=0.02)} | machine
-    simulated = engine(Machine(**values), arms=ARMS, contrast=None)
-    given = answer(simulated, GATE)
-    codes = {side: Code(side, Path(), "0123456789abcdef", f"{side} it") for side in (BASE, HEAD)}
-    environment = {"cpu": "a CPU", "cores": 2, "libraries": {"torch": "2.15.0"}}
-    environments = {BASE: environment, HEAD: environment}
-    return Compared(codes, environments, SHARED, given, 200.0)
+    return measure(engine(Machine(**values), arms=ARMS), GATE, SIDES, time.monotonic())
 
 
-def test_slower_code_is_found_in_the_suite(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slower_code_is_found_in_all_cases_together(monkeypatch: pytest.MonkeyPatch) -> None:
     found = compared(monkeypatch, slower=0.05)
     assert (found.verdict, found.exit_code) == (Verdict.REGRESSED, 1)
-    suite = found.answer.judged.suite
-    assert suite is not None
-    assert suite.verdict is Verdict.REGRESSED
-    assert suite.ratio is not None
-    assert suite.ratio.value == pytest.approx(1.05, abs=0.01)
+    together = found.timed.overall
+    assert together is not None
+    assert together.verdict is Verdict.REGRESSED
+    assert together.ratio is not None
+    assert together.ratio.value == pytest.approx(1.05, abs=0.01)
 
 
 def test_equal_code_is_within_noise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +78,7 @@ def of_equal_code(folder: Path) -> list[str]:
 class Dying(Machine):
     """Is killed while it measures."""
 
-    def run(self, task: Task, timeout_s: float) -> Outcome:
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
         if len(self.tasks) == 30:
             raise KeyboardInterrupt
         return super().run(task, timeout_s)
@@ -86,11 +90,11 @@ def test_killed_comparison_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
     arguments = of_equal_code(tmp_path)
-    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: Dying(noise=CALM))
+    monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: Dying(noise=CALM))
     assert command.main(arguments) == 2
     (folder,) = (tmp_path / "runs").iterdir()
     before = journal.read(folder / "journal")
-    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: Machine(noise=CALM))
+    monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: Machine(noise=CALM))
     assert command.main([*arguments, "--resume"]) == 0
     after = journal.read(folder / "journal")
     for case_id, replicates in after.replicates.items():
@@ -111,11 +115,11 @@ def test_code_that_is_edited_while_it_is_measured_is_refused(
     history = make(tmp_path / "repository", [])
 
     class Editing(Machine):
-        def run(self, task: Task, timeout_s: float) -> Outcome:
+        def run(self, task: Task[Any], timeout_s: float) -> Any:
             (history.folder / "panet" / "fpn.py").write_text('"Another."')
             return super().run(task, timeout_s)
 
-    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: Editing(noise=CALM))
+    monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: Editing(noise=CALM))
     arguments = ["compare", "HEAD", str(history.folder), "--repository", str(history.folder)]
     assert command.main([*arguments, "--run-dir", str(tmp_path / "runs")]) == 2
     assert "its code changed while it was measured" in capsys.readouterr().err
@@ -124,8 +128,8 @@ def test_code_that_is_edited_while_it_is_measured_is_refused(
 class Losing(Machine):
     """Loses a process of a case while it is measured."""
 
-    def run(self, task: Task, timeout_s: float) -> Outcome:
-        if task.kind == "replicate" and task.case == TWO[0] and task.index == 2:
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
+        if isinstance(task, ReplicateTask) and task.case == TWO[0] and task.index == 2:
             return Failure(Status.CRASHED, "head: killed by signal 9")
         return super().run(task, timeout_s)
 
@@ -134,9 +138,9 @@ def test_case_that_dies_while_it_is_measured_is_told_with_its_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
-    given = answer(engine(Losing(noise=CALM), arms=ARMS, contrast=None), GATE)
-    assert given.died == {TWO[0].case_id: "crashed: head: killed by signal 9"}
-    found = replace(compared(monkeypatch), answer=given)
+    simulated = engine(Losing(noise=CALM), arms=ARMS)
+    found = measure(simulated, GATE, SIDES, time.monotonic())
+    assert found.died == {TWO[0].case_id: "crashed: head: killed by signal 9"}
     assert found.verdict is Verdict.UNDECIDED
     assert "a process died while it was measured" in comment.render(found)
     assert "undecided, died while it was measured: crashed" in junit.render(found)
@@ -150,12 +154,12 @@ def test_case_that_died_is_still_undecided_after_a_resume(
     arguments = of_equal_code(tmp_path)
 
     class First(Machine):
-        def run(self, task: Task, timeout_s: float) -> Outcome:
-            if task.kind == "replicate" and task.case.batch_size == 2 and task.index == 1:
+        def run(self, task: Task[Any], timeout_s: float) -> Any:
+            if isinstance(task, ReplicateTask) and task.case.batch_size == 2 and task.index == 1:
                 return Failure(Status.CRASHED, "killed by signal 9")
             return super().run(task, timeout_s)
 
-    monkeypatch.setattr(comparison, "ServerLauncher", lambda *_, **__: First(noise=CALM))
+    monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: First(noise=CALM))
     assert command.main(arguments) == 3
     assert command.main([*arguments, "--resume"]) == 3
     assert "missing" not in capsys.readouterr().out
@@ -190,19 +194,55 @@ def test_a_control_that_moves_makes_every_answer_worthless(monkeypatch: pytest.M
             return {**found, AGAIN: [x * 1.2 for x in found[AGAIN]]}
 
     found = compared(monkeypatch, slower=0.3, noise=Lopsided(round_sd=0.02))
-    assert found.answer.control_moved
+    assert found.control_drifted
     assert (found.verdict, found.exit_code) == (Verdict.UNDECIDED, 3)
     assert "differs from itself" in comment.render(found)
 
 
 def test_a_case_that_no_longer_runs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(task: Any) -> Failure | None:
-        broken = task.kind == "check" and task.case == TWO[1]
+        broken = isinstance(task, CheckTask) and task.case == TWO[1]
         return Failure(Status.CRASHED, "no such layer") if broken else None
 
     found = compared(monkeypatch, fails=fails)
-    assert found.answer.failed == {TWO[1].case_id: "crashed: no such layer"}
+    assert found.failed == {TWO[1].case_id: "crashed: no such layer"}
     assert (found.verdict, found.exit_code) == (Verdict.MISSING, 1)
+
+
+def test_a_regression_outranks_a_case_that_no_longer_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The case that fails was the headline, and what became slower was not even profiled."""
+
+    def fails(task: Any) -> Failure | None:
+        broken = isinstance(task, CheckTask) and task.case == TWO[1]
+        return Failure(Status.CRASHED, "no such layer") if broken else None
+
+    found = compared(monkeypatch, slower=0.3, fails=fails)
+    assert found.failed
+    assert (found.verdict, found.exit_code) == (Verdict.REGRESSED, 1)
+    text = comment.render(found)
+    assert "head it` is slower" in text.splitlines()[0]
+    assert f"- **missing** `{TWO[1].case_id}`: crashed: no such layer" in text
+
+
+@pytest.mark.process
+def test_a_regression_beside_a_case_that_no_longer_runs_is_profiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken(Machine):
+        def run(self, task: Task[Any], timeout_s: float) -> Any:
+            if HEAD in task.arms and task.case.batch_size == 2:
+                return Failure(Status.CRASHED, "no such layer")
+            return super().run(task, timeout_s)
+
+    profiled: list[str] = []
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", 1.3 * machines.TRUE_S["panet"])
+    monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: Broken(noise=CALM))
+    monkeypatch.setattr(run, "explained", lambda *given: profiled.append(given[-1]))
+    assert command.main(of_equal_code(tmp_path)) == 1
+    said = capsys.readouterr().out
+    assert " is slower: +" in said.splitlines()[0]
+    assert "- **missing** `" in said
+    assert len(profiled) == 1
 
 
 def test_if_nothing_runs_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,7 +284,8 @@ def test_comment_tells_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_message_of_a_commit_cannot_leave_its_quotes(monkeypatch: pytest.MonkeyPatch) -> None:
     found = compared(monkeypatch)
     evil = Code("x", Path(), "0123456789abcdef", "a`<script>`\n# b")
-    text = comment.render(replace(found, codes={BASE: evil, HEAD: evil}))
+    sides = replace(SIDES, codes={BASE: evil, HEAD: evil})
+    text = comment.render(replace(found, sides=sides))
     assert (
         text.splitlines()[0]
         == "### `0123456789 a'<script>' # b` is no slower: "
@@ -266,5 +307,5 @@ def test_own_network_is_named_by_module_and_factory(text: str) -> None:
 
 
 def test_control_and_contrast_use_both_turns_of_the_base() -> None:
-    assert set(comparison.CONTRAST.baselines) == {BASE, AGAIN}
-    assert Contrast((AGAIN,), (BASE,)) == comparison.CONTROL
+    assert set(CONTRAST.baselines) == {BASE, AGAIN}
+    assert Contrast((AGAIN,), (BASE,)) == CONTROL

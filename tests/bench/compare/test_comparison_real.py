@@ -11,34 +11,37 @@ import pytest
 import torch
 from rich.console import Console
 
-from bench.compare import comparison
-from bench.compare.comparison import APART, SHARED, Asked, Compared
-from bench.lab import histories
-from bench.lab.histories import HARMLESS, SLOWER, Edit, harmless, make
+from bench.compare import run as comparison
+from bench.compare.request import BASE, HEAD, ONE_PROCESS, SEPARATE, Request, own_cases
+from bench.compare.result import ComparisonResult
+from bench.lab.edits import FUSE, HARMLESS, SLOWER, Edit, harmless
+from bench.lab.git_history import make
 from bench.machine.environment import ROOT
 from bench.stats.sequential import Gate
 from bench.stats.verdict import Verdict
-from bench.workload import axes, code_loader
+from bench.workload import axes, code_loader, presets
 from tests.support.repositories import commit, new_repository
 
 pytestmark = pytest.mark.process
 
-QUICK = Gate(screen_looks=(3,), confirm_looks=(4,), suite_looks=())
+QUICK = Gate(screen_looks=(3,), confirm_looks=(4,), overall_looks=())
 
-ONE_CASE = axes.sweep(axes.GRID, {"resolutions": "64", "threads": "1", "devices": "cpu"})
+ONE_CASE = axes.sweep(presets.GRID, {"resolutions": "64", "threads": "1", "devices": "cpu"})
 """One thread: a busy machine has another core for whoever makes it busy."""
 
 MUCH_SLOWER = Edit(
     "Fuse six times",
     "panet.py",
-    histories.FUSE,
+    FUSE,
     "for _ in range(5):\n"
     '                self.get_submodule(f"conv_{step}")(summed)\n'
-    "            " + histories.FUSE,
+    "            " + FUSE,
 )
 
 
-def compared(folder: Path, revisions: Sequence[str], repository: Path, **asked: Any) -> Compared:
+def compared(
+    folder: Path, revisions: Sequence[str], repository: Path, **values: Any
+) -> ComparisonResult:
     """Compare; the slow-down is large, so only a busy machine may not see it."""
     defaults: dict[str, Any] = {
         "cases": ONE_CASE,
@@ -49,14 +52,14 @@ def compared(folder: Path, revisions: Sequence[str], repository: Path, **asked: 
         "traces": False,
     }
     base, head = revisions
-    request = Asked(base, head, repository=repository, **(defaults | asked))
+    request = Request(base, head, repository=repository, **(defaults | values))
     found = comparison.run(request, folder / "run", Console(quiet=True))
     if found.verdict is Verdict.UNDECIDED:
         log = (folder / "run" / "journal" / "journal.jsonl").read_text()
         assert '"contended":true' in log.replace(" ", "")
         pytest.skip("this machine is too busy to measure anything")
     assert found.verdict is Verdict.REGRESSED
-    assert not found.answer.control_moved
+    assert not found.control_drifted
     return found
 
 
@@ -65,18 +68,21 @@ def test_uncommitted_change_is_found_and_where_to_look_is_told(tmp_path: Path) -
     source = history.folder / "panet" / "panet.py"
     source.write_text(source.read_text().replace(MUCH_SLOWER.old, MUCH_SLOWER.new))
     found = compared(tmp_path, ("HEAD", str(history.folder)), history.folder, traces=True)
-    assert found.pairing == SHARED
+    assert found.sides.pairing == ONE_PROCESS
     assert found.explanation is not None
     assert {stage.name.split()[0] for stage in found.explanation.stages} == {"panet"}
-    ((base, head),) = (counts["macs"] for counts in found.answer.counts.values())
+    ((base, head),) = (counts["macs"] for counts in found.counts.values())
     assert head > 1.5 * base
 
 
 def test_sides_in_processes_of_their_own_take_turns(tmp_path: Path) -> None:
     history = make(tmp_path / "repository", [MUCH_SLOWER])
-    pythons = {comparison.HEAD: sys.executable}
-    found = compared(tmp_path, history.commits, history.folder, pairing=APART, pythons=pythons)
-    assert found.environments[comparison.HEAD] == found.environments[comparison.BASE]
+    other = tmp_path / "python"  # by its name another one, so it is given our code
+    other.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    other.chmod(0o755)
+    pythons = {HEAD: str(other)}
+    found = compared(tmp_path, history.commits, history.folder, pairing=SEPARATE, pythons=pythons)
+    assert found.sides.environments[HEAD] == found.sides.environments[BASE]
 
 
 def test_own_network_is_compared(tmp_path: Path) -> None:
@@ -103,7 +109,7 @@ def test_own_network_is_compared(tmp_path: Path) -> None:
         )
         for count in (8, 16)
     ]
-    cases = comparison.own_cases(ONE_CASE, "mynet.bench:make")
+    cases = own_cases(ONE_CASE, "mynet.bench:make")
     compared(tmp_path, commits, repository, package="mynet", cases=cases)
 
 

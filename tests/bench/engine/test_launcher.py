@@ -3,24 +3,21 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from bench.engine.launcher import Failure, Server, ServerLauncher
+from bench.engine.launcher import ServerLauncher
+from bench.engine.server_client import Server
 from bench.schema.errors import BenchError
-from bench.schema.records import ARMS, Finding, Replicate, Status
-from bench.schema.tasks import Kind, Task
-from tests.support.factories import case
+from bench.schema.recipe import ARMS
+from bench.schema.records import Finding, Replicate, Status
+from bench.schema.tasks import Failure
+from tests.support.factories import case, check_task, replicate_task
 
 pytestmark = pytest.mark.process
 
 SMALL = case(height_px=32, width_px=32, threads=1)
-
-
-def task(folder: Path, kind: Kind = "check", **values: Any) -> Task:
-    return Task(kind, SMALL, 0, str(folder), None, **values)
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +30,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def misbehave(server: Server, folder: Path, how: str, timeout_s: float = 60.0) -> Failure:
-    outcome = server.run(Task("check", SMALL, 0, str(folder), images_dir=how), timeout_s)
+    outcome = server.run(check_task(folder, SMALL, images_dir=how), timeout_s)
     assert isinstance(outcome, Failure)
     return outcome
 
 
 def test_check_and_replicate_come_back_as_records(server: Server, tmp_path: Path) -> None:
-    found = server.run(task(tmp_path), 120)
+    found = server.run(check_task(tmp_path, SMALL), 120)
     assert isinstance(found, Finding)
     assert found.status == Status.OK, found.reason
-    measured = server.run(task(tmp_path, "replicate", index=2, first_round=12, rounds=6), 120)
+    measured = server.run(replicate_task(tmp_path, SMALL, index=2, first_round=12), 120)
     assert isinstance(measured, Replicate)
     assert (measured.index, measured.first_round, measured.round_count) == (2, 12, 6)
     assert set(measured.rounds_s) == set(ARMS)
@@ -104,8 +101,8 @@ def test_timed_tasks_go_to_the_server_they_name(tmp_path: Path) -> None:
     launcher = ServerLauncher(tmp_path, [], at_once=2)
     try:
         for server_id in (4, 5, 6):
-            asked = task(tmp_path, "replicate", rounds=1, server=server_id)
-            outcome = launcher.run(asked, 120)
+            task = replicate_task(tmp_path, SMALL, rounds=1, server=server_id)
+            outcome = launcher.run(task, 120)
             assert isinstance(outcome, Replicate)
             assert outcome.server == server_id
     finally:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from bench.engine.orders import orders
-from bench.schema.records import ARMS
+from bench.schema.recipe import ARMS
 
 
 def test_every_order_comes_once_in_a_block() -> None:

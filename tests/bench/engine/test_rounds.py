@@ -9,7 +9,7 @@ import torch
 
 from bench.engine import rounds
 from bench.machine.clock import synchronized, synchronizer
-from bench.schema.records import ARMS
+from bench.schema.recipe import ARMS
 from bench.workload.arms import Arm
 
 CPU = torch.device("cpu")

@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 import pytest
 
 from bench import stats
-from bench.engine.launcher import Failure, Outcome
 from bench.engine.scheduler import Engine, preload, rounds_per_replicate
+from bench.engine.stopping import HalfWidth
 from bench.schema import journal
 from bench.schema.journal import Entries
 from bench.schema.records import CaseResult, Status
-from bench.schema.tasks import Task
+from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Task
 from tests.support.factories import case
-from tests.support.machines import TWO, Forgetful, Machine, engine, journal_in, plan
+from tests.support.machines import TWO, Forgetful, Machine, engine, journal_in, measured, plan
 
 
 def run(
@@ -22,7 +22,7 @@ def run(
 ) -> list[CaseResult]:
     log = journal_in(folder, entries)
     try:
-        return engine(machine, log, entries, **plan).run()
+        return measured(machine, log, entries, **plan)
     finally:
         log.close()
 
@@ -32,22 +32,21 @@ def test_calm_cases_end_after_the_first_stage(tmp_path: Path) -> None:
     results = run(machine, tmp_path / "run")
     assert [result.status for result in results] == [Status.OK, Status.OK]
     assert [len(result.replicates) for result in results] == [stats.FIRST_STAGE] * 2
-    assert machine.closed
 
 
 def test_cases_take_turns(tmp_path: Path) -> None:
     machine = Machine()
     run(machine, tmp_path / "run")
-    measured = [task.case.case_id for task in machine.tasks if task.kind == "replicate"]
-    for turn in range(0, len(measured), 2):
-        assert set(measured[turn : turn + 2]) == {case.case_id for case in TWO}
+    case_ids = [task.case.case_id for task in machine.replicate_tasks]
+    for turn in range(0, len(case_ids), 2):
+        assert set(case_ids[turn : turn + 2]) == {case.case_id for case in TWO}
 
 
 def test_no_two_replicates_of_a_case_come_from_one_server(tmp_path: Path) -> None:
     machine = Machine(spread=0.02, busy=lambda number: number % 3 == 0)
     run(machine, tmp_path / "run")
-    for measured in TWO:
-        servers = [t.server for t in machine.tasks if t.case == measured and t.kind == "replicate"]
+    for one in TWO:
+        servers = [t.server for t in machine.replicate_tasks if t.case == one]
         assert len(servers) > stats.FIRST_STAGE
         assert len(set(servers)) == len(servers)
 
@@ -55,8 +54,8 @@ def test_no_two_replicates_of_a_case_come_from_one_server(tmp_path: Path) -> Non
 def test_server_gives_as_many_replicates_as_are_asked_and_needed(tmp_path: Path) -> None:
     machine = Machine()
     run(machine, tmp_path / "run", per_turn=6)
-    for measured in TWO:
-        servers = [t.server for t in machine.tasks if t.case == measured and t.kind == "replicate"]
+    for one in TWO:
+        servers = [t.server for t in machine.replicate_tasks if t.case == one]
         assert len(servers) == stats.FIRST_STAGE
         assert servers == [0, 0, 0, 1, 1]
 
@@ -86,7 +85,7 @@ def test_budget_ends_the_run_with_undecided_and_says_what_was_missing(tmp_path: 
     results = run(machine, tmp_path / "run", budget_s=40.0)
     assert machine.now_s <= 40.0
     for result in results:
-        assert result.status is Status.UNDECIDED
+        assert result.status is Status.TOO_WIDE
         assert "are needed for" in result.reason
         assert "raise --budget" in result.reason
 
@@ -118,7 +117,7 @@ def test_case_that_stays_contended_says_so(tmp_path: Path) -> None:
 def test_orders_go_on_where_the_last_replicate_stopped(tmp_path: Path) -> None:
     machine = Machine()
     run(machine, tmp_path / "run", cases=TWO[:1])
-    replicates = [task for task in machine.tasks if task.kind == "replicate"]
+    replicates = machine.replicate_tasks
     assert [task.first_round for task in replicates] == [
         sum(t.rounds for t in replicates[:i]) for i in range(len(replicates))
     ]
@@ -126,7 +125,7 @@ def test_orders_go_on_where_the_last_replicate_stopped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", [Status.SKIPPED, Status.OOM, Status.COMPILE_ERROR])
 def test_failed_check_ends_the_case_and_the_sweep_goes_on(status: Status, tmp_path: Path) -> None:
-    def fails(task: Task) -> Failure | None:
+    def fails(task: Task[Any]) -> Failure | None:
         return Failure(status, "because") if task.case == TWO[0] else None
 
     machine = Machine(fails=fails)
@@ -137,8 +136,8 @@ def test_failed_check_ends_the_case_and_the_sweep_goes_on(status: Status, tmp_pa
 
 
 def test_crash_of_a_replicate_keeps_what_was_measured(tmp_path: Path) -> None:
-    def fails(task: Task) -> Failure | None:
-        crashes = task.case == TWO[0] and task.kind == "replicate" and task.index == 3
+    def fails(task: Task[Any]) -> Failure | None:
+        crashes = isinstance(task, ReplicateTask) and task.case == TWO[0] and task.index == 3
         return Failure(Status.CRASHED, "signal 11") if crashes else None
 
     first, second = run(Machine(fails=fails), tmp_path / "run")
@@ -153,7 +152,7 @@ class KilledError(Exception):
 
 @pytest.mark.parametrize("killed_at", range(1, 13))
 def test_killed_anywhere_and_resumed_measures_nothing_twice(killed_at: int, tmp_path: Path) -> None:
-    def kill(_task: Task) -> Failure | None:
+    def kill(_task: Task[Any]) -> Failure | None:
         if len(first.tasks) == killed_at:
             raise KilledError
         return None
@@ -166,7 +165,7 @@ def test_killed_anywhere_and_resumed_measures_nothing_twice(killed_at: int, tmp_
     results = run(second, tmp_path / "run", entries)
     assert [result.status for result in results] == [Status.OK, Status.OK]
     done = first.tasks[:-1] + second.tasks
-    keys = Counter((task.kind, task.case.case_id, task.index) for task in done)
+    keys = Counter((type(t), t.case.case_id, getattr(t, "index", None)) for t in done)
     assert set(keys.values()) == {1}
     assert len(done) == 2 * (1 + stats.FIRST_STAGE)
     for result in results:
@@ -179,7 +178,7 @@ def test_resumed_sitting_has_servers_of_its_own(tmp_path: Path) -> None:
     second = Machine()
     run(second, tmp_path / "run", entries, budget_s=20.0)
     earlier = {r.server for replicates in entries.replicates.values() for r in replicates}
-    assert earlier.isdisjoint(task.server for task in second.tasks if task.kind == "replicate")
+    assert earlier.isdisjoint(task.server for task in second.replicate_tasks)
 
 
 @pytest.mark.parametrize(
@@ -201,14 +200,14 @@ def test_case_that_cannot_run_gets_no_turn_whoever_asks() -> None:
     asked = engine(machine)
     asked.check()
     asked.take_turns(lambda _: 5)
-    assert {task.kind for task in machine.tasks} == {"check"}
+    assert {type(task) for task in machine.tasks} == {CheckTask}
 
 
 def test_time_left_counts_the_starts_of_the_servers() -> None:
     """A replicate says 2 s of itself and takes 3 s: what is left takes half as long again."""
 
     class Starting(Machine):
-        def run(self, task: Task, timeout_s: float) -> Outcome:
+        def run(self, task: Task[Any], timeout_s: float) -> Any:
             outcome = super().run(task, timeout_s)
             self.now_s += 1.0
             return outcome
@@ -220,5 +219,7 @@ def test_time_left_counts_the_starts_of_the_servers() -> None:
             self.left_s.append(left_s)
 
     machine = Starting()
-    Engine(plan(cases=TWO[:1]), machine, Forgetful(), lambda: machine.now_s, Noting()).run()
+    Engine(plan(cases=TWO[:1]), machine, Forgetful(), lambda: machine.now_s, Noting()).run(
+        HalfWidth(0.02)
+    )
     assert Noting.left_s[-1] == pytest.approx(3.0)  # before the last of the first stage

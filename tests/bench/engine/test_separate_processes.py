@@ -2,35 +2,39 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench.engine.launcher import Failure, Outcome
 from bench.engine.separate_processes import ApartLauncher
 from bench.schema.records import Finding, Replicate, Status
-from bench.schema.tasks import Task
-from tests.support.factories import CALM, case, facts, finding, replicate
+from bench.schema.tasks import Failure, Task
+from tests.support.factories import (
+    CALM,
+    check_task,
+    facts,
+    finding,
+    recipes,
+    replicate,
+    replicate_task,
+)
 
-ARMS = {"base": "panet@base", "head": "panet@head"}
+ARMS = recipes(base="panet@base", head="panet@head")
 
 
 class Fake:
     """A launcher that keeps its tasks and gives what it was told."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: object) -> None:
         self.outcome, self.closed = outcome, False
-        self.tasks: list[Task] = []
+        self.tasks: list[Any] = []
 
-    def run(self, task: Task, timeout_s: float) -> Outcome:
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
         self.tasks.append(task)
         return self.outcome
 
     def close(self) -> None:
         self.closed = True
-
-
-def task(kind: str, folder: Path) -> Task:
-    return Task(kind, case(), 0, str(folder), None, arms=ARMS)  # type: ignore[arg-type]  # a literal
 
 
 def part(arm: str, waited_s: float = 0.0, others: int | None = None) -> Replicate:
@@ -40,7 +44,7 @@ def part(arm: str, waited_s: float = 0.0, others: int | None = None) -> Replicat
 
 def test_replicate_is_put_together_from_all_processes(tmp_path: Path) -> None:
     fakes = {arm: Fake(part(arm)) for arm in ARMS}
-    found = ApartLauncher(fakes, tmp_path).run(task("replicate", tmp_path), 1.0)
+    found = ApartLauncher(fakes, tmp_path).run(replicate_task(tmp_path, arms=ARMS), 1.0)
     assert isinstance(found, Replicate)
     assert found.rounds_s == {"base": [1.0, 2.0], "head": [1.0, 2.0]}
     assert not found.contended
@@ -51,7 +55,7 @@ def test_replicate_is_put_together_from_all_processes(tmp_path: Path) -> None:
 
 def test_what_all_processes_waited_makes_the_replicate_contended(tmp_path: Path) -> None:
     fakes = {arm: Fake(part(arm, waited_s=0.08)) for arm in ARMS}
-    found = ApartLauncher(fakes, tmp_path).run(task("replicate", tmp_path), 1.0)
+    found = ApartLauncher(fakes, tmp_path).run(replicate_task(tmp_path, arms=ARMS), 1.0)
     assert isinstance(found, Replicate)
     assert found.contended
     assert found.load.waited_s == 0.16
@@ -62,7 +66,7 @@ def test_the_other_side_is_not_foreign_on_a_gpu(
     tmp_path: Path, others: int | None, foreign: int | None
 ) -> None:
     fakes = {arm: Fake(part(arm, others=others)) for arm in ARMS}
-    found = ApartLauncher(fakes, tmp_path).run(task("replicate", tmp_path), 1.0)
+    found = ApartLauncher(fakes, tmp_path).run(replicate_task(tmp_path, arms=ARMS), 1.0)
     assert isinstance(found, Replicate)
     assert found.load.gpu_foreign_processes == foreign
     assert found.contended is bool(foreign)
@@ -70,14 +74,14 @@ def test_the_other_side_is_not_foreign_on_a_gpu(
 
 def test_failure_of_one_ends_all_and_names_it(tmp_path: Path) -> None:
     fakes = {"base": Fake(part("base")), "head": Fake(Failure(Status.CRASHED, "no luck"))}
-    found = ApartLauncher(fakes, tmp_path).run(task("replicate", tmp_path), 1.0)
+    found = ApartLauncher(fakes, tmp_path).run(replicate_task(tmp_path, arms=ARMS), 1.0)
     assert found == Failure(Status.CRASHED, "head: no luck")
     assert all(fake.closed for fake in fakes.values())
 
 
 def test_check_adds_up_rounds_and_facts(tmp_path: Path) -> None:
     fakes = {arm: Fake(replace(finding(), facts={arm: facts()}, round_s=0.5)) for arm in ARMS}
-    found = ApartLauncher(fakes, tmp_path).run(task("check", tmp_path), 1.0)
+    found = ApartLauncher(fakes, tmp_path).run(check_task(tmp_path, arms=ARMS), 1.0)
     assert isinstance(found, Finding)
     assert (set(found.facts), found.round_s) == (set(ARMS), 1.0)
     assert [dict(fake.tasks[0].arms) for fake in fakes.values()] == [
@@ -91,4 +95,4 @@ def test_check_that_fails_on_one_side_is_the_answer(
 ) -> None:
     bad = outcome or replace(finding(), status=Status.OOM, reason="too large")
     fakes = {"base": Fake(bad), "head": Fake(finding())}
-    assert ApartLauncher(fakes, tmp_path).run(task("check", tmp_path), 1.0) == bad
+    assert ApartLauncher(fakes, tmp_path).run(check_task(tmp_path, arms=ARMS), 1.0) == bad

@@ -8,10 +8,11 @@ import pytest
 from bench import stats
 from bench.compare import adaptive
 from bench.engine.scheduler import BLOCK_ROUNDS, Engine
+from bench.schema.recipe import Recipe
 from bench.schema.records import Status
-from bench.stats.verdict import Judged, Verdict
-from tests.support.factories import case
-from tests.support.machines import TWO, Machine, Noise, engine
+from bench.stats.verdict import ComparisonVerdict, Verdict
+from tests.support.factories import case, recipes
+from tests.support.machines import TWO, Machine, Noise, engine, measured
 
 NOISY = {
     "rounds": Noise(round_sd=0.1),
@@ -22,7 +23,7 @@ NOISY = {
     "bimodal memory": Noise(round_sd=0.05, slow_mode=0.03),
 }
 
-SIDES = {"base": "panet", "head": "panet"}
+SIDES = recipes(base="panet", head="panet")
 CONTRAST = stats.Contrast(("head",), ("base",))
 EIGHT = tuple(case(batch_size=n) for n in range(1, 9))
 
@@ -32,7 +33,7 @@ def test_intervals_cover_the_truth_on_every_kind_of_machine(name: str) -> None:
     covered = total = 0
     for seed in range(200):
         noise = Noise(**{**NOISY[name].__dict__, "seed": seed})
-        for result in engine(Machine(noise=noise), half_width=0.03, seed=seed).run():
+        for result in measured(Machine(noise=noise), half_width=0.03, seed=seed):
             found = stats.cost([r.rounds_s for r in result.used], 0.03)
             assert found is not None
             assert found.ratio.low is not None
@@ -45,7 +46,7 @@ def test_intervals_cover_the_truth_on_every_kind_of_machine(name: str) -> None:
 
 def test_place_in_the_round_cancels_over_the_case() -> None:
     """A call that finds its caches emptied is slower; every arm is that call equally often."""
-    (result,) = engine(Machine(noise=Noise(first_in_round=0.1)), cases=TWO[:1]).run()
+    (result,) = measured(Machine(noise=Noise(first_in_round=0.1)), cases=TWO[:1])
     found = stats.cost([r.rounds_s for r in result.used], 0.02)
     assert found is not None
     assert found.ratio.value == pytest.approx(1.5)
@@ -53,26 +54,25 @@ def test_place_in_the_round_cancels_over_the_case() -> None:
 
 def test_hog_that_stays_gives_contended_and_never_ok() -> None:
     machine = Machine(busy=lambda _: True, noise=Noise(round_sd=0.3))
-    results = engine(machine, budget_s=100.0).run()
+    results = measured(machine, budget_s=100.0)
     assert {result.status for result in results} == {Status.CONTENDED}
 
 
 def test_hog_that_leaves_costs_time_and_nothing_else() -> None:
     machine = Machine(busy=lambda number: number < 10, noise=Noise(round_sd=0.01))
-    results = engine(machine).run()
+    results = measured(machine)
     assert {result.status for result in results} == {Status.OK}
 
 
 def compare(
-    noise: Noise, slowed: dict[str, dict[str, str]] | None = None, busy: bool = False
-) -> Judged:
+    noise: Noise, slowed: dict[str, dict[str, Recipe]] | None = None, busy: bool = False
+) -> ComparisonVerdict:
     """Return the verdicts of one simulated comparison of eight cases."""
     asked: Engine = engine(
         Machine(noise=noise, busy=lambda _: busy),
         cases=EIGHT,
         arms=SIDES,
         extra_arms=slowed or {},
-        contrast=CONTRAST,
         min_rounds=BLOCK_ROUNDS,
         seed=noise.seed,
     )
@@ -99,10 +99,10 @@ def test_slow_down_of_five_percent_is_found_in_its_case_alone(side: str, expecte
     slowed_case = EIGHT[3].case_id
     found = 0
     for seed in range(30):
-        slowed = {slowed_case: {side: "panet+copy:500"}}
+        slowed = {slowed_case: {side: Recipe("panet", slowdown="copy:500")}}
         judged = compare(Noise(round_sd=0.05, seed=seed), slowed)
         changes = judged.cases
-        others = [c for name, c in changes.items() if name != slowed_case and not c.settled]
+        others = [c for name, c in changes.items() if name != slowed_case and not c.left_to_overall]
         assert {c.verdict for c in others} <= {Verdict.WITHIN_NOISE}
         found += changes[slowed_case].verdict is expected
         fresh = changes[slowed_case].ratio
@@ -117,7 +117,7 @@ def test_busy_machine_gives_no_verdict() -> None:
     assert judged.verdict is Verdict.UNDECIDED
 
 
-def test_slow_down_of_two_percent_in_all_cases_is_found_in_the_suite() -> None:
-    slowed = {c.case_id: {"head": "panet+copy:200"} for c in EIGHT}
+def test_slow_down_of_two_percent_in_all_cases_is_found_in_all_together() -> None:
+    slowed = {c.case_id: {"head": Recipe("panet", slowdown="copy:200")} for c in EIGHT}
     found = [compare(Noise(round_sd=0.05, seed=seed), slowed).verdict for seed in range(30)]
     assert found.count(Verdict.REGRESSED) >= 29

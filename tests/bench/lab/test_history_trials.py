@@ -1,17 +1,18 @@
 """The gate test on simulated machines, with real histories: what it tries, pools and says."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench import __main__ as command
-from bench.compare import bisect, comparison
-from bench.engine.launcher import Outcome
-from bench.lab import history_trials
-from bench.lab.histories import SLOWER
+from bench.compare import bisect, measuring
+from bench.compare.request import ONE_PROCESS, SEPARATE
+from bench.lab import history_records
+from bench.lab.command import KINDS
+from bench.lab.edits import BISECTED, SLOWER
+from bench.lab.history_trials import TRY
 from bench.schema.tasks import Task
 from tests.support import machines
 from tests.support.machines import Machine, Noise
@@ -25,7 +26,7 @@ class Reading(Machine):
     def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__(noise=Noise(round_sd=0.03))
 
-    def run(self, task: Task, timeout_s: float) -> Outcome:
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
         package = Path(task.sides["head"]) / "panet"
         slow = any(edit.new in (package / edit.file).read_text() for edit in SLOWER)
         factor = self.slower if slow else 1.0
@@ -35,23 +36,23 @@ class Reading(Machine):
 
 @pytest.fixture(autouse=True)
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "ServerLauncher", Reading)
+    monkeypatch.setattr(measuring, "ServerLauncher", Reading)
     monkeypatch.setitem(machines.TRUE_S, "panet@head", 1.0)
 
 
 def run(folder: Path, *counts: str, resume: str | None = None, edit: str = "*") -> str:
     arguments = ["lab", "gatetest", "--run-dir", str(folder), "--edit", edit]
-    for kind, count in zip(history_trials.TRY, counts, strict=True):
+    for kind, count in zip(TRY, counts, strict=True):
         arguments += [f"--{kind}", count]
     if resume is not None:
         arguments += ["--resume", resume]
     assert command.main(arguments) == 0
-    (found,) = folder.iterdir()
-    return found.name
+    (own,) = folder.iterdir()
+    return own.name
 
 
 def trials(folder: Path) -> list[dict[str, Any]]:
-    (path,) = folder.glob(f"*/{history_trials.TRIALS}")
+    (path,) = folder.glob(f"*/{history_records.FILE}")
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -69,8 +70,8 @@ def test_equal_code_passes_and_slower_code_is_found(
     true = [t["true_ratio"] for t in found if t["kind"] == "slower"]
     assert true == pytest.approx([Reading.slower] * 2, abs=0.03)
     page = capsys.readouterr().out
-    assert "slower by 5% or more | 2" in " ".join(page.split())
-    assert "Bisection over 16 commits: 1 of 1 found the commit" in page
+    assert "slower by 5% or more | 2 edits, 2 trials | 2 " in " ".join(page.split())
+    assert "Bisection over 16 commits, 1 edit, 1 trial: 1 named the commit" in page
 
 
 @pytest.mark.process
@@ -90,22 +91,13 @@ def test_history_is_kept_where_the_machine_is_too_busy_for_its_true_size(
     def busy(*_: Any) -> None:
         raise bisect.UndecidedError("busy")
 
-    monkeypatch.setattr(bisect, "measured", busy)
+    monkeypatch.setattr(bisect, "commit_log_ratios", busy)
     run(tmp_path, "0", "1", "0", "0")
     assert [(t["verdict"], t["true_ratio"]) for t in trials(tmp_path)] == [("regressed", None)]
 
 
-def test_slow_down_without_a_true_size_is_not_counted_as_small() -> None:
-    small = history_trials.Trial(
-        "slower", "Fuse twice", "within_noise", 1.0, "now", true_ratio=1.01
-    )
-    page = history_trials.render([small, replace(small, true_ratio=None)])
-    assert "slower by less than 3%, or no slower | 1" in " ".join(page.split())
-    assert "slower, size unknown | 1" in " ".join(page.split())
-
-
 @pytest.mark.process
-def test_sittings_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
+def test_sessions_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
     name = run(tmp_path, "0", "1", "0", "0")
     run(tmp_path, "0", "1", "0", "0", resume=name)
     edits = [t["edit"] for t in trials(tmp_path)]
@@ -113,7 +105,7 @@ def test_sittings_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_the_slow_downs_that_are_asked_for_take_turns(tmp_path: Path) -> None:
+def test_the_slow_downs_that_are_chosen_take_turns(tmp_path: Path) -> None:
     name = run(tmp_path, "0", "1", "0", "0", edit="Smooth twice")
     run(tmp_path, "0", "2", "0", "0", resume=name, edit="*twice")
     edits = [t["edit"] for t in trials(tmp_path)]
@@ -133,8 +125,8 @@ def test_pairings_are_compared_by_what_equal_code_shows(
     run(tmp_path, "3", "0", "0", "3")
     lines = capsys.readouterr().out.splitlines()
     rows = {line.split("|")[1].strip(): line for line in lines if line.count("|") > 7}
-    assert f" {comparison.SHARED} " in rows[comparison.SHARED]
-    assert rows[comparison.APART].split("|")[2].strip() == "3"
+    assert f" {ONE_PROCESS} " in rows[ONE_PROCESS]
+    assert rows[SEPARATE].split("|")[2].strip() == "3"
 
 
 def test_unknown_one_is_not_gone_on_with(
@@ -145,4 +137,8 @@ def test_unknown_one_is_not_gone_on_with(
 
 
 def test_bisected_edits_exist() -> None:
-    assert len(history_trials.BISECTED) == 2
+    assert len(BISECTED) == 2
+
+
+def test_every_kind_of_history_can_be_chosen() -> None:
+    assert list(KINDS) == list(TRY)

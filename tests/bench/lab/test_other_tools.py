@@ -1,31 +1,34 @@
 """The table of the tools: its arithmetic, and every tool once for real on a tiny cell."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from bench import __main__ as command
 from bench.engine.scheduler import REPLICATE_S
 from bench.lab import other_tools, other_tools_cells
 from bench.lab.other_tools import (
     OURS,
     TOOLS,
     USUAL,
-    Found,
+    ToolRun,
     false_alarms,
     render,
     run_tool,
     worst_spread,
 )
-from bench.workload import axes
+from bench.workload import axes, presets
 
 
-def usual(name_s: float, other_s: float = 1.0, cost: float = 1.5) -> Found:
-    return Found("pytest-benchmark", 20.0, {"a": cost}, {"x": name_s, "y": other_s}, None)
+def usual(name_s: float, other_s: float = 1.0, cost: float = 1.5) -> ToolRun:
+    return ToolRun("pytest-benchmark", 20.0, {"a": cost}, {"x": name_s, "y": other_s}, None)
 
 
-def ours(aa_ratio: float, cost: float = 1.5) -> Found:
-    return Found("ours", 200.0, {"a": cost}, None, {"a": aa_ratio, "b": 1.0})
+def ours(aa_ratio: float, cost: float = 1.5) -> ToolRun:
+    return ToolRun("ours", 200.0, {"a": cost}, None, {"a": aa_ratio, "b": 1.0})
 
 
 def test_usual_tools_compare_every_ordered_pair_of_runs() -> None:
@@ -70,12 +73,12 @@ def test_tool_times_both_necks_for_real(
     )
     monkeypatch.setattr(other_tools, "REPLICATES", 1)
     (tmp_path / "scratch").mkdir()
-    found = run_tool(tool, tmp_path)
+    run = run_tool(tool, tmp_path, Console(quiet=True))
     (cell,) = other_tools_cells.cells()
-    assert set(found.costs) == {cell.case_id}
-    assert found.costs[cell.case_id] > 0
-    assert found.wall_s > 0
-    assert (found.identical is None) == (tool in USUAL)
+    assert set(run.costs) == {cell.case_id}
+    assert run.costs[cell.case_id] > 0
+    assert run.wall_s > 0
+    assert (run.identical is None) == (tool in USUAL)
 
 
 @pytest.mark.parametrize(
@@ -89,11 +92,19 @@ def test_tool_times_both_necks_for_real(
 def test_wrong_option_is_one_line_and_exit_code_2(
     arguments: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert other_tools.main(["--run-dir", str(tmp_path), *arguments]) == 2
+    assert command.main(["lab", "other-tools", "--run-dir", str(tmp_path), *arguments]) == 2
     said = capsys.readouterr().err
     assert sentence in said
     assert said.count("\n") == 1
 
 
+def test_page_has_the_machine_and_the_table(tmp_path: Path) -> None:
+    (tmp_path / other_tools.RUNS).write_text(json.dumps(asdict(ours(1.02))) + "\n")
+    page = other_tools.write_page(tmp_path)
+    assert "; torch " in page.splitlines()[0]
+    assert "| ours " in page
+    assert (tmp_path / other_tools.PAGE).read_text() == page
+
+
 def test_cells_are_those_of_the_preset() -> None:
-    assert other_tools_cells.cells() == axes.sweep(axes.PRESETS["cells"], {})
+    assert other_tools_cells.cells() == axes.sweep(presets.PRESETS["cells"], {})

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.profiling import ceilings
+from bench.schema import files
 from tests.support.factories import case
 
 
@@ -47,7 +48,7 @@ def test_they_are_kept_until_the_environment_changes(tmp_path: Path) -> None:
 
 
 def test_a_damaged_file_is_measured_anew(tmp_path: Path) -> None:
-    (tmp_path / ceilings.FILE).write_text("{")
+    (tmp_path / files.CEILINGS).write_text("{")
     assert ceilings.known(tmp_path, {}, "cpu-float32-t2") is None
     ceilings.keep(tmp_path, {}, "cpu-float32-t2", {"flops_per_s": 1.0})
     assert ceilings.known(tmp_path, {}, "cpu-float32-t2") is not None

@@ -6,7 +6,7 @@ from torch import nn
 
 from bench.profiling.arithmetic import count
 from bench.profiling.stages import stages, watched
-from bench.workload.arms import Neck
+from bench.workload.networks import Neck
 from panet import BackboneNeck
 
 CHANNELS = (8, 16, 32, 64)

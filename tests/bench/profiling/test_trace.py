@@ -20,9 +20,9 @@ import pytest
 
 from bench.engine.launcher import ServerLauncher
 from bench.engine.scheduler import preload
-from bench.profiling.trace import ACTIVE_STEPS, PROFILE, bounded, write_trace
-from bench.schema.records import TRACED_ARMS
-from bench.schema.tasks import Task
+from bench.profiling.trace import ACTIVE_STEPS, TraceTask, bounded, write_trace
+from bench.schema.files import PROFILE
+from bench.schema.recipe import TRACED_ARMS
 from tests.support.factories import case
 
 pytest.importorskip("torch_tb_profiler", reason="an extra; make test installs it")
@@ -38,7 +38,9 @@ def log_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scratch = tmp_path_factory.mktemp("scratch")
     for arm in TRACED_ARMS:
         where = str(folder / arm)
-        write_trace(Task("trace", CASE, 0, str(scratch), None, arm=arm, trace_dir=where))
+        write_trace(
+            TraceTask(case=CASE, seed=0, scratch_dir=str(scratch), arm=arm, trace_dir=where)
+        )
     return run_dir
 
 
@@ -175,7 +177,8 @@ def test_a_trace_that_is_too_large_is_cut_and_says_so(log_dir: Path) -> None:
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiled cases need g++")
 def test_kernels_of_a_compiled_network_have_stages(tmp_path: Path) -> None:
     compiled = case(height_px=64, width_px=64, threads=1, compile_mode="default")
-    task = Task("trace", compiled, 0, str(tmp_path), None, arm="panet", trace_dir=str(tmp_path))
+    folder = str(tmp_path)
+    task = TraceTask(case=compiled, seed=0, scratch_dir=folder, arm="panet", trace_dir=folder)
     launcher = ServerLauncher(tmp_path, preload([compiled]), 1)
     try:
         written = launcher.run(task, timeout_s=300)

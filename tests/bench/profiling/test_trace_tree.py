@@ -1,154 +1,53 @@
-"""What is read out of a trace: stages, operators, the device, memory."""
+"""The tree of a trace: who called whom, and who launched what."""
 
 import pytest
 
-from bench.profiling import trace_tree
+from bench.profiling.trace_tree import innermost, launchers, operators
 from tests.support import traces
 
-STAGES = ("fpn p2 lateral", "fpn p2 smooth")
+NESTED = [
+    traces.operator("aten::conv2d", 0, 100, sequence=3),
+    traces.operator("aten::convolution", 10, 60),
+    traces.operator("aten::empty", 20, 30),
+    traces.operator("aten::relu", 110, 120),
+]
 
 
-def test_time_of_a_stage_is_that_of_its_operators() -> None:
-    found = trace_tree.read(traces.cpu_trace()[:8], STAGES)
-    assert found.steps == 1
-    assert found.step_s == pytest.approx(400e-6)
-    lateral, smooth = (found.stages[name] for name in STAGES)
-    assert lateral.forward_s == pytest.approx(80e-6)
-    assert smooth.forward_s == pytest.approx(130e-6)
-    assert (lateral.operators, smooth.operators) == (1, 2)
-    assert found.elsewhere.forward_s == pytest.approx(20e-6)
-    assert found.operators_s == pytest.approx(230e-6)
-    assert found.device_s is None
+def test_operators_have_what_they_called_below_them() -> None:
+    convolution, relu = operators(NESTED)
+    assert [node.name for node in convolution.walk()] == [
+        *("aten::conv2d", "aten::convolution", "aten::empty")
+    ]
+    assert list(relu.walk()) == [relu]
+    *_, empty = convolution.walk()
+    assert empty.outermost is convolution
+    assert convolution.sequence == 3
+    assert convolution.total_s == pytest.approx(100e-6)
+    assert convolution.self_s == pytest.approx(50e-6)
 
 
-def test_times_are_medians_over_the_steps() -> None:
-    found = trace_tree.read(traces.cpu_trace(), STAGES)
-    assert found.steps == 2
-    assert found.stages["fpn p2 lateral"].forward_s == pytest.approx(120e-6)
-    assert found.step_s == pytest.approx(600e-6)
+def test_what_torch_compile_puts_around_its_kernels_is_no_operator() -> None:
+    around = traces.operator("Torch-Compiled Region: 0/0", 0, 200)
+    assert [root.name for root in operators([around, *NESTED])] == ["aten::conv2d", "aten::relu"]
 
 
-def test_own_time_of_an_operator_leaves_out_what_it_calls() -> None:
-    found = trace_tree.read(traces.cpu_trace()[:8], STAGES).operators
-    assert found["aten::conv2d"].calls == 2
-    assert found["aten::conv2d"].total_s == pytest.approx(180e-6)
-    assert found["aten::conv2d"].self_s == pytest.approx(120e-6)
-    assert found["aten::convolution"].self_s == pytest.approx(60e-6)
-    assert next(iter(found)) == "aten::conv2d"
+def test_innermost_operator_of_a_moment_is_the_one_that_runs_then() -> None:
+    roots = operators(NESTED)
+    names = {at: innermost(roots, at * 1e-6) for at in (5, 25, 50, 105)}
+    assert {at: node and node.name for at, node in names.items()} == {
+        5: "aten::conv2d",
+        25: "aten::empty",
+        50: "aten::convolution",
+        105: None,
+    }
 
 
 def test_kernels_count_for_the_operator_that_launched_them() -> None:
-    found = trace_tree.read(traces.cuda_trace(), ("fpn p2 lateral", "panet n3 fuse"))
-    assert found.stages["fpn p2 lateral"].device_s == pytest.approx(120e-6)
-    assert found.stages["panet n3 fuse"].device_s == pytest.approx(10e-6)
-    own = {name: time.self_device_s for name, time in found.operators.items()}
-    assert own["aten::cudnn_convolution"] == pytest.approx(100e-6)
-    assert own["aten::conv2d"] == pytest.approx(20e-6)
-    assert found.device_s == pytest.approx(130e-6)
-
-
-def test_overlapping_kernels_are_busy_time_once() -> None:
-    events = [traces.step(0, 0, 500), *traces.launch(1, 10, (100, 200))]
-    events += [traces.operator("aten::relu", 5, 30), *traces.launch(2, 20, (150, 300))]
-    assert trace_tree.read(events, ()).device_s == pytest.approx(200e-6)
-
-
-def test_backward_pass_belongs_to_the_stage_of_its_forward_operator() -> None:
-    backward = "autograd::engine::evaluate_function: "
-    events = [
-        traces.step(0, 0, 500),
-        traces.stage("fpn p2 lateral", 10, 60),
-        traces.operator("aten::conv2d", 12, 50, sequence=7),
-        traces.stage("panet n3 fuse", 60, 100),
-        traces.operator("aten::relu", 65, 80, sequence=8),
-        traces.operator(f"{backward}ReluBackward0", 200, 210, sequence=8),
-        traces.operator(f"{backward}ConvolutionBackward0", 220, 300, sequence=7),
-        traces.operator(f"{backward}torch::autograd::AccumulateGrad", 300, 304),
-        traces.operator(f"{backward}MeanBackward1", 310, 320, sequence=99),
-    ]
-    found = trace_tree.read(events, ("fpn p2 lateral", "panet n3 fuse"))
-    assert found.stages["panet n3 fuse"].backward_s == pytest.approx(10e-6)
-    assert found.stages["fpn p2 lateral"].backward_s == pytest.approx(84e-6)
-    assert found.elsewhere.backward_s == pytest.approx(10e-6)
-    assert found.elsewhere.forward_s == 0
-
-
-def test_memory_names_what_fills_the_peak() -> None:
-    events = [
-        *traces.cpu_trace()[:8],
-        traces.memory(25, 100, 1),
-        traces.memory(35, 50, 2),
-        traces.memory(95, -50, 2),
-        traces.memory(125, 80, 3),
-        traces.memory(300, -100, 1),
-    ]
-    found = trace_tree.read(events, STAGES).memory
-    assert found is not None
-    assert found.peak_bytes == 180
-    assert found.peak_at_s == pytest.approx(125e-6)
-    assert found.live == (
-        ("fpn p2 lateral", "aten::conv2d", 100),
-        ("fpn p2 smooth", "aten::conv2d", 80),
-    )
-    assert found.left_bytes == {"fpn p2 smooth": 80}
-    assert found.curve[0] == (0.0, 0)
-    assert found.curve[-1][1] == 80
-
-
-def test_memory_of_an_accelerator_hides_that_of_the_host() -> None:
-    events = [*traces.cuda_trace((0.0,)), traces.memory(22, 10, 1), traces.memory(23, 64, 2, 1)]
-    found = trace_tree.read(events, ()).memory
-    assert found is not None
-    assert found.peak_bytes == 64
-
-
-def test_long_curves_are_thinned_and_keep_their_peak() -> None:
-    allocations = [traces.memory(1 + i / 100, 1, i) for i in range(3000)]
-    releases = [traces.memory(40 + i / 100, -1, i) for i in range(3000)]
-    found = trace_tree.read([traces.step(0, 0, 400), *allocations, *releases], ()).memory
-    assert found is not None
-    assert len(found.curve) <= trace_tree.MAX_POINTS + 2
-    assert max(nbytes for _, nbytes in found.curve) == found.peak_bytes == 3000
-
-
-def test_a_trace_without_steps_is_refused() -> None:
-    with pytest.raises(ValueError, match="no step"):
-        trace_tree.read([traces.operator("aten::relu", 0, 1)], ())
-
-
-@pytest.mark.parametrize(
-    ("kernel", "operator", "called"),
-    [
-        ("extern_kernels.convolution:1", "aten::convolution", True),
-        ("extern_kernels.convolution:1", "aten::conv2d", False),
-        ("cpp_fused_add_relu_3:8", "graph_0_cpp_fused_add_relu_3", True),
-        ("cpp_fused_add_relu_3:8", "graph_0_cpp_fused_add_relu_31", False),
-        (
-            "torch.ops.mkldnn._convolution_pointwise.default:4",
-            "mkldnn::_convolution_pointwise",
-            True,
-        ),
-    ],
-)
-def test_a_kernel_knows_its_calls(kernel: str, operator: str, called: bool) -> None:
-    assert trace_tree.Kernel(kernel, None).is_called(operator) is called
-
-
-def test_kernels_of_a_compiler_are_told_apart_by_the_order_of_their_calls() -> None:
-    events = []
-    for number, at in enumerate((0, 1000)):
-        events += [
-            traces.step(number, at, at + 400),
-            traces.operator("aten::convolution", at + 10, at + 60),
-            traces.operator("graph_0_cpp_fused_add_relu_0", at + 60, at + 65),
-            traces.operator("aten::convolution", at + 70, at + 170),
-            traces.operator("aten::mean", at + 180, at + 190),
-        ]
-    kernels = [
-        trace_tree.Kernel("extern_kernels.convolution:1", STAGES[0]),
-        trace_tree.Kernel("cpp_fused_add_relu_0:2", None),
-        trace_tree.Kernel("extern_kernels.convolution:3", STAGES[1]),
-    ]
-    found = trace_tree.read(events, STAGES, kernels)
-    assert [found.stages[name].forward_s for name in STAGES] == pytest.approx([50e-6, 100e-6])
-    assert found.elsewhere.forward_s == pytest.approx(15e-6)
+    events = [*NESTED, *traces.launch(1, 15, (300, 400)), *traces.launch(2, 115, (400, 450))]
+    roots = operators(events)
+    assert {number: node.name for number, node in launchers(events, roots).items()} == {
+        1: "aten::convolution",
+        2: "aten::relu",
+    }
+    assert [root.total_device_s for root in roots] == pytest.approx([100e-6, 50e-6])
+    assert roots[0].device_s == 0

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from bench.machine.environment import ROOT
-from bench.run import parts
-from bench.schema import journal, run_folders
-from bench.schema.records import ARMS, SCHEMA
+from bench.run import extra_arms
+from bench.schema import files, journal, run_folders
+from bench.schema.recipe import ARMS
+from bench.schema.records import SCHEMA
 
 pytestmark = pytest.mark.process
 
@@ -115,7 +116,7 @@ def test_run_folder_holds_results_journal_and_traces(
 ) -> None:
     folder, document = measured
     latest = folder / run_folders.LATEST
-    assert json.loads((latest / run_folders.RESULTS).read_text()) == document
+    assert json.loads((latest / files.RESULTS).read_text()) == document
     case_ids = {entry["group"] for entry in document["benchmarks"]}
     traces = {path.parent.relative_to(latest) for path in latest.rglob("*.pt.trace.json.gz")}
     assert traces == {
@@ -125,12 +126,12 @@ def test_run_folder_holds_results_journal_and_traces(
 
 def test_parts_take_turns_as_arms(measured: tuple[Path, dict[str, Any]]) -> None:
     folder, document = measured
-    found = json.loads((folder / run_folders.LATEST / parts.FILE).read_text())["cases"]
+    found = json.loads((folder / run_folders.LATEST / "parts.json").read_text())["cases"]
     assert {entry["case_id"] for entry in found} == {e["group"] for e in document["benchmarks"]}
     for entry in found:
-        assert entry["replicates"] or entry["contended"] >= parts.REPLICATES
+        assert entry["replicates"] or entry["contended"] >= extra_arms.REPLICATES
         for rounds_s in entry["replicates"]:
-            assert set(rounds_s) == set(parts.ARMS["neck"])
+            assert set(rounds_s) == {"panet_alone", "fpn", "panet"}
             assert len({len(durations) for durations in rounds_s.values()}) == 1
 
 
@@ -188,7 +189,7 @@ def test_run_in_which_nothing_can_run_is_a_result(tmp_path: Path) -> None:
     done = bench(*TINY, "--dtypes", "tf32", "--run-dir", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 skipped" in done.stdout
-    document = json.loads((tmp_path / run_folders.LATEST / run_folders.RESULTS).read_text())
+    document = json.loads((tmp_path / run_folders.LATEST / files.RESULTS).read_text())
     assert document["benchmarks"] == []
     assert [case["status"] for case in document["panet"]["outcomes"]] == ["skipped"]
 
@@ -242,7 +243,7 @@ def _wait_for_lines(folder: Path, count: int, process: subprocess.Popen[bytes]) 
     end_s = time.monotonic() + 200
     while time.monotonic() < end_s:
         assert process.poll() is None, "the run ended before it could be killed"
-        for path in folder.glob(f"*-*/{journal.FILE_NAME}"):
+        for path in folder.glob(f"*-*/{files.JOURNAL}"):
             if path.read_bytes().count(b"\n") >= count:
                 return path
         os.sched_yield()
@@ -273,7 +274,7 @@ def test_compiled_case_equals_eager_and_has_three_times(tmp_path: Path) -> None:
     compiled = ["--compile", "default", "--channels-last", "on", "--budget", "4m"]
     done = bench(*TINY, *compiled, "--run-dir", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    document = json.loads((tmp_path / run_folders.LATEST / run_folders.RESULTS).read_text())
+    document = json.loads((tmp_path / run_folders.LATEST / files.RESULTS).read_text())
     by_arm = {e["extra_info"]["arm"]: e for e in document["benchmarks"]}
     assert set(by_arm) == set(ARMS), document["panet"]["outcomes"]
     panet = by_arm["panet"]

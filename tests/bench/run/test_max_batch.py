@@ -1,15 +1,13 @@
 """The search for the largest batch, without memory."""
 
-from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from bench.engine.launcher import Failure, Outcome
 from bench.run.max_batch import Fit, Memory, Search, predict, search, table
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
-from bench.schema.tasks import Task
+from bench.schema.tasks import Failure, Task
 from tests.support.factories import case
 
 GIB = 2**30
@@ -60,21 +58,20 @@ class Machine:
         self._overhead = overhead
         self.batches: list[int] = []
 
-    def run(self, task: Task, timeout_s: float) -> Outcome:
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
         batch = task.case.batch_size
         self.batches.append(batch)
         assert task.limit_bytes is not None
         if 2 * GIB + batch * GIB * self._overhead > task.limit_bytes:
             return Failure(Status.OOM, f"no room for {batch}")
-        return asdict(memory(batch))
+        return memory(batch)
 
     def close(self) -> None:
         pass
 
 
 def found(machine: Machine, limit_bytes: int) -> Fit:
-    task = Task("fit", case(), 0, "", None)
-    return Search(machine, task, lambda _: None).find(case(), "panet", limit_bytes)
+    return Search(machine, "", lambda _: None).find(case(), "panet", limit_bytes)
 
 
 def test_what_the_prediction_misses_the_tries_find() -> None:
@@ -91,7 +88,7 @@ def test_not_even_one_image() -> None:
 
 def test_another_failure_is_no_answer() -> None:
     class Broken(Machine):
-        def run(self, task: Task, timeout_s: float) -> Outcome:
+        def run(self, task: Task[Any], timeout_s: float) -> Any:
             return Failure(Status.CRASHED, "no such kernel")
 
     with pytest.raises(BenchError, match="no such kernel"):
@@ -103,14 +100,14 @@ def test_library_without_scratch_space_is_the_end_of_what_fits() -> None:
     scarce = Failure(Status.CRASHED, "RuntimeError: could not create a primitive")
 
     class Scarce(Machine):
-        def run(self, task: Task, timeout_s: float) -> Outcome:
+        def run(self, task: Task[Any], timeout_s: float) -> Any:
             return scarce if task.case.batch_size > 5 else super().run(task, timeout_s)
 
     fit = found(Scarce(), 12 * GIB)
     assert (fit.largest, fit.reason) == (5, scarce.reason)
 
     class Unable(Machine):
-        def run(self, task: Task, timeout_s: float) -> Outcome:
+        def run(self, task: Task[Any], timeout_s: float) -> Any:
             return scarce
 
     with pytest.raises(BenchError, match="could not create a primitive"):

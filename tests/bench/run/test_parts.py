@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 import torch
 
-from bench.run import parts
-from bench.schema.records import Case
-from bench.schema.tasks import Task
-from bench.workload.arms import Arm, build_arms, make_inputs, placeholder_inputs
-from tests.support.factories import case
+from bench.run.extra_arms import EXTRA_ARMS
+from bench.schema.case import Case
+from bench.workload.arms import Arm, build_arms
+from bench.workload.inputs import make_inputs, placeholder_inputs
+from tests.support.factories import case, check_task
 
 
 def arms_of(scratch: Path, **axes: Any) -> tuple[Case, dict[str, Arm]]:
     chosen = case(height_px=64, width_px=64, threads=1, **axes)
-    task = Task("check", chosen, 0, str(scratch), None, arms=parts.ARMS[chosen.scope])
+    (parts,) = (extra for extra in EXTRA_ARMS if extra.name == "parts")
+    task = check_task(scratch, chosen, arms=parts.by_scope[chosen.scope])
     inputs, _ = make_inputs(task)
     return chosen, build_arms(task, inputs, compiled=False)
 
@@ -62,15 +63,18 @@ def test_timed_networks_have_no_hooks(tmp_path: Path) -> None:
 
 @pytest.mark.process
 def test_timed_workers_load_nothing_of_the_profiling() -> None:
-    profiling = {f"bench.{name}" for name in ("trace", "stages", "work", "timeline", "provenance")}
-    code = f"import sys, bench.engine.worker; assert not {profiling} & set(sys.modules)"
+    later = tuple(f"bench.{room}" for room in ("profiling", "run", "compare", "selftest", "lab"))
+    code = (
+        "import sys, bench.engine.worker\n"
+        f"assert not [name for name in sys.modules if name.startswith({later})]"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("scope", ["neck", "model"])
 def test_placeholders_are_like_the_inputs(scope: str, tmp_path: Path) -> None:
     chosen = case(height_px=64, width_px=96, batch_size=2, channels_last=True, scope=scope)
-    task = Task("fit", chosen, 0, str(tmp_path), None)
+    task = check_task(tmp_path, chosen)
     real, _ = make_inputs(task)
     for placeholder, x in zip(placeholder_inputs(task), real, strict=True):
         assert (placeholder.shape, placeholder.stride()) == (x.shape, x.stride())

@@ -5,19 +5,24 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.run import peers
+from bench.run.extra_arms import EXTRA_ARMS
 from bench.schema.records import Status
-from bench.schema.tasks import Task
-from bench.workload.arms import build_arms, make_inputs
-from bench.workload.same_work import MismatchError, check, check_same_work
-from tests.support.factories import case
+from bench.schema.tasks import CheckTask
+from bench.workload.arms import build_arms
+from bench.workload.check import check
+from bench.workload.inputs import make_inputs
+from bench.workload.same_work import MismatchError, check_same_work
+from tests.support.factories import case, check_task
 
 pytest.importorskip("torchvision")
 
 
-def task(folder: Path, scope: str) -> Task:
+(PEERS,) = (extra for extra in EXTRA_ARMS if extra.name == "peers")
+
+
+def task(folder: Path, scope: str) -> CheckTask:
     small = case(height_px=64, width_px=64, threads=1, scope=scope)
-    return Task("check", small, 0, str(folder), None, arms=peers.ARMS[scope])
+    return check_task(folder, small, arms=PEERS.by_scope[scope])
 
 
 @pytest.mark.parametrize("scope", ["neck", "model"])
@@ -53,7 +58,7 @@ def test_pafpn_starts_a_step_from_the_sum_and_has_no_activation(tmp_path: Path) 
 def test_peer_with_other_maps_is_a_mismatch() -> None:
     maps = (torch.ones(1, 4, 8, 8), torch.ones(1, 4, 4, 4))
     other = tuple(2 * x for x in maps)
-    arms = {"fpn": "fpn", "torchvision_fpn": "torchvision_fpn"}
+    arms = {name: PEERS.by_scope["neck"][name] for name in ("fpn", "torchvision_fpn")}
     outputs, macs = {"fpn": maps, "torchvision_fpn": other}, dict.fromkeys(arms, 10)
     with pytest.raises(MismatchError, match="torchvision_fpn and fpn differ"):
         check_same_work(case(), arms, outputs, macs)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.schema import journal
+from bench.schema import files, journal
 from bench.schema.errors import BenchError
 from bench.schema.journal import Journal
 from tests.support.factories import finding, replicate
@@ -18,7 +18,7 @@ def written(folder: Path, replicates: int = 2) -> bytes:
     for index in range(replicates):
         log.add_replicate("a", replicate(index))
     log.close()
-    return (folder / journal.FILE_NAME).read_bytes()
+    return (folder / files.JOURNAL).read_bytes()
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
 
 def test_cut_at_any_byte_loses_only_the_line_that_was_cut(tmp_path: Path) -> None:
     data = written(tmp_path / "run")
-    path = tmp_path / "run" / journal.FILE_NAME
+    path = tmp_path / "run" / files.JOURNAL
     header_end = data.index(b"\n") + 1
     for cut in range(header_end, len(data) + 1, 7):
         path.write_bytes(data[:cut])
@@ -43,7 +43,7 @@ def test_cut_at_any_byte_loses_only_the_line_that_was_cut(tmp_path: Path) -> Non
 
 def test_going_on_after_a_cut_writes_over_the_torn_line(tmp_path: Path) -> None:
     data = written(tmp_path / "run")
-    path = tmp_path / "run" / journal.FILE_NAME
+    path = tmp_path / "run" / files.JOURNAL
     path.write_bytes(data[:-20])
     entries = journal.read(tmp_path / "run")
     log = Journal.reopen(tmp_path / "run", entries)
@@ -64,7 +64,7 @@ def test_every_line_is_synced_when_it_is_written(
 def test_damage_in_the_middle_is_named_with_its_line(tmp_path: Path) -> None:
     data = written(tmp_path / "run")
     lines = data.splitlines(keepends=True)
-    (tmp_path / "run" / journal.FILE_NAME).write_bytes(lines[0] + b"{]\n" + lines[2])
+    (tmp_path / "run" / files.JOURNAL).write_bytes(lines[0] + b"{]\n" + lines[2])
     with pytest.raises(BenchError, match=r"journal.jsonl, line 2 is damaged"):
         journal.read(tmp_path / "run")
 
@@ -75,13 +75,13 @@ def test_no_journal_is_said_in_one_sentence(tmp_path: Path) -> None:
 
 
 def test_journal_cut_in_its_first_line_asks_for_a_new_run(tmp_path: Path) -> None:
-    (tmp_path / journal.FILE_NAME).write_bytes(b'{"header"')
+    (tmp_path / files.JOURNAL).write_bytes(b'{"header"')
     with pytest.raises(BenchError, match="start a new run"):
         journal.read(tmp_path)
 
 
 def test_other_schema_is_refused(tmp_path: Path) -> None:
-    (tmp_path / journal.FILE_NAME).write_bytes(b'{"header": {"schema": 99}}\n')
+    (tmp_path / files.JOURNAL).write_bytes(b'{"header": {"schema": 99}}\n')
     with pytest.raises(BenchError, match="schema 99"):
         journal.read(tmp_path)
 
@@ -93,5 +93,5 @@ def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_older_schema_is_read(tmp_path: Path) -> None:
-    (tmp_path / journal.FILE_NAME).write_bytes(b'{"header": {"schema": 1}}\n')
+    (tmp_path / files.JOURNAL).write_bytes(b'{"header": {"schema": 1}}\n')
     assert journal.read(tmp_path).header == {"schema": 1}

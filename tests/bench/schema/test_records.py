@@ -3,11 +3,13 @@
 import itertools
 import json
 import re
+from typing import Any
 
 import pytest
 
-from bench.schema.records import Case, Finding, Load, RecordError, Replicate, Status
-from bench.workload.axes import COMPILE_MODES, DTYPES, PASSES, SCOPES
+from bench.schema.case import AXES, Case
+from bench.schema.records import Finding, Load, Replicate, Status
+from bench.schema.stored import RecordError
 from tests.support.factories import CALM, case, finding, replicate, result, rounds
 
 
@@ -29,17 +31,13 @@ def test_case_id_names_every_axis_in_a_fixed_order() -> None:
 
 
 def test_case_ids_are_one_to_one_and_safe_as_file_names() -> None:
-    axes = {
+    axes: dict[str, list[Any]] = {
         "backbone": ["cnn", "resnet50", "resnet50.a1_in1k"],
-        "scope": SCOPES,
         "batch_size": [1, 11],
         "height_px": [224, 1344],
         "width_px": [224, 800],
         "device": ["cpu", "cuda:0", "cuda:1", "cuda:11"],
-        "dtype": DTYPES,
-        "channels_last": [False, True],
-        "compile_mode": COMPILE_MODES,
-        "pass_name": PASSES,
+        **{axis.fields[0]: [*axis.choices.values()] for axis in AXES if axis.choices},
         "threads": [1, 11],
     }
     ids = [

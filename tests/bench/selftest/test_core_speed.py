@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.selftest import core_speed
-from bench.selftest.background_load import load
+from bench.selftest import background_load, core_speed
 
 
 def test_even_work_has_no_spread() -> None:
@@ -34,12 +33,12 @@ def test_every_usable_core_is_probed() -> None:
 
 
 @pytest.mark.process
-def test_hog_runs_for_as_long_as_it_is_asked_to() -> None:
+def test_background_load_runs_as_long_as_the_context_is_open() -> None:
     import psutil
 
     before = len(psutil.Process().children())
-    with load("hog"):
+    with background_load.running(background_load.HOG):
         assert len(psutil.Process().children()) == before + 1
     assert len(psutil.Process().children()) == before
-    with load("none"):
+    with background_load.running(background_load.NONE):
         assert len(psutil.Process().children()) == before

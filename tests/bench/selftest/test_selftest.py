@@ -11,15 +11,18 @@ import pytest
 from rich.console import Console
 
 from bench import __main__ as command
-from bench.engine.launcher import Failure
+from bench.engine import opened
 from bench.engine.scheduler import CaseState
 from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
-from bench.schema.tasks import Task
-from bench.selftest import rates, session, trials
+from bench.schema.tasks import Failure, Task
+from bench.selftest import document, session, trials
 from bench.selftest.calibration import calibrate
-from bench.selftest.session import SelfTest, Settings, find_folder, setups
+from bench.selftest.document import Document
+from bench.selftest.rates import SetupSummary
+from bench.selftest.request import SelfTestRequest, find_folder, setups
+from bench.selftest.session import SelfTest
 from tests.support.machines import SLOWDOWN_PER_CHANNEL, TWO, Machine, Noise, engine
 
 QUIET = Console(quiet=True)
@@ -34,11 +37,11 @@ class Simulated(Machine):
     contended = False
     started = 0
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         type(self).started += 1
         super().__init__(noise=self.noise, fails=self._fail, busy=lambda _: self.contended)
 
-    def _fail(self, task: Task) -> Failure | None:
+    def _fail(self, task: Task[Any]) -> Failure | None:
         if self.killed_at is not None and len(self.tasks) == self.killed_at:
             raise KeyboardInterrupt
         return None
@@ -46,7 +49,7 @@ class Simulated(Machine):
 
 @pytest.fixture(autouse=True)
 def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "ServerLauncher", Simulated)
+    monkeypatch.setattr(opened, "ServerLauncher", Simulated)
     monkeypatch.setattr(session, "probe_cores", lambda: [{"0.001": 0.15, "1": None}])
     monkeypatch.setattr(session, "git_commit", lambda: "0123abc")
     monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.02))
@@ -54,7 +57,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Simulated, "contended", False)
 
 
-def settings(folder: Path, **values: Any) -> Settings:
+def request(folder: Path, **values: Any) -> SelfTestRequest:
     defaults: dict[str, Any] = {
         "trials": 3,
         "sizes": (0.05,),
@@ -62,14 +65,19 @@ def settings(folder: Path, **values: Any) -> Settings:
         "quick": True,
         "folder": folder / "selftest-1",
     }
-    return Settings(**(defaults | values))
+    return SelfTestRequest(**(defaults | values))
 
 
-def summary_of(folder: Path, name: str = "none-t2") -> dict[str, Any]:
-    document = json.loads((folder / "selftest-1" / session.JSON).read_text())
-    found = document["setups"][name]
-    assert isinstance(found, dict)
-    return found
+def shown(folder: Path) -> Document:
+    """Return what the self-test shows; the JSON has the same."""
+    read = document.read(folder / "selftest-1")
+    stored = json.loads((folder / "selftest-1" / document.JSON).read_text())
+    assert stored["setups"] == json.loads(json.dumps(read.to_json()))["setups"]
+    return read
+
+
+def summary_of(folder: Path) -> SetupSummary:
+    return shown(folder).setups["none-t2"]
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +88,7 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_calibration_finds_the_work_that_takes_a_given_share() -> None:
     def measure(arms: Any, replicates: int) -> Sequence[CaseState]:
         machine = Machine(noise=Noise(round_sd=0.01))
-        asked = engine(machine, arms={}, extra_arms=arms, contrast=None)
+        asked = engine(machine, arms={}, extra_arms=arms)
         asked.check()
         asked.take_turns(lambda state: replicates - len(state.replicates))
         return asked.states
@@ -88,7 +96,7 @@ def test_calibration_finds_the_work_that_takes_a_given_share() -> None:
     found = calibrate(TWO, (0.02, 0.05), measure)
     for case in TWO:
         for slowing, size in zip(found[case.case_id], (0.02, 0.05), strict=True):
-            assert slowing.asked == size
+            assert slowing.requested == size
             assert slowing.channels == pytest.approx(size / SLOWDOWN_PER_CHANNEL, rel=0.1)
             assert slowing.size == pytest.approx(size, rel=0.1)
             assert slowing.low is not None
@@ -97,18 +105,18 @@ def test_calibration_finds_the_work_that_takes_a_given_share() -> None:
     assert {found[case.case_id][0].kind for case in TWO} == {"compute", "copy"}
 
 
-def test_calm_machine_finds_every_slow_down_and_raises_no_false_alarm(tmp_path: Path) -> None:
-    SelfTest(settings(tmp_path), QUIET).run()
+def test_quiet_machine_finds_every_slow_down_and_raises_no_false_alarm(tmp_path: Path) -> None:
+    SelfTest(request(tmp_path), QUIET).run()
     found = summary_of(tmp_path)
-    (verdicts,) = found["gates"]
-    assert verdicts["false_alarms"]["count"] == 0
-    assert verdicts["false_alarms"]["total"] == 3
-    (detection,) = verdicts["detections"]
+    (verdicts,) = found.gates
+    assert verdicts.false_alarms.count == 0
+    assert verdicts.false_alarms.total == 3
+    (detections,) = verdicts.detections
     compared = 3 * QUICK_CASES
-    assert (detection["found"]["count"], detection["found"]["total"]) == (compared, compared)
-    assert (detection["wrong"], detection["undecided"]) == (0, 0)
-    for case in found["cases"].values():
-        assert case["cost"] == pytest.approx(1.5, rel=0.01)
+    assert (detections.detected.count, detections.detected.total) == (compared, compared)
+    assert (detections.wrong, detections.undecided) == (0, 0)
+    for case in found.cases.values():
+        assert case.cost == pytest.approx(1.5, rel=0.01)
     page = (tmp_path / "selftest-1" / session.PAGE).read_text()
     assert "| false alarms, identical code, live" in page
     assert "0 of 3 (95 %: 0.0% to" in page
@@ -116,32 +124,32 @@ def test_calm_machine_finds_every_slow_down_and_raises_no_false_alarm(tmp_path: 
 
 def test_noisy_machine_misses_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.4, process_sd=0.1))
-    SelfTest(settings(tmp_path), QUIET).run()
+    SelfTest(request(tmp_path), QUIET).run()
     found = summary_of(tmp_path)
-    (verdicts,) = found["gates"]
-    assert verdicts["detections"][0]["found"]["count"] == 0
-    assert verdicts["false_alarms"]["count"] == 0
-    assert found["components"]["cost"]["round"] > 0.3
+    (verdicts,) = found.gates
+    assert verdicts.detections[0].detected.count == 0
+    assert verdicts.false_alarms.count == 0
+    assert (found.cost_components.round or 0) > 0.3
 
 
 def test_gate_does_not_know_which_side_is_slowed(tmp_path: Path) -> None:
-    SelfTest(settings(tmp_path, trials=8), QUIET).run()
+    SelfTest(request(tmp_path, trials=8), QUIET).run()
     sides = set()
     for folder in (tmp_path / "selftest-1").glob("trial-*"):
-        outcome = trials.read(folder)
-        sides |= set(outcome.trial.candidates.values())
-        for arm, case_id in outcome.trial.slowed_cases.items():
-            measured = outcome.replicates[case_id][0].rounds_s
-            assert set(measured) == {"fpn", "left", "right", arm}
+        measured = trials.read(folder)
+        for arm, slowed in measured.trial.slowed.items():
+            sides.add(slowed.is_head)
+            rounds_s = measured.replicates[slowed.case_id][0].rounds_s
+            assert set(rounds_s) == {"fpn", "base", "head", arm}
     assert sides == {True, False}
 
 
-def test_sittings_are_pooled_and_the_trials_go_on(tmp_path: Path) -> None:
-    SelfTest(settings(tmp_path, trials=2), QUIET).run()
+def test_sessions_are_pooled_and_the_trials_go_on(tmp_path: Path) -> None:
+    SelfTest(request(tmp_path, trials=2), QUIET).run()
     servers = Simulated.started
-    SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    SelfTest(request(tmp_path, trials=1), QUIET).run()
     assert Simulated.started == servers + 1  # nothing is calibrated again
-    assert summary_of(tmp_path)["trials"] == 3
+    assert summary_of(tmp_path).trials == 3
     numbers = sorted(path.name for path in (tmp_path / "selftest-1").glob("trial-*"))
     assert numbers == [f"trial-none-t2-{i:03d}" for i in range(3)]
 
@@ -149,53 +157,53 @@ def test_sittings_are_pooled_and_the_trials_go_on(tmp_path: Path) -> None:
 def test_interrupted_trial_is_finished_first_and_nothing_measured_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    SelfTest(request(tmp_path, trials=1), QUIET).run()
     monkeypatch.setattr(Simulated, "killed_at", 4)
     with pytest.raises(KeyboardInterrupt):
-        SelfTest(settings(tmp_path, trials=1), QUIET).run()
+        SelfTest(request(tmp_path, trials=1), QUIET).run()
     cut = tmp_path / "selftest-1" / "trial-none-t2-001"
     kept = (cut / "journal.jsonl").read_text()
     assert not (cut / trials.END).exists()
-    assert summary_of(tmp_path)["trials"] == 1
+    assert summary_of(tmp_path).trials == 1
     monkeypatch.setattr(Simulated, "killed_at", None)
-    SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    SelfTest(request(tmp_path, trials=1), QUIET).run()
     assert (cut / "journal.jsonl").read_text().startswith(kept)
-    assert summary_of(tmp_path)["trials"] == 3
+    assert summary_of(tmp_path).trials == 3
     assert trials.read(cut).elapsed_s is None
 
 
 def test_another_machine_does_not_add_its_trials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    SelfTest(request(tmp_path, trials=1), QUIET).run()
     here = describe()
     monkeypatch.setattr(session, "describe", lambda: here | {"cpu": "another", "cores": 64})
     with pytest.raises(BenchError, match="cpu, cores differ from then"):
-        SelfTest(settings(tmp_path), QUIET).run()
+        SelfTest(request(tmp_path), QUIET).run()
 
 
 def test_other_slow_downs_are_another_self_test(tmp_path: Path) -> None:
-    SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    SelfTest(request(tmp_path, trials=1), QUIET).run()
     with pytest.raises(BenchError, match="--inject, --quick differ from then"):
-        SelfTest(settings(tmp_path, sizes=(0.02,), quick=False), QUIET).run()
+        SelfTest(request(tmp_path, sizes=(0.02,), quick=False), QUIET).run()
 
 
-def test_later_sitting_may_slow_down_by_fewer_sizes(tmp_path: Path) -> None:
-    SelfTest(settings(tmp_path, trials=1, sizes=(0.02, 0.05)), QUIET).run()
-    SelfTest(settings(tmp_path, trials=1, sizes=(0.05,)), QUIET).run()
-    totals = [d["found"]["total"] for d in summary_of(tmp_path)["gates"][0]["detections"]]
+def test_later_session_may_slow_down_by_fewer_sizes(tmp_path: Path) -> None:
+    SelfTest(request(tmp_path, trials=1, sizes=(0.02, 0.05)), QUIET).run()
+    SelfTest(request(tmp_path, trials=1, sizes=(0.05,)), QUIET).run()
+    totals = [d.detected.total for d in summary_of(tmp_path).gates[0].detections]
     assert totals == [QUICK_CASES, 2 * QUICK_CASES]
 
 
-def test_sittings_with_another_gate_are_told_apart(
+def test_sessions_with_another_gate_are_shown_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    SelfTest(settings(tmp_path, trials=1), QUIET).run()
+    SelfTest(request(tmp_path, trials=1), QUIET).run()
     stricter = replace(session.QUICK_GATE, confirm_looks=(6, 9))
     monkeypatch.setattr(session, "QUICK_GATE", stricter)
-    SelfTest(settings(tmp_path, trials=2), QUIET).run()
+    SelfTest(request(tmp_path, trials=2), QUIET).run()
     found = summary_of(tmp_path)
-    assert [verdicts["trials"] for verdicts in found["gates"]] == [1, 2]
+    assert [verdicts.trials for verdicts in found.gates] == [1, 2]
     page = (tmp_path / "selftest-1" / session.PAGE).read_text()
     newest, older = page.index("fresh: 6, then 9;"), page.index("fresh: 6;")
     assert newest < older
@@ -207,7 +215,7 @@ def test_cell_that_cannot_run_ends_the_self_test_with_a_sentence(
     failure = Failure(Status.SKIPPED, "no such device")
     monkeypatch.setattr(Simulated, "_fail", lambda *_: failure)
     with pytest.raises(BenchError, match=r"cannot run here: .*: no such device"):
-        SelfTest(settings(tmp_path), QUIET).run()
+        SelfTest(request(tmp_path), QUIET).run()
 
 
 def test_busy_machine_is_undecided_and_never_wrong(
@@ -215,38 +223,34 @@ def test_busy_machine_is_undecided_and_never_wrong(
 ) -> None:
     monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.5))
     monkeypatch.setattr(Simulated, "contended", True)
-    SelfTest(settings(tmp_path, trials=2), QUIET).run()
+    SelfTest(request(tmp_path, trials=2), QUIET).run()
     found = summary_of(tmp_path)
-    (verdicts,) = found["gates"]
-    assert (verdicts["false_alarms"]["count"], verdicts["undecided"]) == (0, 2)
-    assert verdicts["detections"][0]["undecided"] == 2 * QUICK_CASES
-    assert found["contended"] == found["replicates"]
+    (verdicts,) = found.gates
+    assert (verdicts.false_alarms.count, verdicts.undecided) == (0, 2)
+    assert verdicts.detections[0].undecided == 2 * QUICK_CASES
+    assert found.contended == found.replicates
 
 
-def test_beside_a_hog_fewer_threads_are_tried_as_well(tmp_path: Path) -> None:
-    asked = settings(tmp_path, loads=("none", "hog"), quick=False)
-    found = setups(asked, cores=2)
+def test_beside_a_background_load_fewer_threads_are_tried_as_well(tmp_path: Path) -> None:
+    wanted = request(tmp_path, loads=("none", "hog"), quick=False)
+    found = setups(wanted, cores=2)
     assert [(setup.load, setup.threads) for setup in found] == [("none", 2), ("hog", 1), ("hog", 2)]
     assert {len(setup.cases) for setup in found} == {8}
-    assert [setup.threads for setup in setups(asked, cores=1)] == [1, 1]
-
-
-def test_rates_have_wilsons_interval() -> None:
-    found = rates.rate(0, 30)
-    assert found.low == 0.0
-    assert found.high == pytest.approx(0.1135, abs=1e-4)  # worked out by hand: z^2 / (n + z^2)
-    assert rates.rate(0, 0) == rates.Rate(0, 0, None, None)
+    assert [setup.threads for setup in setups(wanted, cores=1)] == [1, 1]
 
 
 def test_parts_of_the_spread_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.001, process_sd=0.03))
-    SelfTest(settings(tmp_path, trials=12, sizes=()), QUIET).run()
-    parts = summary_of(tmp_path)["components"]["identical"]
-    assert parts["process"] == pytest.approx(0.03 * math.sqrt(2), rel=0.4)
-    assert parts["round"] < 0.005
-    assert parts["turn"] < parts["process"] / 2
+    SelfTest(request(tmp_path, trials=12, sizes=()), QUIET).run()
+    parts = summary_of(tmp_path).identical_components
+    assert parts.process is not None
+    assert parts.process == pytest.approx(0.03 * math.sqrt(2), rel=0.4)
+    assert parts.round is not None
+    assert parts.round < 0.005
+    assert parts.turn is not None
+    assert parts.turn < parts.process / 2
 
 
 def test_unknown_self_test_is_not_gone_on_with(tmp_path: Path) -> None:

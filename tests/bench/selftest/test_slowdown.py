@@ -7,12 +7,13 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.schema.records import Status
-from bench.schema.tasks import Task
-from bench.selftest.slowdown import KINDS, Alone, Finest, Kept, Slowdown, Slowed
-from bench.workload.arms import build_arms, make_inputs
-from bench.workload.same_work import check
+from bench.selftest.slowdown import KEPT, KINDS, Alone, Kept, Slowdown, Slowed, alone, slowed
+from bench.workload.arms import build_arms
+from bench.workload.check import check
+from bench.workload.inputs import make_inputs
+from bench.workload.networks import Shared
 from panet import InputError
-from tests.support.factories import case
+from tests.support.factories import case, check_task, recipes
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -57,8 +58,8 @@ def test_slowed_network_gives_what_the_network_gives() -> None:
             return (network(x),)
 
     x = torch.randn(1, 3, 4, 4)
-    (slowed,) = Slowed(Pyramid(), Slowdown("copy:8"))(x)
-    assert torch.equal(slowed, network(x))
+    (finest,) = Slowed(Pyramid(), Slowdown("copy:8"))(x)
+    assert torch.equal(finest, network(x))
 
 
 def test_work_alone_comes_behind_what_the_network_has_given() -> None:
@@ -66,25 +67,23 @@ def test_work_alone_comes_behind_what_the_network_has_given() -> None:
         def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
             return (x + 1,)
 
-    finest = Finest()
-    (given,) = Kept(Pyramid(), finest)(torch.zeros(1, 8, 4, 4))
-    assert Alone(Slowdown("copy:8"), finest)()[0] is given
+    shared: Shared = {}
+    (given,) = Kept(Pyramid(), shared)(torch.zeros(1, 8, 4, 4))
+    assert Alone(Slowdown("copy:8"), shared)()[0] is given
 
 
 def test_slowed_arms_pass_the_check_of_the_same_work(tmp_path: Path) -> None:
-    arms = {"fpn": "fpn", "left": "panet", "right": "panet", "slowed": "panet+compute:16"}
-    asked = Task("check", case(height_px=64, width_px=64), 0, str(tmp_path), None, arms)
-    found = check(asked)
+    arms = recipes(fpn="fpn", left="panet", right="panet") | {"slowed": slowed("compute:16")}
+    found = check(check_task(tmp_path, case(height_px=64, width_px=64), arms=arms))
     assert (found.status, found.reason) == (Status.OK, "")
     assert found.facts["left"].macs == found.facts["right"].macs < found.facts["slowed"].macs
     assert found.facts["fpn"].macs < found.facts["left"].macs
 
 
 def test_arms_are_what_the_task_names(tmp_path: Path) -> None:
-    arms = {"base": "kept", "extra": "none+copy:16"}
     small = case(height_px=64, width_px=64, channels_last=True)
-    asked = Task("replicate", small, 0, str(tmp_path), None, arms)
-    built = build_arms(asked, make_inputs(asked)[0], compiled=False)
+    task = check_task(tmp_path, small, arms={"base": KEPT, "extra": alone("copy:16")})
+    built = build_arms(task, make_inputs(task)[0], compiled=False)
     assert list(built) == ["base", "extra"]
     kept = built["base"].call()[0]
     (finest,) = built["extra"].call()
@@ -94,8 +93,7 @@ def test_arms_are_what_the_task_names(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_arms_of_a_calibration_pass_the_check(kind: str, tmp_path: Path) -> None:
-    arms = {"base": "kept", "work": f"none+{kind}:16"}
-    asked = Task("check", case(height_px=64, width_px=64), 0, str(tmp_path), None, arms)
-    found = check(asked)
+    arms = {"base": KEPT, "work": alone(f"{kind}:16")}
+    found = check(check_task(tmp_path, case(height_px=64, width_px=64), arms=arms))
     assert (found.status, found.reason) == (Status.OK, "")
     assert found.round_s is not None

@@ -3,11 +3,21 @@
 import pytest
 
 from bench.run.session import parse_request
+from bench.schema.case import AXES
 from bench.schema.errors import BenchError
-from bench.workload import axes
+from bench.workload import axes, presets, units
 
 NOT_GIVEN: dict[str, str | None] = dict.fromkeys(
-    [*axes.AXES, "preset", "half_width", "budget", "timeout", "seed", "images", "run_dir"]
+    [
+        *(axis.option for axis in AXES),
+        "preset",
+        "half_width",
+        "budget",
+        "timeout",
+        "seed",
+        "images",
+        "run_dir",
+    ]
 )
 
 
@@ -48,7 +58,7 @@ def test_single_options_override_the_preset() -> None:
     values = {**NOT_GIVEN, "preset": "default", "batch_sizes": "3", "half_width": "0.5%"}
     request = parse_request(values, None, traces=False)
     assert {case.batch_size for case in request.plan.cases} == {3}
-    assert request.plan.half_width == 0.005
+    assert request.half_width == 0.005
     assert request.plan.budget_s == 258
 
 
@@ -57,11 +67,11 @@ def test_single_options_without_a_preset_are_the_whole_grid() -> None:
         {**NOT_GIVEN, "batch_sizes": "1,2", "devices": "cpu"}, None, traces=False
     )
     assert [case.batch_size for case in request.plan.cases] == [1, 2]
-    assert request.plan.half_width == 0.02
+    assert request.half_width == 0.02
 
 
 def test_default_preset_covers_what_make_bench_promises() -> None:
-    cases = axes.sweep(axes.PRESETS["default"], {"devices": "cpu"})
+    cases = axes.sweep(presets.PRESETS["default"], {"devices": "cpu"})
     assert len(cases) >= 12
     assert {case.scope for case in cases} == {"neck", "model"}
     assert {case.backbone for case in cases} == {"cnn", "resnet50"}
@@ -73,12 +83,12 @@ def test_default_preset_covers_what_make_bench_promises() -> None:
 
 
 def test_a_case_of_two_blocks_is_measured_once() -> None:
-    preset = axes.Preset(blocks=({}, {}, {"batch_sizes": "1,2"}), half_width="1%", budget="1m")
+    preset = presets.Preset(blocks=({}, {}, {"batch_sizes": "1,2"}), half_width="1%", budget="1m")
     assert len(axes.sweep(preset, {"devices": "cpu"})) == 2
 
 
 def test_resolution_keeps_height_before_width() -> None:
-    preset = axes.PRESETS["smoke"]
+    preset = presets.PRESETS["smoke"]
     (case, *_) = axes.sweep(preset, {"resolutions": "800x1344"})
     assert (case.height_px, case.width_px) == (800, 1344)
 
@@ -90,17 +100,17 @@ def test_auto_device_is_one_of_this_machine() -> None:
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200)])
 def test_durations(text: str, seconds: float) -> None:
-    assert axes.parse_duration("--budget", text) == seconds
+    assert units.parse_duration("--budget", text) == seconds
 
 
 @pytest.mark.parametrize(
     ("text", "size"), [("8GiB", 8 * 2**30), ("8G", 8 * 2**30), ("512 MiB", 512 * 2**20)]
 )
 def test_sizes_are_binary(text: str, size: int) -> None:
-    assert axes.parse_bytes("--memory", text) == size
+    assert units.parse_bytes("--memory", text) == size
 
 
 @pytest.mark.parametrize("text", ["", "8", "0GiB", "lots", "-1G"])
 def test_a_wrong_size_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(BenchError, match="give a size such as 8GiB"):
-        axes.parse_bytes("--memory", text)
+        units.parse_bytes("--memory", text)

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from bench.schema.records import Status
-from bench.schema.tasks import Task
 from bench.workload import cache_state
-from bench.workload.arms import Recipe, build_arms, make_inputs, parse_recipe
-from bench.workload.same_work import check
-from tests.support.factories import case
+from bench.workload.arms import build_arms
+from bench.workload.check import check
+from bench.workload.inputs import make_inputs
+from tests.support.factories import case, check_task, recipes
 
 CPU = torch.device("cpu")
 
@@ -45,14 +45,11 @@ def test_sweep_writes_every_byte_anew() -> None:
     assert (sweep._memory == 2).all()
 
 
-def test_a_recipe_names_its_caches() -> None:
-    assert parse_recipe("panet~cold") == Recipe("panet", "", "", "cold")
-    assert parse_recipe("panet@head+copy:96~warm") == Recipe("panet", "head", "copy:96", "warm")
-
-
 def test_networks_are_the_same_whatever_the_caches(tmp_path: Path) -> None:
     small = case(height_px=64, width_px=64, threads=1)
-    task = Task("check", small, 0, str(tmp_path), None, arms=cache_state.ARMS["neck"])
+    names = [f"{network}_{caches}" for network in ("fpn", "panet") for caches in ("cold", "warm")]
+    texts = {name: name.replace("_", "~") for name in names}
+    task = check_task(tmp_path, small, arms=recipes(**texts))
     found = check(task)
     assert (found.status, found.reason) == (Status.OK, "")
     arms = build_arms(task, make_inputs(task)[0], compiled=False)

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from bench.schema.errors import BenchError
-from bench.schema.tasks import Task
+from bench.schema.recipe import Recipe
 from bench.workload import code_loader
 from bench.workload.arms import build_arms
-from tests.support.factories import case
+from tests.support.factories import case, check_task
 
 
 @pytest.fixture(autouse=True)
@@ -114,13 +114,10 @@ def test_side_that_sets_what_is_the_other_ones_too_is_sent_to_processes_of_its_o
 ) -> None:
     old = package(tmp_path / "a", __init__=FACTORY.format(""))
     new = package(tmp_path / "b", __init__=FACTORY.format("torch.set_num_threads(1)"))
-    asked = Task(
-        "check",
-        case(scope="own", backbone="thing:make"),
-        seed=0,
-        scratch_dir=str(tmp_path),
-        images_dir=None,
-        arms={side: f"own@{side}" for side in sides_of},
+    task = check_task(
+        tmp_path,
+        case(scope="own", backbone="", network="thing:make"),
+        arms={side: Recipe("own", side) for side in sides_of},
         sides={"base": str(old), "head": str(new)},
         package="thing",
     )
@@ -128,4 +125,4 @@ def test_side_that_sets_what_is_the_other_ones_too_is_sent_to_processes_of_its_o
     torch.set_num_threads(2)
     expects = pytest.raises(BenchError, match=r"threads \(2 -> 1\); .* --apart")
     with expects if len(sides_of) > 1 else contextlib.nullcontext():
-        build_arms(asked, inputs, compiled=False)
+        build_arms(task, inputs, compiled=False)

@@ -6,18 +6,23 @@ from typing import Any
 import pytest
 import torch
 
-from bench.schema.records import ARMS, COST_ARMS, Status
-from bench.schema.tasks import Task
+from bench.schema.recipe import ARMS, COST_ARMS
+from bench.schema.records import Status
+from bench.schema.tasks import CheckTask
+from bench.workload import check as checks
 from bench.workload import same_work
-from bench.workload.arms import Arm, build_arms, compiler_cache, make_inputs
-from bench.workload.same_work import MismatchError, check, check_same_work
-from tests.support.factories import case
+from bench.workload.arms import Arm, build_arms
+from bench.workload.check import check
+from bench.workload.compilation import compiler_cache
+from bench.workload.inputs import make_inputs
+from bench.workload.same_work import MismatchError, check_same_work
+from tests.support.factories import case, check_task
 
 SMALL = {"height_px": 64, "width_px": 64, "threads": 1}
 
 
-def task(folder: Path, **axes: Any) -> Task:
-    return Task("check", case(**(SMALL | axes)), 0, str(folder), None)
+def task(folder: Path, **axes: Any) -> CheckTask:
+    return check_task(folder, case(**(SMALL | axes)))
 
 
 def outputs() -> dict[str, tuple[torch.Tensor, ...]]:
@@ -178,13 +183,13 @@ def test_autocast_and_bfloat16_run_in_their_dtype(tmp_path: Path) -> None:
 def test_what_a_killed_compilation_left_is_not_found_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = Task("check", case(compile_mode="default"), 0, str(tmp_path), None)
+    asked = check_task(tmp_path, case(compile_mode="default"))
     left_behind = compiler_cache(asked, "fpn") / "kernel.so"
     left_behind.parent.mkdir(parents=True)
     left_behind.write_text("half of it")
     seen: list[bool] = []
-    monkeypatch.setattr(same_work, "first_calls", lambda *_: seen.append(left_behind.exists()))
+    monkeypatch.setattr(checks, "first_calls", lambda *_: seen.append(left_behind.exists()))
     maps = (torch.ones(1, 4, 8, 8),)
     arm = Arm("fpn", torch.nn.Identity(), lambda: maps, lambda: None)
-    same_work._compile_cold(asked, {"fpn": arm}, {"fpn": maps})
+    checks._compile_cold(asked, {"fpn": arm}, {"fpn": maps})
     assert seen == [False]

@@ -5,14 +5,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bench.schema.case import FIELDS
 from reports.analysis import breakeven
-from reports.data.frames import AXES
 from tests.support.factories import case
 
 
 def table(**columns: Any) -> pd.DataFrame:
     """Four batch sizes whose FPN takes 10 ms an image, FPN + PANet 15."""
-    axes: dict[str, Any] = dict.fromkeys(AXES, "x") | {"height_px": 100, "width_px": 200}
+    axes: dict[str, Any] = dict.fromkeys(FIELDS, "x") | {"height_px": 100, "width_px": 200}
     rows = [
         {
             "run_id": "r",
@@ -69,6 +69,22 @@ def test_line_gives_the_fixed_cost_and_the_cost_per_megapixel() -> None:
     found = breakeven.line(rows, "fpn")
     assert found is not None
     assert [found.fixed_s, found.per_megapixel_s] == pytest.approx([0.002, 0.1])
+
+
+def test_two_points_make_no_line() -> None:
+    ((_, rows),) = breakeven.groups(resolutions().head(2), "pixels")
+    assert breakeven.line(rows, "fpn") is None
+
+
+def test_negative_fixed_cost_is_not_told_as_one() -> None:
+    rows = resolutions()
+    rows["fpn_s"] = 0.1 * rows["pixels"] / 1e6 - 0.0005
+    ((_, rows),) = breakeven.groups(rows, "pixels")
+    line = breakeven.line(rows, "fpn")
+    assert line is not None
+    assert line.fixed_s < 0
+    assert "ms a call" not in str(line)
+    assert "no fixed cost that can be told from 0" in str(line)
 
 
 def test_price_of_panet_is_a_share_of_a_deeper_backbone() -> None:

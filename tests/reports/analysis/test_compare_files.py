@@ -9,9 +9,11 @@ import pandas as pd
 import pytest
 
 from bench.schema.records import CaseResult, Status
-from bench.stats.verdict import Verdict
+from bench.stats.verdict import Verdict, overall
 from reports.__main__ import main
-from reports.analysis.compare_files import Thresholds, compare, overall
+from reports.analysis import compare_files
+from reports.analysis.metrics import Thresholds
+from reports.data import result_files
 from reports.data.errors import ReportError
 from tests.support.factories import case, facts, finding, replicate, result, rounds
 from tests.support.result_files import document
@@ -47,6 +49,11 @@ def suite(slower: dict[int, float] | None = None, seed: int = 0) -> list[CaseRes
     ]
 
 
+def compared(base: Path, head: Path, **asked: Any) -> pd.DataFrame:
+    request = {"thresholds": Thresholds(), **asked}
+    return compare_files.compare(result_files.read(base), result_files.read(head), **request)
+
+
 def verdicts(table: pd.DataFrame, metric: str) -> dict[int, Verdict]:
     rows = table[table["metric"] == metric]
     return {
@@ -56,14 +63,14 @@ def verdicts(table: pd.DataFrame, metric: str) -> dict[int, Verdict]:
 
 
 def test_equal_runs_are_within_noise(tmp_path: Path) -> None:
-    table = compare(run(tmp_path, "a", suite()), run(tmp_path, "b", suite(seed=50)), Thresholds())
+    table = compared(run(tmp_path, "a", suite()), run(tmp_path, "b", suite(seed=50)))
     assert set(table["verdict"]) == {Verdict.WITHIN_NOISE}
-    assert overall(table) is Verdict.WITHIN_NOISE
+    assert overall(table["verdict"]) is Verdict.WITHIN_NOISE
 
 
 def test_a_case_that_became_slower_by_more_than_the_threshold(tmp_path: Path) -> None:
     base, head = run(tmp_path, "a", suite()), run(tmp_path, "b", suite({4: 1.12}, seed=50))
-    table = compare(base, head, Thresholds())
+    table = compared(base, head)
     found = verdicts(table, "latency")
     assert found == {
         **dict.fromkeys((1, 2, 8), Verdict.WITHIN_NOISE),
@@ -75,27 +82,34 @@ def test_a_case_that_became_slower_by_more_than_the_threshold(tmp_path: Path) ->
 
 
 def test_less_than_the_threshold_is_no_alarm(tmp_path: Path) -> None:
-    table = compare(
-        run(tmp_path, "a", suite()), run(tmp_path, "b", suite({4: 1.04}, seed=50)), Thresholds()
-    )
+    table = compared(run(tmp_path, "a", suite()), run(tmp_path, "b", suite({4: 1.04}, seed=50)))
     assert set(table["verdict"]) == {Verdict.WITHIN_NOISE}
 
 
 def test_most_cases_together_are_the_machine(tmp_path: Path) -> None:
     slower = dict.fromkeys((1, 2, 4), 1.2)
-    table = compare(
-        run(tmp_path, "a", suite()), run(tmp_path, "b", suite(slower, seed=50)), Thresholds()
-    )
+    table = compared(run(tmp_path, "a", suite()), run(tmp_path, "b", suite(slower, seed=50)))
     assert set(verdicts(table, "latency").values()) == {Verdict.UNDECIDED}
     assert "python -m bench compare" in " ".join(table["reason"].dropna())
-    assert overall(table) is Verdict.UNDECIDED
+    assert overall(table["verdict"]) is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("threshold", "slower", "verdict"),
+    [("20%", 1.1, Verdict.WITHIN_NOISE), ("3%", 1.045, Verdict.UNDECIDED)],
+)
+def test_cases_move_together_beyond_their_own_thresholds(
+    threshold: str, slower: float, verdict: Verdict, tmp_path: Path
+) -> None:
+    base = run(tmp_path, "a", suite())
+    head = run(tmp_path, "b", suite(dict.fromkeys((1, 2, 4, 8), slower), seed=50))
+    table = compared(base, head, thresholds=Thresholds.parse([threshold]))
+    assert set(verdicts(table, "latency").values()) == {verdict}
 
 
 def test_on_another_machine_only_what_carries_over_is_judged(tmp_path: Path) -> None:
     costlier = [measured(2.0, ratio=1.8, seed=i, **shape) for i, shape in enumerate(SHAPES)]
-    table = compare(
-        run(tmp_path, "a", suite()), run(tmp_path, "b", costlier, cpu="another"), Thresholds()
-    )
+    table = compared(run(tmp_path, "a", suite()), run(tmp_path, "b", costlier, cpu="another"))
     assert set(verdicts(table, "latency").values()) == {Verdict.INCOMPARABLE}
     assert set(verdicts(table, "cost").values()) == {Verdict.REGRESSED}
     assert "cpu differ" in " ".join(table["reason"].dropna())
@@ -121,24 +135,24 @@ def test_what_is_counted_is_judged_exactly(
     values: dict[str, int], metric: str, tmp_path: Path
 ) -> None:
     base = run(tmp_path, "a", [with_facts()])
-    table = compare(base, run(tmp_path, "b", [with_facts(**values)]), Thresholds())
+    table = compared(base, run(tmp_path, "b", [with_facts(**values)]))
     worse = table[table["verdict"] == Verdict.REGRESSED]
     assert list(worse["metric"]) == [metric]
     less = {name: value - 5 for name, value in values.items()}
-    table = compare(base, run(tmp_path, "c", [with_facts(**less)]), Thresholds())
+    table = compared(base, run(tmp_path, "c", [with_facts(**less)]))
     assert list(table.loc[table["verdict"] == Verdict.IMPROVED, "metric"]) == [metric]
 
 
 def test_elsewhere_memory_is_told_and_arithmetic_is_judged(tmp_path: Path) -> None:
     base = run(tmp_path, "a", [with_facts()])
     head = run(tmp_path, "b", [with_facts(peak_bytes=9999, macs=200)], cpu="another")
-    table = compare(base, head, Thresholds())
+    table = compared(base, head)
     assert list(table.loc[table["verdict"] == Verdict.REGRESSED, "metric"]) == ["macs"]
 
 
 def test_a_case_that_is_gone_is_never_passed_over(tmp_path: Path) -> None:
     base, head = run(tmp_path, "a", suite()), run(tmp_path, "b", suite()[:3])
-    table = compare(base, head, Thresholds())
+    table = compared(base, head)
     (row,) = table[table["verdict"] == Verdict.MISSING].to_dict("records")
     assert "missing in the candidate" in row["reason"]
     assert main(["compare", str(base), str(head)]) == 1
@@ -147,18 +161,16 @@ def test_a_case_that_is_gone_is_never_passed_over(tmp_path: Path) -> None:
 
 def test_a_case_that_no_longer_runs_is_never_passed_over(tmp_path: Path) -> None:
     lost = result(Status.OOM, "no memory", case=suite()[0].case, replicates=())
-    table = compare(
-        run(tmp_path, "a", suite()), run(tmp_path, "b", [lost, *suite()[1:]]), Thresholds()
-    )
+    table = compared(run(tmp_path, "a", suite()), run(tmp_path, "b", [lost, *suite()[1:]]))
     assert "ok became oom: no memory" in set(table["reason"])
-    assert overall(table) is Verdict.MISSING
+    assert overall(table["verdict"]) is Verdict.MISSING
 
 
 def test_a_contended_case_decides_nothing(tmp_path: Path) -> None:
     calm = measured(1.5)
     busy = CaseResult(calm.case, Status.CONTENDED, "busy", calm.finding, calm.replicates)
-    table = compare(
-        run(tmp_path, "a", [measured()]), run(tmp_path, "b", [busy]), Thresholds(), ["latency"]
+    table = compared(
+        run(tmp_path, "a", [measured()]), run(tmp_path, "b", [busy]), metrics=["latency"]
     )
     assert set(table["verdict"]) == {Verdict.UNDECIDED}
 

@@ -1,18 +1,22 @@
 """The closing paragraph says what the table says, also when the table says the opposite."""
 
+import dataclasses
+import math
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from bench.schema.records import CaseResult, Status
 from reports.analysis.words import closing_paragraph
 from reports.data import frames
-from tests.support.factories import case, result
+from reports.data.costs import cost
+from tests.support.factories import case, replicate, result, rounds
 from tests.support.result_files import measured, result_file
 
 
 def table_of(folder: Path, *results: CaseResult) -> pd.DataFrame:
-    return frames.cost(frames.load([result_file(folder, results)]), 0.02)
+    return cost(frames.load(result_file(folder, results)))
 
 
 def test_cost_is_given_as_a_range_per_scope_beside_the_macs(tmp_path: Path) -> None:
@@ -54,14 +58,47 @@ def test_undecided_cases_speak_and_are_counted(tmp_path: Path) -> None:
     text = closing_paragraph(
         table_of(
             tmp_path,
-            measured(1.4, Status.UNDECIDED),
+            measured(1.4, Status.TOO_WIDE),
             measured(1.9, Status.CONTENDED, batch_size=2),
         )
     )
     assert "PANet adds 40 % to the time of the neck" in text
-    assert "No case reached the half-width" in text
-    assert "1 undecided" in text
+    assert "1 too_wide" in text
     assert "1 contended" in text
+
+
+def wide(width: float, status: Status = Status.TOO_WIDE, **axes: Any) -> CaseResult:
+    """A case whose interval has this half-width, relative."""
+    # Log ratios of -x and x, alternating, and t of 4 degrees of freedom.
+    spread = [width * math.sqrt(5) / 2.776 * sign for sign in (-1, 1, -1, 1, 0)]
+    replicates = tuple(
+        replicate(i, rounds_s=rounds(1.5 * math.exp(x))) for i, x in enumerate(spread)
+    )
+    reason = "" if status is Status.OK else "because"
+    return result(status, reason, case=case(**axes), replicates=replicates)
+
+
+def test_closing_words_say_how_many_cases_are_as_narrow_as_requested(tmp_path: Path) -> None:
+    cases = [wide(0.01, Status.OK), wide(0.04, batch_size=2), wide(0.07, batch_size=4)]
+    busy = wide(0.001, Status.CONTENDED, batch_size=8)
+    text = closing_paragraph(table_of(tmp_path, *cases, busy))
+    assert (
+        "1 of 3 cases reached the requested half-width of 2.0 %; the rest have 4.0-7.0 %." in text
+    )
+    text = closing_paragraph(table_of(tmp_path, *cases[1:], busy))
+    assert (
+        "0 of 2 cases reached the requested half-width of 2.0 %; the rest have 4.0-7.0 %." in text
+    )
+    text = closing_paragraph(table_of(tmp_path, cases[0]))
+    assert "1 of 1 cases reached the requested half-width of 2.0 %." in text
+
+
+def test_too_few_processes_have_no_half_width(tmp_path: Path) -> None:
+    few = measured(1.5, Status.TOO_WIDE)
+    few = dataclasses.replace(few, replicates=few.replicates[:2])
+    text = closing_paragraph(table_of(tmp_path, few, wide(0.04, batch_size=2)))
+    assert "0 of 2 cases reached" in text
+    assert "; the rest have 4.0 %, or too few processes for an interval (1)." in text
 
 
 def test_nothing_measured_is_said(tmp_path: Path) -> None:
@@ -73,4 +110,4 @@ def test_nothing_measured_is_said(tmp_path: Path) -> None:
 def test_noise_floor_and_half_width_are_named(tmp_path: Path) -> None:
     text = closing_paragraph(table_of(tmp_path, result()))
     assert "The same network against itself differs by up to 0.00 %" in text
-    assert "half-widths of the ratio reached: 0.6" in text
+    assert "1 of 1 cases reached the requested half-width of 2.0 %" in text

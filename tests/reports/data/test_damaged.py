@@ -33,7 +33,7 @@ def no_dashboards(monkeypatch: pytest.MonkeyPatch) -> None:
 
     Nor does a page need the five megabytes of plotly's script here.
     """
-    monkeypatch.setattr(tensorboard, "write", lambda *_: None)
+    monkeypatch.setattr(tensorboard, "write", lambda *_: [])
     monkeypatch.setattr(page, "get_plotlyjs", str)
 
 

@@ -13,16 +13,16 @@ import pytest
 from bench import stats
 from bench.machine.environment import ROOT
 from bench.schema.records import Status
+from reports.analysis.readable import readable
 from reports.analysis.words import closing_paragraph
-from reports.data import frames
+from reports.data import costs, frames
 from reports.data.errors import ReportError
-from reports.pages import cost_table
 from tests.support.factories import case, replicate, result, rounds
 from tests.support.result_files import document, measured, result_file
 
 
 def cost_of(path: Path) -> pd.DataFrame:
-    return frames.cost(frames.load([path]), 0.02)
+    return costs.cost(frames.load(path))
 
 
 def test_row_per_arm_and_case(tmp_path: Path) -> None:
@@ -53,16 +53,17 @@ def test_columns_are_the_documented_ones_with_their_types(tmp_path: Path) -> Non
     lost = result(Status.OOM, "no memory", case=case(batch_size=64), replicates=())
     for results in ([measured(1.5), lost], [lost]):
         frame = frames.load([result_file(tmp_path, results)])
-        table = frames.cost(frame)
-        for found, documented in ((frame, frames.COLUMNS), (table, frames.COST_COLUMNS)):
+        table = costs.cost(frame)
+        for found, documented in ((frame, frames.COLUMNS), (table, costs.COST_COLUMNS)):
             types = {name: str(kind) for name, kind in found.dtypes.items()}
             assert types == {name: kind for name, (kind, _) in documented.items()}
 
 
 def test_examples_of_the_documentation_are_true(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    failed, tried = doctest.testmod(frames)
-    assert (failed, tried > 4) == (0, True)
+    for module in (frames, costs):
+        failed, tried = doctest.testmod(module)
+        assert (failed, tried > 2) == (0, True)
 
 
 def test_parquet_is_read_by_duckdb_and_polars(tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_several_files_are_one_frame(tmp_path: Path) -> None:
     paths = [
         result_file(tmp_path, [measured(ratio)], run_id=f"run-{ratio}") for ratio in (1.5, 1.6)
     ]
-    table = frames.cost(frames.load(paths), 0.02)
+    table = costs.cost(frames.load(paths))
     assert list(table["run_id"]) == ["run-1.5", "run-1.6"]
     assert list(table["ratio"]) == pytest.approx([1.5, 1.6])
 
@@ -114,7 +115,7 @@ def _broken(change: dict[str, Any]) -> dict[str, Any]:
         ("{", "damaged JSON"),
         ("[]", "no result file of pytest-benchmark"),
         ('{"benchmarks": []}', "not written by `pytest bench`"),
-        (json.dumps(_broken({"schema": 99})), "schema 99, this version reads up to 4"),
+        (json.dumps(_broken({"schema": 99})), "schema 99, this version reads up to 5"),
         (json.dumps(_broken({"outcomes": [{"case": {}}]})), "damaged result file"),
         (
             json.dumps(document([measured(1.5)])).replace('"replicates": [6', '"replicates": [7'),
@@ -167,7 +168,7 @@ def test_what_limits_a_call_is_told_where_it_is_known(
     panet = frame[(frame["arm"] == "panet") & (frame["device"] == "cuda:0")].iloc[0]
     assert panet["launch_share"] == pytest.approx(shares[1])
     assert panet["device_s"] == pytest.approx(1.2 * 0.0125)
-    table = frames.cost(frame)
-    assert sorted(cost_table.readable(table)["bound"]) == ["", bound]
+    table = costs.cost(frame)
+    assert sorted(readable(table)["bound"]) == ["", bound]
     said = "1 of 1 cases are bound by launches" in closing_paragraph(table)
     assert said is (shares[1] > 0.8)

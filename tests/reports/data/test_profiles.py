@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from reports.data import profiles
+from reports.data import profile_frames, profiles
 from reports.data.errors import ReportError
+from reports.data.parts import parts
 from tests.support import profiles as made
 
 
@@ -24,7 +25,7 @@ def row(table: pd.DataFrame, *key: str) -> dict[Any, Any]:
 
 
 def test_time_of_a_stage_is_its_share_of_the_measured_latency(found: profiles.Profiles) -> None:
-    table = profiles.stages(found).set_index(["arm", "stage"])
+    table = profile_frames.stages(found).set_index(["arm", "stage"])
     lateral, fuse = row(table, "panet", made.LATERAL), row(table, "panet", made.FUSE)
     assert lateral["share"] == pytest.approx(0.75)
     assert fuse["share"] == pytest.approx(0.25)
@@ -33,7 +34,7 @@ def test_time_of_a_stage_is_its_share_of_the_measured_latency(found: profiles.Pr
 
 
 def test_rates_and_distance_from_the_limit(found: profiles.Profiles) -> None:
-    table = profiles.stages(found).set_index(["arm", "stage"])
+    table = profile_frames.stages(found).set_index(["arm", "stage"])
     fuse = row(table, "panet", made.FUSE)
     assert fuse["intensity"] == pytest.approx(100)
     assert fuse["flops_per_s"] == pytest.approx(1e8 / 0.0046875)
@@ -46,30 +47,30 @@ def test_rates_and_distance_from_the_limit(found: profiles.Profiles) -> None:
 def test_a_stage_without_arithmetic_is_bound_by_memory(tmp_path: Path) -> None:
     stages = [made.stage(made.LATERAL, macs=0), made.stage(made.FUSE)]
     run = made.run_dir(tmp_path, panet=made.profile("panet", stages=stages))
-    table = profiles.stages(profiles.load(run)).set_index(["arm", "stage"])
+    table = profile_frames.stages(profiles.load(run)).set_index(["arm", "stage"])
     assert row(table, "panet", made.LATERAL)["bound_by"] == "memory"
 
 
 def test_without_ceilings_there_is_no_limit(tmp_path: Path) -> None:
     run = made.run_dir(tmp_path)
     (run / "ceilings.json").write_text(json.dumps({"cpu-float32-t2": None}))
-    assert profiles.stages(profiles.load(run))["ceiling_share"].isna().all()
+    assert profile_frames.stages(profiles.load(run))["ceiling_share"].isna().all()
 
 
 def test_difference_per_stage_counts_what_fpn_does_not_have(found: profiles.Profiles) -> None:
-    table = profiles.differences(profiles.stages(found)).set_index("stage")
+    table = profile_frames.differences(profile_frames.stages(found)).set_index("stage")
     assert row(table, made.FUSE)["adds_s"] == pytest.approx(0.0046875)
     assert table["adds_s"].sum() == pytest.approx(0.01875 - 0.0125)
 
 
 def test_operators_are_ranked_by_their_own_time(found: profiles.Profiles) -> None:
-    table = profiles.operators(found)
+    table = profile_frames.operators(found)
     first = table[table["arm"] == "panet"].iloc[0]
     assert (first["operator"], first["calls"], first["share"]) == ("aten::conv2d", 2, 1.0)
 
 
 def test_parts_alone_and_as_what_they_add(found: profiles.Profiles) -> None:
-    table = profiles.parts(found).set_index("part")
+    table = parts(found).set_index("part")
     assert list(table.index) == ["fpn", "panet", "all", "residual"]
     assert row(table, "panet")["alone_s"] == pytest.approx(0.005 * 1.025)
     assert row(table, "panet")["adds_s"] == pytest.approx(0.00625 * 1.025)
@@ -82,9 +83,8 @@ def test_parts_alone_and_as_what_they_add(found: profiles.Profiles) -> None:
 
 def test_a_profile_that_divides_otherwise_is_marked(tmp_path: Path) -> None:
     run = made.run_dir(tmp_path)
-    taken = made.parts({"panet": 0.014}, {"fpn": 0.004, "panet": 0.018})
-    (run / "parts.json").write_text(json.dumps(taken))
-    table = profiles.parts(profiles.load(run)).set_index("part")
+    made.write_parts(run, {"panet": 0.014}, {"fpn": 0.004, "panet": 0.018})
+    table = parts(profiles.load(run)).set_index("part")
     assert row(table, "panet")["disagrees"]
 
 

@@ -189,3 +189,49 @@ def test_print_leaves_out_what_paper_cannot_do(
     paper = tmp_path / "report.pdf"
     page.pdf(path=paper, format="A4")
     assert paper.read_bytes().count(b"/Type /Page\n") >= 2
+
+
+@pytest.mark.parametrize(
+    ("page_name", "axis"), [("report", "x"), ("profile", "x"), ("profile", "y")]
+)
+def test_logarithmic_axes_are_labelled_with_whole_numbers(
+    page_name: str, axis: str, chromium: Browser, pages: dict[str, Path]
+) -> None:
+    page, _ = opened(chromium, pages[page_name])
+    script = "AXIS => [...document.querySelectorAll('.js-plotly-plot')].filter(d => d._fullLayout["
+    script += "AXIS + 'axis'].type === 'log').map(d => [...d.querySelectorAll('.' + AXIS + 'tick')]"
+    script += ".map(t => Number(t.textContent)))"
+    drawings = page.evaluate(script, axis)
+    assert drawings
+    for labels in drawings:
+        assert len(labels) > 1
+        assert labels == sorted(labels), labels
+
+
+COVERED = """() => {
+  const box = element => element.getBoundingClientRect();
+  const beside = (a, b) => a.right <= b.left + 1 || b.right <= a.left + 1;
+  const apart = (a, b) => beside(a, b) || a.bottom <= b.top + 1 || b.bottom <= a.top + 1;
+  const found = [];
+  for (const drawing of document.querySelectorAll(".js-plotly-plot")) {
+    const bar = box(drawing.querySelector(".modebar"));
+    const under = ".legend, .cbtitle, .colorbar, .plot, .annotation, .g-gtitle";
+    for (const element of drawing.querySelectorAll(under))
+      if (box(element).width && !apart(bar, box(element)))
+        found.push(element.getAttribute("class"));
+    const next = drawing.closest(".blocks > div").nextElementSibling;
+    if (next && box(next).top < box(drawing).bottom && !beside(box(next), box(drawing)))
+      found.push("the next block");
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("name", ["report", "profile", "history"])
+@pytest.mark.parametrize("width", [400, 1280])
+def test_tool_bar_covers_nothing(
+    width: int, name: str, chromium: Browser, pages: dict[str, Path]
+) -> None:
+    page, _ = opened(chromium, pages[name], viewport={"width": width, "height": 800})
+    assert page.locator(".modebar").count() > 0
+    assert page.evaluate(COVERED) == []

@@ -1,5 +1,6 @@
 """The report: answer, cases, drawings, and that nothing from outside becomes markup."""
 
+import dataclasses
 import html
 import json
 import re
@@ -12,11 +13,12 @@ import pytest
 
 from bench.schema.records import SCHEMA, SCHEMA_HISTORY, CaseResult, Status
 from reports.__main__ import main
-from reports.analysis import breakeven, reproduce
-from reports.data import extra_arms, frames
+from reports.analysis import breakeven, peers_and_caches
+from reports.data import frames, result_files
+from reports.data.costs import cost
 from reports.pages import cost_page
-from tests.support.factories import case, replicate, result, rounds
-from tests.support.result_files import document
+from tests.support.factories import CALM, case, facts, finding, replicate, result, rounds
+from tests.support.result_files import document, extra_arms
 
 SIZES = (64, 128, 256)
 
@@ -27,7 +29,8 @@ def measured(ratio: float = 1.5, seconds: float = 1.0, **axes: Any) -> CaseResul
         replicate(i, rounds_s={a: [x * (1 + i / 1000) for x in xs] for a, xs in times.items()})
         for i in range(6)
     )
-    return result(case=case(**axes), replicates=replicates)
+    peaks = {arm: facts(peak_bytes=round(seconds * 1e6)) for arm in times}
+    return result(case=case(**axes), replicates=replicates, finding=finding(facts=peaks))
 
 
 def grid() -> list[CaseResult]:
@@ -54,9 +57,9 @@ def written(folder: Path, results: list[CaseResult], **run: Any) -> Path:
 
 
 def write(paths: Sequence[Path], folder: Path) -> list[Path]:
-    files = [frames.read(path) for path in paths]
+    files = result_files.read_all(paths)
     frame = frames.frame_of(files)
-    return cost_page.write(files, frame, frames.cost(frame), folder)
+    return cost_page.write(files, frame, cost(frame), folder)
 
 
 def page_of(folder: Path, results: list[CaseResult], **run: Any) -> str:
@@ -83,7 +86,7 @@ def test_answer_cases_and_drawings_are_in_the_page(tmp_path: Path) -> None:
         "Cost and noise",
         "Over resolution and batch: neck cnn nchw",
         "Latency over pixels: neck cnn nhwc, batch 2",
-        "From contiguous → channels-last",
+        "From nchw → nhwc",
         "Largest within a limit",
         "What others report",
     ):
@@ -106,7 +109,7 @@ def test_every_round_is_in_the_page(tmp_path: Path) -> None:
 def test_filters_are_the_axes_that_differ(tmp_path: Path) -> None:
     page = page_of(tmp_path, grid())
     legends = re.findall(r"<legend>(.*?)</legend>", page)
-    assert legends == ["batch", "resolution", "layout"]
+    assert legends == ["batch sizes", "resolutions", "channels last"]
 
 
 def test_several_runs_stand_side_by_side_and_differences_are_named(tmp_path: Path) -> None:
@@ -192,7 +195,28 @@ def test_older_run_says_what_it_cannot_know(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
     path.write_text(json.dumps(older))
     (page,) = write([path], tmp_path)
-    assert f"Run run-a was written before there was: {SCHEMA_HISTORY[SCHEMA]}" in page.read_text()
+    said = f"Run run-a was written with schema {SCHEMA - 1}. Since then: {SCHEMA_HISTORY[SCHEMA]}"
+    assert said in text_of(page.read_text())
+
+
+def test_company_of_a_run_is_in_the_page(tmp_path: Path) -> None:
+    taken = dataclasses.replace(CALM, waited_s=0.4)
+    busy = [replicate(i, load=taken, contended=i < 2) for i in range(6)]
+    found = result(case=case(), replicates=tuple(busy))
+    page = text_of(page_of(tmp_path, [found], hints=["chromium takes 76% of a core: stop it"]))
+    assert "When it began: chromium takes 76% of a core: stop it." in page
+    for cell in ("neck cnn b1 224 nchw", "2 of 6", "20.0%", "waited for a CPU (2)"):
+        assert f"<td>{cell}</td>" in page
+    assert "<td>scikit-image: astronaut</td>" in page
+
+
+def test_damaged_load_is_said_so_in_the_page(tmp_path: Path) -> None:
+    made = document(grid())
+    made["panet"]["loads"] = {"a": [3]}
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(made))
+    (page,) = write([path], tmp_path)
+    assert re.search(r'class="warning">[^<]*damaged load', page.read_text())
 
 
 def test_run_without_an_answer_has_a_page_that_says_so(tmp_path: Path) -> None:
@@ -202,23 +226,12 @@ def test_run_without_an_answer_has_a_page_that_says_so(tmp_path: Path) -> None:
     assert "oom: too large" in page
 
 
-def test_command_repeats_exactly_the_case() -> None:
-    row = {**case(batch_size=4, channels_last=True).to_json()}
-    text = reproduce.repeat(row)
-    assert text.startswith("pytest bench --scopes neck --backbones cnn --batch-sizes 4 ")
-    assert "--resolutions 224x224" in text
-    assert text.endswith("--channels-last on")
-
-
 def test_peers_stand_beside_ours(tmp_path: Path) -> None:
     path = written(tmp_path, grid())
-    case_id = grid()[0].case.case_id
     ours = {"fpn": [1.0, 1.1], "panet": [2.0, 2.1]}
     theirs = {"torchvision_fpn": [1.5, 1.65], "mmdet_pafpn": [1.8, 1.89]}
-    measured_case = {"case_id": case_id, "replicates": [ours | theirs] * 4, "reason": ""}
-    busy = {"case_id": "busy", "replicates": [], "reason": "<b>busy"}
-    stored = {"schema": 1, "cases": [measured_case, busy]}
-    (tmp_path / "peers.json").write_text(json.dumps(stored))
+    found, busy = (each.case for each in grid()[:2])
+    extra_arms(tmp_path / "peers.json", {found: [ours | theirs] * 4, busy: []})
     text = write([path], tmp_path)[0].read_text()
     assert "<td>1.500 (1.500 to 1.500)</td>" in text
     assert "<td>0.900 (0.900 to 0.900)</td>" in text
@@ -233,9 +246,7 @@ def test_caches_stand_beside_each_other(tmp_path: Path) -> None:
         "panet_cold": [2.1, 2.31],
         "panet_warm": [1.4, 1.54],
     }
-    case_id = grid()[0].case.case_id
-    measured_case = {"case_id": case_id, "replicates": [arms] * 4, "reason": ""}
-    (tmp_path / "caches.json").write_text(json.dumps({"schema": 1, "cases": [measured_case]}))
+    extra_arms(tmp_path / "caches.json", {grid()[0].case: [arms] * 4})
     text = write([path], tmp_path)[0].read_text()
     assert "With caches cold and warm" in text
     found = re.findall(r"<td>(FPN[^<]*)</td><td>([0-9.]+) \(", text)
@@ -245,14 +256,14 @@ def test_caches_stand_beside_each_other(tmp_path: Path) -> None:
         ("FPN + PANet over FPN, cold", "1.750"),
         ("FPN + PANet over FPN, warm", "1.400"),
     ]
-    assert list(extra_arms.sentences(tmp_path)) == [
+    assert list(peers_and_caches.sentences(tmp_path)) == [
         f"{pair}: {ratio} in 1 case" for pair, ratio in found
     ]
 
 
 def test_damaged_peers_are_a_line_on_the_terminal(tmp_path: Path) -> None:
     (tmp_path / "peers.json").write_text("{")
-    (line,) = extra_arms.sentences(tmp_path)
+    (line,) = peers_and_caches.sentences(tmp_path)
     assert "peers.json" in line
 
 

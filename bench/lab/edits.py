@@ -1,23 +1,14 @@
-"""Real git histories with a real slow-down in them, or with none: what the gate is tried on.
+"""Edits of our own networks that make them slower, or change nothing: what the gate is tried on.
 
-A history is a repository with this checkout's `panet` and some commits on top. Its edits are those
-that people make: a forgotten copy, a dearer operator, a lost layout; or a rename, a comment, a
-refactoring that changes nothing.
+They are those that people make: a forgotten copy, a dearer operator, a lost layout; or a rename, a
+comment, a refactoring that changes nothing.
 """
 
 import random
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from bench.compare.revisions import git
-from bench.machine.environment import ROOT
 from bench.schema.errors import BenchError
-
-PACKAGE = "panet"
-
-IDENTITY = ("-c", "user.name=histories", "-c", "user.email=histories@example.invalid")
 
 
 @dataclass(frozen=True)
@@ -29,9 +20,28 @@ class Edit:
     file: str
     old: str
     new: str
-    slower: bool = False
     axes: Mapping[str, str] = field(default_factory=dict)
-    """Where it shows, if not in the cells of the self-test."""
+    """Where it shows, if not in the cases of the self-test."""
+    once: bool = False
+    """Whether only the first place is changed; otherwise all are."""
+
+    def apply(self, text: str) -> str:
+        """Return the file's text with the edit in it; raise `BenchError` if it does not fit."""
+        if self.old not in text:
+            raise BenchError(f"{self.file}: {self.name!r} does not fit; {self.old!r} is not there")
+        text = text.replace(self.old, self.new, 1 if self.once else -1)
+        for needed, statement in NEW_IMPORTS.items():
+            if needed in self.new:
+                head, mark, rest = text.partition("from torch import")
+                text = f"{head}{statement}{mark}{rest}"
+        return text
+
+
+NEW_IMPORTS = {
+    "torch._dynamo": "import torch\nimport torch._dynamo\n",
+    "functional.conv2d": "from torch.nn import functional\n",
+}
+"""What an edit needs, by what it says."""
 
 
 FUSE = 'n.append(self.relu(self.get_submodule(f"conv_{step}")(summed)))'
@@ -148,6 +158,12 @@ SLOWER = (
 )
 """Each alone; how much each one costs is measured apart."""
 
+BISECTED = tuple(edit for edit in SLOWER if edit.name in ("Fuse twice", "Smooth twice"))
+"""Slow-downs of 5 % and more in every case."""
+
+BISECTED_COMMITS = 16
+"""Of which one is the slow one."""
+
 HARMLESS = (
     Edit("Rename the merged map", "panet.py", "summed", "merged"),
     Edit("Rename the top-down map", "fpn.py", LATERAL.format("lateral"), LATERAL.format("side")),
@@ -164,42 +180,6 @@ HARMLESS = (
 )
 """Each can be applied to what the others leave; none changes what is executed by much."""
 
-NEW_IMPORTS = {
-    "torch._dynamo": "import torch\nimport torch._dynamo\n",
-    "functional.conv2d": "from torch.nn import functional\n",
-}
-"""What an edit needs, by what it says."""
-
-
-@dataclass(frozen=True)
-class History:
-    """A repository, and where the slow-down is."""
-
-    folder: Path
-    commits: tuple[str, ...]
-    """Oldest first; the first has this checkout's code."""
-    slow: str | None
-    """The commit that makes it slower."""
-
-
-def make(folder: Path, edits: Sequence[Edit]) -> History:
-    """Make a repository with a commit for every edit.
-
-    Raises:
-        BenchError: an edit does not fit this checkout's code.
-    """
-    folder.mkdir(parents=True)
-    git(folder, "init", "--quiet", "--initial-branch=main")
-    shutil.copytree(ROOT / PACKAGE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
-    commits = [_commit(folder, "As it is")]
-    slow = None
-    for edit in edits:
-        _apply(folder / PACKAGE / edit.file, edit)
-        commits.append(_commit(folder, edit.name))
-        if edit in SLOWER:
-            slow = commits[-1]
-    return History(folder, tuple(commits), slow)
-
 
 def harmless(count: int, seed: str, beside: Edit | None = None) -> list[Edit]:
     """Return so many edits that change nothing: the stock, and then comments, in random order.
@@ -213,7 +193,7 @@ def harmless(count: int, seed: str, beside: Edit | None = None) -> list[Edit]:
     fitting = [edit for edit in HARMLESS if beside is None or not _overlap(edit, beside)]
     stock = chance.sample(fitting, min(count, len(fitting)))
     remarks = [
-        Edit(f"Remark {i}", "__init__.py", '"""\n', f'"""\n\n# Remark {i}.\n')
+        Edit(f"Remark {i}", "__init__.py", '"""\n', f'"""\n\n# Remark {i}.\n', once=True)
         for i in range(count - len(stock))
     ]
     edits = [*stock, *remarks]
@@ -221,23 +201,18 @@ def harmless(count: int, seed: str, beside: Edit | None = None) -> list[Edit]:
     return edits
 
 
+def around(edit: Edit, count: int, number: int) -> list[Edit]:
+    """Return the edit at a random place among harmless ones, ``count`` in all.
+
+    Args:
+        edit: the slow-down.
+        count: of the edits.
+        number: of such a history; each has others.
+    """
+    edits = harmless(count - 1, f"{edit.name}-{number}", edit)
+    place = random.Random(f"{edit.name}-{number}").randrange(count)  # noqa: S311 - no secret
+    return [*edits[:place], edit, *edits[place:]]
+
+
 def _overlap(one: Edit, other: Edit) -> bool:
     return one.file == other.file and (one.old in other.old or other.old in one.old)
-
-
-def _apply(path: Path, edit: Edit) -> None:
-    text = path.read_text(encoding="utf-8")
-    if edit.old not in text:
-        raise BenchError(f"{path.name}: {edit.name!r} does not fit; {edit.old!r} is not there")
-    text = text.replace(edit.old, edit.new, 1 if "Remark" in edit.name else -1)
-    for needed, statement in NEW_IMPORTS.items():
-        if needed in edit.new:
-            head, mark, rest = text.partition("from torch import")
-            text = f"{head}{statement}{mark}{rest}"
-    path.write_text(text, encoding="utf-8")
-
-
-def _commit(folder: Path, message: str) -> str:
-    git(folder, "add", "--all")
-    git(folder, *IDENTITY, "commit", "--quiet", "--allow-empty", "--message", message)
-    return git(folder, "rev-parse", "HEAD")

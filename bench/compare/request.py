@@ -1,0 +1,52 @@
+"""What a comparison is asked: two sides, the cases, and how much evidence is enough."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from bench.schema.case import Case
+from bench.schema.errors import BenchError
+from bench.stats.sequential import GATE, Gate
+
+BASE, HEAD, AGAIN = "base", "head", "base_again"
+"""The sides, and the base once more as its own control: the arms of every case."""
+
+ONE_PROCESS, SEPARATE = "one process", "processes that take turns"
+"""How the sides are paired."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be compared."""
+
+    base: str
+    head: str
+    cases: tuple[Case, ...]
+    package: str
+    repository: Path
+    budget_s: float
+    timeout_s: float
+    pairing: str = ONE_PROCESS
+    pythons: Mapping[str, str] = field(default_factory=dict)
+    """Side -> interpreter; the others run with this one."""
+    traces: bool = True
+    """Whether a case that regressed is profiled."""
+    gate: Gate = GATE
+
+    def python_of(self, side: str) -> str:
+        """Return the interpreter of a side."""
+        return self.pythons.get(side, sys.executable)
+
+
+def own_cases(cases: Sequence[Case], workload: str) -> tuple[Case, ...]:
+    """Return the cases with a user's network in place of ours.
+
+    Raises:
+        BenchError: the workload is not named as ``module:factory``.
+    """
+    module, colon, factory = workload.partition(":")
+    if not (colon and factory.isidentifier() and all(p.isidentifier() for p in module.split("."))):
+        raise BenchError(f"--workload {workload!r}: give module:factory, such as mynet.bench:make")
+    own = (replace(case, scope="own", backbone="", network=workload) for case in cases)
+    return tuple({case.case_id: case for case in own}.values())

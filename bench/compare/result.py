@@ -1,0 +1,79 @@
+"""What came of a comparison, and its JSON."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench.compare.revisions import Code
+from bench.profiling.profile_diff import Explanation
+from bench.stats.verdict import EXIT_CODES, ComparisonVerdict, Verdict, overall
+
+FILE = "compare.json"
+
+SCHEMA = 2
+"""2: ``overall`` was ``suite``, ``control_drifted`` was ``control_moved``, ``mde_ratio`` was
+``detectable_ratio``, and ``left_to_overall`` was ``settled``."""
+
+COUNTED = ("params", "macs", "operators", "peak_bytes", "graph_breaks")
+"""Facts of an arm that are counted, not timed: any difference is real."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Who was compared, and how."""
+
+    codes: dict[str, Code]
+    environments: dict[str, dict[str, Any]]
+    pairing: str
+
+
+@dataclass(frozen=True)
+class ComparisonResult:
+    """What came of a comparison."""
+
+    sides: Sides
+    timed: ComparisonVerdict
+    """What the times say."""
+    control_drifted: bool
+    """Whether the base differed from itself."""
+    failed: dict[str, str]
+    """Case id -> why the head cannot run it, where the base's code can."""
+    died: dict[str, str]
+    """Case id -> why it was not measured to the end, though both sides can run it."""
+    counts: dict[str, dict[str, tuple[int, int]]]
+    """Case id -> what of `COUNTED` differs, base and head."""
+    elapsed_s: float
+    """Until the verdict."""
+    explanation: Explanation | None = None
+    """Of the case that became slowest."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Over everything. A control that drifted makes what was timed worthless."""
+        verdicts = [Verdict.UNDECIDED if self.control_drifted else self.timed.verdict]
+        verdicts += [Verdict.MISSING] * len(self.failed)
+        verdicts += [Verdict.UNDECIDED] * len(self.died)
+        return overall(verdicts)
+
+    @property
+    def exit_code(self) -> int:
+        """For a shell."""
+        return EXIT_CODES[self.verdict]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        timed = self.timed
+        return {
+            "schema": SCHEMA,
+            "verdict": str(self.verdict),
+            "codes": {side: code.to_json() for side, code in self.sides.codes.items()},
+            "environments": self.sides.environments,
+            "pairing": self.sides.pairing,
+            "control_drifted": self.control_drifted,
+            "failed": self.failed,
+            "died": self.died,
+            "overall": asdict(timed.overall) if timed.overall else None,
+            "cases": {case_id: asdict(verdict) for case_id, verdict in timed.cases.items()},
+            "counts": self.counts,
+            "explanation": asdict(self.explanation) if self.explanation else None,
+            "elapsed_s": self.elapsed_s,
+        }

@@ -1,0 +1,132 @@
+"""``python -m bench compare BASE HEAD``: has the code become slower? Both sides take turns here.
+
+Engine and measuring (`bench.compare.measuring`) are this checkout's, whatever the sides are. The
+base runs twice per round, as its own control.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import stats
+from bench.compare import adaptive
+from bench.compare.measuring import both_checked_out, explained, measuring
+from bench.compare.request import AGAIN, BASE, HEAD, Request
+from bench.compare.result import COUNTED, FILE, ComparisonResult, Sides
+from bench.compare.revisions import Code
+from bench.engine.interpreter import environment_of
+from bench.engine.scheduler import Engine
+from bench.machine import advice
+from bench.schema import journal
+from bench.schema.errors import BenchError
+from bench.schema.records import Finding, Status
+from bench.stats import verdict
+from bench.stats.sequential import Gate
+from bench.stats.verdict import Verdict
+
+CONTRAST = stats.Contrast((HEAD,), (BASE, AGAIN))
+CONTROL = stats.Contrast((AGAIN,), (BASE,))
+
+
+def run(request: Request, folder: Path, console: Console) -> ComparisonResult:
+    """Compare, and keep everything in the folder.
+
+    Raises:
+        BenchError: a side is no revision, or has no such package, or nothing can be measured.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with journal.locked(folder):
+        result = _run(request, folder, console)
+        (folder / FILE).write_text(json.dumps(result.to_json(), indent=1))
+    return result
+
+
+def _run(request: Request, folder: Path, console: Console) -> ComparisonResult:
+    start_s = time.monotonic()
+    environments = {side: environment_of(request.python_of(side)) for side in (BASE, HEAD)}
+    with both_checked_out(request, folder) as codes:
+        advice.give(max(case.threads for case in request.cases), console)
+        sides = Sides(codes, environments, request.pairing)
+        with measuring(request, codes, folder, console) as engine:
+            result = measure(engine, request.gate, sides, start_s)
+        if result.failed:
+            failed = _new_failures(request, codes, folder, console, result.failed)
+            result = replace(result, failed=failed, elapsed_s=time.monotonic() - start_s)
+        slowest = result.timed.slowest()
+        if result.verdict is Verdict.REGRESSED and request.traces and slowest is not None:
+            return replace(result, explanation=explained(request, codes, folder, slowest))
+    return result
+
+
+def measure(engine: Engine, gate: Gate, sides: Sides, start_s: float) -> ComparisonResult:
+    """Measure both sides until the gate knows.
+
+    Raises:
+        BenchError: no case can run.
+    """
+    engine.check()
+    failed = _failed(engine)
+    running = [state.case.case_id for state in engine.states if state.runs]
+    adaptive.measure(engine, [dict.fromkeys(running, CONTRAST)], gate)
+    measured = {state.case.case_id: state.undisturbed for state in engine.states if state.runs}
+    control = adaptive.log_ratios(measured, dict.fromkeys(measured, CONTROL))
+    counts = {s.case.case_id: _counts(s.finding) for s in engine.states if s.finding is not None}
+    return ComparisonResult(
+        sides,
+        timed=adaptive.judge(measured, dict.fromkeys(measured, CONTRAST), gate),
+        control_drifted=verdict.drifted(control, gate),
+        failed=failed,
+        died=_not_running(engine, checked=True),
+        counts={case_id: differing for case_id, differing in counts.items() if differing},
+        elapsed_s=time.monotonic() - start_s,
+    )
+
+
+def _counts(finding: Finding) -> dict[str, tuple[int, int]]:
+    """Return what of the counted facts differs between the sides."""
+    if not {BASE, HEAD} <= set(finding.facts):
+        return {}
+    base, head = (asdict(finding.facts[side]) for side in (BASE, HEAD))
+    return {
+        name: (base[name], head[name])
+        for name in COUNTED
+        if None not in (base[name], head[name]) and base[name] != head[name]
+    }
+
+
+def _failed(engine: Engine) -> dict[str, str]:
+    """Return the cases that cannot run; raise `BenchError` if none can."""
+    failed = _not_running(engine, checked=False)
+    if len(failed) == len(engine.states):
+        raise BenchError(f"no case can be compared: {next(iter(failed.values()))}")
+    return failed
+
+
+def _not_running(engine: Engine, *, checked: bool) -> dict[str, str]:
+    """Return what does not run and why: cases that died behind their check, or failed in it."""
+    return {
+        state.case.case_id: f"{state.finding.status}: {state.finding.reason}"
+        for state in engine.states
+        if state.finding is not None and state.finding.status != Status.OK
+        if bool(state.finding.facts) == checked
+    }
+
+
+def _new_failures(
+    request: Request,
+    codes: Mapping[str, Code],
+    folder: Path,
+    console: Console,
+    failed: Mapping[str, str],
+) -> dict[str, str]:
+    """Return the failures that the base does not share: what it cannot run is nobody's loss."""
+    cases = tuple(case for case in request.cases if case.case_id in failed)
+    alone = replace(request, cases=cases)
+    with measuring(alone, codes, folder / "base", console, (BASE,)) as engine:
+        engine.check()
+        able = {state.case.case_id for state in engine.states if state.runs}
+    return {case_id: reason for case_id, reason in failed.items() if case_id in able}

@@ -1,0 +1,78 @@
+"""The one way to open an engine: its processes, its journal and its progress, closed at the end."""
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.engine.launcher import Launcher, ServerLauncher
+from bench.engine.progress import ProgressBar
+from bench.engine.scheduler import Engine, Plan, preload
+from bench.machine.environment import usable_cores
+from bench.schema import journal, run_folders
+from bench.schema.case import Case
+
+
+@contextlib.contextmanager
+def launched(
+    scratch_dir: Path, cases: Sequence[Case], *, allocator: bool = True
+) -> Iterator[ServerLauncher]:
+    """Provide the processes for some cases.
+
+    Args:
+        scratch_dir: where results and logs go; made if it is not there.
+        cases: what they will run.
+        allocator: whether malloc is to keep its pages.
+    """
+    scratch_dir.mkdir(parents=True, exist_ok=True)
+    launcher = ServerLauncher(scratch_dir, preload(cases), usable_cores(), allocator=allocator)
+    try:
+        yield launcher
+    finally:
+        launcher.close()
+
+
+@contextlib.contextmanager
+def opened(
+    plan: Plan,
+    folder: Path,
+    header: Mapping[str, Any],
+    console: Console,
+    *,
+    must_match: Mapping[str, str] | None = None,
+    launcher: Launcher | None = None,
+    known: journal.Entries | None = None,
+) -> Iterator[Engine]:
+    """Provide an engine whose journal is in a folder: begun, or gone on with where there is one.
+
+    Args:
+        plan: what is measured.
+        folder: of the journal.
+        header: what identifies the measurement.
+        console: hears how far it is.
+        must_match: of the header, what a measurement that goes on shares with its first part.
+        launcher: starts the processes, and is the caller's to close; otherwise fork servers do.
+        known: findings from elsewhere, which are not checked again.
+
+    Raises:
+        BenchError: the folder has another measurement in it, or cannot be written.
+    """
+    entries = journal.read_any(folder)
+    if entries is not None and must_match is not None:
+        run_folders.refuse_other(folder.name, entries.header, header, must_match)
+    with contextlib.ExitStack() as stack:
+        log = journal.Journal.open(folder, header, entries)
+        stack.callback(log.close)
+        if known is not None:
+            entries = entries or journal.Entries(dict(header))
+            entries.findings.update(known.findings)
+        if launcher is None:
+            scratch_dir = Path(plan.scratch_dir)
+            launcher = stack.enter_context(
+                launched(scratch_dir, plan.cases, allocator=plan.design.allocator)
+            )
+        bar = stack.enter_context(ProgressBar(console))
+        yield Engine(plan, launcher, log, time.monotonic, bar, entries)

@@ -1,0 +1,69 @@
+"""When a case has been measured enough: its interval is as narrow as it was asked for."""
+
+import math
+
+from bench import stats
+from bench.engine.scheduler import CaseState
+from bench.schema.records import CaseResult, Status
+
+
+class HalfWidth:
+    """Stein's two stages: the spread of the first replicates says how many are needed.
+
+    Args:
+        half_width: of the ratio, relative.
+        contrast: whose ratio it is.
+    """
+
+    def __init__(self, half_width: float, contrast: stats.Contrast = stats.COST) -> None:
+        self._half_width, self._contrast = half_width, contrast
+        self._log_ratios: dict[str, list[float]] = {}
+
+    def missing(self, state: CaseState) -> int:
+        """Return how many undisturbed replicates are still needed, as far as one can tell."""
+        ratios = self._ratios(state)
+        first_stage = ratios[: stats.FIRST_STAGE]
+        needed = stats.replicates_needed(first_stage, self._half_width) or stats.FIRST_STAGE
+        return max(0, needed - len(ratios))
+
+    def estimate(self, state: CaseState) -> str:
+        """Return the ratio so far, and how far its interval reaches."""
+        ratios = self._ratios(state)
+        if not ratios:
+            return "measuring"
+        found = stats.stein_interval(ratios)
+        width = "" if found.high is None else f" ±{found.high - found.value:.1%}"
+        return f"x{math.exp(found.value):.3f}{width}"
+
+    def result(self, state: CaseState) -> CaseResult:
+        """Return the case with its status, and the reason wherever that is not `ok`."""
+        status, reason = self._status(state)
+        return CaseResult(state.case, status, reason, state.finding, tuple(state.replicates))
+
+    def _status(self, state: CaseState) -> tuple[Status, str]:
+        if state.finding is None:
+            return Status.TOO_WIDE, "the budget was spent before this case; raise --budget"
+        if state.finding.status != Status.OK:
+            return Status(state.finding.status), state.finding.reason
+        missing = self.missing(state)
+        if not missing:
+            return Status.OK, ""
+        undisturbed = len(state.undisturbed)
+        disturbed = len(state.replicates) - undisturbed
+        if disturbed > undisturbed:
+            return Status.CONTENDED, (
+                f"the machine was busy with something else in {disturbed} of "
+                f"{disturbed + undisturbed} replicates; run again when it is calm"
+            )
+        about = "at least" if undisturbed < stats.FIRST_STAGE else "about"
+        return Status.TOO_WIDE, (
+            f"{undisturbed} replicates, and {about} {undisturbed + missing} are needed for "
+            f"±{self._half_width:.2g} of the ratio; raise --budget or --half-width"
+        )
+
+    def _ratios(self, state: CaseState) -> list[float]:
+        """Return a log ratio per undisturbed replicate, each computed once."""
+        known = self._log_ratios.setdefault(state.case.case_id, [])
+        fresh = state.undisturbed[len(known) :]
+        known += stats.log_ratios([r.rounds_s for r in fresh], self._contrast) if fresh else []
+        return known

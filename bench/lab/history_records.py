@@ -1,0 +1,46 @@
+"""How one history of the gate test ended, as it is stored: a line each."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+FILE = "histories.jsonl"
+
+
+@dataclass(frozen=True)
+class HistoryTrial:
+    """How one history ended."""
+
+    kind: str
+    """``equal``, ``slower``, ``bisect``, or ``apart``: equal code in processes that take turns."""
+    edit: str
+    """Its slow-down, or all its edits where none is slower."""
+    verdict: str
+    elapsed_s: float
+    session: str
+    """When the call started that tried it."""
+    overall_ratio: float | None = None
+    """Of all cases together."""
+    case_id: str | None = None
+    """The one that became slowest, of what was flagged or of all."""
+    true_ratio: float | None = None
+    """Of that case, from fresh processes."""
+    true_low: float | None = None
+    true_high: float | None = None
+    ratios: dict[str, float] = field(default_factory=dict)
+    """Of every case, as it was compared."""
+    mde_ratios: dict[str, float] = field(default_factory=dict)
+    """Of every case: the minimum detectable effect."""
+
+
+def read(folder: Path) -> list[HistoryTrial]:
+    """Return all trials of a folder so far."""
+    path = folder / FILE
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [HistoryTrial(**json.loads(line)) for line in lines]
+
+
+def add(trial: HistoryTrial, folder: Path) -> None:
+    """Write a trial behind those before it."""
+    with (folder / FILE).open("a") as stream:
+        stream.write(json.dumps(asdict(trial)) + "\n")

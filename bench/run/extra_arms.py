@@ -1,0 +1,115 @@
+"""What else can be measured of every case behind a run: further arms, in a file of their own.
+
+``parts``: what a part costs can be measured in two ways, and they need not agree: alone, on maps
+that were stored before (backbone on images, FPN on c2..c5, PANet on p2..p5), or as what it adds to
+everything in front of it (backbone; backbone + FPN; all). All of these take turns.
+
+``peers``: who else builds these networks (`bench.run.peer_networks`), with our weights.
+
+``caches``: in the rounds of a run an arm finds what the arm before it left behind. In a service it
+may find caches that were emptied, or those of its own last call.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.engine.scheduler import CaseState, Engine
+from bench.schema.files import EXTRA_ARMS_SCHEMA
+from bench.schema.recipe import Arms, Recipe
+from bench.workload.cache_state import COLD, WARM
+
+REPLICATES = 8
+"""Of every case: enough for an interval, and as long as the screen of a comparison."""
+
+
+@dataclass(frozen=True)
+class ExtraArms:
+    """Arms that are measured beside those of the cost."""
+
+    name: str
+    """Of the option and of the file."""
+    help: str
+    by_scope: Mapping[str, Arms]
+
+    @property
+    def file(self) -> str:
+        """The name of the file, beside the results."""
+        return f"{self.name}.json"
+
+
+def _networks(*names: str) -> dict[str, Recipe]:
+    return {name: Recipe(name) for name in names}
+
+
+_PEERS = {
+    "fpn": Recipe("fpn"),
+    "torchvision_fpn": Recipe("bench.run.peer_networks:TORCHVISION_FPN"),
+    "panet": Recipe("panet"),
+    "mmdet_pafpn": Recipe("bench.run.peer_networks:MMDET_PAFPN"),
+}
+_CACHES = {
+    f"{network}_{caches}": Recipe(network, caches=caches)
+    for network in ("fpn", "panet")
+    for caches in (COLD, WARM)
+}
+
+EXTRA_ARMS = (
+    ExtraArms(
+        "parts",
+        "time backbone, FPN and PANet by themselves as well",
+        {  # the backbone is its own prefix, and in the scope `neck` FPN is, too
+            "model": _networks("backbone", "fpn_alone", "panet_alone", "fpn", "panet"),
+            "neck": _networks("panet_alone", "fpn", "panet"),
+        },
+    ),
+    ExtraArms(
+        "peers",
+        "time torchvision's FPN and mmdetection's PAFPN as well",
+        dict.fromkeys(("model", "neck"), _PEERS),
+    ),
+    ExtraArms(
+        "caches",
+        "time the networks with caches cold and warm as well",
+        dict.fromkeys(("model", "neck"), _CACHES),
+    ),
+)
+
+
+def measure(engine: Engine) -> list[CaseState]:
+    """Check the cases and measure their arms; the caller closes the engine."""
+    engine.check()
+    engine.take_turns(_needed)
+    return engine.states
+
+
+def _needed(state: CaseState) -> int:
+    """Return how many replicates a case lacks; none where most are disturbed: it stays so."""
+    disturbed = len(state.replicates) - len(state.undisturbed)
+    return max(0, REPLICATES - len(state.undisturbed)) if disturbed < REPLICATES else 0
+
+
+def write(states: Sequence[CaseState], path: Path) -> None:
+    """Write the rounds of all arms into a file."""
+    cases = [
+        {
+            "case": state.case.to_json(),
+            "case_id": state.case.case_id,
+            "replicates": [r.rounds_s for r in state.undisturbed],
+            "contended": len(state.replicates) - len(state.undisturbed),
+            "reason": _reason(state),
+        }
+        for state in states
+    ]
+    path.write_text(json.dumps({"schema": EXTRA_ARMS_SCHEMA, "cases": cases}))
+
+
+def _reason(state: CaseState) -> str:
+    if state.finding is not None and state.finding.reason:
+        return state.finding.reason
+    if state.undisturbed:
+        return ""
+    if state.replicates:
+        return "the machine was busy with something else all the time; run again when it is calm"
+    return "the budget was spent before this case; raise --budget"

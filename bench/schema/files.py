@@ -1,0 +1,31 @@
+"""The files of a run's folder: their names, and the schema numbers of those that `reports` reads.
+
+`results.json` and the journal have the schema of `bench.schema.records`; ``ceilings.json`` is a
+plain mapping and has none.
+"""
+
+from pathlib import Path
+
+RESULTS = "results.json"
+JOURNAL = "journal.jsonl"
+
+PARTS = "parts.json"
+PEERS = "peers.json"
+CACHES = "caches.json"
+EXTRA_ARMS_SCHEMA = 1
+"""Of the files of further arms: ``{"schema": 1, "cases": [...]}``, every case with ``case``,
+``case_id``, ``replicates`` (the rounds of those that count), ``contended`` (how many do not) and
+``reason``."""
+
+CEILINGS = "ceilings.json"
+TRACES = "traces"
+PROFILE = "profile.json"
+PROFILE_SCHEMA = 1
+
+COMPARE = "compare.json"
+COMPARE_SCHEMA = 1
+
+
+def profile_folder(run_dir: Path, case_id: str, arm: str) -> Path:
+    """Return where the trace and the `PROFILE` of an arm are."""
+    return run_dir / TRACES / case_id / arm

@@ -1,0 +1,48 @@
+"""What an arm runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One network, of whose code it is, and what is done to it; a text only in JSON."""
+
+    network: str
+    """Of `bench.workload.networks`, or ``module:name`` where a later room has another one."""
+    side: str = ""
+    """Of a comparison; empty: this checkout's code."""
+    slowdown: str = ""
+    """For networks that take one (`bench.selftest.slowdown`)."""
+    caches: str = ""
+    """What it finds there (`bench.workload.cache_state`); empty: what the arm before it left."""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``network@side+slowdown~caches``; all but the network may be absent."""
+        whole, _, caches = text.partition("~")
+        whole, _, slowdown = whole.partition("+")
+        network, _, side = whole.partition("@")
+        return cls(network, side, slowdown, caches)
+
+    def __str__(self) -> str:
+        marks = (("@", self.side), ("+", self.slowdown), ("~", self.caches))
+        return self.network + "".join(mark + part for mark, part in marks if part)
+
+
+Arms = Mapping[str, Recipe]
+"""What takes turns: the name of an arm -> what it runs."""
+
+COST_ARMS: Arms = {"fpn": Recipe("fpn"), "panet": Recipe("panet"), "fpn_again": Recipe("fpn")}
+"""Compared within a case: FPN, FPN + bottom-up path, and FPN again (the A/A arm)."""
+
+ARMS = tuple(COST_ARMS)
+
+TRACED_ARMS = ("fpn", "panet")
+"""What a profile shows; the A/A arm would show ``fpn`` once more."""
+
+
+def texts(arms: Arms) -> dict[str, str]:
+    """Return arms as JSON holds them."""
+    return {arm: str(recipe) for arm, recipe in arms.items()}

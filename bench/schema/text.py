@@ -1,0 +1,45 @@
+"""How numbers and machines are written, in one way wherever people read them."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+UNKNOWN = "-"
+
+
+def percent(share: float | None, unknown: str = UNKNOWN) -> str:
+    """Return a share as ``2.3%``; `None` and NaN are unknown."""
+    return unknown if _missing(share) else f"{share:.1%}"
+
+
+def change(ratio: float | None, low: float | None = None, high: float | None = None) -> str:
+    """Return a ratio as a change: ``+2.3 % ±0.8 %``, or ``+2.3 %`` without an interval.
+
+    Args:
+        ratio: 1.023 for ``+2.3 %``; `None` and NaN are unknown, as they are of the bounds.
+        low: of its interval.
+        high: the same.
+    """
+    if ratio is None or _missing(ratio):
+        return UNKNOWN
+    text = f"{(ratio - 1) * 100:+.1f} %"
+    if low is None or high is None or _missing(low) or _missing(high):
+        return text
+    return f"{text} ±{(high - low) / 2 * 100:.1f} %"
+
+
+def machine(environment: Mapping[str, Any], *others: Mapping[str, Any]) -> str:
+    """Return what was measured on: ``a CPU, 2 cores; torch 2.13.0``.
+
+    Args:
+        environment: as `bench.machine.environment.describe` returns it.
+        others: of the same machine, such as a comparison's head: ``torch 2.12.0 → 2.13.0``.
+    """
+    cpu = f"{environment.get('cpu')}, {environment.get('cores')} cores"
+    versions = [str(e.get("libraries", {}).get("torch")) for e in (environment, *others)]
+    torch = " → ".join(dict.fromkeys(versions))
+    return f"{environment.get('accelerator') or cpu}; torch {torch}"
+
+
+def _missing(value: float | None) -> bool:
+    return value is None or math.isnan(value)

@@ -1,0 +1,148 @@
+"""Before anything is timed, once per case: can it run, is it the same work, what is true of it?"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.machine.clock import synchronized, synchronizer, wall_s
+from bench.machine.peak_memory import peak_bytes
+from bench.schema.case import Case
+from bench.schema.records import ArmFacts, Finding, Status
+from bench.schema.tasks import Task
+from bench.workload.arms import Arm, build_arms, replays_graphs
+from bench.workload.capability import unsupported
+from bench.workload.compilation import FirstCall, compiler_cache, first_calls
+from bench.workload.inputs import make_inputs
+from bench.workload.networks import Outputs
+from bench.workload.same_work import (
+    MismatchError,
+    check_layout,
+    check_same_work,
+    difference,
+    first_of_its_kind,
+    tolerance,
+)
+
+
+def check_task(task: Task[Any]) -> dict[str, Any]:
+    """Check the case of a task in a process of its own."""
+    return check(task).to_json()
+
+
+def check(task: Task[Any]) -> Finding:
+    """Check the case of ``task`` and return its facts; `Status.SKIPPED` where it cannot run here.
+
+    Raises:
+        MismatchError: the arms do not do the same work.
+        CompileError: `torch.compile` failed.
+    """
+    reason = unsupported(task.case)
+    if reason is not None:
+        return Finding(Status.SKIPPED, reason, images="")
+    inputs, images = make_inputs(task)
+    eager = build_arms(task, inputs, compiled=False)
+    ran = {name: _run_counted(arm) for name, arm in eager.items()}
+    outputs = {name: found.outputs for name, found in ran.items()}
+    check_same_work(task.case, task.arms, outputs, {n: found.macs for n, found in ran.items()})
+    compiled: dict[str, FirstCall] = {}
+    arms = eager
+    if task.case.compile_mode != "off":
+        arms = build_arms(task, inputs, compiled=True)
+        compiled = _compile_cold(task, arms, outputs)
+    round_s = _round_s(task.case, arms)
+    facts: dict[str, ArmFacts] = {}
+    for name, first in first_of_its_kind(task.arms).items():
+        if name == first:
+            facts[name] = _facts(arms[name], ran[name], compiled.get(name), task)
+        else:  # the same network; it finds in the cache what the first has put there
+            facts[name] = replace(facts[first], compile_s=None)
+    return Finding(Status.OK, "", images, facts, round_s)
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """What one eager call of an arm gave, and what it executed."""
+
+    outputs: Outputs
+    macs: int
+    """Of the forward pass."""
+    operators: int
+
+
+class _OperatorCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
+    """Counts every operator that is executed."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
+        self.count = 0
+
+    def __torch_dispatch__(
+        self,
+        func: Any,  # noqa: ANN401 - torch's overloads are not typed
+        types: Any,  # noqa: ANN401
+        args: Any = (),  # noqa: ANN401
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
+def _run_counted(arm: Arm) -> _Counted:
+    """Run an arm once, eagerly, and count what it executes."""
+    arm.prepare()
+    torch.manual_seed(0)  # a backbone that drops paths in training drops the same in every arm
+    with FlopCounterMode(display=False) as flops, _OperatorCounter() as operators:
+        outputs = tuple(x.detach() for x in arm.call())
+        executed = operators.count - len(outputs)  # detached above
+    by_operator = flops.get_flop_counts().get("Global", {})  # absent if nothing counted
+    forward = [n for op, n in by_operator.items() if "backward" not in str(op)]
+    arm.prepare()
+    return _Counted(outputs, sum(forward) // 2, executed)
+
+
+def _compile_cold(
+    task: Task[Any], arms: Mapping[str, Arm], eager: Mapping[str, Outputs]
+) -> dict[str, FirstCall]:
+    """Compile every arm with caches that are empty, and compare with the eager outputs."""
+    for name in arms:  # a run that was killed while it compiled has left something behind
+        shutil.rmtree(compiler_cache(task, name), ignore_errors=True)
+    calls = first_calls(task, arms)
+    for name, arm in arms.items():
+        arm.prepare()
+        maps = tuple(x.detach() for x in arm.call())
+        check_layout(task.case, name, maps)
+        off = difference(eager[name], maps)
+        if not off <= tolerance(task.case):
+            raise MismatchError(
+                f"compiled {name} differs from eager by {off:.1e} of its largest value"
+            )
+    return calls
+
+
+def _round_s(case: Case, arms: Mapping[str, Arm]) -> float:
+    """Return about how long a round takes, to plan with: every arm has run once before."""
+    read_s = synchronized(wall_s, synchronizer(torch.device(case.device)))
+    start_s = read_s()
+    for arm in arms.values():
+        arm.prepare()
+        arm.call()
+    return read_s() - start_s
+
+
+def _facts(arm: Arm, ran: _Counted, first: FirstCall | None, task: Task[Any]) -> ArmFacts:
+    arm.prepare()
+    # CUDA graphs replay in memory that was set aside when they were captured: no peak to see.
+    peak = (
+        None if replays_graphs(task.case) else peak_bytes(arm.call, torch.device(task.case.device))
+    )
+    params = sum(parameter.numel() for parameter in arm.network.parameters())
+    if first is None:
+        return ArmFacts(params, ran.macs, peak, compile_s=None, operators=ran.operators)
+    return ArmFacts(
+        params, ran.macs, peak, first.seconds, first.graphs, first.graph_breaks, ran.operators
+    )

@@ -1,0 +1,86 @@
+"""What the networks of a case are called with: photographs, or the maps that a backbone makes."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.schema.case import Case
+from bench.schema.tasks import Task
+from bench.workload.images import load_batch
+from bench.workload.networks import Outputs, seeded_backbone, users_network
+from panet.backbone import build_backbone
+
+CACHED_INPUT_BYTES = 512 * 2**20
+"""Inputs up to this size are made once per run and read by every worker; larger ones are made anew,
+so that a sweep cannot fill the disk."""
+
+
+def torch_dtype(dtype: str) -> torch.dtype:
+    """Return the dtype that weights and inputs are kept in: autocast and TF32 keep float32."""
+    kept = "float32" if dtype == "tf32" or dtype.startswith("amp-") else dtype
+    found = getattr(torch, kept)
+    assert isinstance(found, torch.dtype)  # noqa: S101 - options admit nothing else
+    return found
+
+
+def make_inputs(task: Task[Any]) -> tuple[Outputs, str]:
+    """Return what the networks of the case are called with, and which pictures it comes from.
+
+    The neck's inputs are the maps that the backbone makes of the pictures.
+    """
+    case = task.case
+    body = case.backbone if case.scope == "neck" else "image"
+    size = f"b{case.batch_size}-{case.height_px}x{case.width_px}"
+    cached = Path(task.scratch_dir) / f"{body}-{size}.pt"
+    if cached.exists():
+        stored = torch.load(cached)
+        inputs, source = tuple(stored["inputs"]), stored["source"]
+    else:
+        inputs, source = _fresh_inputs(task)
+        if sum(x.nbytes for x in inputs) <= CACHED_INPUT_BYTES:
+            partial = cached.with_suffix(f".{os.getpid()}")
+            torch.save({"inputs": list(inputs), "source": source}, partial)
+            partial.rename(cached)
+    layout = torch.channels_last if case.channels_last else torch.contiguous_format
+    dtype = torch_dtype(case.dtype)
+    return tuple(_input_on(case, x, dtype, layout) for x in inputs), str(source)
+
+
+def _input_on(case: Case, x: Tensor, dtype: torch.dtype, layout: torch.memory_format) -> Tensor:
+    if not x.is_floating_point():  # indices of a user's network
+        return x.to(case.device)
+    return x.to(case.device, dtype, memory_format=layout if x.ndim == 4 else torch.preserve_format)
+
+
+def placeholder_inputs(task: Task[Any]) -> Outputs:
+    """Return inputs of the right shape, layout and dtype without a meaning: for memory alone."""
+    case = task.case
+    shapes: list[tuple[int, ...]] = [(case.batch_size, 3, case.height_px, case.width_px)]
+    if case.scope == "neck":
+        with torch.device("meta"), torch.inference_mode():
+            one = torch.empty(1, 3, case.height_px, case.width_px)
+            shapes = [(case.batch_size, *c.shape[1:]) for c in build_backbone(case.backbone)(one)]
+    layout = torch.channels_last if case.channels_last else torch.contiguous_format
+    dtype = torch_dtype(case.dtype)
+    return tuple(
+        torch.zeros(shape, dtype=dtype, device=case.device).contiguous(memory_format=layout)
+        for shape in shapes
+    )
+
+
+def _fresh_inputs(task: Task[Any]) -> tuple[Outputs, str]:
+    case = task.case
+    if case.scope == "own":
+        side = next(iter(task.sides), "")
+        return users_network(task, side)[1], f"made by {case.network}"
+    image, source = load_batch(case.batch_size, case.height_px, case.width_px, task.images_dir)
+    if case.scope == "model":
+        return (image,), source
+    backbone = seeded_backbone(task).eval().to(case.device)
+    # One picture at a time: the maps are the same, and a large batch needs no more memory than one.
+    with torch.inference_mode():
+        maps = [tuple(c.cpu() for c in backbone(x[None].to(case.device))) for x in image]
+    return tuple(torch.cat(level) for level in zip(*maps, strict=True)), source

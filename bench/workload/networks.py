@@ -1,0 +1,151 @@
+"""The networks that arms run: ours, parts of ours, a user's, and whatever a recipe names elsewhere.
+
+An entry of `NETWORKS`, or of another room's that a recipe names as ``module:name``, says how a
+network is made of the whole one, and what work it has in common with another.
+"""
+
+import copy
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import panet
+from bench.schema.errors import BenchError
+from bench.schema.recipe import Recipe
+from bench.schema.tasks import Task
+from bench.workload import code_loader
+from panet.backbone import build_backbone
+
+Outputs = tuple[Tensor, ...]
+
+Shared = dict[str, Any]
+"""What the networks of one process may leave for each other."""
+
+Builder = Callable[[Callable[[], nn.Module], Recipe, Shared], nn.Module]
+"""Takes what gives a copy of the whole network, the recipe, and what the arms share."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """How a network is made, and whose work it does."""
+
+    build: Builder
+    part: str = ""
+    """The sub-module that runs by itself, on maps stored before; empty: the whole."""
+    like: str = ""
+    """The network that it is compared with for equal work; empty: none."""
+    same_macs: bool = True
+    same_outputs: bool = True
+    """Of ``like``."""
+
+
+def _whole(copied: Callable[[], nn.Module], _recipe: Recipe, _shared: Shared) -> nn.Module:
+    return copied()
+
+
+def without_path(copied: Callable[[], nn.Module], _recipe: Recipe, _shared: Shared) -> nn.Module:
+    """Return the network without its bottom-up path."""
+    network = copied()
+    network.panet = None  # type: ignore[assignment]  # the neck without its bottom-up path
+    return network
+
+
+NETWORKS = {
+    "panet": Network(_whole),
+    "fpn": Network(without_path),
+    "own": Network(_whole),
+    "backbone": Network(_whole, part="cnn"),
+    "fpn_alone": Network(_whole, part="fpn"),
+    "panet_alone": Network(_whole, part="panet"),
+}
+
+
+def network_of(recipe: Recipe) -> Network:
+    """Return the entry that a recipe names; raise `BenchError` if there is none."""
+    if recipe.network in NETWORKS:
+        return NETWORKS[recipe.network]
+    try:
+        entry: Network = pkgutil.resolve_name(recipe.network)
+    except (ImportError, AttributeError, ValueError) as error:
+        known = ", ".join(NETWORKS)
+        raise BenchError(f"no network {recipe.network!r}; there are {known}") from error
+    return entry
+
+
+def copies_of(whole: nn.Module) -> Callable[[], nn.Module]:
+    """Return what gives copies of a network with equal weights in memory of their own."""
+    return lambda: copy.deepcopy(whole)
+
+
+class Neck(nn.Module):
+    """FPN and bottom-up path: c2..c5 -> n2..n5; p2..p5 where ``panet`` is taken away.
+
+    Args:
+        in_channels: of c2..c5.
+        code: the package that FPN and PANet are taken from.
+    """
+
+    def __init__(self, in_channels: Sequence[int], code: Any = panet) -> None:  # noqa: ANN401 - a package
+        super().__init__()
+        self.fpn = code.FPN(in_channels)
+        self.panet = code.PANet(self.fpn.out_channels, len(in_channels))
+
+    def forward(self, *c: Tensor) -> Outputs:
+        """Take c2..c5 of ``in_channels``; return one map per level with 256 channels."""
+        p: Outputs = self.fpn(*c)
+        n: Outputs = p if self.panet is None else self.panet(*p)
+        return n
+
+
+def seeded_backbone(task: Task[Any]) -> nn.Module:
+    """Return the backbone of the case with the weights of the seed."""
+    torch.manual_seed(task.seed)
+    return build_backbone(task.case.backbone)
+
+
+def whole_network(task: Task[Any], inputs: Outputs, side: str) -> nn.Module:
+    """Return the network of a side with the weights of the seed; the arms run copies of it."""
+    if task.case.scope == "own":
+        return users_network(task, side)[0]
+    code: Any = _code_of(task, side)
+    torch.manual_seed(task.seed)
+    if task.case.scope == "model":
+        network: nn.Module = code.BackboneNeck(task.case.backbone)
+        return network
+    return Neck([c.shape[1] for c in inputs], code)
+
+
+def _code_of(task: Task[Any], side: str) -> ModuleType:
+    return code_loader.load(task.package, Path(task.sides[side]), side) if side else panet
+
+
+def users_network(task: Task[Any], side: str) -> tuple[nn.Module, Outputs]:
+    """Return what a user's factory makes: a network, and what it is called with.
+
+    Raises:
+        BenchError: there is no such factory, or it gives something else.
+    """
+    case = task.case
+    module_name, _, function = case.network.partition(":")
+    module: Any = code_loader.load_module(task.package, module_name, Path(task.sides[side]), side)
+    factory = getattr(module, function, None)
+    if not callable(factory):
+        raise BenchError(f"--workload {case.network}: {module_name} has no function {function!r}")
+    torch.manual_seed(task.seed)
+    made = factory(case.batch_size, case.height_px, case.width_px)
+    try:
+        network, inputs = made
+        inputs = tuple(inputs)
+    except (TypeError, ValueError):
+        network, inputs = None, ()
+    if not isinstance(network, nn.Module) or not all(isinstance(x, Tensor) for x in inputs):
+        raise BenchError(
+            f"--workload {case.network}: return a module and the tensors that it is called with"
+        )
+    return network, inputs

@@ -1,0 +1,71 @@
+"""What the texts of options mean: numbers, shares, durations, sizes."""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bench.schema.errors import BenchError
+
+
+def one_of(name: str, values: Mapping[str, Any] | tuple[str, ...]) -> Callable[[str], Any]:
+    """Return a parser that takes one of ``values``."""
+
+    def parse(text: str) -> Any:  # noqa: ANN401 - the values decide
+        if text not in values:
+            raise BenchError(f"{name} {text!r}: choose from {', '.join(values)}")
+        return values[text] if isinstance(values, Mapping) else text
+
+    return parse
+
+
+def positive(name: str) -> Callable[[str], int]:
+    """Return a parser that takes a whole number of 1 or more."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and int(text)):
+            raise BenchError(f"{name} {text!r}: give a whole number of 1 or more")
+        return int(text)
+
+    return parse
+
+
+def whole(name: str) -> Callable[[str], int]:
+    """Return a parser that takes a whole number, 0 included."""
+
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit()):
+            raise BenchError(f"{name} {text!r}: give a whole number")
+        return int(text)
+
+    return parse
+
+
+def parse_half_width(text: str) -> float:
+    """Return a relative half-width: ``2%`` or ``0.02``."""
+    number = text.removesuffix("%")
+    try:
+        value = float(number) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 1:
+        raise BenchError(f"--half-width {text!r}: give a share such as 2% or 0.02")
+    return value
+
+
+def parse_duration(option: str, text: str) -> float:
+    """Return seconds: ``90s``, ``10m``, ``1.5h``; a bare number is seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text)
+    seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
+    if seconds <= 0:
+        raise BenchError(f"{option} {text!r}: give a duration such as 90s, 10m or 1.5h")
+    return seconds
+
+
+def parse_bytes(option: str, text: str) -> int:
+    """Return bytes: ``8GiB``, ``8G``, ``512MiB``."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?B)?", text, re.IGNORECASE)
+    size = float(found[1]) * 1024 ** (1 + "KMGT".index(found[2].upper())) if found else 0.0
+    if size < 1:
+        raise BenchError(f"{option} {text!r}: give a size such as 8GiB or 512MiB")
+    return int(size)

@@ -1,0 +1,129 @@
+"""What PANet costs: the frame of all arms -> one row per run and case, FPN beside FPN + PANet.
+
+The statistics are computed from the rounds, not read from the file.
+
+>>> table = cost(frames.load("reports/reference/results.json"))
+>>> necks = table[table["scope"] == "neck"]
+>>> bool((necks["ratio_low"] > 1).all())  # PANet is never free
+True
+"""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from bench import stats
+from bench.schema.case import FIELDS
+from reports.data import frames
+from reports.data.frames import COLUMNS
+
+SHARED = ("run_id", "requested_half_width_ratio", "case_id", *FIELDS, "status", "reason")
+"""What all arms of a case have in common."""
+
+SORTED = sorted(FIELDS, key=lambda field: COLUMNS[field][0] != "category")
+"""In the order in which tables are sorted: what is chosen before what is counted."""
+
+PER_ARM = {
+    "s": ("latency_s", "float64", "seconds of a call"),
+    "s_low": ("latency_s_low", "float64", "lower end of its 95 % interval, seconds"),
+    "s_high": ("latency_s_high", "float64", "upper end, seconds"),
+    "peak_bytes": ("peak_bytes", "Int64", "bytes of tensor memory at the peak"),
+    "images_per_s": ("images_per_s", "float64", "images per second"),
+    "launch_share": (
+        *("launch_share", "float64"),
+        "share of a call in which the host still launches work",
+    ),
+}
+"""Of FPN and of FPN + PANet: name -> column of the arm's row, type, meaning."""
+
+COST_COLUMNS = {
+    **{name: COLUMNS[name] for name in SHARED},
+    **{
+        f"{arm}_{name}": (kind, f"{label}: {meaning}")
+        for arm, label in (("fpn", "FPN"), ("panet", "FPN + PANet"))
+        for name, (_, kind, meaning) in PER_ARM.items()
+    },
+    **{
+        f"{name}{end}": ("float64", f"{meaning}{of_the_end}")
+        for name, meaning in (
+            ("ratio", "FPN + PANet over FPN, within rounds"),
+            ("difference_s", "seconds that PANet adds, within rounds"),
+            ("aa_ratio", "the same FPN network over itself: noise"),
+        )
+        for end, of_the_end in (("", ""), ("_low", ": 95 %, from"), ("_high", ": 95 %, to"))
+    },
+    "half_width_ratio": ("float64", "half of the ratio's interval, relative"),
+    "detectable_ratio": ("float64", "smallest relative change that two such runs tell apart"),
+    "outliers": ("Int64", "processes far from the others, which count as they"),
+    "replicates": ("Int64", "processes that count"),
+    "replicates_needed": ("Int64", "for the requested half-width"),
+    "rounds": ("Int64", "rounds that count"),
+    "macs_ratio": ("float64", "multiply-accumulates, FPN + PANet over FPN"),
+    "peak_difference_bytes": ("Int64", "bytes that PANet adds to the peak"),
+}
+"""Of `cost`: name -> type, and meaning with unit. Missing values are NaN or `pandas.NA`."""
+
+
+def cost(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per run and case: FPN, FPN + PANet, their difference and ratio, and A/A.
+
+    Args:
+        frame: of `reports.data.frames.load`.
+
+    Returns:
+        A frame with the columns `COST_COLUMNS`.
+    """
+    by_case: dict[tuple[str, str], dict[Hashable, dict[Hashable, Any]]] = {}
+    for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
+        by_case.setdefault((row["run_id"], row["case_id"]), {})[row["arm"]] = row
+    rows = [_cost_row(by_arm) for by_arm in by_case.values()]
+    table = frames.typed(rows, COST_COLUMNS)
+    return table.sort_values(["run_id", *SORTED], kind="stable").reset_index(drop=True)
+
+
+def _cost_row(by_arm: Mapping[Hashable, Mapping[Hashable, Any]]) -> dict[str, Any]:
+    first = next(iter(by_arm.values()))
+    row = {name: first[name] for name in SHARED}
+    measured = _measured(by_arm, first["requested_half_width_ratio"])
+    if not measured and not row["reason"]:
+        row["reason"] = f"only {', '.join(map(str, by_arm))} in the file: measure whole cases"
+    return row | measured
+
+
+def _measured(
+    by_arm: Mapping[Hashable, Mapping[Hashable, Any]], half_width: float
+) -> dict[str, Any]:
+    if not {"fpn", "panet", "fpn_again"} <= set(by_arm):
+        return {}
+    found = stats.cost(frames.aligned(by_arm), half_width)
+    if found is None:
+        return {}
+    fpn, panet = by_arm["fpn"], by_arm["panet"]
+    return {
+        **{
+            f"{arm}_{name}": row[column]
+            for arm, row in (("fpn", fpn), ("panet", panet))
+            for name, (column, *_) in PER_ARM.items()
+        },
+        **frames.columns("ratio", found.ratio),
+        **frames.columns("difference_s", found.difference_s),
+        **frames.columns("aa_ratio", found.aa_ratio),
+        "half_width_ratio": found.half_width_ratio,
+        "detectable_ratio": found.detectable_ratio,
+        "outliers": len(found.outliers),
+        "replicates": found.replicates,
+        "replicates_needed": found.replicates_needed,
+        "rounds": found.rounds,
+        **_arithmetic(fpn, panet),
+    }
+
+
+def _arithmetic(fpn: Mapping[Hashable, Any], panet: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """Return what is counted, not timed, as far as both arms know it."""
+    found: dict[str, Any] = {}
+    if fpn["macs"] and panet["macs"]:
+        found["macs_ratio"] = panet["macs"] / fpn["macs"]
+    if fpn["peak_bytes"] is not None and panet["peak_bytes"] is not None:
+        found["peak_difference_bytes"] = panet["peak_bytes"] - fpn["peak_bytes"]
+    return found

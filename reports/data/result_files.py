@@ -1,0 +1,116 @@
+"""The result file of a run: found, read, and checked for what every reader needs."""
+
+import contextlib
+import gc
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bench.schema.files import RESULTS
+from bench.schema.records import SCHEMA, SCHEMA_HISTORY
+from reports.data.errors import ReportError
+
+OnePath = str | os.PathLike[str]
+Paths = OnePath | Iterable[OnePath]
+"""A run, or several: each its folder, or its result file."""
+
+NEEDED = {"run_id": str, "half_width": float, "environment": dict, "outcomes": list}
+"""What every reader asks a run for."""
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """A result file of `pytest bench`, checked for what every reader needs."""
+
+    path: Path
+    document: Mapping[str, Any]
+
+    @property
+    def run(self) -> Mapping[str, Any]:
+        """What the file says of the run as a whole."""
+        run: Mapping[str, Any] = self.document["panet"]
+        return run
+
+
+def find(path: OnePath) -> Path:
+    """Return the result file of a run, which is named itself or by its folder.
+
+    Raises:
+        ReportError: there is none.
+    """
+    named = Path(path)
+    found = named / RESULTS if named.is_dir() else named
+    if found.exists():
+        return found
+    what = f"no {RESULTS} in it" if named.is_dir() else "No such file or folder"
+    raise ReportError(f"{path}: {what}; name the folder of a run, or its {RESULTS}")
+
+
+def read(path: OnePath) -> ResultFile:
+    """Return the result file of a run, as `find` finds it.
+
+    Raises:
+        ReportError: it cannot be read, or is no result file of this schema.
+    """
+    found = find(path)
+    return checked(found, parse(found))
+
+
+def read_all(paths: Paths) -> list[ResultFile]:
+    """Return the result files of some runs, as `read` does; each file once."""
+    several = [paths] if isinstance(paths, str | os.PathLike) else paths
+    with no_garbage():
+        return [checked(path, parse(path)) for path in dict.fromkeys(map(find, several))]
+
+
+def parse(path: Path) -> dict[str, Any]:
+    """Return a JSON file of pytest-benchmark, ours or not.
+
+    Raises:
+        ReportError: it cannot be read, or is nothing of the kind.
+    """
+    try:
+        document = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise ReportError(f"{path}: {error.strerror}; name a results.json of a run") from error
+    except ValueError as error:
+        raise ReportError(f"{path}: damaged JSON ({error}); measure again") from error
+    if not isinstance(document, dict) or not isinstance(document.get("benchmarks"), list):
+        raise ReportError(f"{path}: no result file of pytest-benchmark; leave it out")
+    return document
+
+
+def checked(path: Path, document: Mapping[str, Any]) -> ResultFile:
+    """Return a parsed file as one of `pytest bench`.
+
+    Raises:
+        ReportError: it is none, or of another schema.
+    """
+    if not isinstance(document.get("panet"), dict):
+        raise ReportError(f"{path}: not written by `pytest bench`: it has no key 'panet'")
+    schema = document["panet"].get("schema")
+    if not isinstance(schema, int) or schema not in SCHEMA_HISTORY:
+        raise ReportError(f"{path}: schema {schema!r}, this version reads up to {SCHEMA}")
+    run = document["panet"]
+    missing = [name for name, kind in NEEDED.items() if not isinstance(run.get(name), kind)]
+    if not missing and not isinstance(run["environment"].get("libraries", {}), dict):
+        missing.append("libraries")
+    if missing:
+        raise ReportError(f"{path}: damaged, it has no {', '.join(missing)}; measure again")
+    return ResultFile(path, document)
+
+
+@contextlib.contextmanager
+def no_garbage() -> Iterator[None]:
+    """Let the collector wait: it would walk again and again through a million lists of rounds."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,63 @@
+"""What every drawing of ours has in common: colours, background, intervals, tool bar."""
+
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+GRID = "rgba(128,128,128,0.3)"
+
+COLORS = {"backbone": "#7f7f7f", "fpn": "#0072b2", "panet": "#d55e00"}
+"""Of Okabe and Ito: the colour-blind tell them apart."""
+
+NOISE_COLOR = "#7f7f7f"
+
+ROW_PX = 26
+"""Height of a case in a drawing that has a row per case."""
+
+
+def html(figure: go.Figure) -> str:
+    """Return a figure as part of a page, which has plotly's script already."""
+    config = {"displaylogo": False, "responsive": True}
+    plot = figure.to_html(full_html=False, include_plotlyjs=False, config=config)
+    return f'<div class="drawing">{plot}</div>'
+
+
+def plain(figure: go.Figure, height: int) -> go.Figure:
+    """Leave the background to the page, which may be dark."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 10, "r": 10, "t": 10, "b": 40},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
+        font={"family": "system-ui, sans-serif"},
+        barmode="group",
+    )
+    figure.update_xaxes(gridcolor=GRID, automargin=True)
+    figure.update_yaxes(gridcolor=GRID, automargin=True)
+    return figure
+
+
+def log_axis(title: str) -> dict[str, Any]:
+    """Return a logarithmic axis with 1, 2 and 5 of every decade, written out: 5, 10, 20."""
+    return {"title": title, "type": "log", "dtick": "D2", "tickformat": "~g"}
+
+
+def bars(rows: pd.DataFrame, column: str, scale: float) -> dict[str, Any]:
+    """Return the intervals of a column as error bars; nothing where there are none."""
+    if f"{column}_high" not in rows:
+        return {"visible": False}
+    high = (rows[f"{column}_high"] - rows[column]).astype(float).fillna(0.0)
+    low = (rows[column] - rows[f"{column}_low"]).astype(float).fillna(0.0)
+    return {
+        "type": "data",
+        "array": numbers(high * scale),
+        "arrayminus": numbers(low * scale),
+        "thickness": 1.5,
+    }
+
+
+def numbers(values: "pd.Series[float]") -> list[float]:
+    """Return plain numbers, which the page's script can choose from; arrays would be packed."""
+    return [float(value) for value in values]

@@ -1,0 +1,77 @@
+"""The sections of the report on what runs have beside their rounds: profiles, further arms."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.schema.files import TRACES
+from reports.analysis import peers_and_caches
+from reports.data import profiles
+from reports.data.errors import ReportError
+from reports.data.result_files import ResultFile
+from reports.pages import cost_plots, drawing, profile_page
+from reports.pages.page import Block, Section, Table
+
+MOST_PROFILED = 12
+"""Cases whose profile is in the page; `profile.html` has them all, and more of each."""
+
+
+def profile(files: Sequence[ResultFile]) -> Iterator[Section]:
+    """Yield where the time goes, of the runs that were profiled."""
+    for file in files:
+        folder = file.path.parent
+        if not (folder / TRACES).is_dir():
+            continue
+        name = "Where the time goes" + (f", {folder.name}" if len(files) > 1 else "")
+        try:
+            yield from _profile(file.path, name)
+        except ReportError as error:
+            yield Section(f"profile-{folder.name}", name, [], [str(error)], [])
+
+
+def _profile(path: Path, name: str) -> Iterator[Section]:
+    run = path.parent.name
+    cases, tables = profile_page.sections(profiles.load(path))
+    if len(tables["stages"]):
+        figure = drawing.html(cost_plots.stages(tables["stages"]))
+        overview = Block("FPN + PANet, stage by stage", figure=figure)
+        yield Section(f"profile-{run}", name, [], [], [overview])
+    for case in cases[:MOST_PROFILED]:
+        more = f"More in profile.html (python -m reports profile {path.parent})."
+        yield replace(
+            case,
+            id=f"profile-{run}-{case.id}",
+            name=f"{name}: {case.name}",
+            sentences=[*case.sentences, more],
+            blocks=[replace(block, tables=[]) for block in case.blocks if block.figure],
+        )
+
+
+def further_arms(files: Sequence[ResultFile]) -> Iterator[Section]:
+    """Yield what was measured beside the runs: others' networks, other caches."""
+    for file, comparison in itertools.product(files, peers_and_caches.COMPARISONS):
+        folder = file.path.parent
+        name = f"{comparison.name}-{folder.name}"
+        try:
+            table = peers_and_caches.table(folder, comparison)
+        except ReportError as error:
+            yield Section(name, comparison.title, [], [str(error)], [])
+            continue
+        rows = [
+            [row["case_id"], row["pair"], row["reason"] or _ratio(row)]
+            for row in table.to_dict("records")
+        ]
+        if rows:
+            block = Block("", comparison.note, tables=[Table(("case", "pair", "ratio"), rows)])
+            yield Section(name, comparison.title, [], [], [block])
+
+
+def _ratio(row: Mapping[Any, Any]) -> str:
+    text = f"{row['ratio']:.3f}"
+    if pd.isna(row["ratio_low"]):
+        return text
+    return f"{text} ({row['ratio_low']:.3f} to {row['ratio_high']:.3f})"

@@ -1,0 +1,19 @@
+"""``python -m bench lab``: all evidence has one entry."""
+
+import pytest
+
+from bench import __main__ as command
+
+
+def test_every_command_is_in_one_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["lab", "--help"])
+    shown = capsys.readouterr().out
+    for name in ("gatetest", "other-tools", "gpu", "tensorboard"):
+        assert f"\n    {name}" in shown
+
+
+def test_a_name_is_needed() -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(["lab"])
+    assert ended.value.code == 2

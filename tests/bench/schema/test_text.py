@@ -1,0 +1,38 @@
+"""How numbers and machines are written."""
+
+import math
+
+import pytest
+
+from bench.schema import text
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.0234, "2.3%"), (None, "-"), (math.nan, "-")])
+def test_share_is_written_in_percent_and_what_is_unknown_as_such(
+    share: float | None, said: str
+) -> None:
+    assert text.percent(share) == said
+
+
+@pytest.mark.parametrize(
+    ("estimate", "said"),
+    [
+        ((1.0234, 1.0154, 1.0314), "+2.3 % ±0.8 %"),
+        ((0.95, None, None), "-5.0 %"),
+        ((1.0, math.nan, math.nan), "+0.0 %"),
+        ((math.nan, math.nan, math.nan), "-"),
+        ((None, None, None), "-"),
+    ],
+)
+def test_ratio_is_written_as_a_change(
+    estimate: tuple[float | None, float | None, float | None], said: str
+) -> None:
+    assert text.change(*estimate) == said
+
+
+def test_machine_is_its_accelerator_or_its_cpu_and_each_torch_once() -> None:
+    old = {"cpu": "a CPU", "cores": 2, "libraries": {"torch": "2.12.0"}}
+    new = {**old, "libraries": {"torch": "2.13.0"}}
+    assert text.machine(old) == text.machine(old, old) == "a CPU, 2 cores; torch 2.12.0"
+    assert text.machine(old, new) == "a CPU, 2 cores; torch 2.12.0 → 2.13.0"
+    assert text.machine({**old, "accelerator": "a GPU"}) == "a GPU; torch 2.12.0"

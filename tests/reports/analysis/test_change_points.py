@@ -1,0 +1,59 @@
+"""Histories with and without a change in them."""
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.analysis import change_points
+
+START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+def series(values: "np.ndarray[Any, Any]", case_id: str = "case") -> pd.DataFrame:
+    count = len(values)
+    return pd.DataFrame(
+        {
+            **dict.fromkeys(("fingerprint", "metric", "arm", "machine", "month"), "x"),
+            "case_id": case_id,
+            "run_id": [f"run-{i}" for i in range(count)],
+            "date": [pd.Timestamp(START + dt.timedelta(days=i)) for i in range(count)],
+            "commit": [f"c{i}" for i in range(count)],
+            "message": "",
+            "value": values,
+        }
+    )
+
+
+@pytest.mark.parametrize("step_at", [10, 30, 50])
+def test_a_step_of_three_percent_in_sixty_runs_is_found(step_at: int) -> None:
+    far = 0
+    for seed in range(30):
+        logs = np.random.default_rng(seed).normal(0, 0.01, 60)
+        logs[step_at:] += np.log(1.03)
+        (found,) = change_points.find(series(np.exp(logs)))
+        far += abs(found.position - step_at) > 2
+        assert found.change == pytest.approx(0.03, abs=0.012)
+        assert found.commit == f"c{found.position}"
+    assert far <= 3  # the step is three times the noise: now and then it is found later
+
+
+def test_quiet_histories_have_no_change_points() -> None:
+    generator = np.random.default_rng(1)
+    tables = [
+        series(np.exp(generator.normal(0, 0.01, 60)), case_id=f"case-{i}") for i in range(300)
+    ]
+    assert len(change_points.find(pd.concat(tables))) <= 1
+
+
+def test_one_far_run_is_no_change() -> None:
+    logs = np.random.default_rng(3).normal(0, 0.01, 40)
+    logs[20] += 0.3
+    assert change_points.find(series(np.exp(logs))) == []
+
+
+def test_short_and_constant_histories_say_nothing() -> None:
+    assert change_points.find(series(np.array([1.0, 2.0, 1.0]))) == []
+    assert change_points.find(series(np.ones(40))) == []
