@@ -14,6 +14,9 @@ BAD_INPUT = 2
 INTERRUPTED = 2
 """As pytest's."""
 
+STARTS_AGAIN = "it cannot be resumed, only started again"
+"""Of a command that does not say how it goes on."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
@@ -24,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"python -m bench: {error}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        resumes = "resume" in request
-        how = "add --resume to go on" if resumes else "it cannot be resumed, only started again"
-        print(f"stopped; {how}", file=sys.stderr)
+        print(f"stopped; {getattr(request, 'goes_on', STARTS_AGAIN)}", file=sys.stderr)
         return INTERRUPTED
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.compare import bisect, comment, junit, result
-from bench.compare import run as comparison
+from bench.compare import bisect, comment, junit, result, run
 from bench.compare.request import BASE, HEAD, ONE_PROCESS, SEPARATE, Request, own_cases
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
 from bench.stats.verdict import FINE, NOTHING_SAID
 from bench.workload import arguments, axes, presets, units
+
+SIDES = (BASE, HEAD)
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -28,9 +29,9 @@ def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = commands.add_parser("compare", help=about, description=about)
     parser.add_argument("base", metavar="BASE", help="a revision, or a folder (. is uncommitted)")
     parser.add_argument("head", metavar="HEAD", help="a revision, or a folder")
-    _add_request(parser, budget="12m")
+    _add_comparison(parser, budget="12m")
     parser.add_argument("--apart", action="store_true", help="a process for each side")
-    for side in (BASE, HEAD):
+    for side in SIDES:
         parser.add_argument(f"--{side}-python", metavar="EXE", help=f"interpreter of the {side}")
     parser.add_argument("--no-traces", action="store_true", help="do not profile what is slower")
     parser.add_argument("--junit", metavar="FILE", help="the verdicts as JUnit XML as well")
@@ -42,11 +43,11 @@ def _add_bisect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser = commands.add_parser("bisect", help=about, description=about)
     parser.add_argument("base", metavar="GOOD", help="a revision that is fast")
     parser.add_argument("head", metavar="BAD", help="a later one that is slow")
-    _add_request(parser, budget="10m")
+    _add_comparison(parser, budget="10m")
     parser.set_defaults(command=_bisect)
 
 
-def _add_request(parser: argparse.ArgumentParser, budget: str) -> None:
+def _add_comparison(parser: argparse.ArgumentParser, budget: str) -> None:
     """Add the options that say what is compared."""
     add = parser.add_argument
     arguments.add_axes(parser)
@@ -61,50 +62,50 @@ def _add_request(parser: argparse.ArgumentParser, budget: str) -> None:
     arguments.add_resume(parser, "go on with one that was killed")
 
 
-def _asked(request: argparse.Namespace) -> Request:
-    given = arguments.given_axes(request)
-    cases = axes.sweep(presets.choose_preset(request.preset, given), given)
-    if request.workload:
-        cases = own_cases(cases, request.workload)
-    chosen = tuple(case for case in cases if fnmatch.fnmatch(case.case_id, request.case))
+def _request(options: argparse.Namespace) -> Request:
+    given = arguments.given_axes(options)
+    cases = axes.sweep(presets.choose_preset(options.preset, given), given)
+    if options.workload:
+        cases = own_cases(cases, options.workload)
+    chosen = tuple(case for case in cases if fnmatch.fnmatch(case.case_id, options.case))
     if not chosen:
         names = ", ".join(case.case_id for case in cases)
-        raise BenchError(f"--case {request.case}: matches none of {names}")
+        raise BenchError(f"--case {options.case}: matches none of {names}")
     return Request(
-        base=request.base,
-        head=request.head,
+        base=options.base,
+        head=options.head,
         cases=chosen,
-        package=request.package,
-        repository=Path(request.repository).resolve(),
-        budget_s=units.parse_duration("--budget", request.budget),
-        timeout_s=units.parse_duration("--timeout", request.timeout),
+        package=options.package,
+        repository=Path(options.repository).resolve(),
+        budget_s=units.parse_duration("--budget", options.budget),
+        timeout_s=units.parse_duration("--timeout", options.timeout),
     )
 
 
-def _compare(request: argparse.Namespace) -> int:
-    named = {side: getattr(request, f"{side}_python") for side in (BASE, HEAD)}
+def _compare(options: argparse.Namespace) -> int:
+    named = {side: getattr(options, f"{side}_python") for side in SIDES}
     pythons = {side: python for side, python in named.items() if python is not None}
-    asked = replace(
-        _asked(request),
-        pairing=SEPARATE if request.apart or pythons else ONE_PROCESS,
+    request = replace(
+        _request(options),
+        pairing=SEPARATE if options.apart or pythons else ONE_PROCESS,
         pythons=pythons,
-        traces=not request.no_traces,
+        traces=not options.no_traces,
     )
-    folder = run_folders.new_or_known(request.run_dir, "compare", request.resume)
-    compared = comparison.run(asked, folder, Console(stderr=True))
+    folder = run_folders.new_or_known(options.run_dir, "compare", options.resume)
+    compared = run.run(request, folder, Console(stderr=True))
     text = comment.render(compared)
     (folder / "comment.md").write_text(text)
-    if request.junit:
-        Path(request.junit).write_text(junit.render(compared))
+    if options.junit:
+        Path(options.junit).write_text(junit.render(compared))
     print(text)
     print(f"wrote {folder / result.FILE}\nwrote {folder / 'comment.md'}")
     return compared.exit_code
 
 
-def _bisect(request: argparse.Namespace) -> int:
-    folder = run_folders.new_or_known(request.run_dir, "bisect", request.resume)
+def _bisect(options: argparse.Namespace) -> int:
+    folder = run_folders.new_or_known(options.run_dir, "bisect", options.resume)
     try:
-        answer = bisect.run(_asked(request), folder, Console(stderr=True))
+        answer = bisect.run(_request(options), folder, Console(stderr=True))
     except bisect.UndecidedError as error:
         print(f"python -m bench: {error}", file=sys.stderr)
         return NOTHING_SAID

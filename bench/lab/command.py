@@ -79,7 +79,7 @@ def _add_gpu(names: Commands) -> None:
     parser.add_argument("--only", metavar="LIST", help="of the checks, in this order")
     parser.add_argument("--rehearse", action="store_true", help="on the CPU, in small")
     parser.add_argument("--describe", metavar="DEVICE", help=argparse.SUPPRESS)
-    parser.set_defaults(command=_gpu)
+    parser.set_defaults(command=_gpu, goes_on="a further call goes on")
 
 
 def _add_tensorboard(names: Commands) -> None:

@@ -41,3 +41,4 @@ def add_resume(parser: argparse.ArgumentParser, about: str) -> None:
     parser.add_argument(
         "--resume", nargs="?", const=run_folders.LATEST, metavar="ID", help=f"{about} (the newest)"
     )
+    parser.set_defaults(goes_on="add --resume to go on")

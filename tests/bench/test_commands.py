@@ -8,8 +8,8 @@ from typing import NoReturn
 import pytest
 
 from bench.__main__ import main
-from bench.compare import bisect
-from bench.compare import run as comparison
+from bench.compare import bisect, run
+from bench.lab.history_trials import GateTest
 from bench.run import max_batch
 from bench.selftest.session import SelfTest
 
@@ -25,6 +25,7 @@ def interrupted(*_: object, **__: object) -> NoReturn:
         (("selftest",), True),
         (("bisect", "HEAD~1", "HEAD"), True),
         (("fit", "--memory", "8GiB"), False),
+        (("lab", "gatetest"), True),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
@@ -35,14 +36,15 @@ def test_interrupted_command_names_resume_only_where_it_has_it(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(comparison, "run", interrupted)
+    monkeypatch.setattr(run, "run", interrupted)
     monkeypatch.setattr(bisect, "run", interrupted)
     monkeypatch.setattr(max_batch, "find_all", interrupted)
     monkeypatch.setattr(SelfTest, "run", interrupted)
+    monkeypatch.setattr(GateTest, "run", interrupted)
     assert main([*arguments, "--run-dir", str(tmp_path)]) == 2
     assert ("--resume" in capsys.readouterr().err) == resumes
     with pytest.raises(SystemExit, match="0"):
-        main([arguments[0], "--help"])
+        main([*arguments, "--help"])
     assert ("--resume" in capsys.readouterr().out) == resumes
 
 

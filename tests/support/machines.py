@@ -1,5 +1,6 @@
 """Simulated machines: a `Launcher` without processes or clocks, and what machines do to times."""
 
+import math
 import random
 import zlib
 from collections.abc import Callable
@@ -60,17 +61,18 @@ def _rounds(noise: Noise, task: ReplicateTask, start_s: float) -> dict[str, list
     }
     seed = f"{task.seed}-{task.case.case_id}"
     turns = orders(tuple(task.arms), seed, task.first_round, task.rounds)
+    true = {arm: true_s(recipe) for arm, recipe in task.arms.items()}
     now_s = start_s
     measured: dict[str, list[float]] = {arm: [] for arm in task.arms}
-    jitter = iter(one.normal(0, noise.round_sd, len(turns) * len(task.arms)))
-    bursts = iter(one.random((len(turns) * len(task.arms), 2)))
+    jitter = iter(one.normal(0, noise.round_sd, len(turns) * len(task.arms)).tolist())
+    bursts = iter(one.random((len(turns) * len(task.arms), 2)).tolist())
     for turn in turns:
         for place, arm in enumerate(turn):
             chance, length = next(bursts)
-            log = shift[arm] + noise.drift * np.sin(now_s / 9) + next(jitter)
+            log = shift[arm] + noise.drift * math.sin(now_s / 9) + next(jitter)
             log += noise.first_in_round * (place == 0)
             slower = 1 + length * (chance < noise.burst_share)
-            elapsed_s = true_s(task.arms[arm]) * float(np.exp(log)) * slower
+            elapsed_s = true[arm] * math.exp(log) * slower
             now_s += elapsed_s
             measured[arm].append(elapsed_s)
     return measured

@@ -181,6 +181,7 @@ def test_killed_bisection_goes_on_where_it_was(
     assert len(list((tmp_path / "runs").iterdir())) == 1
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("simulated")
 def test_older_commit_has_to_come_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     repository, commits = history(tmp_path / "repository", ["1.0", "1.1"])

@@ -227,6 +227,7 @@ def test_a_regression_outranks_a_case_that_no_longer_runs(monkeypatch: pytest.Mo
     assert f"- **missing** `{TWO[1].case_id}`: crashed: no such layer" in text
 
 
+@pytest.mark.process
 def test_a_regression_beside_a_case_that_no_longer_runs_is_profiled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

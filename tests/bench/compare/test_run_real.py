@@ -22,9 +22,9 @@ from bench.stats.verdict import Verdict
 from bench.workload import axes, code_loader, presets
 from tests.support.repositories import commit, new_repository
 
-QUICK = Gate(screen_looks=(3,), confirm_looks=(4,), overall_looks=())
 pytestmark = pytest.mark.process
 
+QUICK = Gate(screen_looks=(3,), confirm_looks=(4,), overall_looks=())
 
 ONE_CASE = axes.sweep(presets.GRID, {"resolutions": "64", "threads": "1", "devices": "cpu"})
 """One thread: a busy machine has another core for whoever makes it busy."""

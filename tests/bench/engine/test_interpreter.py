@@ -44,6 +44,7 @@ print(json.dumps({"whose": marker.whose, "path": sys.path, "origins": origins}))
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("links", [True, False])
 @pytest.mark.usefixtures("installed")
 def test_another_environment_keeps_its_packages_and_gets_only_the_measured_code(
@@ -78,6 +79,7 @@ def test_this_environment_needs_no_path(tmp_path: Path, monkeypatch: pytest.Monk
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.process
 def test_environment_is_asked_with_the_variables_that_it_is_measured_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

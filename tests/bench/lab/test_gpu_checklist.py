@@ -33,12 +33,14 @@ def run(folder: Path, checks: list[Check], left_s: float = 600.0) -> bool:
     return gpu_checklist.run(folder, time.monotonic() + left_s, checks, Console(quiet=True))
 
 
+@pytest.mark.process
 def test_answers_stand_in_the_table(tmp_path: Path) -> None:
     checks = [check("plugin", ANSWERS)]
     assert run(tmp_path, checks)
     assert "| plugin  | question   | off by 0.4 % |" in render(tmp_path, checks)
 
 
+@pytest.mark.process
 def test_a_check_that_failed_is_shown_and_is_not_begun_again(tmp_path: Path) -> None:
     checks = [check("plugin", FAILS, ANSWERS), check("next", ANSWERS)]
     assert not run(tmp_path, checks)
@@ -48,6 +50,7 @@ def test_a_check_that_failed_is_shown_and_is_not_begun_again(tmp_path: Path) -> 
     assert len((tmp_path / STATE).read_text().splitlines()) == 2
 
 
+@pytest.mark.process
 def test_a_check_that_wrote_nothing_names_its_log(tmp_path: Path) -> None:
     checks = [check("plugin", FAILS)]
     run(tmp_path, checks)
@@ -56,6 +59,7 @@ def test_a_check_that_wrote_nothing_names_its_log(tmp_path: Path) -> None:
     assert f"see {tmp_path / LOGS / 'plugin.log'}" in table
 
 
+@pytest.mark.process
 def test_an_empty_answer_is_said_in_words(tmp_path: Path) -> None:
     checks = [check("plugin", ("-c", f"{WRITE}.write_text('')"))]
     assert run(tmp_path, checks)
@@ -69,6 +73,7 @@ def test_without_time_nothing_is_begun(tmp_path: Path) -> None:
     assert not (tmp_path / STATE).exists()
 
 
+@pytest.mark.process
 def test_what_a_call_has_cut_off_goes_on_in_the_next(tmp_path: Path) -> None:
     for name in ("sweep", "early"):
         (tmp_path / name / "latest").mkdir(parents=True)
@@ -82,12 +87,14 @@ def test_what_a_call_has_cut_off_goes_on_in_the_next(tmp_path: Path) -> None:
     assert "| early   | question   | resumed False " in table
 
 
+@pytest.mark.process
 def test_exit_codes_that_are_answers_are_no_failures(tmp_path: Path) -> None:
     compared = replace(check("out-of-memory", ANSWERS, FAILS), answer_codes=(0, 3))
     assert run(tmp_path, [compared])
     assert "exit code" not in render(tmp_path, [compared])
 
 
+@pytest.mark.process
 def test_a_check_whose_time_is_up_is_begun_again(tmp_path: Path) -> None:
     slow = replace(check("slow", ("-c", "import time; time.sleep(60)")), limit_s=0.1)
     assert run(tmp_path, [slow])
@@ -95,6 +102,7 @@ def test_a_check_whose_time_is_up_is_begun_again(tmp_path: Path) -> None:
     assert json.loads((tmp_path / STATE).read_text())["exit_code"] is None
 
 
+@pytest.mark.process
 def test_archive_has_the_logs_and_not_what_is_large(tmp_path: Path) -> None:
     (tmp_path / "large.gz").write_text("x" * 1001)
     (tmp_path / "scratch").mkdir()
@@ -134,6 +142,7 @@ def test_without_a_gpu_it_says_what_can_be_done(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.process
 def test_environment_is_shown_on_any_machine(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

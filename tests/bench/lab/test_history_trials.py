@@ -96,6 +96,7 @@ def test_history_is_kept_where_the_machine_is_too_busy_for_its_true_size(
     assert [(t["verdict"], t["true_ratio"]) for t in trials(tmp_path)] == [("regressed", None)]
 
 
+@pytest.mark.process
 def test_sessions_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
     name = run(tmp_path, "0", "1", "0", "0")
     run(tmp_path, "0", "1", "0", "0", resume=name)
@@ -103,6 +104,7 @@ def test_sessions_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
     assert edits == [edit.name for edit in SLOWER[:2]]
 
 
+@pytest.mark.process
 def test_the_slow_downs_that_are_chosen_take_turns(tmp_path: Path) -> None:
     name = run(tmp_path, "0", "1", "0", "0", edit="Smooth twice")
     run(tmp_path, "0", "2", "0", "0", resume=name, edit="*twice")

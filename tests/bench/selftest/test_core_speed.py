@@ -32,6 +32,7 @@ def test_every_usable_core_is_probed() -> None:
     assert all(core["0.01"] is not None for core in found)
 
 
+@pytest.mark.process
 def test_background_load_runs_as_long_as_the_context_is_open() -> None:
     import psutil
 
