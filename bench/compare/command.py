@@ -103,9 +103,10 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def _bisect(options: argparse.Namespace) -> int:
+    request = _request(options)
     folder = run_folders.new_or_known(options.run_dir, "bisect", options.resume)
     try:
-        answer = bisect.run(_request(options), folder, Console(stderr=True))
+        answer = bisect.run(request, folder, Console(stderr=True))
     except bisect.UndecidedError as error:
         print(f"python -m bench: {error}", file=sys.stderr)
         return NOTHING_SAID

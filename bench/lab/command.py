@@ -90,9 +90,10 @@ def _add_tensorboard(names: Commands) -> None:
 
 
 def _gatetest(request: argparse.Namespace) -> int:
-    folder = run_folders.new_or_known(request.run_dir, "gatetest", request.resume)
     counts = {kind: units.whole(f"--{kind}")(getattr(request, kind)) for kind in TRY}
-    wanted = GateTestRequest(counts, folder, _edits(request.edit))
+    edits = _edits(request.edit)
+    folder = run_folders.new_or_known(request.run_dir, "gatetest", request.resume)
+    wanted = GateTestRequest(counts, folder, edits)
     GateTest(wanted, Console(stderr=True)).run()
     page = folder / history_trials.PAGE
     print(page.read_text())

@@ -32,14 +32,14 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _selftest(request: argparse.Namespace) -> int:
-    folder = run_folders.new_or_known(request.run_dir, KIND, request.resume)
     wanted = SelfTestRequest(
         trials=1 if request.quick else units.positive("--trials")(request.trials),
         sizes=tuple(size for text in request.inject.split(",") if (size := _size(text))),
         loads=tuple(units.one_of("--load", LOADS)(text) for text in request.load.split(",")),
         quick=request.quick,
-        folder=folder,
+        folder=run_folders.new_or_known(request.run_dir, KIND, request.resume),
     )
+    folder = wanted.folder
     session.SelfTest(wanted, Console(stderr=True)).run()
     print((folder / session.PAGE).read_text())
     print(f"wrote {folder / document.JSON}\nwrote {folder / session.PAGE}")

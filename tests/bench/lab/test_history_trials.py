@@ -133,7 +133,7 @@ def test_unknown_one_is_not_gone_on_with(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(["lab", "gatetest", "--run-dir", str(tmp_path), "--resume", "x"]) == 2
-    assert "no such gate test" in capsys.readouterr().err
+    assert "no such gatetest" in capsys.readouterr().err
 
 
 def test_bisected_edits_exist() -> None:

@@ -259,7 +259,7 @@ def test_parts_of_the_spread_are_told_apart(
         (["--trials", "0"], "--trials '0': give a whole number of 1 or more"),
         (["--inject", "fast"], "--inject 'fast': give percents from 0 to 100, such as 2,5"),
         (["--load", "disk"], "--load 'disk': choose from none, hog"),
-        (["--resume", "x"], "--resume x: no such self-test"),
+        (["--resume", "x"], "--resume x: no such selftest"),
     ],
 )
 def test_wrong_option_is_one_line_and_exit_code_2(
