@@ -1,5 +1,6 @@
 """What all tests share: warnings that are errors, and markers that tell the truth."""
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -8,8 +9,16 @@ import pytest
 SLOW = ("process", "browser", "install")
 """Markers of what `make quick` leaves out: whatever starts a process."""
 
-OF_FIXTURE = {"chromium": "browser", "python": "install", "routes": "process"}
-"""Fixture -> marker of the tests that use it."""
+OF_FIXTURE = {
+    "chromium": "browser",
+    "python": "install",
+    "wheel": "install",
+    "measured": "process",
+    "routes": "process",
+    "server": "process",
+}
+"""Fixture that takes seconds -> marker of the tests that use it. Those of a module stay together,
+so that it is made once."""
 
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"}
 """Audit events (https://docs.python.org/3/library/audit_events.html)."""
@@ -40,19 +49,28 @@ GUARD = Guard()
 def pytest_configure(config: pytest.Config) -> None:
     """Warnings are errors here, but not in `pytest bench`: users have other versions."""
     config.addinivalue_line("filterwarnings", "error")
+    for name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
+        del os.environ[name]  # what a test starts is no worker of xdist
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        for name in getattr(item, "fixturenames", ()):
-            if name in OF_FIXTURE:
-                item.add_marker(OF_FIXTURE[name])
+        for name in set(getattr(item, "fixturenames", ())) & set(OF_FIXTURE):
+            item.add_marker(OF_FIXTURE[name])
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=_is_quick)
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    """The long ones go first: the last worker of xdist shall not have one of them alone."""
+    return not any(item.get_closest_marker(name) for name in SLOW)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     GUARD.started.clear()
-    GUARD.watching = not any(item.get_closest_marker(name) for name in SLOW)
+    GUARD.watching = _is_quick(item)
     try:
         return (yield)
     finally:

@@ -1,10 +1,7 @@
 """The workflows: valid by their schema, and every `run:` step does its work in a clean clone."""
 
-import os
-import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ import pytest
 import yaml
 
 from bench.machine.environment import ROOT
+from tests.support.environments import copy_of_the_tree, environment, new_python
 from tests.support.repositories import commit, git
 
 GITHUB = ROOT / ".github"
@@ -38,33 +36,15 @@ def test_file_is_valid_by_its_schema(schema: str, path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return an interpreter of its own that finds torch and the rest here, but not our project."""
-    folder = tmp_path_factory.mktemp("venv")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    own = next((folder / "lib").glob("python*")) / "site-packages"
-    (own / "host.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    return folder / "bin" / "python"
+@pytest.fixture
+def interpreter(tmp_path: Path) -> Path:
+    return new_python(tmp_path / "venv")
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """Return a clone of the working tree as it is, with a remote that it can push to."""
-    remote = tmp_path / "remote.git"
-    source = tmp_path / "source"
-    tracked = subprocess.run(
-        ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in filter(None, tracked.stdout.split("\0")):
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, source / name)
-    git(source, "init", "--quiet", "--initial-branch=main")
-    commit(source, {}, "As it is")
+    source, remote = copy_of_the_tree(tmp_path / "source"), tmp_path / "remote.git"
     git(tmp_path, "clone", "--quiet", "--bare", str(source), str(remote))
     git(tmp_path, "clone", "--quiet", str(remote), str(tmp_path / "clone"))
     return tmp_path / "clone"
@@ -77,7 +57,7 @@ def steps_of(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def run_steps(
-    path: Path, clone: Path, python: Path, **environment: str
+    path: Path, clone: Path, interpreter: Path, **variables: str
 ) -> list[subprocess.CompletedProcess[str]]:
     """Run every `run:` step of a file as the runner does, with bash and its options."""
     document = yaml.safe_load(path.read_text())
@@ -85,8 +65,7 @@ def run_steps(
     for step in steps_of(document):
         if "run" not in step:
             continue
-        values = {**os.environ, **document.get("env", {}), **environment}
-        values["PATH"] = f"{python.parent}{os.pathsep}{values['PATH']}"
+        values = environment(interpreter, **document.get("env", {}) | variables)
         script = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
         done.append(
             subprocess.run(
@@ -96,11 +75,12 @@ def run_steps(
     return done
 
 
-def test_nightly_adds_a_run_to_the_branch_every_night(clone: Path, python: Path) -> None:
+@pytest.mark.install
+def test_nightly_adds_a_run_to_the_branch_every_night(clone: Path, interpreter: Path) -> None:
     axes = f"--scopes neck {TINY} --half-width 90% --budget 30s"
     nightly = GITHUB / "workflows" / "nightly.yml"
     for night in (1, 2):
-        for done in run_steps(nightly, clone, python, AXES=axes):
+        for done in run_steps(nightly, clone, interpreter, AXES=axes):
             assert done.returncode == 0, done.args[-1] + done.stdout + done.stderr
         git(clone, "worktree", "remove", "--force", "history")
         git(clone, "fetch", "origin")
@@ -109,8 +89,9 @@ def test_nightly_adds_a_run_to_the_branch_every_night(clone: Path, python: Path)
         assert "history.html" in files
 
 
+@pytest.mark.install
 def test_action_compares_a_pull_request_and_writes_its_summary(
-    clone: Path, python: Path, tmp_path: Path
+    clone: Path, interpreter: Path, tmp_path: Path
 ) -> None:
     base = git(clone, "rev-parse", "HEAD")
     commit(clone, {"panet/extra.py": '"""Nothing."""\n'}, "Add nothing")
@@ -118,7 +99,7 @@ def test_action_compares_a_pull_request_and_writes_its_summary(
     *others, compared = run_steps(
         ACTION,
         clone,
-        python,
+        interpreter,
         BENCH_SOURCE=".",
         BASE=base,
         HEAD="HEAD",
