@@ -1,4 +1,4 @@
-"""What a comparison is asked: two sides, the cases, and how much evidence is enough."""
+"""The request of a comparison: base and head, the cases, and how much evidence is enough."""
 
 import sys
 from collections.abc import Mapping, Sequence

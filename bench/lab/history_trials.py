@@ -98,7 +98,7 @@ class GateTest:
         name = ", ".join(edit.name for edit in edits)
         with tempfile.TemporaryDirectory() as folder:
             history = make(Path(folder) / "repository", edits)
-            return self._compared(kind, name, replace(self._asked(history), pairing=pairing))
+            return self._compared(kind, name, replace(self._comparison(history), pairing=pairing))
 
     def _apart(self, number: int) -> HistoryTrial:
         return self._equal(number, "apart", SEPARATE)
@@ -111,7 +111,7 @@ class GateTest:
         edits = around(edit, HARMLESS_COMMITS, tried[edit.name])
         with tempfile.TemporaryDirectory() as folder:
             history = make(Path(folder) / "repository", edits)
-            return self._compared("slower", edit.name, self._asked(history, edit.axes))
+            return self._compared("slower", edit.name, self._comparison(history, edit.axes))
 
     def _bisect(self, number: int) -> HistoryTrial:
         """Bisect in the case in which the slow-down shows most."""
@@ -120,12 +120,12 @@ class GateTest:
         case = cases(edit.axes)[-1]
         with tempfile.TemporaryDirectory() as folder:
             history = make(Path(folder) / "repository", edits)
-            asked = replace(self._asked(history), cases=(case,))
+            request = replace(self._comparison(history), cases=(case,))
             start_s = time.monotonic()
             run_folder = Path(folder) / "run"
             run_folder.mkdir()
             try:
-                bisected = bisect.run(asked, run_folder, Console(quiet=True))
+                bisected = bisect.run(request, run_folder, Console(quiet=True))
             except BenchError as error:
                 elapsed_s = time.monotonic() - start_s
                 verdict = f"no answer: {error}"
@@ -140,17 +140,17 @@ class GateTest:
             **_size_of(bisected.change),
         )
 
-    def _compared(self, kind: str, name: str, asked: Request) -> HistoryTrial:
+    def _compared(self, kind: str, name: str, request: Request) -> HistoryTrial:
         start_s = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            compared = comparison.run(asked, Path(folder), Console(quiet=True))
+            compared = comparison.run(request, Path(folder), Console(quiet=True))
             elapsed_s = time.monotonic() - start_s
             judged = compared.timed
             slowest = _slowest(judged)
             true = None
             if kind == "slower" and slowest is not None:
-                case = next(case for case in asked.cases if case.case_id == slowest)
-                alone = replace(asked, cases=(case,))
+                case = next(case for case in request.cases if case.case_id == slowest)
+                alone = replace(request, cases=(case,))
                 with contextlib.suppress(bisect.UndecidedError):  # too busy: the size stays unknown
                     true = _true_size(alone, Path(folder) / "true")
         return HistoryTrial(
@@ -168,7 +168,7 @@ class GateTest:
             mde_ratios={i: c.mde_ratio for i, c in judged.cases.items() if c.mde_ratio},
         )
 
-    def _asked(self, history: History, values: Mapping[str, str] | None = None) -> Request:
+    def _comparison(self, history: History, values: Mapping[str, str] | None = None) -> Request:
         return Request(
             base=history.commits[0],
             head=history.commits[-1],

@@ -28,8 +28,8 @@ MUST_MATCH = (
     *("python", "libraries", "cpu_capability", "allocator"),
 )
 """Of their environments, what two runs must share before their times are compared. The kernel
-(``system``) and the size of the memory are told beside them; threads and precision are axes of the
-case."""
+(``system``) and the size of the memory are reported beside them; threads and precision are axes of
+the case."""
 
 
 def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is asked of a worker process, a type per kind of work, each with the type of its result.
+"""What a worker process is to do, a type per kind of work, each with the type of its result.
 
 A task names the function that does it, so that the engine knows none of the rooms behind it.
 """

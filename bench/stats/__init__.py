@@ -1,7 +1,7 @@
 """Arrays in, arrays out: numpy and scipy, no torch, no clock.
 
 In: rounds of replicates, log ratios. Out: estimates with intervals, costs, and how often and with
-how much evidence two sides are told apart.
+how much evidence base and head are distinguished.
 """
 
 from bench.stats.costs import (
