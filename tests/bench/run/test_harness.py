@@ -108,7 +108,7 @@ def test_file_says_what_ran_where(measured: tuple[Path, dict[str, Any]]) -> None
     assert panet["schema"] == SCHEMA
     assert panet["environment"]["libraries"]["torch"]
     assert "hz_actual" not in document["machine_info"]["cpu"]
-    assert set(panet["costs"]) == {entry["group"] for entry in document["benchmarks"]}
+    assert set(panet["loads"]) == {entry["group"] for entry in document["benchmarks"]}
 
 
 def test_run_folder_holds_results_journal_and_traces(
