@@ -1,4 +1,5 @@
-# Two commands: `make bench` measures and shows the answer, `make test` runs the tests.
+# Two commands: `make bench` measures and shows the answer, `make test` runs the tests
+# (`make quick`: those that start no process, in a minute).
 # `make VENV=path` uses an environment of yours: what it already has is left as it is.
 
 PYTHON ?= python3
@@ -9,7 +10,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.panet-bench-installed
 CONSTRAINTS := $(if $(filter .venv,$(VENV)),--constraint constraints.txt)
 
-.PHONY: bench test check setup clean
+WORKERS := --numprocesses logical --maxprocesses 4 --dist loadgroup
+STARTS := process or browser or install
+
+.PHONY: bench test quick check setup clean
 
 bench: setup
 	@status=0; \
@@ -18,7 +22,10 @@ bench: setup
 	exit $$status
 
 test: setup
-	$(BIN)/pytest tests
+	$(BIN)/pytest tests $(WORKERS)
+
+quick: setup
+	$(BIN)/pytest tests $(WORKERS) -m "not ($(STARTS))"
 
 check: setup
 	$(BIN)/ruff check .
