@@ -8,10 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.compare import bisect, comment, junit, result, run
+from bench.compare import bisect, comment, junit, run
 from bench.compare.request import BASE, HEAD, ONE_PROCESS, SEPARATE, Request, own_cases
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
+from bench.schema.files import COMPARE
 from bench.stats.verdict import FINE, NOTHING_SAID
 from bench.workload import arguments, axes, presets, units
 
@@ -98,7 +99,7 @@ def _compare(options: argparse.Namespace) -> int:
     if options.junit:
         Path(options.junit).write_text(junit.render(compared))
     print(text)
-    print(f"wrote {folder / result.FILE}\nwrote {folder / 'comment.md'}")
+    print(f"wrote {folder / COMPARE}\nwrote {folder / 'comment.md'}")
     return compared.exit_code
 
 

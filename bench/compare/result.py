@@ -5,13 +5,8 @@ from typing import Any
 
 from bench.compare.revisions import Code
 from bench.profiling.profile_diff import Explanation
+from bench.schema.files import COMPARE_SCHEMA
 from bench.stats.verdict import EXIT_CODES, ComparisonVerdict, Verdict, overall
-
-FILE = "compare.json"
-
-SCHEMA = 2
-"""2: ``overall`` was ``suite``, ``control_drifted`` was ``control_moved``, ``mde_ratio`` was
-``detectable_ratio``, and ``left_to_overall`` was ``settled``."""
 
 COUNTED = ("params", "macs", "operators", "peak_bytes", "graph_breaks")
 """Facts of an arm that are counted, not timed: any difference is real."""
@@ -63,7 +58,7 @@ class ComparisonResult:
         """Return plain values."""
         timed = self.timed
         return {
-            "schema": SCHEMA,
+            "schema": COMPARE_SCHEMA,
             "verdict": str(self.verdict),
             "codes": {side: code.to_json() for side, code in self.sides.codes.items()},
             "environments": self.sides.environments,

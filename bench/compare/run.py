@@ -16,13 +16,14 @@ from bench import stats
 from bench.compare import adaptive
 from bench.compare.measuring import both_checked_out, explained, measuring
 from bench.compare.request import AGAIN, BASE, HEAD, Request
-from bench.compare.result import COUNTED, FILE, ComparisonResult, Sides
+from bench.compare.result import COUNTED, ComparisonResult, Sides
 from bench.compare.revisions import Code
 from bench.engine.interpreter import environment_of
 from bench.engine.scheduler import Engine
 from bench.machine import advice
 from bench.schema import journal
 from bench.schema.errors import BenchError
+from bench.schema.files import COMPARE
 from bench.schema.records import Finding, Status
 from bench.stats import verdict
 from bench.stats.sequential import Gate
@@ -41,7 +42,7 @@ def run(request: Request, folder: Path, console: Console) -> ComparisonResult:
     folder.mkdir(parents=True, exist_ok=True)
     with journal.locked(folder):
         result = _run(request, folder, console)
-        (folder / FILE).write_text(json.dumps(result.to_json(), indent=1))
+        (folder / COMPARE).write_text(json.dumps(result.to_json(), indent=1))
     return result
 
 

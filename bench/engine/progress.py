@@ -7,13 +7,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 
-class Silent:
-    """A `bench.engine.scheduler.Watch` that shows nothing."""
-
-    def update(self, case_id: str, doing: str, left_s: float, share_done: float) -> None:
-        """Show nothing."""
-
-
 class ProgressBar:
     """A `bench.engine.scheduler.Watch` that draws on the terminal."""
 

@@ -14,11 +14,12 @@ from bench.lab.gpu_checks import CARD, REHEARSAL, checks
 from bench.lab.history_trials import TRY, GateTest, GateTestRequest
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
+from bench.stats.verdict import FINE
 from bench.workload import arguments, units
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-FINE, FAILED = 0, 1
+FAILED = 1
 
 REHEARSAL_FOLDER = "rehearsal"
 """Of a rehearsal: what it finds is not the card's."""

@@ -64,17 +64,7 @@ class GateTest:
         self._started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
     def run(self) -> None:
-        """Try the histories in turn, and write the page after each.
-
-        Raises:
-            BenchError: the folder cannot be written.
-        """
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BenchError(
-                f"cannot write {self._folder}: {error.strerror}; choose --run-dir"
-            ) from error
+        """Try the histories in turn, and write the page after each."""
         kinds = _in_turn(self._request.counts)
         start_s = time.monotonic()
         for done, kind in enumerate(kinds, start=1):

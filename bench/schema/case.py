@@ -208,13 +208,15 @@ class Case(Stored):
         A dash separates axes, so within an axis it becomes an underscore; no two values of an axis
         differ in that alone. ``.`` is kept for timm's tags (``resnet50.a1_in1k``).
         """
-        in_place = sorted(AXES, key=lambda axis: axis.id_place)
-        tags = [self.network.replace(":", "."), *(axis.tag(vars(self)) for axis in in_place)]
+        tags = [self.network.replace(":", "."), *(axis.tag(vars(self)) for axis in IN_ID)]
         return "-".join(tag.replace("-", "_") for tag in tags if tag)
 
 
 AXES = tuple(f.metadata[AXIS] for f in fields(Case) if AXIS in f.metadata)
 """All of them, in the order of names, tables and help."""
+
+IN_ID = tuple(sorted(AXES, key=lambda axis: axis.id_place))
+"""In the order of the id."""
 
 FIELDS = tuple(name for axis in AXES for name in axis.fields)
 """The fields of `Case` that are axes, in the same order."""

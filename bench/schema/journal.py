@@ -103,6 +103,7 @@ def _lock(stream: TextIO, folder: Path) -> None:
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        stream.close()
         raise BenchError(f"run {folder.name} is still going on in another process") from error
 
 
