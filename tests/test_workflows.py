@@ -77,7 +77,7 @@ def run_steps(
 
 @pytest.mark.install
 def test_nightly_adds_a_run_to_the_branch_every_night(clone: Path, interpreter: Path) -> None:
-    axes = f"--scopes neck {TINY} --half-width 90% --budget 30s"
+    axes = f"-p tests.support.short --scopes neck {TINY} --half-width 90% --budget 60s"
     nightly = GITHUB / "workflows" / "nightly.yml"
     for night in (1, 2):
         for done in run_steps(nightly, clone, interpreter, AXES=axes):

@@ -8,12 +8,13 @@ import pytest
 from rich.console import Console
 
 from bench import __main__ as command
-from bench.engine.scheduler import REPLICATE_S
+from bench.engine.scheduler import REPLICATE_S, Design
 from bench.lab import other_tools, other_tools_cells
 from bench.lab.other_tools import (
     OURS,
     TOOLS,
     USUAL,
+    Scheme,
     ToolRun,
     false_alarms,
     render,
@@ -71,7 +72,8 @@ def test_tool_times_both_necks_for_real(
         "PANET_BENCH_CELLS",
         json.dumps({"resolutions": "32", "batch_sizes": "1", "channels_last": "off"}),
     )
-    monkeypatch.setattr(other_tools, "REPLICATES", 1)
+    short = Scheme(Design(replicate_s=0.1), replicates=1)
+    monkeypatch.setitem(other_tools.OURS, "ours", short)
     (tmp_path / "scratch").mkdir()
     run = run_tool(tool, tmp_path, Console(quiet=True))
     (cell,) = other_tools_cells.cells()

@@ -40,7 +40,8 @@ def bench(*arguments: str | Path, timeout_s: float = 500) -> subprocess.Complete
 
 
 def _command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "pytest", "bench", *map(str, arguments)]
+    short = ("-p", "tests.support.short")
+    return [sys.executable, "-m", "pytest", *short, "bench", *map(str, arguments)]
 
 
 @pytest.fixture(scope="module")
