@@ -1,12 +1,17 @@
-"""The measuring: what a piece of a vision network costs. The rooms, each importing those above it.
+"""The measuring: what a piece of a vision network costs.
 
-schema     what is stored: case, recipe, record, task, journal, folder of a run stats      arrays
-in, arrays out: intervals, costs, sequential tests, verdicts machine    what is known of it:
-environment, clock, allocator, contention, GPU workload   from a case to arms that can be called:
-axes, inputs, networks engine     processes and turns: fork servers, workers, rounds, budget
-profiling  where the time goes, in processes of their own run        `pytest bench`: a cost
-compare   `bench compare`, `bisect`: has it become slower? selftest   the user's own proof
-lab       the maintainers' evidence; not in the wheel
+The rooms, each importing those above it:
+
+- `schema`: what is stored: case, recipe, record, task, journal, folder of a run
+- `stats`: arrays in, arrays out: intervals, costs, sequential tests, verdicts
+- `machine`: what is known of it: environment, clock, allocator, contention, GPU
+- `workload`: from a case to arms that can be called: axes, inputs, networks, stages, marks
+- `engine`: processes and turns: fork servers, workers, rounds, budget
+- `profiling`: where the time goes, in processes of their own
+- `run`: ``pytest bench``, a cost
+- `compare`: ``bench compare`` and ``bisect``, has it become slower?
+- `selftest`: the user's own proof
+- `lab`: the maintainers' evidence; not in the wheel
 
 The files beside the rooms are the face: options and printing. Begin with schema, workload, engine.
 """

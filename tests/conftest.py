@@ -17,8 +17,10 @@ OF_FIXTURE = {
     "routes": "process",
     "server": "process",
 }
-"""Fixture that takes seconds -> marker of the tests that use it. Those of a module stay together,
-so that it is made once."""
+"""Fixture that takes seconds -> marker of the tests that use it."""
+
+MADE_ONCE = {"python", "wheel", "measured"}
+"""Those that take longest: the tests of a module that use one stay together."""
 
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"}
 """Audit events (https://docs.python.org/3/library/audit_events.html)."""
@@ -53,12 +55,15 @@ def pytest_configure(config: pytest.Config) -> None:
         del os.environ[name]  # what a test starts is no worker of xdist
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        for name in set(getattr(item, "fixturenames", ())) & set(OF_FIXTURE):
-            item.add_marker(OF_FIXTURE[name])
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Add the markers here: behind the collection, xdist would have read its groups before."""
+    for name in set(getattr(item, "fixturenames", ())) & set(OF_FIXTURE):
+        item.add_marker(OF_FIXTURE[name])
+        if name in MADE_ONCE:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_is_quick)
 
 

@@ -4,6 +4,7 @@ Files are looked for at every depth, so that no rule stops applying where a fold
 """
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from setuptools import find_packages
 
+import bench
 from bench.machine.environment import ROOT
 
 HOUSES = ("panet", "bench", "reports")
@@ -142,6 +144,10 @@ def test_room_imports_only_the_third_parties_that_it_may(room: str) -> None:
         heads = {name.partition(".")[0] for name in imports(path)}
         foreign = heads - set(sys.stdlib_module_names) - set(HOUSES)
         assert foreign <= LIGHT[room], path
+
+
+def test_map_of_the_house_has_every_room() -> None:
+    assert re.findall(r"^- `(\w+)`:", bench.__doc__ or "", re.MULTILINE) == list(ROOMS["bench"])
 
 
 def test_only_the_entry_points_and_the_terminal_print() -> None:

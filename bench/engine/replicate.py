@@ -27,7 +27,7 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
     compiled = case.compile_mode != "off"
     own = task.own or tuple(task.arms)
     mine = replace(task, arms={arm: task.arms[arm] for arm in own})
-    arms = build_arms(mine, inputs, compiled=compiled, index=task.index)
+    arms = build_arms(mine, inputs, compiled=compiled, index=task.index, marked=True)
     first = first_calls(task, arms) if compiled else {}
     warm_up(arms, device)
     seed = f"{task.seed}-{case.case_id}"
@@ -46,6 +46,7 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
         rounds_s=rounds.wall_s,
         device_rounds_s=rounds.device_s,
         launch_rounds_s=rounds.launch_s,
+        spans_s=rounds.spans_s,
         compile_s={arm: call.seconds for arm, call in first.items()} or None,
         elapsed_s=time.perf_counter() - start_s,
         load=load,

@@ -26,6 +26,8 @@ class Rounds:
     """By events of the device's stream; `None` where calls are not asynchronous, as on the CPU."""
     launch_s: dict[str, list[float]] | None
     """Until the call came back, the device perhaps still working; `None` as above."""
+    spans_s: dict[str, dict[str, list[float]]]
+    """Arm -> stage -> its part of every round, for the arms whose calls are split."""
 
 
 def warm_up(arms: Mapping[str, Arm], device: torch.device, clock: Clock = wall_s) -> int:
@@ -59,21 +61,29 @@ def run_rounds(
     gc.disable()
     try:
         for name in turns:
-            arms[name].prepare()
+            arm, marks = arms[name], arms[name].marks
+            arm.prepare()
             start = timer.mark()
             start_s = read_s()
-            outputs = arms[name].call()
+            if marks is not None:
+                marks.begin()
+            outputs = arm.call()
+            if marks is not None:
+                marks.end()
             launched_s = clock()
             end = timer.mark()
             end_s = read_s()
             del outputs  # outside the clock, and before the next arm needs the memory
+            if marks is not None:
+                marks.keep()
             elapsed_s[name].append(end_s - start_s)
             launch_s[name].append(launched_s - start_s)
             if start is not None and end is not None:
                 events[name].append((start, end))
     finally:
         gc.enable()
+    spans_s = {name: arm.marks.spans_s() for name, arm in arms.items() if arm.marks is not None}
     if not timer.available:
-        return Rounds(elapsed_s, None, None)
+        return Rounds(elapsed_s, None, None, spans_s)
     device_s = {arm: [timer.between_s(*pair) for pair in pairs] for arm, pairs in events.items()}
-    return Rounds(elapsed_s, device_s, launch_s)
+    return Rounds(elapsed_s, device_s, launch_s, spans_s)

@@ -11,12 +11,11 @@ class HalfWidth:
     """Stein's two stages: the spread of the first replicates says how many are needed.
 
     Args:
-        half_width: of the ratio, relative.
-        contrast: whose ratio it is.
+        half_width: of the cost, relative.
     """
 
-    def __init__(self, half_width: float, contrast: stats.Contrast = stats.COST) -> None:
-        self._half_width, self._contrast = half_width, contrast
+    def __init__(self, half_width: float) -> None:
+        self._half_width = half_width
         self._log_ratios: dict[str, list[float]] = {}
 
     def missing(self, state: CaseState) -> int:
@@ -65,5 +64,5 @@ class HalfWidth:
         """Return a log ratio per undisturbed replicate, each computed once."""
         known = self._log_ratios.setdefault(state.case.case_id, [])
         fresh = state.undisturbed[len(known) :]
-        known += stats.log_ratios([r.rounds_s for r in fresh], self._contrast) if fresh else []
+        known += stats.cost_log_ratios(fresh)
         return known

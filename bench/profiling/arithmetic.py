@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.profiling.stages import Stage, stages, watched
+from bench.workload.stages import Stage, stages, watched
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 from torch import fx, nn
 
 from bench.profiling.attribution import Kernel
-from bench.profiling.stages import Stage, stages
+from bench.workload.stages import Stage, stages
 
 CONFIG = {
     "trace.provenance_tracking_to_timeline": True,

@@ -23,7 +23,6 @@ from bench.engine.rounds import warm_up
 from bench.machine.clock import synchronizer
 from bench.profiling import arithmetic, ceilings, inductor_kernels
 from bench.profiling.attribution import Kernel, timeline
-from bench.profiling.stages import Stage, stages, watched
 from bench.profiling.tensorboard_trace import MODULE, for_plugin
 from bench.profiling.trace_tree import MICROSECOND_S, STEP
 from bench.schema.files import PROFILE, PROFILE_SCHEMA
@@ -31,6 +30,7 @@ from bench.schema.tasks import Task
 from bench.workload.arms import Arm, build_arms
 from bench.workload.compilation import first_calls
 from bench.workload.inputs import make_inputs
+from bench.workload.stages import Stage, stages, watched
 
 WAIT_STEPS, WARMUP_STEPS, ACTIVE_STEPS = 1, 1, 5
 """The profiler's own first step is slow; of five, medians pass over a disturbed one."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.schema.records import FACTS, SCHEMA, CaseResult
+from bench.schema.records import FACTS, SCHEMA, CaseResult, Replicate
 
 
 def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:
@@ -21,6 +21,7 @@ def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:
         "replicates": [replicate.round_count for replicate in result.used],
         "device_rounds_s": _joined([r.device_rounds_s for r in result.used], arm),
         "launch_rounds_s": _joined([r.launch_rounds_s for r in result.used], arm),
+        "spans_s": _spans_s(result.used, arm),
         "warm_compile_s": [r.compile_s[arm] for r in result.used if r.compile_s] or None,
         **{name: getattr(facts, name, None) for name in FACTS},
         "images": result.finding and result.finding.images,
@@ -32,6 +33,26 @@ def _joined(
 ) -> list[float] | None:
     """Return the rounds of an arm in one list, or `None` where they are not known."""
     return [x for rounds in replicates if rounds is not None for x in rounds[arm]] or None
+
+
+def _spans_s(replicates: Sequence[Replicate], arm: str) -> dict[str, list[float]]:
+    """Return the stages of an arm, each with its part of every round; empty if it is not split."""
+    split = [r.spans_s[arm] for r in replicates if arm in r.spans_s]
+    if not split or len(split) < len(replicates):
+        return {}
+    stages = dict.fromkeys(stage for spans_s in split for stage in spans_s)
+    return {
+        stage: [
+            round(seconds, SPAN_DIGITS)
+            for replicate, spans_s in zip(replicates, split, strict=True)
+            for seconds in spans_s.get(stage, [0.0] * replicate.round_count)
+        ]
+        for stage in stages
+    }
+
+
+SPAN_DIGITS = 8
+"""Of a span, in seconds: the clock tells no less, and the file stays half as large."""
 
 
 def rounds_s(result: CaseResult, arm: str) -> list[float]:

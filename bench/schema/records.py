@@ -14,13 +14,14 @@ from typing import Any
 from bench.schema.case import Case
 from bench.schema.stored import RecordError, Stored
 
-SCHEMA = 5
+SCHEMA = 6
 SCHEMA_HISTORY = {
     1: "first: cases, replicates with raw rounds, facts per arm, cost per case",
     2: "load: pressure and clock throttling, unknown in older files; cost: both turns of FPN",
     3: "facts: graphs and graph breaks of a compiled arm, operators; unknown in older files",
     4: "launches timed by themselves, state of the GPU; unknown in older files",
     5: "status too_wide, in older files undecided; a user's network has a field of its own",
+    6: "spans: seconds of every stage of every round; unknown in older files",
 }
 
 MUST_MATCH = (
@@ -148,6 +149,9 @@ class Replicate(Stored):
     """The machine was busy with something else; judged from `load` alone."""
     launch_rounds_s: dict[str, list[float]] | None = None
     """Seconds until each call came back, the device perhaps still working; `None` as above."""
+    spans_s: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """Arm -> stage -> seconds of it in each round, of the arms whose calls were split by marks. The
+    spans of a call add up to it. By device events where the device has them."""
 
     def __post_init__(self) -> None:
         """Refuse rounds that are not aligned, or are no durations."""
@@ -157,6 +161,9 @@ class Replicate(Stored):
             raise RecordError(f"replicate {self.index}: the arms have no equal number of rounds")
         if not all(math.isfinite(x) and x > 0 for rounds in self.rounds_s.values() for x in rounds):
             raise RecordError(f"replicate {self.index}: a round has no positive duration")
+        spans = [span for by_stage in self.spans_s.values() for span in by_stage.values()]
+        if any(len(span) != self.round_count for span in spans):
+            raise RecordError(f"replicate {self.index}: a span has another number of rounds")
 
     @property
     def round_count(self) -> int:

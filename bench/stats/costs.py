@@ -1,13 +1,19 @@
 """What PANet costs: from rounds of replicates to ratios, differences and latencies.
 
 The unit is the replicate: one process, in a run from a server of its own. Rounds of one process are
-not independent, so they are reduced to their median and never pooled.
+not independent, so they are reduced to one number (`centre`) and never pooled.
+
+There are two readings of one cost. *Inside* a call of FPN + PANet, from its spans: the call over
+the same call without the bottom-up path's part. The machine's speed is in both and cancels, so this
+one leads where calls are split by marks. *Whole calls* that take turns: FPN + PANet over FPN. What
+is between them is the *residual*: the rest beside the part over the rest without it, which is what
+PANet does to what is around it (caches, memory). Round by round, whole = inside x residual.
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,6 +29,30 @@ from bench.stats.intervals import (
 )
 
 Rounds = Mapping[str, Sequence[float]]
+Spans = Mapping[str, Mapping[str, Sequence[float]]]
+
+PART = "panet"
+"""The part whose cost is asked: of a network, and what the names of its stages begin with."""
+
+
+class Timed(Protocol):
+    """The rounds of one replicate: `bench.schema.records.Replicate`, or `Calls`."""
+
+    @property
+    def rounds_s(self) -> Rounds:
+        """Arm -> seconds of a call, aligned round by round."""
+
+    @property
+    def spans_s(self) -> Spans:
+        """Arm -> stage -> seconds of it, of arms whose calls are split."""
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The rounds of one replicate, as they are read from a result file."""
+
+    rounds_s: Rounds
+    spans_s: Spans = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,12 +72,20 @@ NOISE = Contrast(("fpn_again",), ("fpn",))
 
 @dataclass(frozen=True)
 class Cost:
-    """What PANet costs in one case: arm ``panet`` against ``fpn``, and the A/A arm beside it."""
+    """What PANet costs in one case, with the A/A arm beside it."""
 
     replicates: int
     rounds: int
     ratio: Estimate
+    """FPN + PANet over FPN: inside the calls, where they are split; otherwise of whole calls."""
+    inside: bool
+    """Which of the two `ratio` is."""
     difference_s: Estimate
+    """What PANet adds, read as `ratio` is."""
+    whole_ratio: Estimate
+    """Of whole calls that take turns."""
+    residual: Estimate | None
+    """What is around PANet, beside it over without it; `None` where calls are not split."""
     aa_ratio: Estimate
     """``fpn_again`` over ``fpn``: the same network twice, so its distance from 1 is the noise."""
     half_width_ratio: float | None
@@ -62,6 +100,116 @@ class Cost:
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)
+
+
+def cost(replicates: Sequence[Timed], half_width: float) -> Cost | None:
+    """Return the cost; `None` without any replicate.
+
+    Args:
+        replicates: with the arms ``fpn``, ``panet`` and ``fpn_again``.
+        half_width: what was requested, relative.
+    """
+    if not replicates:
+        return None
+    rounds_s = [replicate.rounds_s for replicate in replicates]
+    whole = log_ratios(rounds_s)
+    inside = is_split(replicates)
+    ratios = inside_log_ratios(replicates) if inside else whole
+    ratio = stein_ratio(ratios)
+    half_width_ratio = None
+    if ratio.low is not None and ratio.high is not None:
+        half_width_ratio = (ratio.high - ratio.low) / 2 / ratio.value
+    differences_s = (
+        [centre(_part_s(replicate)) for replicate in replicates]
+        if inside
+        else [difference_s(rounds) for rounds in rounds_s]
+    )
+    return Cost(
+        replicates=len(replicates),
+        rounds=sum(len(rounds["fpn"]) for rounds in rounds_s),
+        ratio=ratio,
+        inside=inside,
+        difference_s=stein_interval(differences_s),
+        whole_ratio=stein_ratio(whole),
+        residual=stein_ratio(residuals(replicates)) if inside else None,
+        aa_ratio=stein_ratio(log_ratios(rounds_s, NOISE)),
+        half_width_ratio=half_width_ratio,
+        replicates_needed=replicates_needed(ratios, half_width),
+        detectable_ratio=mde_between_runs(ratios),
+        outliers=outliers(ratios),
+    )
+
+
+def is_split(replicates: Sequence[Timed], arm: str = PART) -> bool:
+    """Return whether the calls of an arm were split in every replicate, and have the part."""
+    return all(_of_part(replicate.spans_s.get(arm, ())) for replicate in replicates)
+
+
+def cost_log_ratios(replicates: Sequence[Timed]) -> list[float]:
+    """Return the logarithm of the cost per replicate: inside the calls, where they are split."""
+    if replicates and is_split(replicates):
+        return inside_log_ratios(replicates)
+    return log_ratios([replicate.rounds_s for replicate in replicates])
+
+
+def inside_log_ratios(replicates: Sequence[Timed], arm: str = PART) -> list[float]:
+    """Return log(1 + part / rest) per replicate, from the spans of an arm's calls."""
+    logs = []
+    for replicate in replicates:
+        part_s = _part_s(replicate, arm)
+        call_s = np.sum([*replicate.spans_s[arm].values()], axis=0)
+        logs.append(centre(np.log(call_s / (call_s - part_s))))
+    return logs
+
+
+def residuals(replicates: Sequence[Timed], contrast: Contrast = COST) -> list[float]:
+    """Return log(rest beside the part / rest without it) per replicate.
+
+    The rest without the part are the calls of the baselines, which took their turn in each round.
+    """
+    (arm,) = contrast.arms
+    logs = []
+    for replicate in replicates:
+        rest_s = np.asarray(replicate.rounds_s[arm], float) - _part_s(replicate, arm)
+        without = [np.asarray(replicate.rounds_s[name], float) for name in contrast.baselines]
+        logs.append(centre(np.concatenate([np.log(rest_s / alone) for alone in without])))
+    return logs
+
+
+def _part_s(replicate: Timed, arm: str = PART) -> Floats:
+    """Return the seconds of the part, round by round."""
+    spans_s = replicate.spans_s[arm]
+    return np.asarray(np.sum([spans_s[stage] for stage in _of_part(spans_s)], axis=0), float)
+
+
+def _of_part(stages: Iterable[str]) -> list[str]:
+    """Return which stages are the part's: they begin with its name."""
+    return [stage for stage in stages if stage.partition(" ")[0] == PART]
+
+
+def stage_shares(replicates: Sequence[Timed], arm: str) -> dict[str, Estimate]:
+    """Return each stage's share of a call, in the order of the calls."""
+    shares: dict[str, list[float]] = {}
+    for replicate in replicates:
+        spans_s = {name: np.asarray(s, float) for name, s in replicate.spans_s[arm].items()}
+        call_s = np.sum([*spans_s.values()], axis=0)
+        for stage, seconds in spans_s.items():
+            shares.setdefault(stage, []).append(centre(seconds / call_s))
+    return {stage: stein_interval(values) for stage, values in shares.items()}
+
+
+def stage_latencies_s(replicates: Sequence[Timed], arm: str) -> dict[str, Estimate]:
+    """Return the seconds of each stage of an arm, in the order of the calls."""
+    seconds: dict[str, list[float]] = {}
+    for replicate in replicates:
+        for stage, span_s in replicate.spans_s[arm].items():
+            seconds.setdefault(stage, []).append(centre(np.asarray(span_s, float)))
+    return {stage: stein_interval(values) for stage, values in seconds.items()}
+
+
+def centre(values: Floats) -> float:
+    """Return the one number that stands for the rounds of a replicate: their median."""
+    return float(np.median(values))
 
 
 def log_ratio(rounds: Rounds, contrast: Contrast = COST) -> float:
@@ -91,33 +239,6 @@ def _medians_of(
     compared = [compare(seconds[arm], seconds[baseline]) for arm, baseline in pairs]
     medians: list[float] = np.median(np.concatenate(compared, axis=1), axis=1).tolist()
     return medians
-
-
-def cost(replicates: Sequence[Rounds], half_width: float) -> Cost | None:
-    """Return the cost from the rounds of every replicate; `None` without any.
-
-    Args:
-        replicates: per replicate the aligned rounds of the arms, in seconds.
-        half_width: what was requested, relative.
-    """
-    if not replicates:
-        return None
-    ratios = log_ratios(replicates)
-    ratio = stein_ratio(ratios)
-    half_width_ratio = None
-    if ratio.low is not None and ratio.high is not None:
-        half_width_ratio = (ratio.high - ratio.low) / 2 / ratio.value
-    return Cost(
-        replicates=len(replicates),
-        rounds=sum(len(rounds["fpn"]) for rounds in replicates),
-        ratio=ratio,
-        difference_s=stein_interval(_medians_of(replicates, COST, np.subtract)),
-        aa_ratio=stein_ratio(log_ratios(replicates, NOISE)),
-        half_width_ratio=half_width_ratio,
-        replicates_needed=replicates_needed(ratios, half_width),
-        detectable_ratio=mde_between_runs(ratios),
-        outliers=outliers(ratios),
-    )
 
 
 def latency_s(replicates: Sequence[Rounds], arm: str) -> Estimate | None:

@@ -15,6 +15,7 @@ from bench.schema.recipe import Recipe
 from bench.schema.tasks import Task
 from bench.workload import cache_state, torch_globals
 from bench.workload.inputs import torch_dtype
+from bench.workload.marks import Marks
 from bench.workload.networks import Outputs, Shared, copies_of, network_of, whole_network
 
 
@@ -26,10 +27,12 @@ class Arm:
     network: nn.Module
     call: Callable[[], Outputs]
     prepare: Callable[[], None]
+    marks: Marks | None = None
+    """Of an eager call that is split."""
 
 
 def build_arms(
-    task: Task[Any], inputs: Outputs, *, compiled: bool, index: int = 0
+    task: Task[Any], inputs: Outputs, *, compiled: bool, index: int = 0, marked: bool = False
 ) -> dict[str, Arm]:
     """Return the arms of the case, with equal weights in memory of their own.
 
@@ -41,6 +44,7 @@ def build_arms(
         inputs: of the networks.
         compiled: whether the arms run compiled.
         index: of the replicate, which draws the order.
+        marked: whether eager calls are split, where the networks are such that can be.
 
     Raises:
         BenchError: one of several sides changes a setting that is the other ones', too.
@@ -58,7 +62,11 @@ def build_arms(
             wholes[recipe.side] = whole_network(task, inputs, recipe.side)
         built = _build(arm, recipe, wholes[recipe.side], shared, task.case, inputs, compiled)
         prepare = cache_state.prepared(recipe.caches, built.prepare, built.call, sweep)
-        arms[arm] = replace(built, prepare=prepare)
+        marks = None
+        if marked and not compiled and network_of(recipe).marked:
+            training = task.case.pass_name == "training"
+            marks = Marks(built.network, torch.device(task.case.device), training=training)
+        arms[arm] = replace(built, prepare=prepare, marks=marks)
     if len(wholes) > 1 and (changed := torch_globals.changed(before)):
         raise BenchError(
             f"{task.package} changes for the whole process, and so for the other side: {changed}; "

@@ -43,6 +43,8 @@ class Network:
     same_macs: bool = True
     same_outputs: bool = True
     """Of ``like``."""
+    marked: bool = False
+    """Whether its eager calls are split by marks at its stages (`bench.workload.marks`)."""
 
 
 def _whole(copied: Callable[[], nn.Module], _recipe: Recipe, _shared: Shared) -> nn.Module:
@@ -57,9 +59,9 @@ def without_path(copied: Callable[[], nn.Module], _recipe: Recipe, _shared: Shar
 
 
 NETWORKS = {
-    "panet": Network(_whole),
-    "fpn": Network(without_path),
-    "own": Network(_whole),
+    "panet": Network(_whole, marked=True),
+    "fpn": Network(without_path, marked=True),
+    "own": Network(_whole, marked=True),
     "backbone": Network(_whole, part="cnn"),
     "fpn_alone": Network(_whole, part="fpn"),
     "panet_alone": Network(_whole, part="panet"),

@@ -71,7 +71,7 @@ class _Side:
             case_id: (row["status"], row["reason"]) for (case_id, _), row in self.arms.items()
         }
 
-    def rounds(self, case_id: str) -> list[stats.Rounds]:
+    def rounds(self, case_id: str) -> list[stats.Calls]:
         """Return the rounds of all arms of a case, replicate by replicate."""
         own = {a: row for (i, a), row in self.arms.items() if i == case_id and a is not None}
         return frames.aligned(own) if {"fpn", "panet"} <= set(own) else []
@@ -105,7 +105,7 @@ def _metric_rows(sides: Sequence[_Side], case_id: str, metric: Metric) -> Iterat
     common = {"case_id": case_id, "metric": metric.name}
     contended = [s.status[case_id][0] == Status.CONTENDED for s in sides]
     if metric.name == "cost":
-        values = [stats.log_ratios(side.rounds(case_id)) for side in sides]
+        values = _costs([side.rounds(case_id) for side in sides])
         yield {**common, **_measured(values, contended)}
         return
     for arm in ARMS:
@@ -118,6 +118,13 @@ def _metric_rows(sides: Sequence[_Side], case_id: str, metric: Metric) -> Iterat
             yield {**common, "arm": arm, **_measured(logs, contended)}
         elif not any(pd.isna(value) for value in pair):
             yield {**common, "arm": arm, **_counted(*map(float, pair))}
+
+
+def _costs(sides: Sequence[Sequence[stats.Calls]]) -> list[list[float]]:
+    """Return the log ratios of both sides: inside the calls, unless one was not split."""
+    if all(side and stats.is_split(side) for side in sides):
+        return [stats.inside_log_ratios(side) for side in sides]
+    return [stats.log_ratios([calls.rounds_s for calls in side]) for side in sides]
 
 
 def _measured(values: Sequence[Sequence[float]], contended: Sequence[bool]) -> dict[str, Any]:

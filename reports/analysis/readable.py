@@ -57,6 +57,7 @@ def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:
         "+PANet ms": _number(get("panet_s"), 1e3, 1),
         "adds ms": _difference(row),
         "ratio": _interval(row, "ratio"),
+        "residual": _interval(row, "residual"),
         "A/A": _interval(row, "aa_ratio"),
         "MDE": percent(get("detectable_ratio"), ""),
         "MACs": _number(get("macs_ratio"), 1, 3),

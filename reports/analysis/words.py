@@ -1,14 +1,23 @@
 """The answer in plain words, computed from the cost table."""
 
+import math
 from collections.abc import Iterator
 
+import numpy as np
 import pandas as pd
 
+from bench.schema.case import case_name
 from bench.schema.records import Status
+from bench.schema.text import change
 
 LAUNCH_BOUND = 0.8
 """Share of a call in which the host still launches: where it is larger, the device waits for the
 host, and a faster one would hardly help."""
+
+RESIDUAL = 0.01
+"""A residual within it is nothing that changes a decision."""
+
+ENDS = ("", "_low", "_high")
 
 SCOPES = {"neck": "the neck (FPN alone)", "model": "the whole model (backbone and FPN)"}
 
@@ -38,6 +47,7 @@ def sentences(table: pd.DataFrame) -> Iterator[str]:
         yield f"The same network against itself differs by up to {_percent(floor)} here."
     if len(trusted):
         yield _width_sentence(trusted)
+    yield from _residual_sentences(trusted)
     far = int(answered["outliers"].sum()) if len(answered) else 0
     if far:
         of = int(answered["replicates"].sum())
@@ -59,6 +69,36 @@ def _width_sentence(rows: pd.DataFrame) -> str:
     if widths.isna().any():
         rest.append(f"too few processes for an interval ({widths.isna().sum()})")
     return f"{text}; the rest have {', or '.join(rest)}." if rest else f"{text}."
+
+
+def _residual_sentences(rows: pd.DataFrame) -> Iterator[str]:
+    """Say what PANet does to what is around it, of cases whose cost was read inside the calls."""
+    known = rows[rows["residual_low"].notna()]
+    if not len(known):
+        return
+    value, low, high = (np.log(known[f"residual{end}"]) for end in ENDS)
+    mean = float(value.mean())
+    half = float(np.sqrt((((high - low) / 2) ** 2).sum()) / len(known))
+    pooled = change(*(math.exp(x) for x in (mean, mean - half, mean + half)))
+    cases = "1 case" if len(known) == 1 else f"{len(known)} cases"
+    yield (
+        f"The cost is read inside the calls. What is around PANet takes {pooled} beside it "
+        f"(the residual, over {cases})."
+    )
+    changed = known[(low > 0) | (high < 0)]
+    if len(changed):
+        listed = "; ".join(
+            f"{case_name(row)} {change(*(row[f'residual{end}'] for end in ENDS))}"
+            for row in changed.to_dict("records")
+        )
+        yield f"There PANet surely changes what is around it: {listed}."
+    outside = (low < math.log(1 - RESIDUAL)) | (high > math.log(1 + RESIDUAL))
+    wide = int((outside & (low <= 0) & (high >= 0)).sum())
+    if wide:
+        yield (
+            f"In {wide} of {len(known)} cases the residual is not known to {_percent(RESIDUAL)}: "
+            "more replicates tell (--half-width)."
+        )
 
 
 def _launch_sentence(answered: pd.DataFrame) -> Iterator[str]:

@@ -47,12 +47,15 @@ COST_COLUMNS = {
     **{
         f"{name}{end}": ("float64", f"{meaning}{of_the_end}")
         for name, meaning in (
-            ("ratio", "FPN + PANet over FPN, within rounds"),
-            ("difference_s", "seconds that PANet adds, within rounds"),
+            ("ratio", "FPN + PANet over FPN: inside the calls, where they are split"),
+            ("difference_s", "seconds that PANet adds, read in the same way"),
+            ("whole_ratio", "FPN + PANet over FPN, whole calls that take turns"),
+            ("residual", "what is around PANet, beside it over without it"),
             ("aa_ratio", "the same FPN network over itself: noise"),
         )
         for end, of_the_end in (("", ""), ("_low", ": 95 %, from"), ("_high", ": 95 %, to"))
     },
+    "inside": ("boolean", "whether the cost is read inside the calls"),
     "half_width_ratio": ("float64", "half of the ratio's interval, relative"),
     "detectable_ratio": ("float64", "smallest relative change that two such runs tell apart"),
     "outliers": ("Int64", "processes far from the others, which count as they"),
@@ -108,7 +111,10 @@ def _measured(
         },
         **frames.columns("ratio", result.ratio),
         **frames.columns("difference_s", result.difference_s),
+        **frames.columns("whole_ratio", result.whole_ratio),
+        **(frames.columns("residual", result.residual) if result.residual else {}),
         **frames.columns("aa_ratio", result.aa_ratio),
+        "inside": result.inside,
         "half_width_ratio": result.half_width_ratio,
         "detectable_ratio": result.detectable_ratio,
         "outliers": len(result.outliers),

@@ -49,6 +49,7 @@ COLUMNS = {
     "launch_share": ("Float64", "share of a call in which the host still launches work, median"),
     "images": ("string", "the pictures that the input is made of"),
     "replicates_s": ("object", "the rounds, in seconds: a list per process"),
+    "spans_s": ("object", "stage -> its part of the rounds, in seconds: a list per process"),
 }
 """Of `load`: name -> type, and meaning with unit. Missing values are `pandas.NA`."""
 
@@ -129,8 +130,8 @@ def rounds_of(frame: pd.DataFrame) -> pd.DataFrame:
     return long[[*keys, "replicate", "round", "time_s"]]
 
 
-def aligned(by_arm: Mapping[Any, Mapping[Any, Any]]) -> list[stats.Rounds]:
-    """Return the rounds of a case, all its arms, replicate by replicate.
+def aligned(by_arm: Mapping[Any, Mapping[Any, Any]]) -> list[stats.Calls]:
+    """Return the rounds of a case, all its arms, replicate by replicate, and what is known inside.
 
     Args:
         by_arm: arm -> its row of `load`.
@@ -144,7 +145,14 @@ def aligned(by_arm: Mapping[Any, Mapping[Any, Any]]) -> list[stats.Rounds]:
             "damaged result file: the arms of a case have unequal rounds; leave it out"
         )
     count = len(next(iter(per_arm.values())))
-    return [{arm: replicates[i] for arm, replicates in per_arm.items()} for i in range(count)]
+    spans = {arm: row["spans_s"] for arm, row in by_arm.items() if row.get("spans_s")}
+    return [
+        stats.Calls(
+            {arm: replicates[i] for arm, replicates in per_arm.items()},
+            {arm: {s: found[i] for s, found in stages.items()} for arm, stages in spans.items()},
+        )
+        for i in range(count)
+    ]
 
 
 def columns(name: str, estimate: stats.Estimate) -> dict[str, float | None]:
@@ -202,6 +210,10 @@ def _arm_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
     if launch_s is not None:  # of a device that works on after the call came back
         row["launch_share"] = launch_s / statistics.median(entry["stats"]["data"])
     row["replicates_s"] = _split(entry["stats"]["data"], info["replicates"])
+    row["spans_s"] = {
+        stage: _cut(seconds, info["replicates"])
+        for stage, seconds in info.get("spans_s", {}).items()
+    }
     return row
 
 
@@ -225,9 +237,13 @@ def _median(values: Sequence[float] | None) -> float | None:
 
 def _split(rounds: list[float], counts: Sequence[int]) -> list[list[float]]:
     """Cut the rounds of an arm into its replicates."""
-    bounds = list(accumulate(counts, initial=0))
     if not (rounds and min(rounds) > 0 and math.isfinite(sum(rounds))):
         raise RecordError("a round has no positive duration")
+    return _cut(rounds, counts)
+
+
+def _cut(rounds: list[float], counts: Sequence[int]) -> list[list[float]]:
+    bounds = list(accumulate(counts, initial=0))
     if bounds[-1] != len(rounds):
         raise RecordError(f"{len(rounds)} rounds do not divide into replicates of {list(counts)}")
     return [rounds[start:end] for start, end in pairwise(bounds)]

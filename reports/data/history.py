@@ -36,7 +36,8 @@ COLUMNS = {
     "high": "float64",
     "replicates": "Int64",
 }
-"""``value`` is in seconds (``latency``), relative (``cost``) or a count; lower is better."""
+"""``value`` is in seconds (``latency``), relative (``cost`` of whole calls, ``inside`` of split
+ones) or a count; lower is better."""
 
 PARTITIONS = ["fingerprint", "month"]
 
@@ -144,8 +145,12 @@ def _own_rows(file: ResultFile) -> Iterator[dict[str, Any]]:
             latency = stats.Estimate(row["latency_s"], *ends)
             yield _row(about, str(case_id), "latency", str(arm), latency, row["replicates_s"])
         if {"fpn", "panet", "fpn_again"} <= set(by_arm):
-            ratios = stats.log_ratios(frames.aligned(by_arm))
+            calls = frames.aligned(by_arm)
+            ratios = stats.log_ratios([replicate.rounds_s for replicate in calls])
             yield _row(about, str(case_id), "cost", "", stats.t_ratio(ratios), ratios)
+            if stats.is_split(calls):
+                ratios = stats.inside_log_ratios(calls)
+                yield _row(about, str(case_id), "inside", "", stats.t_ratio(ratios), ratios)
 
 
 def _imported_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -34,7 +34,7 @@ def test_intervals_cover_the_truth_on_every_kind_of_machine(name: str) -> None:
     for seed in range(200):
         noise = Noise(**{**NOISY[name].__dict__, "seed": seed})
         for result in measured(Machine(noise=noise), half_width=0.03, seed=seed):
-            found = stats.cost([r.rounds_s for r in result.used], 0.03)
+            found = stats.cost(result.used, 0.03)
             assert found is not None
             assert found.ratio.low is not None
             assert found.ratio.high is not None
@@ -47,7 +47,7 @@ def test_intervals_cover_the_truth_on_every_kind_of_machine(name: str) -> None:
 def test_place_in_the_round_cancels_over_the_case() -> None:
     """A call that finds its caches emptied is slower; every arm is that call equally often."""
     (result,) = measured(Machine(noise=Noise(first_in_round=0.1)), cases=TWO[:1])
-    found = stats.cost([r.rounds_s for r in result.used], 0.02)
+    found = stats.cost(result.used, 0.02)
     assert found is not None
     assert found.ratio.value == pytest.approx(1.5)
 

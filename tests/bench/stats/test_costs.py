@@ -1,12 +1,87 @@
 """Costs and latencies, from rounds to values that can be worked out."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
 from bench import stats
 from tests.support.factories import rounds
+
+
+def turns(*replicates: dict[str, list[float]]) -> list[stats.Calls]:
+    return [stats.Calls(rounds_s) for rounds_s in replicates]
+
+
+def split(fpn: float, part: float, speeds: Sequence[float], slowed: float = 1.0) -> stats.Calls:
+    """Return rounds of a machine that runs each call at a speed of its own.
+
+    Args:
+        fpn: seconds of FPN alone.
+        part: of the bottom-up path.
+        speeds: of the machine, three calls to a round.
+        slowed: what FPN takes beside the path, relative.
+    """
+    alone, again, beside = speeds[0::3], speeds[1::3], speeds[2::3]
+    spans = {
+        "fpn p2 smooth": [fpn * slowed * x * 0.9 for x in beside],
+        "fpn p5 lateral": [fpn * slowed * x * 0.1 for x in beside],
+        "panet n3 fuse": [part * x * 0.75 for x in beside],
+        "panet n4 fuse": [part * x * 0.25 for x in beside],
+    }
+    rounds_s = {
+        "fpn": [fpn * x for x in alone],
+        "fpn_again": [fpn * x for x in again],
+        "panet": [(fpn * slowed + part) * x for x in beside],
+    }
+    return stats.Calls(rounds_s, {"panet": spans})
+
+
+def test_cost_inside_the_call_does_not_feel_the_speed_of_the_machine() -> None:
+    speeds = np.random.default_rng(0).lognormal(0, 0.3, (6, 30))
+    found = stats.cost([split(1.0, 0.5, row.tolist()) for row in speeds], 0.01)
+    assert found is not None
+    assert found.inside
+    assert found.ratio.value == pytest.approx(1.5)
+    assert found.half_width_ratio == pytest.approx(0, abs=1e-9)
+    assert found.whole_ratio.low is not None
+    assert found.whole_ratio.high is not None
+    assert found.whole_ratio.high - found.whole_ratio.low > 0.05
+
+
+def test_residual_is_what_the_part_does_to_the_rest() -> None:
+    found = stats.cost([split(1.0, 0.5, [1.0] * 9, slowed=1.02)] * 5, 0.01)
+    assert found is not None
+    assert found.ratio.value == pytest.approx(1 + 0.5 / 1.02)
+    assert found.residual is not None
+    assert found.residual.value == pytest.approx(1.02)
+    assert found.whole_ratio.value == pytest.approx(found.ratio.value * found.residual.value)
+    assert found.difference_s.value == pytest.approx(0.5)
+
+
+def test_calls_that_are_not_split_everywhere_are_read_whole() -> None:
+    replicates = [split(1.0, 0.5, [1.0] * 9), *turns(rounds(1.5), rounds(1.5))]
+    found = stats.cost(replicates, 0.01)
+    assert found is not None
+    assert not found.inside
+    assert found.residual is None
+    assert found.ratio == found.whole_ratio
+
+
+def test_a_network_without_the_part_is_not_split() -> None:
+    calls = split(1.0, 0.5, [1.0] * 9)
+    without = {s: x for s, x in calls.spans_s["panet"].items() if not s.startswith("panet")}
+    assert not stats.is_split([stats.Calls(calls.rounds_s, {"panet": without})])
+
+
+def test_stages_have_shares_and_latencies_that_add_up() -> None:
+    replicates = [split(1.0, 0.5, [1.0] * 9)] * 5
+    shares = stats.stage_shares(replicates, "panet")
+    latencies = stats.stage_latencies_s(replicates, "panet")
+    assert sum(share.value for share in shares.values()) == pytest.approx(1)
+    assert sum(latency.value for latency in latencies.values()) == pytest.approx(1.5)
+    assert list(shares) == list(latencies)
 
 
 def test_log_ratio_is_the_median_over_rounds() -> None:
@@ -22,7 +97,7 @@ def test_drift_cancels_within_a_round() -> None:
 
 
 def test_cost_has_ratio_difference_and_noise_floor() -> None:
-    found = stats.cost([rounds(1.4, 1.01), rounds(1.5, 0.99), rounds(1.6, 1.0)], 0.02)
+    found = stats.cost(turns(rounds(1.4, 1.01), rounds(1.5, 0.99), rounds(1.6, 1.0)), 0.02)
     assert found is not None
     # Half of the pairs are with fpn_again, so half of its deviation is in the median.
     assert found.ratio.value == pytest.approx((1.4 * 1.5 * 1.6 / (1.01 * 0.99) ** 0.5) ** (1 / 3))
@@ -36,7 +111,7 @@ def test_cost_has_ratio_difference_and_noise_floor() -> None:
 def test_swapped_arms_give_the_inverse_ratio() -> None:
     measured = [rounds(ratio) for ratio in (1.4, 1.5, 1.7, 1.6)]
     swapped = [{"fpn": r["panet"], "fpn_again": r["panet"], "panet": r["fpn"]} for r in measured]
-    there, back = stats.cost(measured, 0.02), stats.cost(swapped, 0.02)
+    there, back = stats.cost(turns(*measured), 0.02), stats.cost(turns(*swapped), 0.02)
     assert there is not None
     assert back is not None
     assert back.ratio.value == pytest.approx(1 / there.ratio.value)
@@ -51,7 +126,7 @@ def test_nothing_measured_has_no_cost() -> None:
 
 def test_replicate_far_from_the_others_is_told_and_counts() -> None:
     ratios = [1.50, 1.51, 1.49, 1.50, 1.52, 1.48, 1.90]
-    found = stats.cost([rounds(ratio) for ratio in ratios], 0.02)
+    found = stats.cost(turns(*map(rounds, ratios)), 0.02)
     assert found is not None
     assert found.outliers == (6,)
     assert found.replicates == 7

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from bench.profiling.arithmetic import count
-from bench.profiling.stages import stages, watched
 from bench.workload.networks import Neck
+from bench.workload.stages import stages, watched
 from panet import BackboneNeck
 
 CHANNELS = (8, 16, 32, 64)

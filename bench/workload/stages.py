@@ -2,8 +2,11 @@
 
 A stage is what a reader wants to see by itself: a level of the backbone, a lateral convolution, a
 top-down sum. It begins with the call of its first layer and lasts until the next stage begins (so
-that a ReLU belongs to the convolution in front of it) or its part of the network ends. Hooks tell
-where the network is; they are attached for a profile, and no timed network ever has any.
+that a ReLU belongs to the convolution in front of it) or its part of the network ends. Of a network
+that has none of our parts, every module with weights of its own is a stage, by its path.
+
+Where a network is, is told by functions around `forward` of single instances: a hook of torch's
+takes ten times as long, and a profile and a timed call are to see the same boundaries.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,9 +35,10 @@ class Stage:
     """One stage, and where its weights are."""
 
     part: str
-    """``backbone``, ``fpn`` or ``panet``."""
+    """``backbone``, ``fpn`` or ``panet``; empty in a network of somebody else's."""
     level: str
-    """``c2`` .. ``c5``, ``p2`` .. ``p5``, ``n2`` .. ``n5``; ``c1`` is what comes before."""
+    """``c2`` .. ``c5``, ``p2`` .. ``p5``, ``n2`` .. ``n5``; ``c1`` is what comes before. In a
+    network of somebody else's the path of a module."""
     step: str
     """Of `STEPS`; empty in the backbone."""
     layers: tuple[str, ...]
@@ -51,11 +55,17 @@ class Stage:
 
 
 def stages(network: nn.Module) -> list[Stage]:
-    """Return the stages of a network with the parts ``cnn``, ``fpn``, ``panet``, fine to coarse.
+    """Return the stages of a network: of our parts ``cnn``, ``fpn``, ``panet``, fine to coarse.
 
     A part that does not tell its stages (a backbone of somebody else's) is a single one.
     """
-    return [stage for part in _parts(network) for stage in _stages_of(network, part)]
+    if of_parts := [stage for part in parts(network) for stage in _stages_of(network, part)]:
+        return of_parts
+    return [
+        Stage("", path, "", (path,))
+        for path, module in network.named_modules()
+        if path and any(True for _ in module.parameters(recurse=False))
+    ]
 
 
 @contextmanager
@@ -65,7 +75,7 @@ def watched(
     """Hear where the network is while it runs eagerly.
 
     Args:
-        network: with the parts ``cnn``, ``fpn``, ``panet``; a missing one has no stages.
+        network: whose stages are heard of.
         begin: called when a stage begins.
         end: called when it ends; no two stages overlap.
     """
@@ -88,13 +98,47 @@ def watched(
 
     with ExitStack() as stack:
         stack.callback(leave)  # a network that raises is still inside a stage
+        for part in parts(network):
+            stack.callback(around(network.get_submodule(part), after=leave))
         for stage in stages(network):
-            module = network.get_submodule(stage.layers[0])
-            stack.callback(module.register_forward_pre_hook(enter(stage)).remove)
-        for part in _parts(network):
-            module = network.get_submodule(part)
-            stack.callback(module.register_forward_hook(leave).remove)
+            stack.callback(around(network.get_submodule(stage.layers[0]), before=enter(stage)))
         yield
+
+
+def around(
+    module: nn.Module,
+    before: Callable[[tuple[Any, ...]], object] | None = None,
+    after: Callable[[Any], object] | None = None,
+) -> Callable[[], None]:
+    """Call functions around the forward pass of one module, and of no other of its type.
+
+    Args:
+        module: whose.
+        before: gets the positional arguments.
+        after: gets what the module returned.
+
+    Returns:
+        What takes them away again; of several around one module, in reverse order.
+    """
+    inner = module.forward
+    own = module.__dict__.get("forward")
+
+    def forward(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the module takes
+        if before is not None:
+            before(args)
+        outputs = inner(*args, **kwargs)
+        if after is not None:
+            after(outputs)
+        return outputs
+
+    def restore() -> None:
+        if own is None:
+            del module.__dict__["forward"]
+        else:
+            module.__dict__["forward"] = own
+
+    module.__dict__["forward"] = forward
+    return restore
 
 
 def _step(layer: str) -> str:
@@ -102,7 +146,8 @@ def _step(layer: str) -> str:
     return STEPS.get(layer.partition("_")[0], layer)
 
 
-def _parts(network: nn.Module) -> list[str]:
+def parts(network: nn.Module) -> list[str]:
+    """Return which of our parts a network has, by their names in `state_dict`."""
     return [part for part in PARTS if getattr(network, part, None) is not None]
 
 

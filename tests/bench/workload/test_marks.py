@@ -1,0 +1,158 @@
+"""Where marks stand, and that the spans between them add up to the call."""
+
+import copy
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bench.workload import marks as marks_module
+from bench.workload.marks import OTHER, Marks
+from bench.workload.networks import Neck
+from bench.workload.stages import stages
+from panet import BackboneNeck
+
+CPU = torch.device("cpu")
+IMAGE = torch.randn(1, 3, 64, 64)
+CHANNELS = (8, 16, 32, 64)
+MAPS = tuple(torch.randn(1, c, 64 >> i, 64 >> i) for i, c in enumerate(CHANNELS))
+
+
+@pytest.fixture
+def ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the clock by one that counts how often it is read."""
+    count = iter(range(10_000))
+    monkeypatch.setattr(marks_module, "wall_s", lambda: float(next(count)))
+
+
+def spans_of(network: nn.Module, *inputs: Tensor, training: bool = False) -> dict[str, float]:
+    marks = Marks(network, CPU, training=training)
+    marks.begin()
+    outputs = network(*inputs)
+    if training:
+        torch.stack([x.mean() for x in outputs]).sum().backward()  # type: ignore[no-untyped-call]  # torch's
+    marks.end()
+    marks.keep()
+    return {stage: seconds for stage, (seconds,) in marks.spans_s().items()}
+
+
+@pytest.mark.usefixtures("ticks")
+def test_a_reading_is_shared_by_both_neighbours() -> None:
+    spans = spans_of(Neck(CHANNELS).eval(), *MAPS)
+    assert set(spans) == {OTHER, *(stage.name for stage in stages(Neck(CHANNELS)))}
+    # A part's own beginning goes to its first stage, and what is between parts to neither.
+    twice = {"fpn p5 lateral", "panet n3 downsample"}
+    assert {stage for stage, seconds in spans.items() if seconds == 2} == twice
+    assert spans[OTHER] == 3
+    assert all(s == 1 for name, s in spans.items() if name not in {OTHER, *twice})
+
+
+@pytest.mark.usefixtures("ticks")
+@pytest.mark.parametrize("backbone", ["cnn", "resnet18", "swin_tiny_patch4_window7_224"])
+@pytest.mark.parametrize("training", [False, True])
+def test_spans_add_up_to_the_call(backbone: str, training: bool) -> None:
+    network = BackboneNeck(backbone)
+    image = torch.randn(1, 3, 224, 224) if "224" in backbone else IMAGE
+    marks = Marks(network, CPU, training=training)
+    marks.begin()
+    (start,) = (at for _, at in marks._log)
+    outputs = network(image)
+    if training:
+        torch.stack([x.mean() for x in outputs]).sum().backward()  # type: ignore[no-untyped-call]  # torch's
+    marks.end()
+    end = marks._log[-1][1]
+    marks.keep()
+    assert sum(seconds for (seconds,) in marks.spans_s().values()) == end - start
+
+
+def test_marks_change_nothing_that_is_computed() -> None:
+    plain = BackboneNeck("cnn").eval()
+    marked = copy.deepcopy(plain)
+    Marks(marked, CPU, training=False)
+    with torch.inference_mode():
+        assert all(map(torch.equal, plain(IMAGE), marked(IMAGE)))
+    assert list(marked.state_dict()) == list(plain.state_dict())
+
+
+def test_backward_pass_of_a_part_is_the_part_s() -> None:
+    """The path's gradients are the slow ones here; in FPN's own backward pass they are not."""
+    network = Neck(CHANNELS).train()
+    marks = Marks(network, CPU, training=True)
+    marks.begin()
+    torch.stack([x.mean() for x in network(*MAPS)]).sum().backward()  # type: ignore[no-untyped-call]  # torch's
+    marks.end()
+    order = [marks._names[abs(place)] for place, _ in marks._log]
+    forward_end = max(i for i, place in enumerate(order) if place == OTHER and i < len(order) - 1)
+    backward = [name for name in order[forward_end + 1 : -1] if name != OTHER]
+    parts = [name.split()[0] for name in backward]
+    assert parts == sorted(parts, reverse=True)  # all of the path, and then all of FPN
+    assert backward[0] == "panet n5 fuse"
+    assert {*backward} == {*order} - {OTHER}
+
+
+def test_gradients_are_the_same_with_marks() -> None:
+    plain = Neck(CHANNELS).train()
+    marked = copy.deepcopy(plain)
+    Marks(marked, CPU, training=True)
+    for network in (plain, marked):
+        torch.stack([x.mean() for x in network(*MAPS)]).sum().backward()  # type: ignore[no-untyped-call]  # torch's
+    gradients = zip(plain.parameters(), marked.parameters(), strict=True)
+    assert all(
+        torch.equal(a.grad, b.grad)
+        for a, b in gradients
+        if a.grad is not None and b.grad is not None
+    )
+
+
+def test_calls_before_the_clock_are_forgotten() -> None:
+    network = Neck(CHANNELS).eval()
+    marks = Marks(network, CPU, training=False)
+    network(*MAPS)
+    marks.begin()
+    network(*MAPS)
+    marks.end()
+    marks.keep()
+    assert {len(seconds) for seconds in marks.spans_s().values()} == {1}
+    assert marks.spans_s() == {}
+
+
+class Own(nn.Module):
+    """A network of somebody else's: a module that is called twice, one inside another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+        self.twice = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.twice(self.twice(self.first(x)))
+        return out
+
+
+@pytest.mark.usefixtures("ticks")
+def test_stages_of_somebody_else_s_network_are_its_modules_with_weights() -> None:
+    spans = spans_of(Own(), torch.ones(2, 4))
+    assert list(spans) == [OTHER, "first", "twice.0"]
+    assert spans["twice.0"] == 2
+
+
+def test_events_are_read_when_the_device_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an accelerator the parts are marked, by events that are subtracted afterwards."""
+
+    class Timer:
+        available = True
+
+        def __init__(self, _: torch.device) -> None:
+            self._events: Iterator[int] = iter(range(100))
+
+        def mark(self) -> int:
+            return next(self._events)
+
+        @staticmethod
+        def between_s(start: int, end: int) -> float:
+            return float(end - start)
+
+    monkeypatch.setattr(marks_module, "DeviceTimer", Timer)
+    spans = spans_of(Neck(CHANNELS).eval(), *MAPS)
+    assert spans == {OTHER: 3.0, "fpn": 1.0, "panet": 1.0}
