@@ -1,7 +1,8 @@
 """The rounds of one fresh process: build, warm up, take turns, and say what the machine did."""
 
 import time
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,12 +11,41 @@ from bench.engine.orders import orders
 from bench.engine.rounds import run_rounds, warm_up
 from bench.engine.turn_token import Baton
 from bench.machine import contention, gpu
+from bench.machine.contention import Waiting
 from bench.machine.environment import usable_cores
 from bench.schema.records import Replicate
 from bench.schema.tasks import ReplicateTask
 from bench.workload.arms import build_arms
 from bench.workload.compilation import first_calls
 from bench.workload.inputs import make_inputs
+
+STRETCH = 3
+"""A replicate takes so many times its rounds at most, until enough of them are undisturbed."""
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """Turns until so many rounds were undisturbed.
+
+    Whether to go on depends on the machine alone, so it selects no times.
+    """
+
+    orders: Sequence[Sequence[str]]
+    wanted: int
+    threads: int
+
+    def turns(
+        self, waited_s: Mapping[str, Sequence[float]], rounds_s: Mapping[str, Sequence[float]]
+    ) -> Iterator[str]:
+        """Yield whose turn it is, round by round."""
+        left = self.wanted
+        for order in self.orders:
+            yield from order
+            waited = {arm: calls[-1:] for arm, calls in waited_s.items()}
+            took = {arm: calls[-1:] for arm, calls in rounds_s.items()}
+            left -= not contention.disturbed(waited, took, self.threads)
+            if not left:
+                return
 
 
 def replicate(task: ReplicateTask) -> dict[str, Any]:
@@ -31,14 +61,26 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
     first = first_calls(task, arms) if compiled else {}
     warm_up(arms, device)
     seed = f"{task.seed}-{case.case_id}"
-    turns = orders(tuple(task.arms), seed, task.first_round, task.rounds, task.order)
+    alone = not task.inboxes and task.order == "balanced"
+    count = task.rounds * (STRETCH if alone else 1)
+    turns = orders(tuple(task.arms), seed, task.first_round, count, task.order)
+    cores = usable_cores()
+    waiting = Waiting() if case.threads <= cores else None  # more wait for each other
     with Baton(own, task.inboxes) as baton:
         baton.wait_for_all(turns)
+        calm = Undisturbed(turns, task.rounds, case.threads) if alone else None
         card = gpu.read(device)
         before = contention.read(card)
-        rounds = run_rounds(arms, baton.own_turns(turns), device)
+        rounds = run_rounds(
+            arms,
+            calm.turns if calm is not None else lambda *_: baton.own_turns(turns),
+            device,
+            case.threads,
+            waiting=waiting,
+        )
         card = gpu.read(device, card.at_us if card else 0)
         load = contention.between(before, contention.read(card))
+    undisturbed = len(rounds.wall_s[own[0]]) - len(rounds.disturbed)
     return Replicate(
         index=task.index,
         server=task.server,
@@ -47,8 +89,9 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
         device_rounds_s=rounds.device_s,
         launch_rounds_s=rounds.launch_s,
         spans_s=rounds.spans_s,
+        disturbed=rounds.disturbed,
         compile_s={arm: call.seconds for arm, call in first.items()} or None,
         elapsed_s=time.perf_counter() - start_s,
         load=load,
-        contended=contention.contended(load, case.threads, usable_cores()),
+        contended=contention.contended(load, case.threads, cores, undisturbed),
     ).to_json()

@@ -17,7 +17,7 @@ from bench.engine.launcher import Launcher
 from bench.schema.case import Case
 from bench.schema.journal import Entries, Journal
 from bench.schema.recipe import COST_ARMS, Arms
-from bench.schema.records import CaseResult, Finding, Replicate, Status
+from bench.schema.records import CaseResult, Finding, Replicate, Status, undisturbed
 from bench.schema.tasks import CheckTask, Failure, Order, ReplicateTask
 
 REPLICATE_S = 1.8
@@ -91,7 +91,7 @@ class CaseState:
     finding: Finding | None = None
     replicates: list[Replicate] = field(default_factory=list)
     undisturbed: list[Replicate] = field(default_factory=list)
-    """Those beside which nobody else used the machine."""
+    """What counts: the rounds beside which nobody else used the machine."""
 
     @property
     def runs(self) -> bool:
@@ -101,8 +101,7 @@ class CaseState:
     def add(self, replicate: Replicate) -> None:
         """Take in a replicate."""
         self.replicates.append(replicate)
-        if not replicate.contended:
-            self.undisturbed.append(replicate)
+        self.undisturbed += undisturbed([replicate])
 
 
 Need = Callable[[CaseState], int]

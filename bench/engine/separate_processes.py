@@ -68,9 +68,10 @@ class ApartLauncher:
         parts = _all_or_failure(self._pool, run, tuple(task.arms), self._end_processes)
         if isinstance(parts, Failure):
             return parts
-        load = _one_load([part.load for part in parts])
-        busy = contended(load, task.case.threads, usable_cores())
-        return replace(_one_replicate(parts), load=load, contended=busy)
+        whole, load = _one_replicate(parts), _one_load([part.load for part in parts])
+        undisturbed = whole.round_count - len(whole.disturbed)
+        busy = contended(load, task.case.threads, usable_cores(), undisturbed)
+        return replace(whole, load=load, contended=busy)
 
 
 def _all_or_failure(
@@ -126,6 +127,8 @@ def _one_replicate(parts: Sequence[Replicate]) -> Replicate:
         launch_rounds_s={a: v for each in launch for a, v in each.items()} or None,
         compile_s={a: v for each in compiled for a, v in each.items()} or None,
         elapsed_s=max(part.elapsed_s for part in parts),
+        spans_s={arm: spans_s for part in parts for arm, spans_s in part.spans_s.items()},
+        disturbed=tuple(sorted({i for part in parts for i in part.disturbed})),
     )
 
 

@@ -7,7 +7,7 @@ Nothing here computes a statistic: `bench.stats` does, from the rounds, at any l
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
 
@@ -21,7 +21,7 @@ SCHEMA_HISTORY = {
     3: "facts: graphs and graph breaks of a compiled arm, operators; unknown in older files",
     4: "launches timed by themselves, state of the GPU; unknown in older files",
     5: "status too_wide, in older files undecided; a user's network has a field of its own",
-    6: "spans: seconds of every stage of every round; unknown in older files",
+    6: "spans: seconds of every stage of every round; rounds that waited for a CPU are left out",
 }
 
 MUST_MATCH = (
@@ -146,17 +146,20 @@ class Replicate(Stored):
     """The whole process, from fork to result."""
     load: Load
     contended: bool
-    """The machine was busy with something else; judged from `load` alone."""
+    """The machine was busy with something else; judged from it alone, and never from the times."""
     launch_rounds_s: dict[str, list[float]] | None = None
     """Seconds until each call came back, the device perhaps still working; `None` as above."""
     spans_s: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     """Arm -> stage -> seconds of it in each round, of the arms whose calls were split by marks. The
     spans of a call add up to it. By device events where the device has them."""
+    disturbed: tuple[int, ...] = ()
+    """Rounds whose calls had to wait for a CPU; they do not count."""
 
     def __post_init__(self) -> None:
         """Refuse rounds that are not aligned, or are no durations."""
         if isinstance(self.load, Mapping):
             object.__setattr__(self, "load", Load.from_json(self.load))
+        object.__setattr__(self, "disturbed", tuple(self.disturbed))
         if len({len(rounds) for rounds in self.rounds_s.values()}) != 1 or not self.round_count:
             raise RecordError(f"replicate {self.index}: the arms have no equal number of rounds")
         if not all(math.isfinite(x) and x > 0 for rounds in self.rounds_s.values() for x in rounds):
@@ -164,16 +167,37 @@ class Replicate(Stored):
         spans = [span for by_stage in self.spans_s.values() for span in by_stage.values()]
         if any(len(span) != self.round_count for span in spans):
             raise RecordError(f"replicate {self.index}: a span has another number of rounds")
+        if not set(self.disturbed) <= set(range(self.round_count)):
+            raise RecordError(f"replicate {self.index}: a round was disturbed that it has not")
 
     @property
     def round_count(self) -> int:
         """Rounds of this replicate."""
         return len(next(iter(self.rounds_s.values()), ()))
 
+    @property
+    def undisturbed(self) -> "Replicate":
+        """The replicate without its disturbed rounds."""
+        if not self.disturbed:
+            return self
+        out = set(self.disturbed)
+
+        def kept(arms: Mapping[str, list[float]]) -> dict[str, list[float]]:
+            return {n: [x for i, x in enumerate(v) if i not in out] for n, v in arms.items()}
+
+        return replace(
+            self,
+            rounds_s=kept(self.rounds_s),
+            device_rounds_s=self.device_rounds_s and kept(self.device_rounds_s),
+            launch_rounds_s=self.launch_rounds_s and kept(self.launch_rounds_s),
+            spans_s={arm: kept(spans_s) for arm, spans_s in self.spans_s.items()},
+            disturbed=(),
+        )
+
 
 def undisturbed(replicates: Iterable[Replicate]) -> tuple[Replicate, ...]:
-    """Return the replicates that nothing else on the machine disturbed."""
-    return tuple(replicate for replicate in replicates if not replicate.contended)
+    """Return the replicates, and of them the rounds, that nothing else on the machine disturbed."""
+    return tuple(replicate.undisturbed for replicate in replicates if not replicate.contended)
 
 
 @dataclass(frozen=True)

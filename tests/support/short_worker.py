@@ -10,4 +10,5 @@ from bench.machine import contention
 from bench.profiling import ceilings
 
 contention.contended = lambda *_: False
+contention.disturbed = lambda *_: []
 ceilings.measure = functools.partial(ceilings.measure, seconds_each=0.02)

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from bench.engine import rounds
+from bench.engine.replicate import Undisturbed
 from bench.machine.clock import synchronized, synchronizer
+from bench.machine.contention import Waiting
 from bench.schema.recipe import ARMS
 from bench.workload.arms import Arm
 
@@ -32,6 +34,43 @@ def arm(name: str, call: Callable[[], object], prepare: Callable[[], None] = lam
         return ()
 
     return Arm(name, torch.nn.Identity(), run, prepare)
+
+
+def in_order(*names: str) -> rounds.Turns:
+    return lambda *_: names
+
+
+class Waits(Waiting):
+    """A machine on which the n-th call waits so long."""
+
+    def __init__(self, *waits_s: float) -> None:
+        super().__init__(None)
+        self._waits_s = iter(waits_s)
+
+    def lap_s(self) -> float:
+        return next(self._waits_s)
+
+
+def test_rounds_in_which_a_call_waited_are_named() -> None:
+    clock = FakeClock()
+    arms = {name: arm(name, lambda: clock.pass_s(1.0)) for name in ("fpn", "panet")}
+    turns = in_order(*["fpn", "panet"] * 3)
+    # Of two threads and two seconds, five hundredths are 0.2 s.
+    waits = Waits(0.0, 0.1, 0.15, 0.15, 0.19, 0.0)
+    assert rounds.run_rounds(arms, turns, CPU, 2, clock, waits).disturbed == (1,)
+
+
+def test_replicate_goes_on_until_enough_rounds_are_undisturbed() -> None:
+    clock = FakeClock()
+    arms = {"fpn": arm("fpn", lambda: clock.pass_s(1.0))}
+    calm = Undisturbed([("fpn",)] * 9, wanted=3, threads=1)
+    busy_at_first = Waits(*[0.5] * 4, *[0.0] * 5)
+    found = rounds.run_rounds(arms, calm.turns, CPU, 1, clock, busy_at_first)
+    assert len(found.wall_s["fpn"]) == 7
+    assert found.disturbed == (0, 1, 2, 3)
+    always_busy = Waits(*[0.5] * 9)
+    found = rounds.run_rounds(arms, calm.turns, CPU, 1, clock, always_busy)
+    assert len(found.wall_s["fpn"]) == 9
 
 
 def test_clock_waits_for_the_device_before_reading() -> None:
@@ -60,7 +99,7 @@ def test_each_arm_is_timed_by_itself_in_the_order_of_the_round() -> None:
 
     arms = {name: arm(name, lambda name=name: call(name)) for name in ARMS}  # type: ignore[misc]
     orders = [("panet", "fpn", "fpn_again"), ("fpn_again", "panet", "fpn")]
-    measured = rounds.run_rounds(arms, chain.from_iterable(orders), CPU, clock)
+    measured = rounds.run_rounds(arms, in_order(*chain.from_iterable(orders)), CPU, 1, clock)
     assert measured.wall_s == {name: [takes_s[name]] * 2 for name in ARMS}
     assert measured.device_s is None
     assert turns == [name for order in orders for name in order]
@@ -86,7 +125,9 @@ def test_where_calls_are_asynchronous_their_launch_is_timed_as_well(
 ) -> None:
     monkeypatch.setattr(rounds, "DeviceTimer", Timer)
     ticks = iter([1.0, 1.25, 2.0])  # before the call, when it came back, when the device was done
-    found = rounds.run_rounds({"fpn": arm("fpn", lambda: ())}, ["fpn"], CPU, lambda: next(ticks))
+    found = rounds.run_rounds(
+        {"fpn": arm("fpn", lambda: ())}, in_order("fpn"), CPU, 1, lambda: next(ticks)
+    )
     assert found.wall_s == {"fpn": [1.0]}
     assert found.launch_s == {"fpn": [0.25]}
     assert found.device_s == {"fpn": [0.5]}
@@ -95,7 +136,7 @@ def test_where_calls_are_asynchronous_their_launch_is_timed_as_well(
 def test_preparing_is_outside_the_clock() -> None:
     clock = FakeClock()
     arms = {"fpn": arm("fpn", lambda: clock.pass_s(1.0), prepare=lambda: clock.pass_s(50.0))}
-    assert rounds.run_rounds(arms, ["fpn"], CPU, clock).wall_s == {"fpn": [1.0]}
+    assert rounds.run_rounds(arms, in_order("fpn"), CPU, 1, clock).wall_s == {"fpn": [1.0]}
 
 
 def test_garbage_collector_is_off_during_rounds_and_on_again_after_an_error() -> None:
@@ -106,7 +147,7 @@ def test_garbage_collector_is_off_during_rounds_and_on_again_after_an_error() ->
         raise RuntimeError
 
     try:
-        rounds.run_rounds({"fpn": arm("fpn", fail)}, ["fpn"], CPU)
+        rounds.run_rounds({"fpn": arm("fpn", fail)}, in_order("fpn"), CPU, 1)
     except RuntimeError:
         states.append(gc.isenabled())
     assert states == [False, True]

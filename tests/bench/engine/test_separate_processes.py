@@ -39,26 +39,28 @@ class Fake:
 
 def part(arm: str, waited_s: float = 0.0, others: int | None = None) -> Replicate:
     load = replace(CALM, waited_s=waited_s, gpu_foreign_processes=others)
-    return replicate(rounds_s={arm: [1.0, 2.0]}, load=load)
+    return replicate(rounds_s={arm: [1.0, 2.0, 3.0]}, load=load)
 
 
 def test_replicate_is_put_together_from_all_processes(tmp_path: Path) -> None:
     fakes = {arm: Fake(part(arm)) for arm in ARMS}
     found = ApartLauncher(fakes, tmp_path).run(replicate_task(tmp_path, arms=ARMS), 1.0)
     assert isinstance(found, Replicate)
-    assert found.rounds_s == {"base": [1.0, 2.0], "head": [1.0, 2.0]}
+    assert found.rounds_s == {"base": [1.0, 2.0, 3.0], "head": [1.0, 2.0, 3.0]}
     assert not found.contended
     (asked,) = fakes["head"].tasks
     assert (asked.own, set(asked.arms)) == (("head",), set(ARMS))
     assert {Path(path).is_fifo() for path in asked.inboxes.values()} == {True}
 
 
-def test_what_all_processes_waited_makes_the_replicate_contended(tmp_path: Path) -> None:
-    fakes = {arm: Fake(part(arm, waited_s=0.08)) for arm in ARMS}
+def test_round_in_which_one_process_waited_is_disturbed(tmp_path: Path) -> None:
+    waits = {"base": (0,), "head": (2,)}
+    fakes = {arm: Fake(replace(part(arm), disturbed=waits[arm])) for arm in ARMS}
     found = ApartLauncher(fakes, tmp_path).run(replicate_task(tmp_path, arms=ARMS), 1.0)
     assert isinstance(found, Replicate)
+    assert found.disturbed == (0, 2)
+    assert found.undisturbed.rounds_s == {"base": [2.0], "head": [2.0]}
     assert found.contended
-    assert found.load.waited_s == 0.16
 
 
 @pytest.mark.parametrize(("others", "foreign"), [(None, None), (0, 0), (1, 0), (2, 1)])

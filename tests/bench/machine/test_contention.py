@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.machine import contention
-from bench.machine.contention import Reading
+from bench.machine.contention import Reading, Waiting
 from bench.machine.gpu import GpuReading
 from bench.schema.records import Load
 from tests.support.factories import CALM
@@ -77,7 +77,7 @@ def test_foreign_time_is_what_others_used() -> None:
         ),  # pressure counts others' waiting too
         ({"clock_throttles": 1}, 2, True),
         ({"waited_s": 0.5}, 4, False),
-        ({"waited_s": 0.5}, 2, True),
+        ({"waited_s": 0.5}, 2, False),  # told round by round
         ({"stolen_s": 0.3}, 2, True),
         ({"throttled_s": 0.3}, 2, True),
         ({"waited_s": None, "foreign_cpu_s": 0.5}, 2, True),
@@ -89,7 +89,40 @@ def test_contended_means_that_the_rounds_lacked_something(
     changes: dict[str, float | None], threads: int, expected: bool
 ) -> None:
     measured = type(CALM)(**(CALM.to_json() | changes))
-    assert contention.contended(measured, threads=threads, cores=2) is expected
+    assert contention.contended(measured, threads, 2, undisturbed=3) is expected
+    assert contention.contended(measured, threads, 2, undisturbed=2)
+
+
+def test_rounds_are_disturbed_by_what_their_calls_waited() -> None:
+    took = {"fpn": [1.0] * 3, "panet": [1.0] * 3}
+    waited = {"fpn": [0.0, 0.3, 0.0], "panet": [0.1, 0.0, 0.21]}
+    assert contention.disturbed(waited, took, threads=2) == [1, 2]
+    assert contention.disturbed(waited, took, threads=4) == []
+
+
+def schedstats(folder: Path, **waits_ns: int) -> None:
+    for thread, waited_ns in waits_ns.items():
+        (folder / thread).mkdir(exist_ok=True)
+        (folder / thread / "schedstat").write_text(f"9 {waited_ns} 7\n")
+
+
+def test_waiting_is_told_lap_by_lap(tmp_path: Path) -> None:
+    waiting = Waiting(tmp_path)
+    schedstats(tmp_path, a=1_000, b=500_000_000)
+    waiting.begin()
+    schedstats(tmp_path, a=1_000, b=600_000_000)
+    assert waiting.lap_s() == pytest.approx(0.1)
+    assert waiting.lap_s() == 0
+    schedstats(tmp_path, a=20_001_000)
+    assert waiting.lap_s() == pytest.approx(0.02)
+    waiting.close()
+
+
+def test_where_the_kernel_tells_nothing_nobody_waited(tmp_path: Path) -> None:
+    waiting = Waiting(tmp_path / "none")
+    waiting.begin()
+    assert waiting.lap_s() == 0
+    waiting.close()
 
 
 def gpu(*throttles: str, others: frozenset[int] | None = frozenset()) -> GpuReading:
@@ -104,7 +137,7 @@ def test_gpu_that_slows_down_or_is_shared_is_contended(tmp_path: Path) -> None:
     calm = between(gpu(), gpu("sw_power_cap"))
     assert (calm.gpu_throttles, calm.gpu_foreign_processes) == ("sw_power_cap", 0)
     assert calm.gpu_clock_hz == 1.98e9
-    assert not contention.contended(calm, 1, 2)
-    assert contention.contended(between(gpu("hw_slowdown"), gpu()), 1, 2)
-    assert contention.contended(between(gpu(), gpu(others=frozenset({7}))), 1, 2)
+    assert not contention.contended(calm, 1, 2, 9)
+    assert contention.contended(between(gpu("hw_slowdown"), gpu()), 1, 2, 9)
+    assert contention.contended(between(gpu(), gpu(others=frozenset({7}))), 1, 2, 9)
     assert between(gpu(), gpu(others=None)).gpu_foreign_processes is None
