@@ -1,21 +1,22 @@
 """The rounds of one fresh process: build, warm up, take turns, and say what the machine did."""
 
+import functools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from bench.engine.orders import orders
-from bench.engine.rounds import run_rounds, warm_up
+from bench.engine.rounds import Rounds, Turns, run_rounds, warm_up
 from bench.engine.turn_token import Baton
 from bench.machine import contention, gpu
 from bench.machine.contention import Waiting
 from bench.machine.environment import usable_cores
 from bench.schema.records import Replicate
 from bench.schema.tasks import ReplicateTask
-from bench.workload.arms import build_arms
+from bench.workload.arms import Arm, build_arms
 from bench.workload.compilation import first_calls
 from bench.workload.inputs import make_inputs
 
@@ -64,23 +65,19 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
     alone = not task.inboxes and task.order == "balanced"
     count = task.rounds * (STRETCH if alone else 1)
     turns = orders(tuple(task.arms), seed, task.first_round, count, task.order)
-    cores = usable_cores()
-    waiting = Waiting() if case.threads <= cores else None  # more wait for each other
+    clocked = functools.partial(_clocked, device=device, threads=case.threads)
     with Baton(own, task.inboxes) as baton:
         baton.wait_for_all(turns)
-        calm = Undisturbed(turns, task.rounds, case.threads) if alone else None
+        calm = Undisturbed(turns, task.rounds, case.threads).turns
         card = gpu.read(device)
         before = contention.read(card)
-        rounds = run_rounds(
-            arms,
-            calm.turns if calm is not None else lambda *_: baton.own_turns(turns),
-            device,
-            case.threads,
-            waiting=waiting,
-        )
+        rounds = clocked(arms, calm if alone else lambda *_: baton.own_turns(turns))
+        more = {arm: _more(clocked, {arm: arms[arm]}, n, case.threads) for arm, n in _more_of(task)}
         card = gpu.read(device, card.at_us if card else 0)
         load = contention.between(before, contention.read(card))
     undisturbed = len(rounds.wall_s[own[0]]) - len(rounds.disturbed)
+    if undisturbed:
+        undisturbed += sum(len(spans) for of in more.values() for spans in [*of.values()][:1])
     return Replicate(
         index=task.index,
         server=task.server,
@@ -89,9 +86,36 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
         device_rounds_s=rounds.device_s,
         launch_rounds_s=rounds.launch_s,
         spans_s=rounds.spans_s,
+        more_spans_s=more,
         disturbed=rounds.disturbed,
         compile_s={arm: call.seconds for arm, call in first.items()} or None,
         elapsed_s=time.perf_counter() - start_s,
         load=load,
-        contended=contention.contended(load, case.threads, cores, undisturbed),
+        contended=contention.contended(load, case.threads, usable_cores(), undisturbed),
     ).to_json()
+
+
+def _clocked(arms: Mapping[str, Arm], turns: Turns, device: torch.device, threads: int) -> Rounds:
+    # More threads than cores wait for each other, and that is nobody's disturbance.
+    waiting = Waiting() if threads <= usable_cores() else None
+    return run_rounds(arms, turns, device, threads, waiting=waiting)
+
+
+def _more_of(task: ReplicateTask) -> Iterator[tuple[str, int]]:
+    """Yield the arms that are called more often, and how often."""
+    marked = task.case.compile_mode == "off"
+    return ((arm, count) for arm, count in task.more.items() if count and marked)
+
+
+def _more(
+    clocked: Callable[[Mapping[str, Arm], Turns], Rounds],
+    arm: Mapping[str, Arm],
+    count: int,
+    threads: int,
+) -> dict[str, list[float]]:
+    """Return the spans of so many undisturbed calls of one arm."""
+    calls = [tuple(arm)] * (count * STRETCH)
+    rounds = clocked(arm, Undisturbed(calls, count, threads).turns)
+    (spans_s,) = rounds.spans_s.values()
+    out = set(rounds.disturbed)
+    return {s: [x for i, x in enumerate(v) if i not in out] for s, v in spans_s.items()}

@@ -32,6 +32,18 @@ MIN_ROUNDS = 3
 balanced over the case then."""
 
 
+ROUNDS_SHARE = 0.4
+"""Of a replicate whose cost is read inside the calls of one arm: that takes turns with the others,
+for the residual and the A/A ratio. The rest are more calls of that arm, which is what narrows the
+cost: the spread of a process is mostly that of its rounds."""
+
+MIN_SPLIT_ROUNDS, MIN_MORE_CALLS = 2, 2
+"""Of a replicate of a slow case whose calls are split."""
+
+UNKNOWN_ROUND_S = REPLICATE_S / BLOCK_ROUNDS
+"""Where a case was checked by a version that did not time a round."""
+
+
 class Watch(Protocol):
     """Who wants to know how far the run is."""
 
@@ -65,6 +77,8 @@ class Plan:
     scratch_dir: str
     arms: Arms = field(default_factory=lambda: COST_ARMS)
     """What takes turns in every case."""
+    split_arm: str = ""
+    """The arm whose calls are split, and that is called more often than the others for that."""
     extra_arms: Mapping[str, Arms] = field(default_factory=dict)
     """Case id -> further arms of that case alone."""
     min_rounds: int = MIN_ROUNDS
@@ -235,6 +249,7 @@ class Engine:
             server=server,
             first_round=sum(replicate.round_count for replicate in state.replicates),
             rounds=self._rounds(state),
+            more=self._more(state),
             order=self._plan.design.order,
             **self._common,
         )
@@ -251,17 +266,29 @@ class Engine:
         self._journal.add_replicate(state.case.case_id, outcome)
 
     def _rounds(self, state: CaseState) -> int:
-        assert state.finding is not None  # noqa: S101 - only checked cases are measured
-        return rounds_per_replicate(
-            state.finding.round_s, self._plan.min_rounds, self._plan.design.replicate_s
-        )
+        round_s, design = _round_s(state), self._plan.design
+        if self._splits(state):
+            return max(MIN_SPLIT_ROUNDS, round(design.replicate_s * ROUNDS_SHARE / round_s))
+        return rounds_per_replicate(round_s, self._plan.min_rounds, design.replicate_s)
+
+    def _more(self, state: CaseState) -> dict[str, int]:
+        """Return how many calls follow the rounds."""
+        if not self._splits(state):
+            return {}
+        round_s = _round_s(state)
+        call_s = round_s / len(self._plan.arms_of(state.case))
+        left_s = self._plan.design.replicate_s - self._rounds(state) * round_s
+        return {self._plan.split_arm: max(MIN_MORE_CALLS, round(left_s / call_s))}
+
+    def _splits(self, state: CaseState) -> bool:
+        """Return whether the cost is read inside the calls of an arm."""
+        return bool(self._plan.split_arm) and state.case.compile_mode == "off"
 
     def _forecast_s(self, state: CaseState) -> float:
         """Return about how long the next replicate takes."""
         if state.replicates:
             return state.replicates[-1].elapsed_s
-        assert state.finding is not None  # noqa: S101 - only checked cases are measured
-        return (self._rounds(state) + 1) * (state.finding.round_s or 0.0)
+        return (self._rounds(state) + 1) * _round_s(state)
 
     def _left_s(self) -> float:
         return self._end_s - self._clock()
@@ -285,11 +312,17 @@ def first_server(entries: Entries) -> int:
     return 1 + max(used, default=-1)
 
 
+def _round_s(state: CaseState) -> float:
+    """Return about how long a round takes."""
+    assert state.finding is not None  # noqa: S101 - only checked cases are measured
+    return state.finding.round_s or UNKNOWN_ROUND_S
+
+
 def rounds_per_replicate(
-    round_s: float | None, min_rounds: int = MIN_ROUNDS, replicate_s: float = REPLICATE_S
+    round_s: float, min_rounds: int = MIN_ROUNDS, replicate_s: float = REPLICATE_S
 ) -> int:
     """Return how many rounds fill a replicate, in whole blocks of orders where several fit."""
-    count = round(replicate_s / round_s) if round_s else min_rounds
+    count = round(replicate_s / round_s)
     if count < BLOCK_ROUNDS:
         return max(min_rounds, count)
     return round(count / BLOCK_ROUNDS) * BLOCK_ROUNDS

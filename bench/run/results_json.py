@@ -21,7 +21,7 @@ def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:
         "replicates": [replicate.round_count for replicate in result.used],
         "device_rounds_s": _joined([r.device_rounds_s for r in result.used], arm),
         "launch_rounds_s": _joined([r.launch_rounds_s for r in result.used], arm),
-        "spans_s": _spans_s(result.used, arm),
+        **_inside(result.used, arm),
         "warm_compile_s": [r.compile_s[arm] for r in result.used if r.compile_s] or None,
         **{name: getattr(facts, name, None) for name in FACTS},
         "images": result.finding and result.finding.images,
@@ -35,20 +35,34 @@ def _joined(
     return [x for rounds in replicates if rounds is not None for x in rounds[arm]] or None
 
 
-def _spans_s(replicates: Sequence[Replicate], arm: str) -> dict[str, list[float]]:
-    """Return the stages of an arm, each with its part of every round; empty if it is not split."""
-    split = [r.spans_s[arm] for r in replicates if arm in r.spans_s]
-    if not split or len(split) < len(replicates):
+def _inside(replicates: Sequence[Replicate], arm: str) -> dict[str, Any]:
+    """Return what is known inside the calls of an arm; nothing where they are not split."""
+    if not replicates or any(arm not in replicate.spans_s for replicate in replicates):
         return {}
-    stages = dict.fromkeys(stage for spans_s in split for stage in spans_s)
+    more = [replicate.more_spans_s.get(arm, {}) for replicate in replicates]
+    return {
+        "spans_s": _spans_s([replicate.spans_s[arm] for replicate in replicates]),
+        "more_calls": [calls_in(spans_s) for spans_s in more],
+        "more_spans_s": _spans_s(more),
+    }
+
+
+def _spans_s(replicates: Sequence[Mapping[str, list[float]]]) -> dict[str, list[float]]:
+    """Return stages, each with its part of every call of all replicates."""
+    stages = dict.fromkeys(stage for spans_s in replicates for stage in spans_s)
     return {
         stage: [
             round(seconds, SPAN_DIGITS)
-            for replicate, spans_s in zip(replicates, split, strict=True)
-            for seconds in spans_s.get(stage, [0.0] * replicate.round_count)
+            for spans_s in replicates
+            for seconds in spans_s.get(stage) or [0.0] * calls_in(spans_s)
         ]
         for stage in stages
     }
+
+
+def calls_in(spans_s: Mapping[str, Sequence[float]]) -> int:
+    """Return of how many calls these are the spans."""
+    return len(next(iter(spans_s.values()), ()))
 
 
 SPAN_DIGITS = 8

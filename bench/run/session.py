@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from bench import stats
 from bench.engine.launcher import Launcher
 from bench.engine.opened import launched, opened
 from bench.engine.progress import ProgressBar
@@ -100,6 +101,7 @@ class Session:
             self.request.plan,
             cases=cases,
             arms={},
+            split_arm="",
             extra_arms={case.case_id: extra.by_scope[case.scope] for case in cases},
         )
         folder = self.request.run_dir
@@ -189,6 +191,7 @@ def parse_request(
         seed=int(seed),
         images_dir=images_dir and str(Path(images_dir).resolve()),
         scratch_dir=str(run_dir / "scratch"),
+        split_arm=stats.PART,
     )
     half_width = units.parse_half_width(values["half_width"] or preset.half_width)
     return Request(plan, half_width, traces, extra_arms, run_dir, resume is not None)

@@ -154,6 +154,9 @@ class Replicate(Stored):
     spans of a call add up to it. By device events where the device has them."""
     disturbed: tuple[int, ...] = ()
     """Rounds whose calls had to wait for a CPU; they do not count."""
+    more_spans_s: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """The same of calls behind the rounds, which were not disturbed: arm -> stage -> seconds. They
+    need no partner, because the cost is read inside of each."""
 
     def __post_init__(self) -> None:
         """Refuse rounds that are not aligned, or are no durations."""

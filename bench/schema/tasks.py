@@ -98,6 +98,8 @@ class ReplicateTask(Task[Replicate]):
     """The fork server that it comes from."""
     first_round: int
     rounds: int
+    more: Mapping[str, int] = field(default_factory=dict)
+    """Arm whose calls are split -> how many more of its calls follow the rounds."""
     order: Order = "balanced"
     own: tuple[str, ...] = ()
     """Of `arms`, those that this process runs; none named: all of them."""

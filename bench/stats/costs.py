@@ -46,6 +46,10 @@ class Timed(Protocol):
     def spans_s(self) -> Spans:
         """Arm -> stage -> seconds of it, of arms whose calls are split."""
 
+    @property
+    def more_spans_s(self) -> Spans:
+        """The same of calls behind the rounds."""
+
 
 @dataclass(frozen=True)
 class Calls:
@@ -53,6 +57,7 @@ class Calls:
 
     rounds_s: Rounds
     spans_s: Spans = field(default_factory=dict)
+    more_spans_s: Spans = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def cost(replicates: Sequence[Timed], half_width: float) -> Cost | None:
     if ratio.low is not None and ratio.high is not None:
         half_width_ratio = (ratio.high - ratio.low) / 2 / ratio.value
     differences_s = (
-        [centre(_part_s(replicate)) for replicate in replicates]
+        [centre(_part_s(all_spans_s(replicate, PART))) for replicate in replicates]
         if inside
         else [difference_s(rounds) for rounds in rounds_s]
     )
@@ -153,12 +158,12 @@ def cost_log_ratios(replicates: Sequence[Timed]) -> list[float]:
 
 
 def inside_log_ratios(replicates: Sequence[Timed], arm: str = PART) -> list[float]:
-    """Return log(1 + part / rest) per replicate, from the spans of an arm's calls."""
+    """Return log(1 + part / rest) per replicate, from the spans of all calls of an arm."""
     logs = []
     for replicate in replicates:
-        part_s = _part_s(replicate, arm)
-        call_s = np.sum([*replicate.spans_s[arm].values()], axis=0)
-        logs.append(centre(np.log(call_s / (call_s - part_s))))
+        spans_s = all_spans_s(replicate, arm)
+        call_s = np.sum([*spans_s.values()], axis=0)
+        logs.append(centre(np.log(call_s / (call_s - _part_s(spans_s)))))
     return logs
 
 
@@ -170,16 +175,22 @@ def residuals(replicates: Sequence[Timed], contrast: Contrast = COST) -> list[fl
     (arm,) = contrast.arms
     logs = []
     for replicate in replicates:
-        rest_s = np.asarray(replicate.rounds_s[arm], float) - _part_s(replicate, arm)
+        rest_s = np.asarray(replicate.rounds_s[arm], float) - _part_s(replicate.spans_s[arm])
         without = [np.asarray(replicate.rounds_s[name], float) for name in contrast.baselines]
         logs.append(centre(np.concatenate([np.log(rest_s / alone) for alone in without])))
     return logs
 
 
-def _part_s(replicate: Timed, arm: str = PART) -> Floats:
-    """Return the seconds of the part, round by round."""
-    spans_s = replicate.spans_s[arm]
-    return np.asarray(np.sum([spans_s[stage] for stage in _of_part(spans_s)], axis=0), float)
+def all_spans_s(replicate: Timed, arm: str) -> dict[str, Floats]:
+    """Return the spans of an arm in all its calls: stage -> seconds, those of the rounds first."""
+    more = replicate.more_spans_s.get(arm, {})
+    return {s: np.array([*x, *more.get(s, ())], float) for s, x in replicate.spans_s[arm].items()}
+
+
+def _part_s(spans_s: Mapping[str, Sequence[float] | Floats]) -> Floats:
+    """Return the seconds of the part, call by call."""
+    part = [np.asarray(spans_s[stage], float) for stage in _of_part(spans_s)]
+    return np.asarray(np.sum(part, axis=0))
 
 
 def _of_part(stages: Iterable[str]) -> list[str]:
@@ -191,7 +202,7 @@ def stage_shares(replicates: Sequence[Timed], arm: str) -> dict[str, Estimate]:
     """Return each stage's share of a call, in the order of the calls."""
     shares: dict[str, list[float]] = {}
     for replicate in replicates:
-        spans_s = {name: np.asarray(s, float) for name, s in replicate.spans_s[arm].items()}
+        spans_s = all_spans_s(replicate, arm)
         call_s = np.sum([*spans_s.values()], axis=0)
         for stage, seconds in spans_s.items():
             shares.setdefault(stage, []).append(centre(seconds / call_s))
@@ -202,8 +213,8 @@ def stage_latencies_s(replicates: Sequence[Timed], arm: str) -> dict[str, Estima
     """Return the seconds of each stage of an arm, in the order of the calls."""
     seconds: dict[str, list[float]] = {}
     for replicate in replicates:
-        for stage, span_s in replicate.spans_s[arm].items():
-            seconds.setdefault(stage, []).append(centre(np.asarray(span_s, float)))
+        for stage, span_s in all_spans_s(replicate, arm).items():
+            seconds.setdefault(stage, []).append(centre(span_s))
     return {stage: stein_interval(values) for stage, values in seconds.items()}
 
 

@@ -50,6 +50,7 @@ COLUMNS = {
     "images": ("string", "the pictures that the input is made of"),
     "replicates_s": ("object", "the rounds, in seconds: a list per process"),
     "spans_s": ("object", "stage -> its part of the rounds, in seconds: a list per process"),
+    "more_spans_s": ("object", "the same of calls behind the rounds"),
 }
 """Of `load`: name -> type, and meaning with unit. Missing values are `pandas.NA`."""
 
@@ -145,14 +146,24 @@ def aligned(by_arm: Mapping[Any, Mapping[Any, Any]]) -> list[stats.Calls]:
             "damaged result file: the arms of a case have unequal rounds; leave it out"
         )
     count = len(next(iter(per_arm.values())))
-    spans = {arm: row["spans_s"] for arm, row in by_arm.items() if row.get("spans_s")}
     return [
         stats.Calls(
             {arm: replicates[i] for arm, replicates in per_arm.items()},
-            {arm: {s: found[i] for s, found in stages.items()} for arm, stages in spans.items()},
+            _spans_of(by_arm, "spans_s", i),
+            _spans_of(by_arm, "more_spans_s", i),
         )
         for i in range(count)
     ]
+
+
+def _spans_of(
+    by_arm: Mapping[Any, Mapping[Any, Any]], column: str, replicate: int
+) -> dict[str, dict[str, list[float]]]:
+    return {
+        arm: {stage: found[replicate] for stage, found in row[column].items()}
+        for arm, row in by_arm.items()
+        if row.get(column)
+    }
 
 
 def columns(name: str, estimate: stats.Estimate) -> dict[str, float | None]:
@@ -210,10 +221,8 @@ def _arm_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
     if launch_s is not None:  # of a device that works on after the call came back
         row["launch_share"] = launch_s / statistics.median(entry["stats"]["data"])
     row["replicates_s"] = _split(entry["stats"]["data"], info["replicates"])
-    row["spans_s"] = {
-        stage: _cut(seconds, info["replicates"])
-        for stage, seconds in info.get("spans_s", {}).items()
-    }
+    for spans, calls in (("spans_s", "replicates"), ("more_spans_s", "more_calls")):
+        row[spans] = {s: _cut(seconds, info[calls]) for s, seconds in info.get(spans, {}).items()}
     return row
 
 

@@ -183,9 +183,9 @@ def test_resumed_sitting_has_servers_of_its_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("round_s", "count"),
-    [(0.01, 180), (0.1, 18), (0.14, 12), (0.3, 6), (0.6, 3), (2.0, 3), (None, 3)],
+    [(0.01, 180), (0.1, 18), (0.14, 12), (0.3, 6), (0.6, 3), (2.0, 3)],
 )
-def test_rounds_fill_a_replicate_in_whole_blocks(round_s: float | None, count: int) -> None:
+def test_rounds_fill_a_replicate_in_whole_blocks(round_s: float, count: int) -> None:
     assert rounds_per_replicate(round_s) == count
 
 
