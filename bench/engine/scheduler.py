@@ -32,6 +32,10 @@ MIN_ROUNDS = 3
 balanced over the case then."""
 
 
+SPLIT_REPLICATE_S = 1.0
+"""Of a replicate whose cost is read inside the calls: what is left there is slow, and common to the
+calls of a process, so many short processes spread over the run say more than few long ones."""
+
 ROUNDS_SHARE = 0.4
 """Of a replicate whose cost is read inside the calls of one arm: that takes turns with the others,
 for the residual and the A/A ratio. The rest are more calls of that arm, which is what narrows the
@@ -268,7 +272,7 @@ class Engine:
     def _rounds(self, state: CaseState) -> int:
         round_s, design = _round_s(state), self._plan.design
         if self._splits(state):
-            return max(MIN_SPLIT_ROUNDS, round(design.replicate_s * ROUNDS_SHARE / round_s))
+            return max(MIN_SPLIT_ROUNDS, round(SPLIT_REPLICATE_S * ROUNDS_SHARE / round_s))
         return rounds_per_replicate(round_s, self._plan.min_rounds, design.replicate_s)
 
     def _more(self, state: CaseState) -> dict[str, int]:
@@ -277,7 +281,7 @@ class Engine:
             return {}
         round_s = _round_s(state)
         call_s = round_s / len(self._plan.arms_of(state.case))
-        left_s = self._plan.design.replicate_s - self._rounds(state) * round_s
+        left_s = SPLIT_REPLICATE_S - self._rounds(state) * round_s
         return {self._plan.split_arm: max(MIN_MORE_CALLS, round(left_s / call_s))}
 
     def _splits(self, state: CaseState) -> bool:

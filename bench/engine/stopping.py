@@ -5,10 +5,14 @@ import math
 from bench import stats
 from bench.engine.scheduler import CaseState
 from bench.schema.records import CaseResult, Status
+from bench.stats.moderation import Prior
 
 
 class HalfWidth:
     """Stein's two stages: the spread of the first replicates says how many are needed.
+
+    How wide the first stages of the other cases spread is taken into account
+    (`bench.stats.moderation`).
 
     Args:
         half_width: of the cost, relative.
@@ -22,7 +26,9 @@ class HalfWidth:
         """Return how many undisturbed replicates are still needed, as far as one can tell."""
         ratios = self._ratios(state)
         first_stage = ratios[: stats.FIRST_STAGE]
-        needed = stats.replicates_needed(first_stage, self._half_width) or stats.FIRST_STAGE
+        needed = (
+            stats.replicates_needed(first_stage, self._half_width, self._prior) or stats.FIRST_STAGE
+        )
         return max(0, needed - len(ratios))
 
     def estimate(self, state: CaseState) -> str:
@@ -30,7 +36,7 @@ class HalfWidth:
         ratios = self._ratios(state)
         if not ratios:
             return "measuring"
-        found = stats.stein_interval(ratios)
+        found = stats.stein_interval(ratios, self._prior)
         width = "" if found.high is None else f" ±{found.high - found.value:.1%}"
         return f"x{math.exp(found.value):.3f}{width}"
 
@@ -59,6 +65,10 @@ class HalfWidth:
             f"{undisturbed} replicates, and {about} {undisturbed + missing} are needed for "
             f"±{self._half_width:.2g} of the ratio; raise --budget or --half-width"
         )
+
+    @property
+    def _prior(self) -> Prior:
+        return stats.first_stage_prior(self._log_ratios.values())
 
     def _ratios(self, state: CaseState) -> list[float]:
         """Return a log ratio per undisturbed replicate, each computed once."""

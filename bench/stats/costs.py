@@ -27,6 +27,7 @@ from bench.stats.intervals import (
     stein_intervals,
     stein_ratio,
 )
+from bench.stats.moderation import NOTHING_KNOWN, Prior
 
 Rounds = Mapping[str, Sequence[float]]
 Spans = Mapping[str, Mapping[str, Sequence[float]]]
@@ -107,12 +108,15 @@ class Cost:
         return asdict(self)
 
 
-def cost(replicates: Sequence[Timed], half_width: float) -> Cost | None:
+def cost(
+    replicates: Sequence[Timed], half_width: float, prior: Prior = NOTHING_KNOWN
+) -> Cost | None:
     """Return the cost; `None` without any replicate.
 
     Args:
         replicates: with the arms ``fpn``, ``panet`` and ``fpn_again``.
         half_width: what was requested, relative.
+        prior: what other cases of the run say about the spread of `cost_log_ratios`.
     """
     if not replicates:
         return None
@@ -120,7 +124,7 @@ def cost(replicates: Sequence[Timed], half_width: float) -> Cost | None:
     whole = log_ratios(rounds_s)
     inside = is_split(replicates)
     ratios = inside_log_ratios(replicates) if inside else whole
-    ratio = stein_ratio(ratios)
+    ratio = stein_ratio(ratios, prior)
     half_width_ratio = None
     if ratio.low is not None and ratio.high is not None:
         half_width_ratio = (ratio.high - ratio.low) / 2 / ratio.value
@@ -139,7 +143,7 @@ def cost(replicates: Sequence[Timed], half_width: float) -> Cost | None:
         residual=stein_ratio(residuals(replicates)) if inside else None,
         aa_ratio=stein_ratio(log_ratios(rounds_s, NOISE)),
         half_width_ratio=half_width_ratio,
-        replicates_needed=replicates_needed(ratios, half_width),
+        replicates_needed=replicates_needed(ratios, half_width, prior),
         detectable_ratio=mde_between_runs(ratios),
         outliers=outliers(ratios),
     )

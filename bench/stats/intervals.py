@@ -7,12 +7,14 @@ import contextlib
 import functools
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+
+from bench.stats.moderation import NOTHING_KNOWN, Prior, prior_of
 
 CONFIDENCE = 0.95
 
@@ -47,15 +49,35 @@ def t_interval(values: Sequence[float]) -> Estimate:
     return estimate
 
 
-def stein_interval(values: Sequence[float]) -> Estimate:
+def stein_interval(values: Sequence[float], prior: Prior = NOTHING_KNOWN) -> Estimate:
     """Return mean and 95 % interval of replicates taken in two stages (Stein, 1945).
 
     How many replicates are taken depends on the spread of the first ones, so a plain t interval
     over all of them is too narrow. With the variance of the first stage alone the coverage is exact
     for normal replicates, whatever number follows.
+
+    Args:
+        values: one per replicate, in the order in which they were taken.
+        prior: what the first stages of other cases say about the spread.
     """
-    (estimate,) = stein_intervals(np.asarray([values], float))
-    return estimate
+    mean = float(np.mean(values))
+    if len(values) < MIN_FOR_INTERVAL:
+        return Estimate(mean, None, None)
+    half = _stein_error(values, prior) / math.sqrt(len(values))
+    return Estimate(mean, mean - half, mean + half)
+
+
+def first_stage_prior(cases: Iterable[Sequence[float]]) -> Prior:
+    """Return what the first stages of the cases of a run say about each other's spread."""
+    stages = [values[:FIRST_STAGE] for values in cases if len(values) >= FIRST_STAGE]
+    return prior_of([float(np.var(stage, ddof=1)) for stage in stages], FIRST_STAGE - 1)
+
+
+def _stein_error(values: Sequence[float], prior: Prior) -> float:
+    """Return the half-width that a single replicate would have, from the first stage's spread."""
+    stage = values[:FIRST_STAGE]
+    variance, freedom = prior.moderated(float(np.var(stage, ddof=1)), len(stage) - 1)
+    return _quantile(0.5 + CONFIDENCE / 2, freedom) * math.sqrt(variance)
 
 
 def stein_intervals(samples: Floats) -> list[Estimate]:
@@ -80,9 +102,9 @@ def t_ratio(log_ratios: Sequence[float]) -> Estimate:
     return _exp(t_interval(log_ratios))
 
 
-def stein_ratio(log_ratios: Sequence[float]) -> Estimate:
+def stein_ratio(log_ratios: Sequence[float], prior: Prior = NOTHING_KNOWN) -> Estimate:
     """Return the ratio of replicates' log ratios, with its `stein_interval`."""
-    return _exp(stein_interval(log_ratios))
+    return _exp(stein_interval(log_ratios, prior))
 
 
 def mean_ratio(cases: Sequence[Sequence[float]]) -> Estimate | None:
@@ -175,17 +197,19 @@ def outliers(values: Sequence[float]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.flatnonzero(far)) if limit else ()
 
 
-def replicates_needed(values: Sequence[float], half_width: float) -> int | None:
+def replicates_needed(
+    values: Sequence[float], half_width: float, prior: Prior = NOTHING_KNOWN
+) -> int | None:
     """Return how many replicates give ``half_width``; `None` before the first stage ends.
 
     Args:
         values: one per replicate, in the order in which they were taken.
         half_width: in the unit of the values (of logarithms: relative).
+        prior: what other cases say about the spread.
     """
     if len(values) < FIRST_STAGE:
         return None
-    sd = float(np.std(values[:FIRST_STAGE], ddof=1))
-    return max(FIRST_STAGE, math.ceil((_t_quantile(FIRST_STAGE) * sd / half_width) ** 2))
+    return max(FIRST_STAGE, math.ceil((_stein_error(values, prior) / half_width) ** 2))
 
 
 def _t_quantile(count: int) -> float:
@@ -193,7 +217,7 @@ def _t_quantile(count: int) -> float:
 
 
 @functools.cache
-def _quantile(p: float, freedom: int) -> float:
+def _quantile(p: float, freedom: float) -> float:
     """Return a quantile of Student's t; scipy takes long for what is asked over and over."""
     return float(stats.t.ppf(p, freedom))
 

@@ -8,13 +8,14 @@ The statistics are computed from the rounds, not read from the file.
 True
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from bench import stats
 from bench.schema.case import FIELDS
+from bench.stats.moderation import Prior
 from reports.data import frames
 from reports.data.frames import COLUMNS
 
@@ -80,28 +81,39 @@ def cost(frame: pd.DataFrame) -> pd.DataFrame:
     by_case: dict[tuple[str, str], dict[Hashable, dict[Hashable, Any]]] = {}
     for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
         by_case.setdefault((row["run_id"], row["case_id"]), {})[row["arm"]] = row
-    rows = [_cost_row(by_arm) for by_arm in by_case.values()]
+    calls = {key: _calls(by_arm) for key, by_arm in by_case.items()}
+    priors = {
+        run_id: stats.first_stage_prior(
+            stats.cost_log_ratios(measured) for (of, _), measured in calls.items() if of == run_id
+        )
+        for run_id in {run_id for run_id, _ in by_case}
+    }
+    rows = [_cost_row(by_arm, calls[key], priors[key[0]]) for key, by_arm in by_case.items()]
     table = frames.typed(rows, COST_COLUMNS)
     return table.sort_values(["run_id", *SORTED], kind="stable").reset_index(drop=True)
 
 
-def _cost_row(by_arm: Mapping[Hashable, Mapping[Hashable, Any]]) -> dict[str, Any]:
+def _calls(by_arm: Mapping[Hashable, Mapping[Hashable, Any]]) -> list[stats.Calls]:
+    """Return the replicates of a case; none where an arm is missing."""
+    return frames.aligned(by_arm) if {"fpn", "panet", "fpn_again"} <= set(by_arm) else []
+
+
+def _cost_row(
+    by_arm: Mapping[Hashable, Mapping[Hashable, Any]], calls: Sequence[stats.Calls], prior: Prior
+) -> dict[str, Any]:
     first = next(iter(by_arm.values()))
     row = {name: first[name] for name in SHARED}
-    measured = _measured(by_arm, first["requested_half_width_ratio"])
-    if not measured and not row["reason"]:
+    result = stats.cost(calls, first["requested_half_width_ratio"], prior)
+    if result is not None:
+        return row | _measured(by_arm, result)
+    if not row["reason"]:
         row["reason"] = f"only {', '.join(map(str, by_arm))} in the file: measure whole cases"
-    return row | measured
+    return row
 
 
 def _measured(
-    by_arm: Mapping[Hashable, Mapping[Hashable, Any]], half_width: float
+    by_arm: Mapping[Hashable, Mapping[Hashable, Any]], result: stats.Cost
 ) -> dict[str, Any]:
-    if not {"fpn", "panet", "fpn_again"} <= set(by_arm):
-        return {}
-    result = stats.cost(frames.aligned(by_arm), half_width)
-    if result is None:
-        return {}
     fpn, panet = by_arm["fpn"], by_arm["panet"]
     return {
         **{
