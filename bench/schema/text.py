@@ -22,7 +22,7 @@ def change(ratio: float | None, low: float | None = None, high: float | None = N
     """
     if ratio is None or _missing(ratio):
         return UNKNOWN
-    text = f"{(ratio - 1) * 100:+.1f} %"
+    text = f"{round((ratio - 1) * 100, 1) + 0.0:+.1f} %"  # never -0.0
     if low is None or high is None or _missing(low) or _missing(high):
         return text
     return f"{text} ±{(high - low) / 2 * 100:.1f} %"

@@ -15,6 +15,7 @@ import pandas as pd
 
 from bench import stats
 from bench.schema.case import FIELDS
+from bench.schema.records import Status
 from bench.stats.moderation import Prior
 from reports.data import frames
 from reports.data.frames import COLUMNS
@@ -84,13 +85,19 @@ def cost(frame: pd.DataFrame) -> pd.DataFrame:
     calls = {key: _calls(by_arm) for key, by_arm in by_case.items()}
     priors = {
         run_id: stats.first_stage_prior(
-            stats.cost_log_ratios(measured) for (of, _), measured in calls.items() if of == run_id
+            stats.cost_log_ratios(measured)
+            for key, measured in calls.items()
+            if key[0] == run_id and _status(by_case[key]) != Status.CONTENDED
         )
         for run_id in {run_id for run_id, _ in by_case}
     }
     rows = [_cost_row(by_arm, calls[key], priors[key[0]]) for key, by_arm in by_case.items()]
     table = frames.typed(rows, COST_COLUMNS)
     return table.sort_values(["run_id", *SORTED], kind="stable").reset_index(drop=True)
+
+
+def _status(by_arm: Mapping[Hashable, Mapping[Hashable, Any]]) -> str:
+    return str(next(iter(by_arm.values()))["status"])
 
 
 def _calls(by_arm: Mapping[Hashable, Mapping[Hashable, Any]]) -> list[stats.Calls]:

@@ -74,6 +74,34 @@ def replicate(index: int = 0, **values: Any) -> Replicate:
     return Replicate(**(defaults | values))
 
 
+def split_replicate(
+    index: int = 0, ratio: float = 1.5, residual: float = 1.0, more: int = 2, **values: Any
+) -> Replicate:
+    """Return a replicate whose calls of ``panet`` are split, and called more often.
+
+    Args:
+        index: of the replicate.
+        ratio: what the cost is inside the calls.
+        residual: what FPN takes beside the path over what it takes alone.
+        more: calls behind the rounds.
+        values: of other fields.
+    """
+    fpn = rounds()["fpn"]
+    beside = [x * residual for x in fpn]
+
+    def spans(rest_s: list[float]) -> dict[str, list[float]]:
+        halves = {f"fpn p{level} smooth": [x / 2 for x in rest_s] for level in (3, 2)}
+        return halves | {"panet n3 fuse": [x * (ratio - 1) for x in rest_s]}
+
+    rounds_s = {"fpn": fpn, "panet": [x * ratio for x in beside], "fpn_again": fpn}
+    fields: dict[str, Any] = {
+        "rounds_s": rounds_s,
+        "spans_s": {"panet": spans(beside), "fpn": {"fpn p2 smooth": fpn}},
+        "more_spans_s": {"panet": spans([0.02] * more)},
+    }
+    return replicate(index, **(fields | values))
+
+
 def facts(**values: Any) -> ArmFacts:
     defaults: dict[str, Any] = {"params": 10, "macs": 100, "peak_bytes": 1000, "compile_s": None}
     return ArmFacts(**(defaults | values))

@@ -189,6 +189,21 @@ def test_rounds_fill_a_replicate_in_whole_blocks(round_s: float, count: int) -> 
     assert rounds_per_replicate(round_s) == count
 
 
+def test_arm_whose_calls_are_split_is_called_more_often(tmp_path: Path) -> None:
+    """A round of 0.1 s: four of them, and the rest of the second is the split arm's."""
+    machine = Machine()
+    run(machine, tmp_path / "run", split_arm="panet")
+    assert {task.rounds for task in machine.replicate_tasks} == {4}
+    assert {task.more["panet"] for task in machine.replicate_tasks} == {18}
+
+
+def test_compiled_calls_are_not_split(tmp_path: Path) -> None:
+    machine = Machine()
+    cases = (case(compile_mode="default"),)
+    run(machine, tmp_path / "run", split_arm="panet", cases=cases)
+    assert {(task.rounds, len(task.more)) for task in machine.replicate_tasks} == {(18, 0)}
+
+
 def test_servers_import_what_the_cases_need_and_no_more() -> None:
     assert preload(TWO) == []
     assert preload([case(scope="model", backbone="resnet50")]) == ["timm"]

@@ -10,7 +10,7 @@ import pytest
 from bench.schema.case import AXES, Case
 from bench.schema.records import Finding, Load, Replicate, Status
 from bench.schema.stored import RecordError
-from tests.support.factories import CALM, case, finding, replicate, result, rounds
+from tests.support.factories import CALM, case, finding, replicate, result, rounds, split_replicate
 
 
 def test_case_id_names_every_axis_in_a_fixed_order() -> None:
@@ -98,3 +98,33 @@ def test_contended_replicates_count_only_where_the_whole_case_is_contended() -> 
     calm = replicate(1, rounds_s=rounds(1.4), load=CALM)
     assert result(Status.OK, replicates=(busy, calm)).used == (calm,)
     assert result(Status.CONTENDED, replicates=(busy, calm)).used == (busy, calm)
+
+
+def test_disturbed_rounds_do_not_count() -> None:
+    whole = split_replicate(disturbed=(0, 5))
+    kept = whole.undisturbed
+    assert kept.round_count == whole.round_count - 2
+    assert kept.rounds_s["panet"] == whole.rounds_s["panet"][1:5]
+    assert kept.spans_s["panet"]["panet n3 fuse"] == whole.spans_s["panet"]["panet n3 fuse"][1:5]
+    assert kept.more_spans_s == whole.more_spans_s
+    assert result(replicates=(whole,)).used == (kept,)
+    assert kept.undisturbed is kept
+
+
+def test_spans_come_back_from_json_as_they_were() -> None:
+    stored = split_replicate(disturbed=(1,))
+    assert Replicate.from_json(json.loads(json.dumps(stored.to_json()))) == stored
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"spans_s": {"panet": {"fpn": [1.0]}}}, "another number of rounds"),
+        ({"disturbed": (6,)}, "that it has not"),
+    ],
+)
+def test_spans_and_disturbed_rounds_must_be_those_of_the_rounds(
+    values: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(RecordError, match=words):
+        replicate(**values)

@@ -11,7 +11,7 @@ from bench.schema.records import CaseResult, Status
 from reports.analysis.words import closing_paragraph
 from reports.data import frames
 from reports.data.costs import cost
-from tests.support.factories import case, replicate, result, rounds
+from tests.support.factories import case, replicate, result, rounds, split_replicate
 from tests.support.result_files import measured, result_file
 
 
@@ -111,3 +111,37 @@ def test_noise_floor_and_half_width_are_named(tmp_path: Path) -> None:
     text = closing_paragraph(table_of(tmp_path, result()))
     assert "The same network against itself differs by up to 0.00 %" in text
     assert "1 of 1 cases reached the requested half-width of 2.0 %" in text
+
+
+def split(residual: float, spread: float = 0.0, **axes: Any) -> CaseResult:
+    steps = (-1, 1, -0.5, 0.5, 0)
+    made = tuple(
+        split_replicate(i, 1.5, residual * (1 + spread * step)) for i, step in enumerate(steps)
+    )
+    return result(case=case(**axes), replicates=made)
+
+
+def test_residual_is_given_over_all_cases(tmp_path: Path) -> None:
+    text = closing_paragraph(table_of(tmp_path, split(1.0, 0.002), split(1.0, 0.002, batch_size=2)))
+    assert "The cost is read inside the calls. What is around PANet takes +0.0 % ±0.1 %" in text
+    assert "(the residual, over 2 cases)" in text
+    assert "surely changes" not in text
+    assert "not known" not in text
+
+
+def test_case_in_which_panet_changes_what_is_around_it_is_named(tmp_path: Path) -> None:
+    text = closing_paragraph(
+        table_of(tmp_path, split(1.03, 0.002), split(1.0, 0.002, batch_size=2))
+    )
+    assert (
+        "There PANet surely changes what is around it: neck cnn b1 224 nchw +3.0 % ±0.2 %." in text
+    )
+
+
+def test_residual_that_is_not_known_is_said(tmp_path: Path) -> None:
+    text = closing_paragraph(table_of(tmp_path, split(1.0, 0.03)))
+    assert "In 1 of 1 cases the residual is not known to 1.0 %" in text
+
+
+def test_whole_calls_have_no_residual(tmp_path: Path) -> None:
+    assert "inside the calls" not in closing_paragraph(table_of(tmp_path, measured(1.5)))

@@ -12,12 +12,12 @@ import pytest
 
 from bench import stats
 from bench.machine.environment import ROOT
-from bench.schema.records import SCHEMA, Status
+from bench.schema.records import SCHEMA, CaseResult, Status
 from reports.analysis.readable import readable
 from reports.analysis.words import closing_paragraph
 from reports.data import costs, frames
 from reports.data.errors import ReportError
-from tests.support.factories import case, replicate, result, rounds
+from tests.support.factories import case, replicate, result, rounds, split_replicate
 from tests.support.result_files import document, measured, result_file
 
 
@@ -47,6 +47,42 @@ def test_cost_is_recomputed_from_the_rounds_and_equals_what_the_run_said(tmp_pat
     assert row["difference_s"] == pytest.approx(said.difference_s.value)
     assert row["macs_ratio"] == pytest.approx(1.43)
     assert row["peak_difference_bytes"] == 500
+
+
+def test_cost_inside_the_calls_is_recomputed_from_the_spans(tmp_path: Path) -> None:
+    replicates = [split_replicate(i, 1.5 + 0.01 * (i % 3), 1.02, more=i) for i in range(6)]
+    found = result(replicates=tuple(replicates))
+    said = stats.cost(found.used, 0.02)
+    row = cost_of(result_file(tmp_path, [found])).iloc[0]
+    assert said is not None
+    assert said.residual is not None
+    assert row["inside"]
+    assert row["ratio"] == pytest.approx(said.ratio.value)
+    assert row["ratio_low"] == pytest.approx(said.ratio.low)
+    assert row["residual"] == pytest.approx(1.02)
+    assert row["whole_ratio"] == pytest.approx(said.ratio.value * 1.02)
+
+
+def test_a_case_of_a_file_from_before_the_marks_is_read_whole(tmp_path: Path) -> None:
+    row = cost_of(result_file(tmp_path, [measured(1.5)])).iloc[0]
+    assert not row["inside"]
+    assert row["ratio"] == row["whole_ratio"]
+    assert pd.isna(row["residual"])
+
+
+def test_cases_of_a_run_tell_each_other_their_spread(tmp_path: Path) -> None:
+    """Alone a case knows its spread from five replicates; beside others, it is moderated."""
+
+    def case_of(batch: int, spread: float) -> CaseResult:
+        ratios = [1.5 * (1 + spread * step) for step in (-1, 1, 0, -0.5, 0.5)]
+        made = tuple(split_replicate(i, ratio) for i, ratio in enumerate(ratios))
+        return result(case=case(batch_size=batch), replicates=made)
+
+    cases = [case_of(2**i, 0.01 * k) for i, k in enumerate((1.0, 1.1, 0.9, 1.05, 0.95))]
+    together = cost_of(result_file(tmp_path, cases))["half_width_ratio"]
+    (tmp_path / "alone").mkdir()
+    alone = cost_of(result_file(tmp_path / "alone", cases[:1]))["half_width_ratio"]
+    assert float(together.min()) < 0.9 * float(alone.min())
 
 
 def test_columns_are_the_documented_ones_with_their_types(tmp_path: Path) -> None:
