@@ -26,26 +26,29 @@ STRETCH = 3
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """Turns until so many rounds were undisturbed.
+    """Turns until enough rounds were undisturbed.
 
     Whether to go on depends on the machine alone, so it selects no times.
     """
 
     orders: Sequence[Sequence[str]]
     wanted: int
+    """Undisturbed rounds."""
     threads: int
+    least: int = 0
+    """Rounds in any case."""
 
     def turns(
         self, waited_s: Mapping[str, Sequence[float]], rounds_s: Mapping[str, Sequence[float]]
     ) -> Iterator[str]:
         """Yield whose turn it is, round by round."""
         left = self.wanted
-        for order in self.orders:
+        for count, order in enumerate(self.orders, start=1):
             yield from order
             waited = {arm: calls[-1:] for arm, calls in waited_s.items()}
             took = {arm: calls[-1:] for arm, calls in rounds_s.items()}
             left -= not contention.disturbed(waited, took, self.threads)
-            if not left:
+            if left <= 0 and count >= self.least:
                 return
 
 
@@ -68,7 +71,9 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
     clocked = functools.partial(_clocked, device=device, threads=case.threads)
     with Baton(own, task.inboxes) as baton:
         baton.wait_for_all(turns)
-        calm = Undisturbed(turns, task.rounds, case.threads).turns
+        # What is called more often needs these rounds for the residual alone: one is enough.
+        wanted = 1 if task.more else task.rounds
+        calm = Undisturbed(turns, wanted, case.threads, least=task.rounds).turns
         card = gpu.read(device)
         before = contention.read(card)
         rounds = clocked(arms, calm if alone else lambda *_: baton.own_turns(turns))
