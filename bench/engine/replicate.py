@@ -77,7 +77,10 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
         card = gpu.read(device)
         before = contention.read(card)
         rounds = clocked(arms, calm if alone else lambda *_: baton.own_turns(turns))
-        more = {arm: _more(clocked, {arm: arms[arm]}, n, case.threads) for arm, n in _more_of(task)}
+        more = {
+            arm: _more(clocked, {arm: arms[arm]}, count, case.threads)
+            for arm, count in task.more.items()
+        }
         card = gpu.read(device, card.at_us if card else 0)
         load = contention.between(before, contention.read(card))
     undisturbed = len(rounds.wall_s[own[0]]) - len(rounds.disturbed)
@@ -104,12 +107,6 @@ def _clocked(arms: Mapping[str, Arm], turns: Turns, device: torch.device, thread
     # More threads than cores wait for each other, and that is nobody's disturbance.
     waiting = Waiting() if threads <= usable_cores() else None
     return run_rounds(arms, turns, device, threads, waiting=waiting)
-
-
-def _more_of(task: ReplicateTask) -> Iterator[tuple[str, int]]:
-    """Yield the arms that are called more often, and how often."""
-    marked = task.case.compile_mode == "off"
-    return ((arm, count) for arm, count in task.more.items() if count and marked)
 
 
 def _more(

@@ -19,6 +19,7 @@ from bench.schema.journal import Entries, Journal
 from bench.schema.recipe import COST_ARMS, Arms
 from bench.schema.records import CaseResult, Finding, Replicate, Status, undisturbed
 from bench.schema.tasks import CheckTask, Failure, Order, ReplicateTask
+from bench.workload.graph_marks import can_split
 
 REPLICATE_S = 1.8
 """Of timed rounds per replicate: long enough for its start (0.5 s, and its part of the server's) to
@@ -286,7 +287,7 @@ class Engine:
 
     def _splits(self, state: CaseState) -> bool:
         """Return whether the cost is read inside the calls of an arm."""
-        return bool(self._plan.split_arm) and state.case.compile_mode == "off"
+        return bool(self._plan.split_arm) and can_split(state.case)
 
     def _forecast_s(self, state: CaseState) -> float:
         """Return about how long the next replicate takes."""

@@ -14,6 +14,7 @@ from bench.schema.errors import BenchError
 from bench.schema.recipe import Recipe
 from bench.schema.tasks import Task
 from bench.workload import cache_state, torch_globals
+from bench.workload.graph_marks import GraphMarks, can_split
 from bench.workload.inputs import torch_dtype
 from bench.workload.marks import Marks
 from bench.workload.networks import Outputs, Shared, copies_of, network_of, whole_network
@@ -44,7 +45,7 @@ def build_arms(
         inputs: of the networks.
         compiled: whether the arms run compiled.
         index: of the replicate, which draws the order.
-        marked: whether eager calls are split, where the networks are such that can be.
+        marked: whether calls are split, where they can be.
 
     Raises:
         BenchError: one of several sides changes a setting that is the other ones', too.
@@ -62,10 +63,8 @@ def build_arms(
             wholes[recipe.side] = whole_network(task, inputs, recipe.side)
         built = _build(arm, recipe, wholes[recipe.side], shared, task.case, inputs, compiled)
         prepare = cache_state.prepared(recipe.caches, built.prepare, built.call, sweep)
-        marks = None
-        if marked and not compiled and network_of(recipe).marked:
-            training = task.case.pass_name == "training"
-            marks = Marks(built.network, torch.device(task.case.device), training=training)
+        split = marked and network_of(recipe).marked and (not compiled or can_split(task.case))
+        marks = _marks(built.network, task.case, compiled=compiled) if split else None
         arms[arm] = replace(built, prepare=prepare, marks=marks)
     if len(wholes) > 1 and (changed := torch_globals.changed(before)):
         raise BenchError(
@@ -73,6 +72,12 @@ def build_arms(
             "give each side processes of its own with --apart"
         )
     return {arm: arms[arm] for arm in task.arms}
+
+
+def _marks(network: nn.Module, case: Case, *, compiled: bool) -> Marks:
+    if compiled:  # at its first call, which is still to come
+        return GraphMarks(network)
+    return Marks(network, torch.device(case.device), training=case.pass_name == "training")
 
 
 def _build(

@@ -52,7 +52,7 @@ def check(task: Task[Any]) -> Finding:
     compiled: dict[str, FirstCall] = {}
     arms = eager
     if task.case.compile_mode != "off":
-        arms = build_arms(task, inputs, compiled=True)
+        arms = build_arms(task, inputs, compiled=True, marked=True)  # what replicates will run
         compiled = _compile_cold(task, arms, outputs)
     round_s = _round_s(task.case, arms)
     facts: dict[str, ArmFacts] = {}

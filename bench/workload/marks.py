@@ -46,20 +46,19 @@ class Marks:
         timer = DeviceTimer(device)
         self._read: Callable[[], Any] = timer.mark if timer.available else wall_s
         self._between_s: Callable[[Any, Any], float] = timer.between_s if timer.available else _sub
-        found = stages(network)
-        if timer.available:
-            found = [Stage(PARTS[part], "", "", (part,)) for part in parts(network)]
+        found = whole_parts(network) if timer.available else self._stages(network)
         self._names = (OTHER, *(stage.name for stage in found))
         self._part_of = ("", *(stage.part for stage in found))
         self._log: Log = [(0, None)]
         self._calls: list[Log] = []
         self._training = training
+        self._first = 0  # whose time begins with the call
         self._attach(network, found)
 
     def begin(self) -> None:
         """Mark the beginning of a call; what was marked since the last one, untimed, is dropped."""
         self._log.clear()
-        self._log.append((0, self._read()))
+        self._log.append((self._first, self._read()))
 
     def end(self) -> None:
         """Mark the end of the call."""
@@ -86,6 +85,10 @@ class Marks:
         """Return whose time begins with a mark: a part's own goes to the stage that comes next."""
         same_part = following > 0 and self._part_of[following] == self._part_of[-place]
         return place if place >= 0 else following if same_part else -place
+
+    @staticmethod
+    def _stages(network: nn.Module) -> list[Stage]:
+        return stages(network)
 
     def _attach(self, network: nn.Module, found: Sequence[Stage]) -> None:
         of_parts = parts(network)
@@ -134,6 +137,11 @@ class Marks:
             if isinstance(x, Tensor) and x.requires_grad and not hasattr(x, SEEN):
                 setattr(x, SEEN, True)
                 x.register_hook(lambda _: append((place, read())))  # type: ignore[no-untyped-call]  # torch's
+
+
+def whole_parts(network: nn.Module) -> list[Stage]:
+    """Return our parts of a network, each as one stage."""
+    return [Stage(PARTS[part], "", "", (part,)) for part in parts(network)]
 
 
 def _sub(start: float, end: float) -> float:

@@ -197,9 +197,9 @@ def test_arm_whose_calls_are_split_is_called_more_often(tmp_path: Path) -> None:
     assert {task.more["panet"] for task in machine.replicate_tasks} == {18}
 
 
-def test_compiled_calls_are_not_split(tmp_path: Path) -> None:
+def test_compiled_network_of_somebody_else_s_is_not_split(tmp_path: Path) -> None:
     machine = Machine()
-    cases = (case(compile_mode="default"),)
+    cases = (case(compile_mode="default", scope="own"),)
     run(machine, tmp_path / "run", split_arm="panet", cases=cases)
     assert {(task.rounds, len(task.more)) for task in machine.replicate_tasks} == {(18, 0)}
 

@@ -1,17 +1,21 @@
 """Where marks stand, and that the spans between them add up to the call."""
 
 import copy
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from bench.workload import marks as marks_module
+from bench.workload.graph_marks import GraphMarks, can_split
 from bench.workload.marks import OTHER, Marks
 from bench.workload.networks import Neck
 from bench.workload.stages import stages
 from panet import BackboneNeck
+from tests.support.factories import case
 
 CPU = torch.device("cpu")
 IMAGE = torch.randn(1, 3, 64, 64)
@@ -156,3 +160,43 @@ def test_events_are_read_when_the_device_is_done(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(marks_module, "DeviceTimer", Timer)
     spans = spans_of(Neck(CHANNELS).eval(), *MAPS)
     assert spans == {OTHER: 3.0, "fpn": 1.0, "panet": 1.0}
+
+
+@pytest.mark.process
+def test_mark_inside_a_compiled_graph_leaves_its_kernels_as_they_are() -> None:
+    """Inductor starts a C++ compiler; torch's own helper gives the code that it made."""
+    from torch._inductor.utils import run_and_get_code
+
+    plain = BackboneNeck("cnn").eval().to(memory_format=torch.channels_last)
+    image = IMAGE.contiguous(memory_format=torch.channels_last)
+    marked = copy.deepcopy(plain)
+    marks = GraphMarks(marked)
+    kernels, outputs = [], []
+    with torch.inference_mode():
+        for network in (plain, marked):
+            marks.begin()
+            maps, code = run_and_get_code(torch.compile(network, dynamic=False), image)
+            outputs.append(maps)
+            called = re.findall(r"(cpp_fused\w+|extern_kernels\.\w+)\(", "".join(code))
+            kernels.append(sorted(re.sub(r"_\d+$", "", name) for name in called))
+        marks.end()
+        marks.keep()
+    assert kernels[0] == kernels[1]
+    assert all(map(torch.equal, *outputs))
+    assert list(marks.spans_s()) == ["backbone", "fpn", "panet"]
+
+
+@pytest.mark.parametrize(
+    ("axes", "expected"),
+    [
+        ({}, True),
+        ({"pass_name": "training"}, True),
+        ({"compile_mode": "default", "channels_last": True}, True),
+        ({"compile_mode": "default"}, False),
+        ({"compile_mode": "default", "channels_last": True, "pass_name": "training"}, False),
+        ({"compile_mode": "default", "channels_last": True, "device": "cuda"}, False),
+        ({"compile_mode": "default", "channels_last": True, "scope": "own"}, False),
+    ],
+)
+def test_what_can_be_split(axes: dict[str, Any], expected: bool) -> None:
+    assert can_split(case(**axes)) is expected
