@@ -59,7 +59,9 @@ def _run(request: Request, folder: Path, console: Console) -> ComparisonResult:
             result = replace(result, failed=failed, elapsed_s=time.monotonic() - start_s)
         slowest = result.timed.slowest()
         if result.verdict is Verdict.REGRESSED and request.traces and slowest is not None:
-            return replace(result, explanation=explained(request, codes, folder, slowest))
+            named = [stage.name for stage in result.timed.cases[slowest].named]
+            why = explained(request, codes, folder, slowest, named)
+            return replace(result, explanation=why)
     return result
 
 
@@ -85,6 +87,7 @@ def measure(engine: Engine, gate: Gate, sides: Sides, start_s: float) -> Compari
         died=_not_running(engine, checked=True),
         counts={case_id: differing for case_id, differing in counts.items() if differing},
         elapsed_s=time.monotonic() - start_s,
+        tolerance=gate.tolerance,
     )
 
 

@@ -3,6 +3,7 @@
 How they are reached is `bench.stats.judging`'s.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -96,9 +97,10 @@ class CaseVerdict:
 
     @property
     def named(self) -> tuple[StageVerdict, ...]:
-        """The stages that surely changed, the costliest first."""
+        """The stages that surely changed; first those that account for most of what did."""
         sure = (stage for stage in self.stages if stage.sure)
-        return tuple(sorted(sure, key=lambda stage: -abs(stage.of_call.value)))
+        direction = math.copysign(1, self.of_call or 0.0)
+        return tuple(sorted(sure, key=lambda stage: -direction * stage.of_call.value))
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,19 @@ class ComparisonVerdict:
     def by_name(self) -> dict[str, CaseVerdict]:
         """Of the cases and, by its name, of all together."""
         return self.cases if self.overall is None else {**self.cases, OVERALL: self.overall}
+
+    def explaining(self) -> str | None:
+        """Return the case whose stages say what the verdict is about; `None`: no stage does.
+
+        Of the cases with the verdict of all, the one in which its stages cost, or save, most.
+        """
+        costs = {
+            case_id: abs(case.named[0].of_call.value)
+            for case_id, case in self.cases.items()
+            if case.verdict is self.verdict and case.of_call is not None and case.named
+            if case.named[0].of_call.value * case.of_call > 0
+        }
+        return max(costs, key=lambda case_id: costs[case_id], default=None)
 
     def slowest(self) -> str | None:
         """Return the case that became slowest, of those that were flagged or changed together.
