@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.compare import bisect, comment, junit, run
+from bench.compare.commit import UndecidedError
 from bench.compare.request import BASE, HEAD, ONE_PROCESS, SEPARATE, Request, own_cases
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
@@ -112,7 +113,7 @@ def _bisect(options: argparse.Namespace) -> int:
     folder = run_folders.new_or_known(options.run_dir, "bisect", options.resume)
     try:
         answer = bisect.run(request, folder, Console(stderr=True))
-    except bisect.UndecidedError as error:
+    except UndecidedError as error:
         print(f"python -m bench: {error}", file=sys.stderr)
         return NOTHING_SAID
     print("\n".join(answer.lines()))

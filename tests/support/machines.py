@@ -163,7 +163,8 @@ class Machine:
         if isinstance(task, CheckTask):
             return finding(facts={arm: facts() for arm in task.arms})
         assert isinstance(task, ReplicateTask)
-        rounds_s, spans_s = self._rounds(task, start_s), {}
+        rounds_s = self._rounds(task, start_s)
+        spans_s: dict[str, dict[str, list[float]]] = {}
         if self._stages is not None:
             rounds_s, spans_s = self._stages.split(task, rounds_s)
         return replicate(
