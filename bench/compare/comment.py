@@ -125,7 +125,9 @@ def _name(name: str) -> str:
 def _sure(change: CaseVerdict) -> str:
     ratio = "" if change.ratio is None else _ratio(change.ratio)
     whole = ratio if change.p_value is None else f"{ratio} (p = {change.p_value:.1g})"
-    return "; ".join([whole, *map(stage_change, change.named[:MOST_STAGES])])
+    if not change.named:
+        return whole
+    return "; ".join([*map(stage_change, change.named[:MOST_STAGES]), f"whole call {whole}"])
 
 
 def _why(why: Explanation | None) -> Iterator[str]:
