@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from bench import stats
 from bench.engine.scheduler import CaseState, Engine
 from bench.schema.records import Replicate, undisturbed
-from bench.stats import verdict
+from bench.stats import judging
 from bench.stats.sequential import GATE, Gate
+from bench.stats.stages import CaseStages, stages_between
 from bench.stats.verdict import ComparisonVerdict
 
 GIVE_UP_AFTER = 4
@@ -35,7 +36,7 @@ def _targets(engine: Engine, comparisons: Sequence[Contrasts], gate: Gate) -> di
     measured = {s.case.case_id: s.undisturbed for s in engine.states if not _given_up(s)}
     targets = {case_id: len(replicates) for case_id, replicates in measured.items()}
     for contrasts in comparisons:
-        more = verdict.lacking(log_ratios(measured, contrasts), gate)
+        more = judging.lacking(log_ratios(measured, contrasts), gate, stages(measured, contrasts))
         for case_id, replicates in measured.items():
             targets[case_id] = max(targets[case_id], len(replicates) + more[case_id])
     return targets
@@ -64,9 +65,8 @@ def judge(
         contrasts: what is compared.
         gate: how much evidence is enough.
     """
-    return verdict.judge(
-        log_ratios({i: undisturbed(r) for i, r in replicates.items()}, contrasts), gate
-    )
+    used = {i: undisturbed(r) for i, r in replicates.items()}
+    return judging.judge(log_ratios(used, contrasts), gate, stages(used, contrasts))
 
 
 def log_ratios(
@@ -77,6 +77,16 @@ def log_ratios(
         case_id: stats.log_ratios(
             [replicate.rounds_s for replicate in measured], contrasts[case_id]
         )
+        for case_id, measured in replicates.items()
+    }
+
+
+def stages(
+    replicates: Mapping[str, Sequence[Replicate]], contrasts: Contrasts
+) -> dict[str, CaseStages]:
+    """Return what became of the stages of every case whose calls are split."""
+    return {
+        case_id: stages_between(measured, contrasts[case_id])
         for case_id, measured in replicates.items()
     }
 

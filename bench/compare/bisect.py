@@ -1,8 +1,9 @@
 """``python -m bench bisect GOOD BAD``: which commit made it slower?
 
 The size of the change is measured first; then every step compares a commit with the good one, with
-as many replicates as it takes to tell "as fast" from "as slow" surely, and no more. Commits whose
-code does not run are passed by.
+as many replicates as it takes to tell "as fast" from "as slow" surely, and no more. Where calls are
+split by marks, that is done in the whole call or in a stage, whichever shows the change most
+surely: a stage takes fewer replicates. Commits whose code does not run are passed by.
 """
 
 import json
@@ -17,34 +18,24 @@ from rich.console import Console
 from scipy import stats as distributions
 
 from bench import stats
-from bench.compare import adaptive, revisions
-from bench.compare.measuring import both_checked_out, measuring
-from bench.compare.request import BASE, HEAD, Request
+from bench.compare import revisions
+from bench.compare.commit import MIN_REPLICATES, SURE, changed_most_surely, commit_rows
+from bench.compare.request import Request
 from bench.schema import journal, text
 from bench.schema.errors import BenchError
-from bench.stats.multiplicity import level
-
-SURE = 1 - float(level(0.02, tests=4))
-"""Of a step: a history of 16 takes four, and all of them have to be right."""
 
 FIRST_REPLICATES = 12
 """Of the good and the bad commit: they give the size of the change and the noise."""
 
-MIN_REPLICATES, MAX_REPLICATES = 4, 64
+MAX_REPLICATES = 64
 
 UNCLEAR = (0.3, 0.7)
 """Shares of the change between which a commit is neither; it gets as many replicates once more."""
-
-CONTRAST = stats.Contrast((HEAD,), (BASE,))
 
 FILE = "bisect.json"
 
 Slow = bool | None
 """Whether a commit is slow; `None` if it cannot be run."""
-
-
-class UndecidedError(BenchError):
-    """The machine was too busy to tell."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +55,8 @@ class BisectResult:
     bad: str
     change: stats.Estimate
     """Of the bad commit over the good one, as a ratio."""
+    stage: str
+    """That changed so; empty: the whole call."""
     replicates: int
     """Of every step."""
     located: Located
@@ -78,7 +71,8 @@ class BisectResult:
         """Return the answer in words, a line each."""
         *before, first = self.located.suspects
         size = text.change(self.change.value)
-        said = [f"{first[:10]} {self.subjects[first]}: {size}"]
+        of_stage = f"`{self.stage}` " if self.stage else ""
+        said = [f"{first[:10]} {self.subjects[first]}: {of_stage}{size}"]
         if before:
             names = ", ".join(commit[:10] for commit in before)
             said.append(f"or one of {names}, which cannot be run")
@@ -109,14 +103,16 @@ def _run(request: Request, folder: Path, console: Console) -> BisectResult:
     commits = revisions.between(good, bad, request.repository)
     request = replace(request, base=good)
     console.print(f"{len(commits)} commits; first {good[:10]} against {bad[:10]}", markup=False)
-    first = commit_log_ratios(request, bad, FIRST_REPLICATES, folder / "first", console)
-    if first is None:
+    rows = commit_rows(request, bad, FIRST_REPLICATES, folder / "first", console)
+    if rows is None:
         raise BenchError(f"{bad[:10]} cannot be run; name a bad commit that can")
-    change = refuse_unchanged(first)
+    stage = changed_most_surely(rows, request.gate.tolerance)
+    first = rows[stage].log_ratios
+    change = float(np.mean(first))
     count = replicates_for(change, float(np.std(first, ddof=1)))
 
     def is_slow(commit: str) -> Slow:
-        slow = _is_slow(request, commit, change, count, folder / commit[:10], console)
+        slow = _is_slow(request, commit, stage, change, count, folder / commit[:10], console)
         words = {True: "slow", False: "fast", None: "cannot be run"}
         console.print(f"{commit[:10]} {words[slow]}", markup=False, highlight=False)
         return slow
@@ -125,6 +121,7 @@ def _run(request: Request, folder: Path, console: Console) -> BisectResult:
         good,
         bad,
         stats.t_ratio(first),
+        stage,
         count,
         search(commits, is_slow),
         {commit: revisions.subject(commit, request.repository) for commit in commits},
@@ -170,55 +167,22 @@ def share_of(log_ratios: Sequence[float], change: float) -> float:
     return float(np.mean(log_ratios)) / change
 
 
-def refuse_unchanged(log_ratios: Sequence[float]) -> float:
-    """Return the change between good and bad; raise `BenchError` if there is none to look for."""
-    sample = np.asarray(log_ratios, float)
-    test = distributions.ttest_1samp(sample, 0.0)
-    if not test.pvalue < 1 - SURE:
-        raise BenchError(
-            f"GOOD and BAD differ by {math.expm1(float(sample.mean())):+.1%}, which is not sure: "
-            "there is nothing to look for; name the case that `bench compare` names with --case"
-        )
-    return float(sample.mean())
-
-
 def _is_slow(
-    request: Request, commit: str, change: float, count: int, folder: Path, console: Console
+    request: Request,
+    commit: str,
+    stage: str,
+    change: float,
+    count: int,
+    folder: Path,
+    console: Console,
 ) -> Slow:
     every: list[float] = []
     for attempt in range(2):
-        fresh = commit_log_ratios(request, commit, count, folder / str(attempt), console)
-        if fresh is None:
+        rows = commit_rows(request, commit, count, folder / str(attempt), console)
+        if rows is None or stage not in rows:  # it has no such stage: nothing can be said of it
             return None
-        every += fresh
+        every += rows[stage].log_ratios
         share = share_of(every, change)
         if not UNCLEAR[0] < share < UNCLEAR[1]:
             break
     return share > sum(UNCLEAR) / 2
-
-
-def commit_log_ratios(
-    request: Request, commit: str, count: int, folder: Path, console: Console
-) -> list[float] | None:
-    """Return a commit over the good one, one per replicate: the mean over the cases.
-
-    Returns:
-        `None` if the commit's code cannot be run.
-
-    Raises:
-        UndecidedError: too few replicates were undisturbed.
-    """
-    pair = replace(request, head=commit)
-    with (
-        both_checked_out(pair, folder) as codes,
-        measuring(pair, codes, folder, console, (BASE, HEAD)) as engine,
-    ):
-        engine.check()
-        if not all(state.runs for state in engine.states):
-            return None
-        adaptive.measure_to(engine, {s.case.case_id: count for s in engine.states})
-        measured = {state.case.case_id: state.undisturbed for state in engine.states}
-    if min(map(len, measured.values())) < min(count, MIN_REPLICATES):
-        raise UndecidedError(f"{commit[:10]}: the machine was too busy; run again when it is idle")
-    by_case = adaptive.log_ratios(measured, dict.fromkeys(measured, CONTRAST)).values()
-    return [float(np.mean(together)) for together in zip(*by_case, strict=False)]

@@ -9,10 +9,12 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.compare import bisect, comment, junit, run
+from bench.compare.commit import UndecidedError
 from bench.compare.request import BASE, HEAD, ONE_PROCESS, SEPARATE, Request, own_cases
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
 from bench.schema.files import COMPARE
+from bench.stats.sequential import GATE
 from bench.stats.verdict import FINE, NOTHING_SAID
 from bench.workload import arguments, axes, presets, units
 
@@ -56,6 +58,8 @@ def _add_comparison(parser: argparse.ArgumentParser, budget: str) -> None:
     add("--case", metavar="PATTERN", default="*", help="of these cases, those that match")
     add("--package", default="panet", help="what is compared (%(default)s)")
     add("--workload", metavar="MODULE:FACTORY", help="your network: see the README")
+    tolerance = "of a call: what surely costs less is told, and does not fail (%(default)s)"
+    add("--tolerance", default=f"{GATE.tolerance:.1%}", metavar="SHARE", help=tolerance)
     add("--repository", default=".", metavar="DIR", help="of the revisions (here)")
     add("--budget", default=budget, help="of each measurement, at most (%(default)s)")
     add("--timeout", default=arguments.DEFAULT_TIMEOUT, help="of one worker (%(default)s)")
@@ -80,6 +84,7 @@ def _request(options: argparse.Namespace) -> Request:
         repository=Path(options.repository).resolve(),
         budget_s=units.parse_duration("--budget", options.budget),
         timeout_s=units.parse_duration("--timeout", options.timeout),
+        gate=replace(GATE, tolerance=units.parse_tolerance(options.tolerance)),
     )
 
 
@@ -108,7 +113,7 @@ def _bisect(options: argparse.Namespace) -> int:
     folder = run_folders.new_or_known(options.run_dir, "bisect", options.resume)
     try:
         answer = bisect.run(request, folder, Console(stderr=True))
-    except bisect.UndecidedError as error:
+    except UndecidedError as error:
         print(f"python -m bench: {error}", file=sys.stderr)
         return NOTHING_SAID
     print("\n".join(answer.lines()))

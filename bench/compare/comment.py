@@ -11,7 +11,7 @@ from bench.profiling.profile_diff import Explanation, StageChange
 from bench.schema import text
 from bench.stats.sequential import GATE
 from bench.stats.standing import OVERALL
-from bench.stats.verdict import CaseVerdict, Verdict
+from bench.stats.verdict import CaseVerdict, StageVerdict, Verdict
 
 HEADLINES = {
     Verdict.REGRESSED: "slower",
@@ -22,8 +22,13 @@ HEADLINES = {
     Verdict.INCOMPARABLE: "not comparable",
 }
 
+ALARMS = (Verdict.REGRESSED, Verdict.IMPROVED)
+
 MOST_CASES = 3
 """That are listed one by one; the table has all."""
+
+MOST_STAGES = 3
+"""Of a case, the costliest; the JSON has all."""
 
 
 def render(result: ComparisonResult) -> str:
@@ -50,22 +55,33 @@ def render(result: ComparisonResult) -> str:
 
 def _headline(result: ComparisonResult) -> str:
     headline = HEADLINES[result.verdict]
+    explaining = result.timed.explaining()
+    if explaining is not None and result.verdict in ALARMS:
+        (stage, *_) = result.timed.cases[explaining].named
+        return f"{headline}: {stage_change(stage)} in `{explaining}`"
     together = result.timed.overall
     if together is None or together.ratio is None:
         return headline
     return f"{headline}: {_ratio(together.ratio)} over all {len(result.timed.cases)} cases"
 
 
+def stage_change(stage: StageVerdict) -> str:
+    """Return what became of a stage: ``fpn p3 smooth`` +38.0 % ±1.0 % (+1.1 % of a call)."""
+    of_call = f"{stage.of_call.value * 100:+.2f} % of a call"
+    return f"`{stage.name}` {_ratio(stage.ratio)} ({of_call})"
+
+
 def _what_changed(result: ComparisonResult) -> Iterator[str]:
     if result.control_drifted:
         yield "- the base differs from itself: this machine cannot answer now; run again"
-    alarms = (Verdict.REGRESSED, Verdict.IMPROVED)
-    changed = [(n, c) for n, c in result.timed.by_name.items() if c.verdict in alarms and c.ratio]
-    changed.sort(key=lambda entry: (entry[0] != OVERALL, entry[1].p_value or 0.0))
+    changed = [(n, c) for n, c in result.timed.by_name.items() if c.verdict in ALARMS and c.ratio]
+    changed.sort(key=lambda entry: (entry[0] != OVERALL, -abs(entry[1].of_call or 0.0)))
     for name, change in changed[:MOST_CASES]:
         yield f"- **{change.verdict}** {_name(name)}: {_sure(change)}"
     if len(changed) > MOST_CASES:
         yield f"- and {len(changed) - MOST_CASES} more cases, see below"
+    yield from _what_is_tolerated(result)
+    yield from _what_has_no_partner(result)
     for case_id, reason in list(result.failed.items())[:MOST_CASES]:
         yield f"- **missing** `{case_id}`: {_code(reason)}"
     for case_id, reason in list(result.died.items())[:MOST_CASES]:
@@ -78,13 +94,40 @@ def _what_changed(result: ComparisonResult) -> Iterator[str]:
         yield f"- undecided: {undecided} cases (contended, or the budget was spent)"
 
 
+def _what_is_tolerated(result: ComparisonResult) -> Iterator[str]:
+    """Report what surely changed but costs too little to fail, of the case where it costs most."""
+    tolerated = [(n, c) for n, c in result.timed.by_name.items() if c.tolerated]
+    if tolerated:
+        name, change = max(tolerated, key=lambda entry: abs(entry[1].of_call or 0.0))
+        more = f" (and {len(tolerated) - 1} more)" if len(tolerated) > 1 else ""
+        yield (
+            f"- surely there, but within the tolerance of {text.percent(result.tolerance)} of a "
+            f"call: {_name(name)}{more}: {_sure(change)}"
+        )
+
+
+def _what_has_no_partner(result: ComparisonResult) -> Iterator[str]:
+    for side in (BASE, HEAD):
+        unmatched = [c.unmatched[side] for c in result.timed.cases.values() if side in c.unmatched]
+        names = dict.fromkeys(name for stages in unmatched for name in stages)
+        if names:
+            listed = ", ".join(f"`{name}`" for name in list(names)[:MOST_STAGES])
+            more = f" and {len(names) - MOST_STAGES} more" if len(names) > MOST_STAGES else ""
+            yield f"- stages that only the {side} has, compared with what is in no stage: " + (
+                listed + more
+            )
+
+
 def _name(name: str) -> str:
     return "all cases together" if name == OVERALL else f"`{name}`"
 
 
 def _sure(change: CaseVerdict) -> str:
     ratio = "" if change.ratio is None else _ratio(change.ratio)
-    return ratio if change.p_value is None else f"{ratio} (p = {change.p_value:.1g})"
+    whole = ratio if change.p_value is None else f"{ratio} (p = {change.p_value:.1g})"
+    if not change.named:
+        return whole
+    return "; ".join([*map(stage_change, change.named[:MOST_STAGES]), f"whole call {whole}"])
 
 
 def _why(why: Explanation | None) -> Iterator[str]:
@@ -94,7 +137,7 @@ def _why(why: Explanation | None) -> Iterator[str]:
     parts += [f"`{name}` {a:g} → {b:g} calls" for name, (a, b) in why.operators.items()]
     if parts:
         where = f"traces of both sides: `traces/{why.case_id}`"
-        if not all(change.counted for change in why.stages):
+        if not why.named and not all(change.counted for change in why.stages):
             where = (
                 f"the base twice: its stages differ by {text.percent(why.repeats_within)}; {where}"
             )
@@ -156,7 +199,9 @@ def _table(result: ComparisonResult) -> str:
 
 
 def _verdict(change: CaseVerdict) -> str:
-    return "left to overall" if change.left_to_overall else str(change.verdict)
+    if change.left_to_overall:
+        return "left to overall"
+    return "within tolerance" if change.tolerated else str(change.verdict)
 
 
 def _ratio(estimate: stats.Estimate) -> str:

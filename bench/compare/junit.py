@@ -2,6 +2,7 @@
 
 from xml.etree import ElementTree as ET
 
+from bench.compare.comment import stage_change
 from bench.compare.result import ComparisonResult
 from bench.stats.verdict import CaseVerdict, Verdict
 
@@ -25,7 +26,7 @@ def render(result: ComparisonResult) -> str:
 
 
 def _add_change(test: ET.Element, change: CaseVerdict, control_drifted: bool) -> None:
-    ratio = "" if change.ratio is None else f"head / base = {change.ratio.value:.4f}"
+    ratio = _said(change)
     if control_drifted:
         ET.SubElement(test, "skipped", message="undecided: the base differs from itself")
     elif change.verdict is Verdict.REGRESSED:
@@ -39,6 +40,12 @@ def _add_change(test: ET.Element, change: CaseVerdict, control_drifted: bool) ->
         ET.SubElement(test, "skipped", message=f"undecided, {why}: {ratio}")
     else:
         ET.SubElement(test, "system-out").text = f"{change.verdict}: {ratio}"
+
+
+def _said(change: CaseVerdict) -> str:
+    ratio = [] if change.ratio is None else [f"head / base = {change.ratio.value:.4f}"]
+    within = ["surely there, within the tolerance"] if change.tolerated else []
+    return "; ".join([*ratio, *map(stage_change, change.named), *within])
 
 
 def _test(suite: ET.Element, name: str) -> ET.Element:

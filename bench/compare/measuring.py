@@ -92,9 +92,21 @@ def measuring(
 
 
 def explained(
-    request: Request, codes: Mapping[str, Code], folder: Path, case_id: str
+    request: Request,
+    codes: Mapping[str, Code],
+    folder: Path,
+    case_id: str,
+    named: Sequence[str],
 ) -> Explanation | None:
-    """Profile both sides of a case, the base twice; `None` where that is not possible."""
+    """Profile both sides of a case, the base twice; `None` where that is not possible.
+
+    Args:
+        request: of the comparison.
+        codes: of both sides.
+        folder: of the comparison.
+        case_id: of the case.
+        named: the stages that surely changed; of none, the profiles say where to look.
+    """
     (case,) = (case for case in request.cases if case.case_id == case_id)
     if case.scope == "own":  # whose stages nobody knows
         return None
@@ -120,7 +132,7 @@ def explained(
         base, head, again = (launcher.run(trace(arm), request.timeout_s) for arm in ARMS)
     if not (isinstance(base, Path) and isinstance(head, Path) and isinstance(again, Path)):
         return None
-    return explain(case.case_id, base, head, again)
+    return explain(case.case_id, base, head, again, named)
 
 
 def _scratch(folder: Path) -> Path:

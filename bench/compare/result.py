@@ -38,6 +38,8 @@ class ComparisonResult:
     """Case id -> what of `COUNTED` differs, base and head."""
     elapsed_s: float
     """Until the verdict."""
+    tolerance: float
+    """Of a call: what surely costs less is no alarm."""
     explanation: Explanation | None = None
     """Of the case that became slowest."""
 
@@ -63,6 +65,7 @@ class ComparisonResult:
             "codes": {side: code.to_json() for side, code in self.sides.codes.items()},
             "environments": self.sides.environments,
             "pairing": self.sides.pairing,
+            "tolerance": self.tolerance,
             "control_drifted": self.control_drifted,
             "failed": self.failed,
             "died": self.died,

@@ -25,7 +25,7 @@ from bench.schema import journal
 from bench.schema.errors import BenchError
 from bench.schema.files import COMPARE
 from bench.schema.records import Finding, Status
-from bench.stats import verdict
+from bench.stats import judging
 from bench.stats.sequential import Gate
 from bench.stats.verdict import Verdict
 
@@ -59,7 +59,9 @@ def _run(request: Request, folder: Path, console: Console) -> ComparisonResult:
             result = replace(result, failed=failed, elapsed_s=time.monotonic() - start_s)
         slowest = result.timed.slowest()
         if result.verdict is Verdict.REGRESSED and request.traces and slowest is not None:
-            return replace(result, explanation=explained(request, codes, folder, slowest))
+            named = [stage.name for stage in result.timed.cases[slowest].named]
+            why = explained(request, codes, folder, slowest, named)
+            return replace(result, explanation=why)
     return result
 
 
@@ -74,16 +76,18 @@ def measure(engine: Engine, gate: Gate, sides: Sides, start_s: float) -> Compari
     running = [state.case.case_id for state in engine.states if state.runs]
     adaptive.measure(engine, [dict.fromkeys(running, CONTRAST)], gate)
     measured = {state.case.case_id: state.undisturbed for state in engine.states if state.runs}
-    control = adaptive.log_ratios(measured, dict.fromkeys(measured, CONTROL))
+    same = dict.fromkeys(measured, CONTROL)
+    control = (adaptive.log_ratios(measured, same), gate, adaptive.stages(measured, same))
     counts = {s.case.case_id: _counts(s.finding) for s in engine.states if s.finding is not None}
     return ComparisonResult(
         sides,
         timed=adaptive.judge(measured, dict.fromkeys(measured, CONTRAST), gate),
-        control_drifted=verdict.drifted(control, gate),
+        control_drifted=judging.drifted(*control),
         failed=failed,
         died=_not_running(engine, checked=True),
         counts={case_id: differing for case_id, differing in counts.items() if differing},
         elapsed_s=time.monotonic() - start_s,
+        tolerance=gate.tolerance,
     )
 
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from bench import stats
 from bench.compare import bisect
 from bench.compare import run as comparison
+from bench.compare.commit import UndecidedError, commit_log_ratios
 from bench.compare.request import ONE_PROCESS, SEPARATE, Request
 from bench.lab import history_page, history_records
 from bench.lab.edits import BISECTED, BISECTED_COMMITS, SLOWER, Edit, around, harmless
@@ -141,7 +142,7 @@ class GateTest:
             if kind == "slower" and slowest is not None:
                 case = next(case for case in request.cases if case.case_id == slowest)
                 alone = replace(request, cases=(case,))
-                with contextlib.suppress(bisect.UndecidedError):  # too busy: the size stays unknown
+                with contextlib.suppress(UndecidedError):  # too busy: the size stays unknown
                     true = _true_size(alone, Path(folder) / "true")
         return HistoryTrial(
             kind,
@@ -178,7 +179,7 @@ def _true_size(request: Request, folder: Path) -> stats.Estimate | None:
         UndecidedError: too few replicates were undisturbed.
     """
     quiet = Console(quiet=True)
-    measured = bisect.commit_log_ratios(request, request.head, TRUE_REPLICATES, folder, quiet)
+    measured = commit_log_ratios(request, request.head, TRUE_REPLICATES, folder, quiet)
     return stats.t_ratio(measured) if measured else None
 
 

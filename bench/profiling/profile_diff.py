@@ -1,8 +1,9 @@
 """Why is it slower? Both sides of a case, profiled: which stages take longer, and what they run.
 
 A profile is one process and no measurement of the change: the verdict is what says that there is
-one. It tells where to look. The base is profiled twice: what differs between these two is no
-difference of the sides.
+one, and where calls are split by marks, in which stages; then the profile tells of these. Otherwise
+it tells where to look. The base is profiled twice: what differs between these two is no difference
+of the sides.
 """
 
 import json
@@ -12,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from bench.stats.stages import OTHER
 
 LARGE_SHARE = 0.05
 """Of the stages' time: how well the profiles of such stages agree is their noise. Smaller ones
@@ -70,18 +73,37 @@ class Explanation:
     """Name -> calls per step, base and head; those that differ."""
     repeats_within: float
     """By how much (0.02: by 2 %) a large stage of the base usually differs from itself."""
+    named: bool = False
+    """Whether the stages are those that surely changed, not those that differ in the profiles."""
 
 
-def explain(case_id: str, base: Path, head: Path, again: Path) -> Explanation:
-    """Compare profiles (`bench.profiling.trace.PROFILE`): the head's, and two of the base."""
+def explain(
+    case_id: str, base: Path, head: Path, again: Path, named: Sequence[str] = ()
+) -> Explanation:
+    """Compare profiles (`bench.profiling.trace.PROFILE`): the head's, and two of the base.
+
+    Args:
+        case_id: of the case.
+        base: profile of the base.
+        head: profile of the head.
+        again: of the base once more.
+        named: the stages that surely changed, if that is known.
+    """
     profiles = [json.loads(path.read_text()) for path in (base, head, again)]
     in_base, in_head, in_again = map(_stages, profiles)
     noise = _noise(in_base, in_again)
+    if named:
+        names = [IN_NO_STAGE if name == OTHER else name for name in named]
+        known = [name for name in names if name in {**in_base, **in_head}]
+        changes = [_change(name, in_base, in_head, in_again) for name in known]
+    else:
+        changes = _stage_changes(in_base, in_head, in_again, noise)
     return Explanation(
         case_id,
-        tuple(_stage_changes(in_base, in_head, in_again, noise)[:MOST]),
+        tuple(changes[:MOST]),
         _operators(*map(_calls, profiles)),
         math.expm1(noise),
+        bool(named),
     )
 
 
@@ -125,22 +147,32 @@ def _stage_changes(
 ) -> list[StageChange]:
     changes = []
     for name in {**base, **head}:
-        old, new, old_again = (side.get(name, _Stage()) for side in (base, head, again))
+        old, old_again = (side.get(name, _Stage()) for side in (base, again))
         if old.operators != old_again.operators:
             continue
-        change = StageChange(
-            name,
-            (old.seconds + old_again.seconds) / 2,
-            new.seconds,
-            old.nbytes,
-            new.nbytes,
-            old.operators,
-            new.operators,
-        )
+        change = _change(name, base, head, again)
         beyond = max(BEYOND * noise, _log_ratio(old.seconds, old_again.seconds))
         if change.counted or _log_ratio(change.base_s, change.head_s) > beyond:
             changes.append(change)
     return _worth_telling(changes)
+
+
+def _change(
+    name: str,
+    base: Mapping[str, _Stage],
+    head: Mapping[str, _Stage],
+    again: Mapping[str, _Stage],
+) -> StageChange:
+    old, new, old_again = (side.get(name, _Stage()) for side in (base, head, again))
+    return StageChange(
+        name,
+        (old.seconds + old_again.seconds) / 2,
+        new.seconds,
+        old.nbytes,
+        new.nbytes,
+        old.operators,
+        new.operators,
+    )
 
 
 def _worth_telling(changes: Sequence[StageChange]) -> list[StageChange]:

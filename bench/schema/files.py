@@ -23,9 +23,10 @@ PROFILE = "profile.json"
 PROFILE_SCHEMA = 1
 
 COMPARE = "compare.json"
-COMPARE_SCHEMA = 2
-"""2: ``overall`` was ``suite``, ``control_drifted`` was ``control_moved``, ``mde_ratio`` was
-``detectable_ratio``, and ``left_to_overall`` was ``settled``."""
+COMPARE_SCHEMA = 3
+"""3: ``tolerance``, of every case ``of_call``, ``stages`` and ``unmatched``, and of the explanation
+``named``. 2: ``overall`` was ``suite``, ``control_drifted`` was ``control_moved``, ``mde_ratio``
+was ``detectable_ratio``, and ``left_to_overall`` was ``settled``."""
 
 
 def profile_folder(run_dir: Path, case_id: str, arm: str) -> Path:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench import stats
-from bench.schema.records import undisturbed
+from bench.schema.records import Replicate, undisturbed
 from bench.selftest import trials
 from bench.selftest.trials import MeasuredTrial
 from bench.stats import Floats
 from bench.stats import sequential as gates
 from bench.stats.multiplicity import level
 from bench.stats.sequential import Gate, Ints
+from bench.stats.stages import stages_between
 
 COMPARISONS = 20_000
 """Drawn: a rate of 0.2 % is known to 0.03 %."""
@@ -43,13 +44,14 @@ def resampled(
     """Return rates of comparisons drawn, with replacement, from all undisturbed replicates.
 
     The two sides of identical code are interchangeable, so every drawn log ratio gets a sign by
-    chance: what the few recorded ones have in common by luck is not taken for a difference.
+    chance: what the few recorded ones have in common by luck is not taken for a difference. The
+    stages of a replicate go with its whole call.
 
     Returns:
         `None` with too few replicates.
     """
     pools = _pools(measured)
-    fewest = min((pool.size for pool in pools.values()), default=0)
+    fewest = min((pool.whole.size for pool in pools.values()), default=0)
     if fewest < MIN_REPLICATES:
         return None
     generator = np.random.default_rng(0)
@@ -65,30 +67,81 @@ def resampled(
     )
 
 
-def _pools(measured: Sequence[MeasuredTrial]) -> dict[str, Floats]:
+@dataclass(frozen=True, eq=False)
+class _Pool:
+    """All log ratios of identical code of a case."""
+
+    whole: Floats
+    """(replicates,), of whole calls."""
+    stages: Floats
+    """(stages, replicates); no stages where some calls were not split."""
+
+
+def _pools(measured: Sequence[MeasuredTrial]) -> dict[str, _Pool]:
     """Return all log ratios of identical code, by case."""
-    pools: dict[str, list[float]] = defaultdict(list)
+    replicates: dict[str, list[Replicate]] = defaultdict(list)
     for each in measured:
         for case_id in each.cases:
-            pools[case_id] += [
-                stats.log_ratio(replicate.rounds_s, trials.IDENTICAL)
-                for replicate in undisturbed(each.replicates.get(case_id, ()))
-            ]
-    return {case_id: np.asarray(values) for case_id, values in pools.items()}
+            replicates[case_id] += undisturbed(each.replicates.get(case_id, ()))
+    return {case_id: _pool(of_case) for case_id, of_case in replicates.items()}
+
+
+def _pool(replicates: Sequence[Replicate]) -> _Pool:
+    whole = [stats.log_ratio(replicate.rounds_s, trials.IDENTICAL) for replicate in replicates]
+    stages = stages_between(replicates, trials.IDENTICAL).log_ratios
+    return _Pool(np.asarray(whole), stages.reshape(len(stages), len(whole)))
 
 
 class _Draws:
     """Comparisons of one case drawn from its recorded replicates."""
 
-    def __init__(
-        self, pool: Floats, gate: Gate, count: int, generator: np.random.Generator
-    ) -> None:
-        def draw(replicates: int) -> Floats:
-            chosen = generator.choice(pool, (count, replicates))
-            return np.asarray(chosen * generator.choice((-1.0, 1.0), chosen.shape))
+    def __init__(self, pool: _Pool, gate: Gate, count: int, generator: np.random.Generator) -> None:
+        def draw(replicates: int) -> tuple[Ints, Floats]:
+            chosen = generator.choice(pool.whole.size, (count, replicates))
+            return chosen, generator.choice((-1.0, 1.0), chosen.shape)
 
         self._gate = gate
-        self.screened, self.fresh = draw(gate.screen_looks[-1]), draw(gate.confirm_looks[-1])
+        self._pool = pool
+        self._screened, self._fresh = draw(gate.screen_looks[-1]), draw(gate.confirm_looks[-1])
+        self.screened, self.fresh = (
+            pool.whole[chosen] * signs for chosen, signs in (self._screened, self._fresh)
+        )
+        self._stages = self._stage_directions()
+
+    def _stage_directions(self) -> Ints:
+        """Return (stages, comparisons) in which direction each stage is flagged, 0: it is not."""
+        chosen, signs = self._screened
+        count = len(self._pool.stages)
+        return np.array(
+            [
+                gates.screen(s[chosen] * signs, self._gate, count).direction
+                for s in self._pool.stages
+            ],
+            np.int64,
+        ).reshape(count, len(chosen))
+
+    @property
+    def flagged_stages(self) -> Ints:
+        """How many stages of the case are flagged in every comparison."""
+        return np.asarray(np.count_nonzero(self._stages, axis=0))
+
+    def stages_p_value(self, flagged: Ints) -> Floats:
+        """Return the smallest of the flagged stages in every comparison; infinity: there are none.
+
+        Args:
+            flagged: how much of every comparison is.
+        """
+        stage, comparison = np.nonzero(self._stages)
+        chosen, signs = self._fresh
+        rows = self._pool.stages[stage[:, None], chosen[comparison]] * signs[comparison]
+        directions, tests = self._stages[stage, comparison], self.flagged_stages[comparison]
+        smallest = np.full(len(chosen), np.inf)
+        if stage.size:
+            p_value = gates.confirm(
+                rows, directions, flagged[comparison], self._gate, tests
+            ).p_value
+            np.minimum.at(smallest, comparison, p_value)
+        return smallest
 
     def direction(self, change: float = 0.0) -> Ints:
         """Return in which direction the case is flagged in every comparison, 0: it is not."""
@@ -110,10 +163,12 @@ def _false_alarm_rate(draws: Sequence[_Draws], gate: Gate) -> float:
     directions = [drawn.direction() for drawn in draws]
     together = np.stack([np.hstack([drawn.screened, drawn.fresh]) for drawn in draws])
     overall = gates.screen_overall(together, gate)
-    flagged = np.count_nonzero([*directions, overall.direction], axis=0)
+    of_stages = [drawn.flagged_stages for drawn in draws]
+    flagged = np.count_nonzero([*directions, *of_stages, overall.direction], axis=0)
     p_values = [
         drawn.p_value(direction, flagged)
         for drawn, direction in zip(draws, directions, strict=True)
     ]
+    p_values += [drawn.stages_p_value(flagged) for drawn in draws]
     p_values.append(gates.confirm_overall(together, overall, flagged, gate).p_value)
     return float(np.mean(np.min(p_values, axis=0) < level(gate.alarm_p, flagged)))

@@ -10,34 +10,34 @@ more case: most changes of the code touch all cases, and together they show it i
 They are looked at early, too: what confirms a large change of all cases are then replicates that
 the cases' own screen needs anyway.
 
-The p-values of the fresh replicates are corrected for the looks (Bonferroni) and for what was
-flagged (Holm, 1979). So the flagged cases of identical code raise an alarm with a probability of at
-most `Gate.alarm_p`, and all of them together, where they are flagged, with no more than that; the
-self-test draws how often it is in all.
+Stages are rows beside the whole call of their case. A case has one whole call and many stages, so
+its stages are *one* question among the others: the screen corrects each for how many the case has,
+and the fresh replicates for how many of them were flagged (Bonferroni). So a case of twenty stages
+is flagged little more often than one without, and its whole call needs no more evidence than before
+where twenty stages were flagged with it.
 
-A row is a case of a comparison. `bench.stats.standing` has one row at a time; the self-test draws
-thousands of them, and so runs the very rules that decide.
+The p-values of the fresh replicates are corrected for the looks (Bonferroni) and for what was
+flagged (Holm, 1979; the stages of a case together have the weight of one whole call). So the
+flagged cases of identical code raise an alarm with a probability of at most `Gate.alarm_p`, and all
+of them together, where they are flagged, with no more than that; the self-test draws how often it
+is in all.
+
+A row is a whole call of a case of a comparison, or a stage. `bench.stats.standing` has one row at a
+time; the self-test draws thousands of them, and so runs the very rules that decide.
 """
 
-import functools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 from scipy import stats as distributions
 
-from bench.stats.intervals import MIN_FOR_INTERVAL, POWER, Floats
+from bench.stats.intervals import Floats
 from bench.stats.multiplicity import bonferroni, level
 
 Ints = NDArray[np.int64]
-
-DRAWN = 20_000
-"""Comparisons that are drawn to find the minimum detectable effect: 95 % are known to 0.15 %."""
-
 
 RENAMED = {"calm_p": "clear_p", "hopeless_p": "futile_p", "suite_looks": "overall_looks"}
 """Fields of a gate, as self-tests of earlier versions have stored them -> their names now."""
@@ -69,6 +69,8 @@ class Gate:
     other one is with the first look at the cases."""
     early_p: float = 0.01
     """Below it all cases together are flagged early: a change so large gets its verdict first."""
+    tolerance: float = 0.005
+    """Of a call: what is surely there, but costs less, is told and is no alarm."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -76,7 +78,7 @@ class Gate:
         values: dict[str, Any] = {
             RENAMED.get(k, k): tuple(v) if isinstance(v, list) else v for k, v in data.items()
         }
-        return cls(**values)
+        return cls(**{"tolerance": 0.0} | values)  # the first gates had none
 
     @property
     def overall_screens(self) -> tuple[tuple[int, float], ...]:
@@ -101,15 +103,24 @@ class StepResult:
     direction: Ints
     """1 slower, -1 faster, 0 not flagged."""
     p_value: Floats
-    """Of the fresh replicates, corrected for the looks; infinite before the first."""
+    """Of the fresh replicates, corrected for the looks and among the flagged stages of a case;
+    infinite before the first."""
+
+    def row(self, at: int) -> Self:
+        """Return what the step says of a row alone."""
+        only = slice(at, at + 1)
+        return type(self)(
+            self.used[only], self.lacking[only], self.direction[only], self.p_value[only]
+        )
 
 
-def screen(rows: Floats, gate: Gate) -> StepResult:
-    """Look at cases, and again where that is needed and there are replicates for it.
+def screen(rows: Floats, gate: Gate, tests: int = 1) -> StepResult:
+    """Look at rows, and again where that is needed and there are replicates for it.
 
     Args:
-        rows: (cases, replicates) log ratios, head over base, in the order of measuring.
+        rows: (rows, replicates) log ratios, head over base, in the order of measuring.
         gate: how much is suspicious.
+        tests: among how many of the same case each row is: its stages.
     """
     count, available = rows.shape
     used, lacking, direction = (np.zeros(count, np.int64) for _ in range(3))
@@ -119,23 +130,27 @@ def screen(rows: Floats, gate: Gate) -> StepResult:
             lacking[unclear] = look - available
             break
         used[unclear] = look
-        p_value = 2 * _tail_p(rows[None, :, :look], 0)
+        p_value = bonferroni(2 * _tail_p(rows[None, :, :look], 0), tests)
         flagged = unclear & (p_value < gate.screen_p)
         direction[flagged] = np.where(rows[flagged, :look].mean(axis=1) > 0, 1, -1)
         unclear &= (p_value >= gate.screen_p) & (p_value < gate.clear_p)
     return StepResult(used, lacking, direction, np.full(count, np.inf))
 
 
-def confirm(rows: Floats, direction: Ints, flagged: Ints | int, gate: Gate) -> StepResult:
-    """Look at fresh replicates of the flagged cases, and again where that may help.
+def confirm(
+    rows: Floats, direction: Ints, flagged: Ints | int, gate: Gate, tests: Ints | int = 1
+) -> StepResult:
+    """Look at fresh replicates of the flagged rows, and again where that may help.
 
     Args:
-        rows: (cases, replicates) log ratios measured after those of the screen.
-        direction: towards which each case was flagged.
-        flagged: how much of the same comparison was, all together included.
+        rows: (rows, replicates) log ratios measured after those of the screen.
+        direction: towards which each row was flagged.
+        flagged: how much of the same comparison was: whole calls, cases with flagged stages, and
+            all together.
         gate: how much evidence is enough.
+        tests: among how many flagged ones of the same case each row is: its flagged stages.
     """
-    return _confirm(rows[None], direction, flagged, gate, gate.confirm_looks)
+    return _confirm(rows[None], direction, flagged, gate, gate.confirm_looks, tests)
 
 
 def screen_overall(rows: Floats, gate: Gate) -> StepResult:
@@ -178,7 +193,12 @@ def confirm_overall(
 
 
 def _confirm(
-    rows: Floats, direction: Ints, flagged: Ints | int, gate: Gate, looks: Sequence[int]
+    rows: Floats,
+    direction: Ints,
+    flagged: Ints | int,
+    gate: Gate,
+    looks: Sequence[int],
+    tests: Ints | int = 1,
 ) -> StepResult:
     count, available = rows.shape[1:]
     used, lacking = (np.zeros(count, np.int64) for _ in range(2))
@@ -188,44 +208,14 @@ def _confirm(
         if available < look:
             lacking[unclear] = look - available
             break
+        if not unclear.any():
+            break
         used[unclear] = look
         p_value = _tail_p(rows[..., :look], direction)
-        of_looks = bonferroni(p_value, len(looks))
+        of_looks = bonferroni(p_value, len(looks) * tests)
         corrected = np.where(unclear, np.minimum(corrected, of_looks), corrected)
         unclear &= (corrected >= level(gate.alarm_p, flagged)) & (p_value < gate.futile_p)
     return StepResult(used, lacking, direction, corrected)
-
-
-def mde_of_gate(log_ratios: Sequence[float], gate: Gate = GATE) -> float | None:
-    """Return the change (0.02: by 2 %) of a case that the gate finds 19 times of 20.
-
-    Args:
-        log_ratios: of replicates such as will be taken.
-        gate: which has to find it, in this case alone.
-
-    Returns:
-        `None` with fewer than `MIN_FOR_INTERVAL` replicates.
-    """
-    if len(log_ratios) < MIN_FOR_INTERVAL:
-        return None
-    return math.expm1(_mde_sds(gate) * float(np.std(log_ratios, ddof=1)))
-
-
-@functools.cache
-def _mde_sds(gate: Gate) -> float:
-    """Return that change in standard deviations of a replicate, by trying it on drawn ones."""
-    generator = np.random.default_rng(0)
-    screened, fresh = (
-        generator.standard_normal((DRAWN, looks[-1]))
-        for looks in (gate.screen_looks, gate.confirm_looks)
-    )
-
-    def surplus(change: float) -> float:
-        direction = screen(screened + change, gate).direction
-        p_value = confirm(fresh + change, direction, 1, gate).p_value
-        return float(np.mean((p_value < gate.alarm_p) & (direction == 1))) - POWER
-
-    return float(optimize.brentq(surplus, 0.0, 100.0, xtol=0.001))
 
 
 def _tail_p(rows: Floats, direction: Ints | int) -> Floats:

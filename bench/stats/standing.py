@@ -1,153 +1,157 @@
-"""Where a comparison stands: each case, and all of them together, on the way through the gate.
+"""Where a comparison stands: cases, their stages, and all cases, on the way through the gate.
 
-The rules are `bench.stats.sequential`'s, on arrays with one row here.
+The rules are `bench.stats.sequential`'s, on arrays with few rows here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from functools import cached_property
 
-import numpy as np
-
-from bench.stats.multiplicity import level
-from bench.stats.sequential import (
-    Gate,
-    Ints,
-    StepResult,
-    confirm,
-    confirm_overall,
-    screen,
-    screen_overall,
-)
+from bench.stats.multiplicity import holm
+from bench.stats.rows import SequentialTest, State
+from bench.stats.sequential import Gate
+from bench.stats.stages import NO_STAGES, CaseStages
 
 OVERALL = "overall"
 """The name of all cases together, among those of the cases."""
 
+WHOLE = ""
+"""The name of the whole call, among those of the stages of a case."""
 
-@dataclass(frozen=True)
-class State:
-    """How far the gate is with a case, or with all of them together."""
+Row = tuple[str, str]
+"""Case and stage."""
 
-    screened: int
-    """Replicates that the screen has looked at."""
-    confirmed: int
-    """Fresh replicates that were looked at."""
-    direction: int
-    """Towards which it was flagged: 1 slower, -1 faster; 0 if it was not."""
-    p_value: float | None
-    """Of the fresh replicates, corrected for the looks; `None` before the first."""
-    lacking: int
-    """Replicates until the next look."""
-
-
-class Screening(State):
-    """It is not clear yet whether there is anything to confirm."""
-
-
-class Confirming(State):
-    """It was flagged; only fresh replicates can say more."""
-
-
-class Decided(State):
-    """Nothing more is looked at."""
-
-
-@dataclass(frozen=True)
-class SequentialTest:
-    """The gate's two steps, of a case or of all of them together."""
-
-    screen: StepResult
-    confirm: Callable[[int], StepResult]
-    """How many of the comparison are flagged -> what the fresh replicates say."""
-
-    @classmethod
-    def of_case(cls, log_ratios: Sequence[float], gate: Gate) -> Self:
-        """Test one case, from its replicates in the order of measuring."""
-        row = np.asarray([log_ratios], float)
-        first = screen(row, gate)
-        fresh = row[:, _only(first.used) :]
-        return cls(first, lambda flagged: confirm(fresh, first.direction, flagged, gate))
-
-    @classmethod
-    def of_all(cls, log_ratios: Sequence[Sequence[float]], gate: Gate) -> Self:
-        """Test all cases together, as far as the one with the fewest replicates."""
-        shortest = min(map(len, log_ratios))
-        rows = np.asarray([[values[:shortest]] for values in log_ratios], float)
-        first = screen_overall(rows, gate)
-        return cls(first, lambda flagged: confirm_overall(rows, first, flagged, gate))
-
-    @property
-    def flagged(self) -> bool:
-        """Whether there is something to confirm."""
-        return _only(self.screen.direction) != 0
-
-    def state(self, flagged: int) -> Screening | Confirming | Decided:
-        """Return how far it is, where so many of the comparison are flagged."""
-        first, fresh = self.screen, self.confirm(flagged)
-        unscreened, unconfirmed = _only(first.lacking), _only(fresh.lacking)
-        kind = Screening if unscreened else Confirming if unconfirmed else Decided
-        confirmed = _only(fresh.used)
-        return kind(
-            screened=_only(first.used),
-            confirmed=confirmed,
-            direction=_only(first.direction),
-            p_value=float(fresh.p_value.item()) if confirmed else None,
-            lacking=unscreened or unconfirmed,
-        )
+ALL_CASES: Row = (OVERALL, WHOLE)
 
 
 @dataclass(frozen=True)
 class Standing:
     """A comparison as far as the gate has followed it."""
 
-    cases: dict[str, State]
-    overall: State | None
-    """Of `members` together; `None` of fewer than two."""
+    rows: dict[Row, State]
     members: list[str]
-    """The cases that were measured as far as any."""
+    """The cases that were measured as far as any: they are looked at together."""
     gate: Gate
 
     @property
-    def flagged(self) -> dict[str, State]:
-        """What has something to confirm."""
-        return {name: state for name, state in self._by_name.items() if state.direction}
+    def cases(self) -> dict[str, State]:
+        """Of the whole calls."""
+        whole = {case_id: state for (case_id, stage), state in self.rows.items() if not stage}
+        return {case_id: state for case_id, state in whole.items() if case_id != OVERALL}
 
     @property
-    def _by_name(self) -> dict[str, State]:
-        return self.cases if self.overall is None else {**self.cases, OVERALL: self.overall}
+    def overall(self) -> State | None:
+        """Of `members` together; `None` of fewer than two."""
+        return self.rows.get(ALL_CASES)
+
+    def stages(self, case_id: str) -> dict[str, State]:
+        """Return how far the gate is with the stages of a case."""
+        return {s: state for (name, s), state in self.rows.items() if name == case_id and s}
+
+    @cached_property
+    def p_values(self) -> dict[Row, float]:
+        """Of the rows with fresh replicates, corrected for everything that was flagged."""
+        known = {row: s.p_value for row, s in self.rows.items() if s.p_value is not None}
+        return holm(known, {row: 1 / self.rows[row].tests for row in known})
+
+    def is_sure(self, row: Row) -> bool:
+        """Whether a row has surely changed."""
+        return self.p_values.get(row, math.inf) < self.gate.alarm_p
+
+    def of_call(self, case_id: str) -> float | None:
+        """Return what surely changed in a case, of a call (0.02: by 2 %); `None` if nothing did.
+
+        If the whole call has surely changed, that is it. Otherwise it is the sum over its stages.
+        """
+        whole = (case_id, WHOLE)
+        if self.is_sure(whole):
+            return self.rows[whole].of_call
+        stages = [
+            s.of_call for name, s in self.stages(case_id).items() if self.is_sure((case_id, name))
+        ]
+        return sum(stages) if stages else None
+
+    def alarm(self, case_id: str) -> int:
+        """Return the direction of a sure change beyond the tolerance; 0: there is none."""
+        of_call = self.of_call(case_id) or 0.0
+        return int(math.copysign(abs(of_call) > self.gate.tolerance, of_call))
+
+    def waits(self, row: Row) -> bool:
+        """Whether a row needs further replicates.
+
+        Not where what is known says enough: of its case, or of all cases together where it does
+        not disagree.
+        """
+        case_id, stage = row
+        state = self.rows[row]
+        if not state.lacking or self._said_by_its_case(row):
+            return False
+        if stage and case_id == self.followed:
+            return True
+        together = self.alarm(OVERALL)
+        return not (together and state.direction in (0, together))
+
+    def _said_by_its_case(self, row: Row) -> bool:
+        """Whether the row's case has its verdict, and this row would only repeat it.
+
+        A whole call does that for stages within the tolerance, and stages for a whole call.
+        """
+        case_id, stage = row
+        alarm = self.alarm(case_id)
+        if stage:
+            return self.is_sure((case_id, WHOLE)) and not alarm
+        return bool(alarm) and self.rows[row].direction in (0, alarm)
 
     def left_to_overall(self, case_id: str) -> bool:
         """Whether a case needs no verdict of its own: all together have one, and it agrees."""
-        state = self.cases[case_id]
-        sure = self._sure_direction
-        return bool(state.lacking) and sure is not None and state.direction in (0, sure)
+        rows = [(case_id, WHOLE), *((case_id, stage) for stage in self.stages(case_id))]
+        lacking = [row for row in rows if self.rows[row].lacking]
+        if not self.alarm(OVERALL) or self.alarm(case_id):
+            return False
+        return bool(lacking) and not any(map(self.waits, lacking))
 
-    @property
-    def _sure_direction(self) -> int | None:
-        """The direction in which all together have surely changed, whatever the cases still say."""
-        if self.overall is None or self.overall.p_value is None:
+    @cached_property
+    def followed(self) -> str | None:
+        """The case whose flagged stages are measured although all cases together say enough.
+
+        One of them is to have its name in the verdict: where most of a call may be in one.
+        """
+        direction = self.alarm(OVERALL)
+        towards = {
+            row: abs(state.of_call)
+            for row, state in self.rows.items()
+            if row[1] and state.direction and state.direction == direction
+        }
+        if not towards or any(map(self.is_sure, towards)):
             return None
-        surely = self.overall.p_value < level(self.gate.alarm_p, len(self.flagged))
-        return self.overall.direction if surely else None
+        return max(towards, key=lambda row: towards[row])[0]
 
 
-def follow(log_ratios: Mapping[str, Sequence[float]], gate: Gate) -> Standing:
+def follow(
+    log_ratios: Mapping[str, Sequence[float]],
+    gate: Gate,
+    stages: Mapping[str, CaseStages] | None = None,
+) -> Standing:
     """Return where a comparison stands.
 
     Args:
-        log_ratios: of each case, head over base, one per undisturbed replicate, in the order of
-            measuring.
+        log_ratios: of each case, head over base of whole calls, one per undisturbed replicate, in
+            the order of measuring.
         gate: how much evidence is enough.
+        stages: of the same replicates, of the cases whose calls are split.
     """
-    tests = {i: SequentialTest.of_case(values, gate) for i, values in log_ratios.items()}
+    tests: dict[Row, SequentialTest] = {}
+    for case_id, values in log_ratios.items():
+        tests[case_id, WHOLE] = SequentialTest.of_case(values, gate)
+        split = (stages or {}).get(case_id, NO_STAGES)
+        of_stages = SequentialTest.of_stages(split, gate)
+        tests |= {(case_id, stage): test for stage, test in of_stages.items()}
     members = _furthest(log_ratios, gate)
-    overall = None
     if len(members) > 1:
-        overall = SequentialTest.of_all([log_ratios[i] for i in members], gate)
-    every = [*tests.values(), *([] if overall is None else [overall])]
-    flagged = sum(test.flagged for test in every)
-    states: dict[str, State] = {i: test.state(flagged) for i, test in tests.items()}
-    return Standing(states, None if overall is None else overall.state(flagged), members, gate)
+        tests[ALL_CASES] = SequentialTest.of_all([log_ratios[i] for i in members], gate)
+    flagged = len({(case_id, bool(s)) for (case_id, s), test in tests.items() if test.flagged})
+    return Standing({row: test.state(flagged) for row, test in tests.items()}, members, gate)
 
 
 def _furthest(log_ratios: Mapping[str, Sequence[float]], gate: Gate) -> list[str]:
@@ -158,8 +162,3 @@ def _furthest(log_ratios: Mapping[str, Sequence[float]], gate: Gate) -> list[str
     looks = (0, *(look for look, _ in gate.overall_screens))
     at = max((look for look in looks for v in log_ratios.values() if look <= len(v)), default=0)
     return [case_id for case_id, values in log_ratios.items() if len(values) >= at]
-
-
-def _only(row: Ints) -> int:
-    """Return the entry of the only row, a whole number."""
-    return int(row.item())

@@ -1,20 +1,15 @@
 """Has one side become slower than the other? The verdicts of a comparison, case by case.
 
-Pure functions: numpy and scipy, no torch. How much evidence a verdict needs is
-`bench.stats.sequential`'s.
+How they are reached is `bench.stats.judging`'s.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-import numpy as np
-from scipy import stats as distributions
-
-from bench.stats.intervals import MIN_FOR_INTERVAL, Estimate, mean_ratio, t_ratio
-from bench.stats.multiplicity import holm
-from bench.stats.sequential import GATE, Gate, mde_of_gate
-from bench.stats.standing import OVERALL, Decided, Screening, Standing, State, follow
+from bench.stats.intervals import Estimate
+from bench.stats.standing import OVERALL
 
 
 class Verdict(StrEnum):
@@ -53,6 +48,23 @@ def overall(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 @dataclass(frozen=True)
+class StageVerdict:
+    """What a comparison says of a stage of a case."""
+
+    name: str
+    ratio: Estimate
+    """Head over base; of a flagged stage from the fresh replicates."""
+    of_call: Estimate
+    """Head - base as a share of the base's call (0.01: 1 %), from the same replicates."""
+    p_value: float | None
+    """Of the fresh replicates, corrected; `None` where none were looked at."""
+    direction: int
+    """Towards which it was flagged: 1 slower, -1 faster; 0 if it was not."""
+    sure: bool
+    """Whether it has changed in that direction, however little it costs of a call."""
+
+
+@dataclass(frozen=True)
 class CaseVerdict:
     """What a comparison says of a case, or of all of them together."""
 
@@ -70,6 +82,25 @@ class CaseVerdict:
     left_to_overall: bool = False
     """Not measured to the end, because all cases together had changed, surely, and this one not in
     the other direction."""
+    of_call: float | None = None
+    """What surely changed, as a share of a call (0.01: 1 %): the whole call, if that did, or else
+    the sum over its stages; `None` if nothing did. Beyond the gate's tolerance it is an alarm."""
+    stages: tuple[StageVerdict, ...] = ()
+    """In the order of a call; none where the calls are not split."""
+    unmatched: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """``base`` or ``head`` -> stages that only this side has."""
+
+    @property
+    def tolerated(self) -> bool:
+        """Whether something has surely changed that is no alarm, because it costs too little."""
+        return self.of_call is not None and self.verdict is Verdict.WITHIN_NOISE
+
+    @property
+    def named(self) -> tuple[StageVerdict, ...]:
+        """The stages that surely changed; first those that account for most of what did."""
+        sure = (stage for stage in self.stages if stage.sure)
+        direction = math.copysign(1, self.of_call or 0.0)
+        return tuple(sorted(sure, key=lambda stage: -direction * stage.of_call.value))
 
 
 @dataclass(frozen=True)
@@ -85,108 +116,36 @@ class ComparisonVerdict:
         """Of the cases and, by its name, of all together."""
         return self.cases if self.overall is None else {**self.cases, OVERALL: self.overall}
 
-    def slowest(self) -> str | None:
-        """Return the case that became slowest, of those that were flagged or changed together."""
-        together = self.overall is not None and self.overall.flagged
-        ratios = {
-            i: c.ratio.value for i, c in self.cases.items() if c.ratio and (c.flagged or together)
+    def explaining(self) -> str | None:
+        """Return the case whose stages say what the verdict is about; `None`: no stage does.
+
+        Of the cases with the verdict of all, the one in which its stages cost, or save, most.
+        """
+        costs = {
+            case_id: abs(case.named[0].of_call.value)
+            for case_id, case in self.cases.items()
+            if case.verdict is self.verdict and case.of_call is not None and case.named
+            if case.named[0].of_call.value * case.of_call > 0
         }
-        return max(ratios, key=lambda i: ratios[i], default=None)
+        return max(costs, key=lambda case_id: costs[case_id], default=None)
+
+    def slowest(self) -> str | None:
+        """Return the case that became slowest, of those that were flagged or changed together.
+
+        One that regressed by itself comes first: it is what the gate named.
+        """
+        together = self.overall is not None and self.overall.flagged
+        costs = {
+            i: (
+                c.verdict is Verdict.REGRESSED,
+                c.ratio.value - 1 if c.of_call is None else c.of_call,
+            )
+            for i, c in self.cases.items()
+            if c.ratio and (c.flagged or together)
+        }
+        return max(costs, key=lambda i: costs[i], default=None)
 
     @property
     def verdict(self) -> Verdict:
         """The one for a gate; cases that were left to all together add nothing to it."""
         return overall(each.verdict for each in self.by_name.values() if not each.left_to_overall)
-
-
-def lacking(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> dict[str, int]:
-    """Return how many replicates every case lacks until its next look; 0 where all is said.
-
-    Args:
-        log_ratios: of each case, head over base, one per undisturbed replicate, in the order of
-            measuring.
-        gate: how much evidence is enough.
-    """
-    standing = follow(log_ratios, gate)
-    together = standing.overall
-    if together is not None and together.lacking:
-        look = min(len(log_ratios[i]) for i in standing.members) + together.lacking
-        return {i: max(0, look - len(values)) for i, values in log_ratios.items()}
-    waiting = {i: s for i, s in standing.cases.items() if not standing.left_to_overall(i)}
-    screening = {i: s for i, s in waiting.items() if isinstance(s, Screening)}
-    first = screening or waiting
-    return {i: first[i].lacking if i in first else 0 for i in log_ratios}
-
-
-def judge(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> ComparisonVerdict:
-    """Return the verdict of every case, and of all together.
-
-    Args:
-        log_ratios: as in `lacking`.
-        gate: how much evidence is enough.
-    """
-    standing = follow(log_ratios, gate)
-    p_values = {i: s.p_value for i, s in standing.flagged.items() if s.p_value is not None}
-    corrected = holm(p_values)
-    return ComparisonVerdict(
-        {i: _of_case(log_ratios[i], standing, i, corrected.get(i)) for i in standing.cases},
-        _of_all(log_ratios, standing, corrected.get(OVERALL)),
-    )
-
-
-def drifted(log_ratios: Mapping[str, Sequence[float]], gate: Gate = GATE) -> bool:
-    """Return whether a control surely drifted: what should be equal in every case is not in one.
-
-    Args:
-        log_ratios: of each case, one per undisturbed replicate; all of them are looked at, once.
-        gate: how much evidence is enough.
-    """
-    samples = {i: np.asarray(v, float) for i, v in log_ratios.items()}
-    p_values = {
-        i: float(distributions.ttest_1samp(sample, 0.0).pvalue)
-        for i, sample in samples.items()
-        if sample.size >= MIN_FOR_INTERVAL and sample.std() > 0
-    }
-    return min(holm(p_values).values(), default=1.0) < gate.alarm_p
-
-
-def _of_case(
-    values: Sequence[float], standing: Standing, case_id: str, p_value: float | None
-) -> CaseVerdict:
-    state = standing.cases[case_id]
-    looked_at = state.screened + state.confirmed
-    seen = values[: state.screened] or values
-    used = values[state.screened : looked_at] or seen
-    return CaseVerdict(
-        _verdict(state, p_value, standing.gate),
-        t_ratio(used) if used else None,
-        bool(state.direction),
-        p_value,
-        mde_of_gate(seen, standing.gate),
-        looked_at,
-        left_to_overall=standing.left_to_overall(case_id),
-    )
-
-
-def _of_all(
-    log_ratios: Mapping[str, Sequence[float]], standing: Standing, p_value: float | None
-) -> CaseVerdict | None:
-    state = standing.overall
-    if state is None:
-        return None
-    looked_at = state.screened + state.confirmed
-    used = slice(state.screened, looked_at) if state.confirmed else slice(None)
-    return CaseVerdict(
-        _verdict(state, p_value, standing.gate),
-        mean_ratio([log_ratios[case_id][used] for case_id in standing.members]),
-        bool(state.direction),
-        p_value,
-        None,
-        looked_at,
-    )
-
-
-def _verdict(state: State, p_value: float | None, gate: Gate) -> Verdict:
-    if p_value is not None and p_value < gate.alarm_p:
-        return Verdict.REGRESSED if state.direction == 1 else Verdict.IMPROVED
-    return Verdict.WITHIN_NOISE if isinstance(state, Decided) else Verdict.UNDECIDED

@@ -43,14 +43,26 @@ def whole(name: str) -> Callable[[str], int]:
 
 def parse_half_width(text: str) -> float:
     """Return a relative half-width: ``2%`` or ``0.02``."""
-    number = text.removesuffix("%")
-    try:
-        value = float(number) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        value = math.nan
+    value = _share(text)
     if not 0 < value < 1:
         raise BenchError(f"--half-width {text!r}: give a share such as 2% or 0.02")
     return value
+
+
+def parse_tolerance(text: str) -> float:
+    """Return a share of a call: ``0.5%`` or ``0.005``; 0 tolerates nothing."""
+    value = _share(text)
+    if not 0 <= value < 1:
+        raise BenchError(f"--tolerance {text!r}: give a share of a call such as 0.5% or 0.005")
+    return value
+
+
+def _share(text: str) -> float:
+    number = text.removesuffix("%")
+    try:
+        return float(number) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        return math.nan
 
 
 def parse_duration(option: str, text: str) -> float:

@@ -4,7 +4,7 @@ import math
 import random
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,39 @@ def _rounds(noise: Noise, task: ReplicateTask, start_s: float) -> dict[str, list
     return measured
 
 
+@dataclass(frozen=True)
+class Stages:
+    """How calls are split by marks on a simulated machine."""
+
+    shares: dict[str, float]
+    """Stage -> share of a call, of every network; they add up to 1."""
+    slower: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Text of a recipe -> stage -> how many times as long it takes there (0: it is not there)."""
+    sd: float = 0.01
+    """Of a stage in each process, of the logarithm."""
+
+    def split(
+        self, task: ReplicateTask, rounds_s: dict[str, list[float]]
+    ) -> tuple[dict[str, list[float]], dict[str, dict[str, list[float]]]]:
+        """Return calls, and their spans, which add up to them."""
+        seed = [task.seed, task.index, zlib.crc32(task.case.case_id.encode())]
+        generator = np.random.default_rng(seed)
+        spans_s = {}
+        for arm, recipe in task.arms.items():
+            slower = self.slower.get(str(recipe), {})
+            spans_s[arm] = {
+                stage: [x * share * slower.get(stage, 1.0) * factor for x in rounds_s[arm]]
+                for stage, share in self.shares.items()
+                for factor in [math.exp(generator.normal(0, self.sd))]
+                if slower.get(stage, 1.0)
+            }
+        calls_s = {
+            arm: [sum(spans) for spans in zip(*by_stage.values(), strict=True)]
+            for arm, by_stage in spans_s.items()
+        }
+        return calls_s, spans_s
+
+
 def true_s(recipe: Recipe) -> float:
     """Return what a network takes; ``copy:500`` behind it takes 5 % more than ``panet``."""
     extra_s = TRUE_S["panet"] * int(recipe.slowdown.partition(":")[2] or 0) * SLOWDOWN_PER_CHANNEL
@@ -96,6 +129,7 @@ class Machine:
         fails: what becomes of a task, instead of a result.
         seconds: how long a task takes.
         noise: makes the rounds, where ``spread`` is too simple.
+        stages: splits the calls; without, they are whole.
     """
 
     def __init__(
@@ -105,6 +139,7 @@ class Machine:
         fails: Callable[[Any], Failure | None] = lambda _: None,
         seconds: Callable[[Any], float] = lambda _: 2.0,
         noise: Noise | None = None,
+        stages: Stages | None = None,
     ) -> None:
         self.now_s = 0.0
         self.tasks: list[Any] = []
@@ -114,6 +149,7 @@ class Machine:
         self._fails = fails
         self._seconds = seconds
         self._noise = noise
+        self._stages = stages
         self._random = random.Random(1)
 
     def run(self, task: Task[Any], timeout_s: float) -> Any:
@@ -127,11 +163,16 @@ class Machine:
         if isinstance(task, CheckTask):
             return finding(facts={arm: facts() for arm in task.arms})
         assert isinstance(task, ReplicateTask)
+        rounds_s = self._rounds(task, start_s)
+        spans_s: dict[str, dict[str, list[float]]] = {}
+        if self._stages is not None:
+            rounds_s, spans_s = self._stages.split(task, rounds_s)
         return replicate(
             task.index,
             server=task.server,
             first_round=task.first_round,
-            rounds_s=self._rounds(task, start_s),
+            rounds_s=rounds_s,
+            spans_s=spans_s,
             elapsed_s=elapsed_s,
             contended=self._busy(replicates),
         )

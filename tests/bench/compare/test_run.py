@@ -1,5 +1,7 @@
 """Comparing two sides, on simulated machines: verdicts, exit codes, and what the reviewer reads."""
 
+import json
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +27,7 @@ from bench.stats.sequential import GATE
 from bench.stats.verdict import Verdict
 from tests.support import machines
 from tests.support.factories import case, recipes
-from tests.support.machines import TWO, Machine, Noise, engine
+from tests.support.machines import TWO, Machine, Noise, Stages, engine
 
 ARMS = recipes(**{BASE: "panet@base", HEAD: "panet@head", AGAIN: "panet@base"})
 
@@ -282,7 +284,109 @@ def test_comment_tells_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
     timed = replace(why, stages=(replace(stage, head_bytes=8 * 2**20, head_operators=2),))
     text = comment.render(replace(found, explanation=timed))
     assert "1.30 ms; `aten::clone` 0 → 1 calls (the base twice: its stages differ by 4.3%" in text
+    text = comment.render(replace(found, explanation=replace(timed, named=True)))
+    assert "1.30 ms; `aten::clone` 0 → 1 calls (traces of both sides" in text
     assert found.to_json()["explanation"]["stages"][0]["name"] == "panet n3 fuse"
+
+
+FPN_P3, N3 = "fpn p3 smooth", "panet n3 fuse"
+SPLIT = {"backbone c2": 0.3, FPN_P3: 0.03, N3: 0.3, "other": 0.37}
+
+
+def with_stages(monkeypatch: pytest.MonkeyPatch, sides: str, **slower: float) -> ComparisonResult:
+    """Compare on a simulated machine with noisy whole calls; on some side stages are slower."""
+    stages = Stages(SPLIT, {sides: {name.replace("_", " "): by for name, by in slower.items()}})
+    return compared(monkeypatch, noise=Noise(round_sd=0.02, process_sd=0.03), stages=stages)
+
+
+def test_stage_that_is_slower_is_named_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = with_stages(monkeypatch, "panet@head", fpn_p3_smooth=1.4)
+    assert (found.verdict, found.exit_code) == (Verdict.REGRESSED, 1)
+    case_id = found.timed.slowest()
+    assert case_id is not None
+    assert found.timed.cases[case_id].of_call == pytest.approx(0.012, rel=0.1)
+    said = comment.render(found)
+    headline = (
+        rf"is slower: `fpn p3 smooth` \+4\d\.\d % ±.* % \(\+1\.\d\d % of a call\) in `{case_id}`"
+    )
+    assert re.search(headline, said.splitlines()[0])
+    assert f"- **regressed** `{case_id}`: " in said
+    assert "`fpn p3 smooth` +4" in said.split("</summary>")[1]
+    suite = ET.fromstring(junit.render(found))  # noqa: S314 - our own
+    failures = [str(failure.get("message")) for failure in suite.findall("testcase/failure")]
+    assert all("`fpn p3 smooth` +4" in failure for failure in failures)
+    stored = json.loads(json.dumps(found.to_json()))
+    assert (stored["schema"], stored["tolerance"]) == (3, 0.005)
+    stages = {stage["name"]: stage for stage in stored["cases"][case_id]["stages"]}
+    assert list(stages) == list(SPLIT)
+    assert stages[FPN_P3]["sure"]
+    assert not stages[N3]["sure"]
+
+
+def test_change_within_the_tolerance_is_told_and_does_not_fail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = with_stages(monkeypatch, "panet@head", fpn_p3_smooth=1.1)
+    assert (found.verdict, found.exit_code) == (Verdict.WITHIN_NOISE, 0)
+    said = comment.render(found)
+    assert "- surely there, but within the tolerance of 0.5% of a call: `" in said
+    assert "within tolerance" in said.split("</summary>")[1]
+    assert "surely there, within the tolerance" in junit.render(found)
+
+
+@pytest.mark.process
+def test_stage_that_regressed_is_what_is_profiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profiled: list[tuple[str, list[str]]] = []
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
+    stages = Stages(SPLIT, {"panet@head": {FPN_P3: 1.4}})
+    noise = Noise(round_sd=0.02, process_sd=0.03)
+    monkeypatch.setattr(
+        measuring, "ServerLauncher", lambda *_, **__: Machine(noise=noise, stages=stages)
+    )
+    monkeypatch.setattr(run, "explained", lambda *given: profiled.append(given[-2:]))
+    assert command.main(of_equal_code(tmp_path)) == 1
+    ((_, named),) = profiled
+    assert named == [FPN_P3]
+
+
+@pytest.mark.process
+def test_tolerance_is_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
+    stages = Stages(SPLIT, {"panet@head": {FPN_P3: 1.4}})
+    noise = Noise(round_sd=0.02, process_sd=0.03)
+    monkeypatch.setattr(
+        measuring, "ServerLauncher", lambda *_, **__: Machine(noise=noise, stages=stages)
+    )
+    arguments = [*of_equal_code(tmp_path), "--no-traces"]
+    assert command.main([*arguments, "--tolerance", "3%"]) == 0
+    assert "within the tolerance of 3.0% of a call" in capsys.readouterr().out
+    assert command.main([*arguments, "--tolerance", "often"]) == 2
+    assert "--tolerance 'often': give a share of a call" in capsys.readouterr().err
+
+
+def test_stages_without_a_partner_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = with_stages(monkeypatch, "panet@base", panet_n3_fuse=0.0)
+    assert found.verdict is Verdict.REGRESSED
+    assert "- stages that only the head has" in comment.render(found)
+    assert f"`{N3}`" in comment.render(found)
+
+
+def test_control_that_drifts_in_a_stage_makes_every_answer_worthless(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Lopsided(Stages):
+        def split(self, task: Any, rounds_s: Any) -> Any:
+            calls_s, spans_s = super().split(task, rounds_s)
+            spans_s[AGAIN][FPN_P3] = [1.5 * x for x in spans_s[AGAIN][FPN_P3]]
+            return calls_s, spans_s
+
+    found = compared(monkeypatch, noise=Noise(round_sd=0.02), stages=Lopsided(SPLIT))
+    assert found.control_drifted
+    assert found.verdict is Verdict.UNDECIDED
 
 
 def test_message_of_a_commit_cannot_leave_its_quotes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from bench import __main__ as command
-from bench.compare import bisect, measuring
+from bench.compare import measuring
+from bench.compare.commit import UndecidedError
 from bench.compare.request import ONE_PROCESS, SEPARATE
-from bench.lab import history_records
+from bench.lab import history_records, history_trials
 from bench.lab.command import KINDS
 from bench.lab.edits import BISECTED, SLOWER
 from bench.lab.history_trials import TRY
@@ -89,9 +90,9 @@ def test_history_is_kept_where_the_machine_is_too_busy_for_its_true_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def busy(*_: Any) -> None:
-        raise bisect.UndecidedError("busy")
+        raise UndecidedError("busy")
 
-    monkeypatch.setattr(bisect, "commit_log_ratios", busy)
+    monkeypatch.setattr(history_trials, "commit_log_ratios", busy)
     run(tmp_path, "0", "1", "0", "0")
     assert [(t["verdict"], t["true_ratio"]) for t in trials(tmp_path)] == [("regressed", None)]
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bench.profiling.profile_diff import IN_NO_STAGE, Explanation, StageChange, explain
+from bench.stats.stages import OTHER
 
 SMOOTH, FUSE, FUSE_4 = "fpn p2 smooth", "panet n3 fuse", "panet n4 fuse"
 SECONDS = {SMOOTH: 4.0, FUSE: 1.0, FUSE_4: 0.1}
@@ -42,12 +43,13 @@ def profile(
     return path
 
 
-def explained(folder: Path, head: Path, again: dict[str, float] | None = None) -> Explanation:
+def explained(
+    folder: Path, head: Path, again: dict[str, float] | None = None, named: tuple[str, ...] = ()
+) -> Explanation:
     base = profile(folder / "base.json", SECONDS, calls={"aten::conv2d": 7, "aten::clone": 0.0})
     again_at = folder / "again.json"
-    return explain(
-        "case", base, head, profile(again_at, again or SECONDS, calls={"aten::conv2d": 7})
-    )
+    again_profile = profile(again_at, again or SECONDS, calls={"aten::conv2d": 7})
+    return explain("case", base, head, again_profile, named)
 
 
 def test_the_stage_that_grew_comes_first_and_the_operator_that_is_new(tmp_path: Path) -> None:
@@ -131,3 +133,13 @@ def test_equal_profiles_explain_nothing(tmp_path: Path) -> None:
     calls = {"aten::conv2d": 7.0, "aten::clone": 0.0}
     found = explained(tmp_path, profile(tmp_path / "h.json", SECONDS, calls=calls))
     assert (found.stages, found.operators) == ((), {})
+
+
+def test_stages_that_the_gate_named_are_told_and_no_others(tmp_path: Path) -> None:
+    """Whatever the profiles differ in: they are one process each, and the gate has many."""
+    head = profile(tmp_path / "h.json", SECONDS | {SMOOTH: 4.01, FUSE: 1.5, IN_NO_STAGE: 0.2})
+    found = explained(tmp_path, head, named=(SMOOTH, OTHER, "of another network"))
+    assert [stage.name for stage in found.stages] == [SMOOTH, IN_NO_STAGE]
+    assert found.stages[0].head_s == 4.01
+    assert found.named
+    assert not explained(tmp_path, head).named

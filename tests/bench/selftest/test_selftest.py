@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -17,12 +18,13 @@ from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Failure, Task
-from bench.selftest import document, session, trials
+from bench.selftest import document, resampling, session, trials
 from bench.selftest.calibration import calibrate
 from bench.selftest.document import Document
 from bench.selftest.rates import SetupSummary
 from bench.selftest.request import SelfTestRequest, setups
 from bench.selftest.session import SelfTest
+from bench.stats.sequential import GATE
 from tests.support.machines import SLOWDOWN_PER_CHANNEL, TWO, Machine, Noise, engine
 
 QUIET = Console(quiet=True)
@@ -278,3 +280,19 @@ def test_command_writes_and_shows_the_page(
     out = capsys.readouterr().out
     assert out.startswith("# Self-test")
     assert "selftest.json" in out
+
+
+def test_stages_of_identical_code_are_drawn_with_their_calls() -> None:
+    """Eight cases of twenty stages: 0.18 % of 80,000 comparisons, against 0.11 % without stages."""
+    rates = {}
+    for stages in (0, 20):
+        generator = np.random.default_rng(0)
+        pools = [
+            resampling._Pool(generator.normal(0, 0.01, 60), generator.normal(0, 0.01, (stages, 60)))
+            for _ in range(8)
+        ]
+        draws = [resampling._Draws(pool, GATE, 4000, generator) for pool in pools]
+        flagged = np.mean([drawn.flagged_stages > 0 for drawn in draws])
+        assert (0.08 < flagged < 0.18) if stages else flagged == 0
+        rates[stages] = resampling._false_alarm_rate(draws, GATE)
+    assert 0 < rates[20] < 0.004  # a standard error of 0.07 %

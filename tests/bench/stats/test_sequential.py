@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import stats
-from bench.stats.sequential import GATE, Gate, confirm, mde_of_gate, screen
-from bench.stats.verdict import Verdict, judge
+from bench.stats.judging import judge
+from bench.stats.mde import mde_of_gate
+from bench.stats.sequential import GATE, Gate, confirm, screen
+from bench.stats.verdict import Verdict
 
 ALARMS = (Verdict.REGRESSED, Verdict.IMPROVED)
 SPREAD = np.array([0.01, -0.01] * 14)
@@ -79,7 +81,7 @@ def test_minimum_detectable_effect_is_found_nineteen_times_of_twenty() -> None:
 
 def test_minimum_detectable_effect_needs_an_interval() -> None:
     assert mde_of_gate([0.01] * (stats.MIN_FOR_INTERVAL - 1)) is None
-    assert mde_of_gate([0.01] * stats.MIN_FOR_INTERVAL) == 0.0
+    assert mde_of_gate([0.01] * stats.MIN_FOR_INTERVAL) == GATE.tolerance
 
 
 @given(st.lists(st.floats(-0.2, 0.2), min_size=38, max_size=38), st.floats(0.1, 10))

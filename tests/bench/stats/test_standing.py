@@ -3,15 +3,9 @@
 import numpy as np
 import pytest
 
+from bench.stats.rows import Confirming, Decided, Screening, SequentialTest, State
 from bench.stats.sequential import GATE, confirm, screen
-from bench.stats.standing import (
-    Confirming,
-    Decided,
-    Screening,
-    SequentialTest,
-    State,
-    follow,
-)
+from bench.stats.standing import follow
 
 SPREAD = [0.01, -0.01, 0.02, -0.02, 0.01, -0.01]
 SLOWER = [x + 0.05 for x in SPREAD]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.stats import Estimate
+from bench.stats.judging import judge, lacking
 from bench.stats.sequential import GATE, Gate
 from bench.stats.verdict import (
     EXIT_CODES,
@@ -16,8 +17,6 @@ from bench.stats.verdict import (
     CaseVerdict,
     ComparisonVerdict,
     Verdict,
-    judge,
-    lacking,
     overall,
 )
 
