@@ -90,7 +90,12 @@ def panet_key(run: Mapping[str, Any], results: Sequence[CaseResult]) -> dict[str
         ],
         "loads": {
             result.case.case_id: [
-                {"contended": replicate.contended, **replicate.load.to_json()}
+                {
+                    "contended": replicate.contended,
+                    "rounds": replicate.round_count,
+                    "disturbed_rounds": len(replicate.disturbed),
+                    **replicate.load.to_json(),
+                }
                 for replicate in result.replicates
             ]
             for result in results

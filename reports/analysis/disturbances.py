@@ -15,6 +15,8 @@ class Disturbance:
     replicates: int
     contended: int
     """Replicates that do not count."""
+    left_out: float | None
+    """Share of the rounds that do not count, because their calls waited for a CPU."""
     others: float | None
     """CPU time of everybody else, as a share of one core: 1.5 is a core and a half."""
     waited: float | None
@@ -43,12 +45,19 @@ def of_cases(loads: pd.DataFrame, threads: Mapping[str, int], cores: int) -> Ite
             str(case_id),
             len(rows),
             len(disturbed),
+            left_out=_left_out(rows),
             others=_share(rows, "foreign_cpu_s"),
             waited=_share(rows, "waited_s", usable),
             stolen=_share(rows, "stolen_s"),
             throttled=_share(rows, "throttled_s"),
             why=", ".join(f"{cause} ({count})" for cause, count in why.value_counts().items()),
         )
+
+
+def _left_out(rows: pd.DataFrame) -> float | None:
+    known = rows.dropna(subset=["rounds", "disturbed_rounds"])
+    rounds = int(known["rounds"].sum())
+    return int(known["disturbed_rounds"].sum()) / rounds if rounds else None
 
 
 def _share(rows: pd.DataFrame, column: str, of: int = 1) -> float | None:

@@ -11,14 +11,17 @@ from bench.schema.stored import RecordError
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
 
+OF_REPLICATE = {"contended": "boolean", "rounds": "Int64", "disturbed_rounds": "Int64"}
+
 COLUMNS = {
     "run_id": "string",
     "case_id": "string",
-    "contended": "boolean",
+    **OF_REPLICATE,
     **{field.name: "Float64" for field in fields(Load)},
     "gpu_throttles": "string",
 }
-"""``contended``: whether the replicate does not count; what follows is that of `Load`."""
+"""``contended``: whether the replicate does not count; ``disturbed_rounds``: how many of its rounds
+do not. What follows is that of `Load`."""
 
 
 def load(file: ResultFile) -> pd.DataFrame:
@@ -46,6 +49,7 @@ def hints(file: ResultFile) -> list[str]:
 
 
 def _row(file: ResultFile, case_id: str, stored: Mapping[str, Any]) -> dict[str, Any]:
-    machine = Load.from_json({name: stored[name] for name in stored if name != "contended"})
-    about = {"run_id": file.run["run_id"], "case_id": case_id, "contended": stored["contended"]}
-    return {**about, **machine.to_json()}
+    machine = Load.from_json({k: v for k, v in stored.items() if k not in OF_REPLICATE})
+    of_replicate = {name: stored.get(name) for name in OF_REPLICATE}
+    of_replicate["contended"] = stored["contended"]
+    return {"run_id": file.run["run_id"], "case_id": case_id, **of_replicate, **machine.to_json()}

@@ -14,12 +14,16 @@ from reports.data.result_files import ResultFile
 from reports.pages.page import Block, Section, Table
 
 DISTURBED = (
-    "Replicates that were disturbed are contended, and count only where the whole case is. Shares "
-    "of the time of all replicates of a case: what others took of one core, how long its threads "
-    "waited for a CPU, what the hypervisor gave to other machines, and the time without quota."
+    "Rounds whose calls had to wait for a CPU are left out. Replicates with too few others are "
+    "contended, and count only where the whole case is. Shares of the time of all replicates of a "
+    "case: what others took of one core, how long its threads waited for a CPU, what the "
+    "hypervisor gave to other machines, and the time without quota."
 )
 
-COLUMNS = ("case", "contended", "others, of a core", "waited", "stolen", "throttled", "why")
+COLUMNS = (
+    *("case", "contended", "rounds left out", "others, of a core", "waited", "stolen"),
+    *("throttled", "why"),
+)
 
 
 def quiet(files: Sequence[ResultFile], table: pd.DataFrame) -> Iterator[Section]:
@@ -57,7 +61,7 @@ def _rows(file: ResultFile, table: pd.DataFrame) -> list[list[str]]:
 
 
 def _row(name: str, found: Disturbance) -> list[str]:
-    shares = (found.others, found.waited, found.stolen, found.throttled)
+    shares = (found.left_out, found.others, found.waited, found.stolen, found.throttled)
     counts = f"{found.contended} of {found.replicates}"
     return [name, counts, *map(percent, shares), found.why or "-"]
 

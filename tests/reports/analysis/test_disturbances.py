@@ -42,6 +42,12 @@ def test_shares_are_those_of_all_replicates(tmp_path: Path) -> None:
     assert found.throttled is None
 
 
+def test_rounds_that_are_left_out_are_counted(tmp_path: Path) -> None:
+    replicates = (replicate(0, disturbed=(0, 1, 2)), replicate(1))
+    (found,) = disturbed(tmp_path, result(Status.OK, case=case(), replicates=replicates))
+    assert found.left_out == pytest.approx(0.25)
+
+
 @pytest.mark.parametrize(
     ("values", "why"),
     [
