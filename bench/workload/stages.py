@@ -4,9 +4,6 @@ A stage is what a reader wants to see by itself: a level of the backbone, a late
 top-down sum. It begins with the call of its first layer and lasts until the next stage begins (so
 that a ReLU belongs to the convolution in front of it) or its part of the network ends. Of a network
 that has none of our parts, every module with weights of its own is a stage, by its path.
-
-Where a network is, is told by functions around `forward` of single instances: a hook of torch's
-takes ten times as long, and a profile and a timed call are to see the same boundaries.
 """
 
 from collections.abc import Callable, Iterator
@@ -98,10 +95,12 @@ def watched(
 
     with ExitStack() as stack:
         stack.callback(leave)  # a network that raises is still inside a stage
-        for part in parts(network):
-            stack.callback(around(network.get_submodule(part), after=leave))
         for stage in stages(network):
-            stack.callback(around(network.get_submodule(stage.layers[0]), before=enter(stage)))
+            module = network.get_submodule(stage.layers[0])
+            stack.callback(module.register_forward_pre_hook(enter(stage)).remove)
+        for part in parts(network):
+            module = network.get_submodule(part)
+            stack.callback(module.register_forward_hook(leave).remove)
         yield
 
 
@@ -109,19 +108,18 @@ def around(
     module: nn.Module,
     before: Callable[[tuple[Any, ...]], object] | None = None,
     after: Callable[[Any], object] | None = None,
-) -> Callable[[], None]:
+) -> None:
     """Call functions around the forward pass of one module, and of no other of its type.
+
+    Unlike a hook of torch's it leaves the module on the fast path of its call: half a microsecond,
+    and a timed call has twenty of them.
 
     Args:
         module: whose.
         before: gets the positional arguments.
         after: gets what the module returned.
-
-    Returns:
-        What takes them away again; of several around one module, in reverse order.
     """
     inner = module.forward
-    own = module.__dict__.get("forward")
 
     def forward(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the module takes
         if before is not None:
@@ -131,14 +129,7 @@ def around(
             after(outputs)
         return outputs
 
-    def restore() -> None:
-        if own is None:
-            del module.__dict__["forward"]
-        else:
-            module.__dict__["forward"] = own
-
     module.__dict__["forward"] = forward
-    return restore
 
 
 def _step(layer: str) -> str:

@@ -26,6 +26,7 @@ from reports.pages import (
     machine_sections,
     page,
     run_sections,
+    stage_section,
 )
 from reports.pages.page import Section
 
@@ -79,6 +80,7 @@ def _sections(
     answered = table[table["ratio"].notna()]
     sections = [
         cost_sections.cost(answered),
+        stage_section.section(frame, answered),
         breakeven_blocks.section(answered, limits),
         *run_sections.profile(files),
         *run_sections.further_arms(files),

@@ -1,0 +1,60 @@
+"""Where the time of a call goes, stage by stage, from the spans of a run: no profiler.
+
+>>> table = stages(frames.load("reports/reference/results.json"))
+>>> list(table.columns) == list(STAGE_COLUMNS)
+True
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from bench import stats
+from bench.schema.recipe import TRACED_ARMS
+from reports.data import frames
+
+STAGE_COLUMNS = {
+    "run_id": ("string", "the run"),
+    "case_id": ("string", "all axes in one name"),
+    "arm": ("category", "fpn or panet (FPN + PANet)"),
+    "stage": ("string", "as the marks name it; `other` is what is in no stage"),
+    **{
+        f"{name}{end}": ("float64", f"{meaning}{of_the_end}")
+        for name, meaning in (
+            ("time_s", "seconds of the stage in a call; in training of both directions"),
+            ("share", "of the call"),
+        )
+        for end, of_the_end in (("", ""), ("_low", ": 95 %, from"), ("_high", ": 95 %, to"))
+    },
+}
+"""Of `stages`: name -> type, and meaning with unit."""
+
+
+def stages(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per run, case, arm and stage, in the order of a call.
+
+    Args:
+        frame: of `reports.data.frames.load`; arms whose calls were not split have no rows.
+
+    Returns:
+        A frame with the columns `STAGE_COLUMNS`.
+    """
+    shown = frame[frame["arm"].isin(TRACED_ARMS)]
+    rows = [row for arm in shown.to_dict("records") for row in _rows(arm)]
+    return frames.typed(rows, STAGE_COLUMNS)
+
+
+def _rows(arm: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
+    if not isinstance(arm["spans_s"], dict) or not arm["spans_s"]:
+        return
+    name = arm["arm"]
+    calls = frames.aligned({name: arm})
+    shares = stats.stage_shares(calls, name)
+    for stage, time_s in stats.stage_latencies_s(calls, name).items():
+        yield {
+            **{key: arm[key] for key in ("run_id", "case_id", "arm")},
+            "stage": stage,
+            **frames.columns("time_s", time_s),
+            **frames.columns("share", shares[stage]),
+        }

@@ -1,0 +1,90 @@
+"""The section on the stages of every call: how long each takes, read inside the calls."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from bench.schema.case import case_name
+from reports.data.stages import stages
+from reports.pages import drawing
+from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX, numbers
+from reports.pages.page import Block, Section, Table
+
+HOW = (
+    "Time of each stage of FPN + PANet, between two readings of the clock inside the call: median "
+    "over calls, mean over processes, with its 95 % interval. No profiler was running."
+)
+
+
+def section(frame: pd.DataFrame, table: pd.DataFrame) -> Section:
+    """Return what the stages of FPN + PANet take; empty where no call was split.
+
+    Args:
+        frame: of `reports.data.frames.load`.
+        table: the cost table, with keys.
+    """
+    found = stages(frame)
+    found = found[found["arm"] == "panet"].merge(table, on=["run_id", "case_id"])
+    blocks = [*_blocks(found)] if len(found) else []
+    return Section("stages", "Where the time goes", [], [], blocks)
+
+
+def _blocks(found: pd.DataFrame) -> Iterator[Block]:
+    yield Block("Share of a call, by stage", HOW, drawing.html(_shares(found)))
+    tables = [_table(rows) for _, rows in found.groupby("key", sort=False)]
+    yield Block("Milliseconds, by stage", "", tables=tables)
+
+
+def _table(rows: pd.DataFrame) -> Table:
+    records = rows.to_dict("records")
+    return Table(
+        ("stage", "ms", "share of the call"),
+        [
+            [
+                str(row["stage"]),
+                _plus_minus(row["time_s"], row["time_s_low"], row["time_s_high"], 1e3, 2),
+                _plus_minus(row["share"], row["share_low"], row["share_high"], 1e2, 1) + " %",
+            ]
+            for row in records
+        ],
+        case_name(records[0]),
+    )
+
+
+def _shares(found: pd.DataFrame) -> go.Figure:
+    """Return a bar per case, cut into stages, which are coloured by their part."""
+    figure = go.Figure()
+    keys = list(dict.fromkeys(found["key"]))
+    for stage, rows in found.groupby("stage", sort=False):
+        figure.add_bar(
+            x=numbers(rows["share"] * 100),
+            y=[case_name(row) for row in rows.to_dict("records")],
+            orientation="h",
+            name=str(stage),
+            marker={
+                "color": COLORS.get(str(stage).partition(" ")[0], NOISE_COLOR),
+                "line": {"width": 1, "color": "rgba(255,255,255,0.7)"},
+            },
+            meta={"cases": list(rows["key"])},
+            customdata=[
+                _plus_minus(row["time_s"], row["time_s_low"], row["time_s_high"], 1e3, 2)
+                for row in rows.to_dict("records")
+            ],
+            hovertemplate="<b>%{y}</b><br>%{x:.1f} % of the call, %{customdata} ms"
+            f"<extra>{stage}</extra>",
+            showlegend=False,
+        )
+    figure.update_xaxes(title="of the call, %", range=[0, 100])
+    figure.update_yaxes(autorange="reversed")
+    return drawing.plain(figure, height=90 + ROW_PX * len(keys)).update_layout(barmode="stack")
+
+
+def _plus_minus(
+    value: float, low: float | None, high: float | None, factor: float, digits: int
+) -> str:
+    """Return a value with half of its interval, where it has one."""
+    text = f"{value * factor:.{digits}f}"
+    if low is None or high is None or pd.isna(low):
+        return text
+    return f"{text} ±{(high - low) / 2 * factor:.{digits}f}"
