@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from bench.engine.launcher import ServerLauncher
+from bench.engine.replicate import STRETCH
 from bench.engine.server_client import Server
 from bench.schema.errors import BenchError
 from bench.schema.recipe import ARMS
@@ -41,7 +42,10 @@ def test_check_and_replicate_come_back_as_records(server: Server, tmp_path: Path
     assert found.status == Status.OK, found.reason
     measured = server.run(replicate_task(tmp_path, SMALL, index=2, first_round=12), 120)
     assert isinstance(measured, Replicate)
-    assert (measured.index, measured.first_round, measured.round_count) == (2, 12, 6)
+    assert (measured.index, measured.first_round) == (2, 12)
+    # Beside other tests some rounds wait for a CPU, and it goes on for others.
+    undisturbed = measured.round_count - len(measured.disturbed)
+    assert undisturbed == 6 or measured.round_count == 6 * STRETCH
     assert set(measured.rounds_s) == set(ARMS)
     assert measured.load.wall_s > 0
 
