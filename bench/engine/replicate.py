@@ -14,7 +14,7 @@ from bench.engine.turn_token import Baton
 from bench.machine import contention, gpu
 from bench.machine.contention import Waiting
 from bench.machine.environment import usable_cores
-from bench.schema.records import Replicate
+from bench.schema.records import Replicate, calls_in, without
 from bench.schema.tasks import ReplicateTask
 from bench.workload.arms import Arm, build_arms
 from bench.workload.compilation import first_calls
@@ -66,8 +66,8 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
     warm_up(arms, device)
     seed = f"{task.seed}-{case.case_id}"
     alone = not task.inboxes and task.order == "balanced"
-    count = task.rounds * (STRETCH if alone else 1)
-    turns = orders(tuple(task.arms), seed, task.first_round, count, task.order)
+    most = task.rounds * (STRETCH if alone else 1)
+    turns = orders(tuple(task.arms), seed, task.first_round, most, task.order)
     clocked = functools.partial(_clocked, device=device, threads=case.threads)
     with Baton(own, task.inboxes) as baton:
         baton.wait_for_all(turns)
@@ -85,7 +85,7 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
         load = contention.between(before, contention.read(card))
     undisturbed = len(rounds.wall_s[own[0]]) - len(rounds.disturbed)
     if undisturbed:
-        undisturbed += sum(len(spans) for of in more.values() for spans in [*of.values()][:1])
+        undisturbed += sum(map(calls_in, more.values()))
     return Replicate(
         index=task.index,
         server=task.server,
@@ -119,5 +119,4 @@ def _more(
     calls = [tuple(arm)] * (count * STRETCH)
     rounds = clocked(arm, Undisturbed(calls, count, threads).turns)
     (spans_s,) = rounds.spans_s.values()
-    out = set(rounds.disturbed)
-    return {s: [x for i, x in enumerate(v) if i not in out] for s, v in spans_s.items()}
+    return without(rounds.disturbed, spans_s)

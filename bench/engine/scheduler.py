@@ -19,7 +19,7 @@ from bench.schema.journal import Entries, Journal
 from bench.schema.recipe import COST_ARMS, Arms
 from bench.schema.records import CaseResult, Finding, Replicate, Status, undisturbed
 from bench.schema.tasks import CheckTask, Failure, Order, ReplicateTask
-from bench.workload.graph_marks import can_split
+from bench.workload.splitting import can_split
 
 REPLICATE_S = 1.8
 """Of timed rounds per replicate: long enough for its start (0.5 s, and its part of the server's) to
@@ -39,13 +39,13 @@ calls of a process, so many short processes spread over the run say more than fe
 
 ROUNDS_SHARE = 0.4
 """Of a replicate whose cost is read inside the calls of one arm: that takes turns with the others,
-for the residual and the A/A ratio. The rest are more calls of that arm, which is what narrows the
-cost: the spread of a process is mostly that of its rounds."""
+for the residual and the A/A ratio. The rest are more calls of that arm: what its calls spread
+within a process is as much again as what the process brings along."""
 
 MIN_SPLIT_ROUNDS, MIN_MORE_CALLS = 2, 2
 """Of a replicate of a slow case whose calls are split."""
 
-UNKNOWN_ROUND_S = REPLICATE_S / BLOCK_ROUNDS
+UNKNOWN_ROUND_S = REPLICATE_S / MIN_ROUNDS
 """Where a case was checked by a version that did not time a round."""
 
 

@@ -5,7 +5,7 @@ import math
 from bench import stats
 from bench.engine.scheduler import CaseState
 from bench.schema.records import CaseResult, Status
-from bench.stats.moderation import Prior
+from bench.stats.moderation import NOTHING_KNOWN, Prior
 
 
 class HalfWidth:
@@ -21,6 +21,8 @@ class HalfWidth:
     def __init__(self, half_width: float) -> None:
         self._half_width = half_width
         self._log_ratios: dict[str, list[float]] = {}
+        self._first_stages = 0
+        self._known_prior = NOTHING_KNOWN
 
     def missing(self, state: CaseState) -> int:
         """Return how many undisturbed replicates are still needed, as far as one can tell."""
@@ -68,7 +70,12 @@ class HalfWidth:
 
     @property
     def _prior(self) -> Prior:
-        return stats.first_stage_prior(self._log_ratios.values())
+        """What the first stages that are complete say; each of them stays as it is."""
+        complete = sum(len(r) >= stats.FIRST_STAGE for r in self._log_ratios.values())
+        if complete > self._first_stages:
+            self._first_stages = complete
+            self._known_prior = stats.first_stage_prior(self._log_ratios.values())
+        return self._known_prior
 
     def _ratios(self, state: CaseState) -> list[float]:
         """Return a log ratio per undisturbed replicate, each computed once."""

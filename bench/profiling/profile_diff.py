@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.stats.stages import OTHER
+from bench.schema.records import OTHER
 
 LARGE_SHARE = 0.05
 """Of the stages' time: how well the profiles of such stages agree is their noise. Smaller ones

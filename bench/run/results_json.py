@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.schema.records import FACTS, SCHEMA, CaseResult, Replicate
+from bench.schema.records import FACTS, SCHEMA, CaseResult, Replicate, calls_in
 
 
 def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:
@@ -58,11 +58,6 @@ def _spans_s(replicates: Sequence[Mapping[str, list[float]]]) -> dict[str, list[
         ]
         for stage in stages
     }
-
-
-def calls_in(spans_s: Mapping[str, Sequence[float]]) -> int:
-    """Return of how many calls these are the spans."""
-    return len(next(iter(spans_s.values()), ()))
 
 
 SPAN_DIGITS = 8

@@ -6,7 +6,7 @@ Nothing here computes a statistic: `bench.stats` does, from the rounds, at any l
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
@@ -127,6 +127,10 @@ class Load(Stored):
     """Others that had work on the GPU."""
 
 
+OTHER = "other"
+"""The stage of what is in no stage: what holds the parts together, and in training the loss."""
+
+
 @dataclass(frozen=True)
 class Replicate(Stored):
     """The rounds of one fresh process."""
@@ -183,19 +187,26 @@ class Replicate(Stored):
         """The replicate without its disturbed rounds."""
         if not self.disturbed:
             return self
-        out = set(self.disturbed)
-
-        def kept(arms: Mapping[str, list[float]]) -> dict[str, list[float]]:
-            return {n: [x for i, x in enumerate(v) if i not in out] for n, v in arms.items()}
-
+        out = self.disturbed
         return replace(
             self,
-            rounds_s=kept(self.rounds_s),
-            device_rounds_s=self.device_rounds_s and kept(self.device_rounds_s),
-            launch_rounds_s=self.launch_rounds_s and kept(self.launch_rounds_s),
-            spans_s={arm: kept(spans_s) for arm, spans_s in self.spans_s.items()},
+            rounds_s=without(out, self.rounds_s),
+            device_rounds_s=self.device_rounds_s and without(out, self.device_rounds_s),
+            launch_rounds_s=self.launch_rounds_s and without(out, self.launch_rounds_s),
+            spans_s={arm: without(out, spans_s) for arm, spans_s in self.spans_s.items()},
             disturbed=(),
         )
+
+
+def without(calls: Iterable[int], seconds: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """Return what is known of calls, by arm or by stage, without some of them."""
+    out = set(calls)
+    return {name: [x for i, x in enumerate(of) if i not in out] for name, of in seconds.items()}
+
+
+def calls_in(spans_s: Mapping[str, Sequence[float]]) -> int:
+    """Return of how many calls these are the spans: stage -> seconds in each."""
+    return len(next(iter(spans_s.values()), ()))
 
 
 def undisturbed(replicates: Iterable[Replicate]) -> tuple[Replicate, ...]:

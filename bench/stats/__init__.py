@@ -23,9 +23,7 @@ from bench.stats.costs import (
     latency_s,
     log_ratio,
     log_ratios,
-    residuals,
-    stage_latencies_s,
-    stage_shares,
+    stage_times,
 )
 from bench.stats.intervals import (
     CONFIDENCE,
@@ -79,9 +77,7 @@ __all__ = [
     "outliers",
     "ratio_between",
     "replicates_needed",
-    "residuals",
-    "stage_latencies_s",
-    "stage_shares",
+    "stage_times",
     "stein_interval",
     "stein_ratio",
     "t_interval",

@@ -69,7 +69,7 @@ class Contrast:
     baselines: tuple[str, ...]
 
 
-COST = Contrast(("panet",), ("fpn", "fpn_again"))
+COST = Contrast((PART,), ("fpn", "fpn_again"))
 """Both turns of FPN are the baseline: a third less variance than with one of them (measured)."""
 
 NOISE = Contrast(("fpn_again",), ("fpn",))
@@ -106,6 +106,15 @@ class Cost:
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """What a stage takes."""
+
+    time_s: Estimate
+    share: Estimate
+    """Of the call."""
 
 
 def cost(
@@ -149,9 +158,9 @@ def cost(
     )
 
 
-def is_split(replicates: Sequence[Timed], arm: str = PART) -> bool:
-    """Return whether the calls of an arm were split in every replicate, and have the part."""
-    return all(_of_part(replicate.spans_s.get(arm, ())) for replicate in replicates)
+def is_split(replicates: Sequence[Timed]) -> bool:
+    """Return whether the calls with the part were split in every replicate."""
+    return all(_of_part(replicate.spans_s.get(PART, ())) for replicate in replicates)
 
 
 def cost_log_ratios(replicates: Sequence[Timed]) -> list[float]:
@@ -161,26 +170,25 @@ def cost_log_ratios(replicates: Sequence[Timed]) -> list[float]:
     return log_ratios([replicate.rounds_s for replicate in replicates])
 
 
-def inside_log_ratios(replicates: Sequence[Timed], arm: str = PART) -> list[float]:
-    """Return log(1 + part / rest) per replicate, from the spans of all calls of an arm."""
+def inside_log_ratios(replicates: Sequence[Timed]) -> list[float]:
+    """Return log(1 + part / rest) per replicate, from the spans of all calls with the part."""
     logs = []
     for replicate in replicates:
-        spans_s = all_spans_s(replicate, arm)
+        spans_s = all_spans_s(replicate, PART)
         call_s = np.sum([*spans_s.values()], axis=0)
         logs.append(centre(np.log(call_s / (call_s - _part_s(spans_s)))))
     return logs
 
 
-def residuals(replicates: Sequence[Timed], contrast: Contrast = COST) -> list[float]:
+def residuals(replicates: Sequence[Timed]) -> list[float]:
     """Return log(rest beside the part / rest without it) per replicate.
 
     The rest without the part are the calls of the baselines, which took their turn in each round.
     """
-    (arm,) = contrast.arms
     logs = []
     for replicate in replicates:
-        rest_s = np.asarray(replicate.rounds_s[arm], float) - _part_s(replicate.spans_s[arm])
-        without = [np.asarray(replicate.rounds_s[name], float) for name in contrast.baselines]
+        rest_s = np.asarray(replicate.rounds_s[PART], float) - _part_s(replicate.spans_s[PART])
+        without = [np.asarray(replicate.rounds_s[name], float) for name in COST.baselines]
         logs.append(centre(np.concatenate([np.log(rest_s / alone) for alone in without])))
     return logs
 
@@ -202,24 +210,18 @@ def _of_part(stages: Iterable[str]) -> list[str]:
     return [stage for stage in stages if stage.partition(" ")[0] == PART]
 
 
-def stage_shares(replicates: Sequence[Timed], arm: str) -> dict[str, Estimate]:
-    """Return each stage's share of a call, in the order of the calls."""
-    shares: dict[str, list[float]] = {}
+def stage_times(replicates: Sequence[Timed], arm: str) -> dict[str, StageTime]:
+    """Return what every stage of an arm takes, in the order of the calls."""
+    times: dict[str, list[tuple[float, float]]] = {}
     for replicate in replicates:
         spans_s = all_spans_s(replicate, arm)
         call_s = np.sum([*spans_s.values()], axis=0)
-        for stage, seconds in spans_s.items():
-            shares.setdefault(stage, []).append(centre(seconds / call_s))
-    return {stage: stein_interval(values) for stage, values in shares.items()}
-
-
-def stage_latencies_s(replicates: Sequence[Timed], arm: str) -> dict[str, Estimate]:
-    """Return the seconds of each stage of an arm, in the order of the calls."""
-    seconds: dict[str, list[float]] = {}
-    for replicate in replicates:
-        for stage, span_s in all_spans_s(replicate, arm).items():
-            seconds.setdefault(stage, []).append(centre(span_s))
-    return {stage: stein_interval(values) for stage, values in seconds.items()}
+        for stage, span_s in spans_s.items():
+            times.setdefault(stage, []).append((centre(span_s), centre(span_s / call_s)))
+    return {
+        stage: StageTime(*map(stein_interval, zip(*values, strict=True)))
+        for stage, values in times.items()
+    }
 
 
 def centre(values: Floats) -> float:

@@ -15,15 +15,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bench.schema.records import OTHER
 from bench.stats.costs import Contrast, Timed
 from bench.stats.intervals import Floats
 
 MIN_SHARE = 0.005
 """Of a call: what is smaller on both sides is no row of its own. It is as long as the marks around
 it take to read, and every further row needs more evidence of all of them."""
-
-OTHER = "other"
-"""What is in no stage, as `bench.workload.marks` calls it, and here what is in no row."""
 
 Spans = Mapping[str, Sequence[float]]
 

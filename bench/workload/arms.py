@@ -14,10 +14,11 @@ from bench.schema.errors import BenchError
 from bench.schema.recipe import Recipe
 from bench.schema.tasks import Task
 from bench.workload import cache_state, torch_globals
-from bench.workload.graph_marks import GraphMarks, can_split
+from bench.workload.graph_marks import GraphMarks
 from bench.workload.inputs import torch_dtype
 from bench.workload.marks import Marks
 from bench.workload.networks import Outputs, Shared, copies_of, network_of, whole_network
+from bench.workload.splitting import can_split
 
 
 @dataclass(frozen=True)

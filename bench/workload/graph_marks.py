@@ -14,18 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.machine.clock import wall_s
-from bench.schema.case import Case
 from bench.workload.marks import Log, Marks, whole_parts
 from bench.workload.stages import Stage
-
-
-def can_split(case: Case) -> bool:
-    """Return whether calls of a case can be split."""
-    if case.compile_mode == "off":
-        return True
-    ours = case.scope in ("neck", "model")
-    quiet = case.device == "cpu" and case.pass_name == "inference" and case.channels_last
-    return ours and quiet
 
 
 class GraphMarks(Marks):

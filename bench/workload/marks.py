@@ -16,11 +16,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from bench.machine.clock import DeviceTimer, wall_s
+from bench.schema.records import OTHER
 from bench.workload.stages import PARTS, Stage, around, parts, stages
-
-OTHER = "other"
-"""What is in no stage: what holds the parts together, and in training the loss."""
-
 
 SEEN = "_panet_bench_marked"
 """Of a tensor: that a mark waits for its gradient."""
@@ -45,7 +42,9 @@ class Marks:
     def __init__(self, network: nn.Module, device: torch.device, *, training: bool) -> None:
         timer = DeviceTimer(device)
         self._read: Callable[[], Any] = timer.mark if timer.available else wall_s
-        self._between_s: Callable[[Any, Any], float] = timer.between_s if timer.available else _sub
+        self._between_s: Callable[[Any, Any], float] = (
+            timer.between_s if timer.available else lambda start_s, end_s: end_s - start_s
+        )
         found = whole_parts(network) if timer.available else self._stages(network)
         self._names = (OTHER, *(stage.name for stage in found))
         self._part_of = ("", *(stage.part for stage in found))
@@ -142,7 +141,3 @@ class Marks:
 def whole_parts(network: nn.Module) -> list[Stage]:
     """Return our parts of a network, each as one stage."""
     return [Stage(PARTS[part], "", "", (part,)) for part in parts(network)]
-
-
-def _sub(start: float, end: float) -> float:
-    return end - start

@@ -44,7 +44,7 @@ class Network:
     same_outputs: bool = True
     """Of ``like``."""
     marked: bool = False
-    """Whether its eager calls are split by marks at its stages (`bench.workload.marks`)."""
+    """Whether its calls are split by marks, where they can be (`bench.workload.splitting`)."""
 
 
 def _whole(copied: Callable[[], nn.Module], _recipe: Recipe, _shared: Shared) -> nn.Module:

@@ -55,7 +55,7 @@ def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:
         "case": case_name(row),
         "FPN ms": _number(get("fpn_s"), 1e3, 1),
         "+PANet ms": _number(get("panet_s"), 1e3, 1),
-        "adds ms": _difference(row),
+        "adds ms": plus_minus(row, "difference_s", 1e3, 2),
         "ratio": _interval(row, "ratio"),
         "residual": _interval(row, "residual"),
         "A/A": _interval(row, "aa_ratio"),
@@ -77,11 +77,21 @@ def _bound(row: Row) -> dict[str, str]:
     return {"bound": " / ".join(dict.fromkeys(limits))}
 
 
-def _difference(row: Row) -> str:
-    value, low, high = (row.get(f"difference_s{bound}") for bound in ("", "_low", "_high"))
-    if low is None or high is None or pd.isna(low):
-        return _number(value, 1e3, 2)
-    return f"{_number(value, 1e3, 2)} ±{(high - low) / 2 * 1e3:.2f}"
+def plus_minus(row: Row, name: str, factor: float, digits: int, unknown: str = "") -> str:
+    """Return a column with half of its interval, where it has one: ``19.43 ±3.66``.
+
+    Args:
+        row: with the columns ``name``, ``name_low`` and ``name_high``.
+        name: of the column.
+        factor: from its unit to the one that is shown.
+        digits: behind the point.
+        unknown: where it is not known.
+    """
+    value, low, high = (row.get(f"{name}{end}") for end in ("", "_low", "_high"))
+    text = _number(value, factor, digits) or unknown
+    if low is None or high is None or pd.isna(low) or pd.isna(high):
+        return text
+    return f"{text} ±{(high - low) / 2 * factor:.{digits}f}"
 
 
 def _number(value: float | None, factor: float, digits: int) -> str:

@@ -16,7 +16,7 @@ import pandas as pd
 from bench import stats
 from bench.schema.case import FIELDS
 from bench.schema.records import Status
-from bench.stats.moderation import Prior
+from bench.stats.moderation import NOTHING_KNOWN, Prior
 from reports.data import frames
 from reports.data.frames import COLUMNS
 
@@ -83,15 +83,15 @@ def cost(frame: pd.DataFrame) -> pd.DataFrame:
     for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
         by_case.setdefault((row["run_id"], row["case_id"]), {})[row["arm"]] = row
     calls = {key: _calls(by_arm) for key, by_arm in by_case.items()}
-    priors = {
-        run_id: stats.first_stage_prior(
-            stats.cost_log_ratios(measured)
-            for key, measured in calls.items()
-            if key[0] == run_id and _status(by_case[key]) != Status.CONTENDED
-        )
-        for run_id in {run_id for run_id, _ in by_case}
-    }
-    rows = [_cost_row(by_arm, calls[key], priors[key[0]]) for key, by_arm in by_case.items()]
+    by_run: dict[str, list[list[float]]] = {}
+    for key, measured in calls.items():
+        if _status(by_case[key]) != Status.CONTENDED:
+            by_run.setdefault(key[0], []).append(stats.cost_log_ratios(measured))
+    priors = {run_id: stats.first_stage_prior(cases) for run_id, cases in by_run.items()}
+    rows = [
+        _cost_row(by_arm, calls[key], priors.get(key[0], NOTHING_KNOWN))
+        for key, by_arm in by_case.items()
+    ]
     table = frames.typed(rows, COST_COLUMNS)
     return table.sort_values(["run_id", *SORTED], kind="stable").reset_index(drop=True)
 

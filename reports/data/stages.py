@@ -50,11 +50,10 @@ def _rows(arm: Mapping[Any, Any]) -> Iterator[dict[str, Any]]:
         return
     name = arm["arm"]
     calls = frames.aligned({name: arm})
-    shares = stats.stage_shares(calls, name)
-    for stage, time_s in stats.stage_latencies_s(calls, name).items():
+    for stage, found in stats.stage_times(calls, name).items():
         yield {
             **{key: arm[key] for key in ("run_id", "case_id", "arm")},
             "stage": stage,
-            **frames.columns("time_s", time_s),
-            **frames.columns("share", shares[stage]),
+            **frames.columns("time_s", found.time_s),
+            **frames.columns("share", found.share),
         }

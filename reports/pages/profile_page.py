@@ -10,6 +10,7 @@ from bench.schema import text
 from bench.schema.case import case_name
 from reports.analysis import profile_words
 from reports.analysis.names import ARM_NAMES, MIB
+from reports.analysis.readable import plus_minus
 from reports.data import profile_frames, profiles
 from reports.data.errors import ReportError
 from reports.data.parts import parts
@@ -173,8 +174,8 @@ def _part_blocks(parts: pd.DataFrame, why_not: str) -> Iterator[Block]:
     rows = [
         [
             str(row["part"]),
-            _interval(row, "alone_s"),
-            _interval(row, "adds_s"),
+            plus_minus(row, "alone_s", 1e3, 2, "-"),
+            plus_minus(row, "adds_s", 1e3, 2, "-"),
             _number(row["profile_s"], 1e3, 2),
         ]
         for row in parts.to_dict("records")
@@ -227,13 +228,6 @@ def _operator_blocks(operators: pd.DataFrame) -> Iterator[Block]:
         columns = ("operator", "calls", "own ms (profile)", "share")
         tables.append(Table(columns, shown, ARM_NAMES[str(arm)]))
     yield Block("Operators", tables=tables)
-
-
-def _interval(row: Mapping[Any, Any], name: str) -> str:
-    value, low, high = (row[f"{name}{bound}"] for bound in ("", "_low", "_high"))
-    if pd.isna(low) or pd.isna(high):
-        return _number(value, 1e3, 2)
-    return f"{value * 1e3:.2f} ±{(high - low) / 2 * 1e3:.2f}"
 
 
 def _number(value: Any, factor: float, digits: int, unit: str = "") -> str:  # noqa: ANN401 - of a frame

@@ -6,6 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from bench.schema.case import case_name
+from reports.analysis.readable import plus_minus
 from reports.data.stages import stages
 from reports.pages import drawing
 from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX, numbers
@@ -24,8 +25,8 @@ def section(frame: pd.DataFrame, table: pd.DataFrame) -> Section:
         frame: of `reports.data.frames.load`.
         table: the cost table, with keys.
     """
-    found = stages(frame)
-    found = found[found["arm"] == "panet"].merge(table, on=["run_id", "case_id"])
+    shown = frame[(frame["arm"] == "panet") & frame["case_id"].isin(table["case_id"])]
+    found = stages(shown).merge(table, on=["run_id", "case_id"])
     blocks = [*_blocks(found)] if len(found) else []
     return Section("stages", "Where the time goes", [], [], blocks)
 
@@ -43,8 +44,8 @@ def _table(rows: pd.DataFrame) -> Table:
         [
             [
                 str(row["stage"]),
-                _plus_minus(row["time_s"], row["time_s_low"], row["time_s_high"], 1e3, 2),
-                _plus_minus(row["share"], row["share_low"], row["share_high"], 1e2, 1) + " %",
+                plus_minus(row, "time_s", 1e3, 2),
+                plus_minus(row, "share", 1e2, 1) + " %",
             ]
             for row in records
         ],
@@ -67,10 +68,7 @@ def _shares(found: pd.DataFrame) -> go.Figure:
                 "line": {"width": 1, "color": "rgba(255,255,255,0.7)"},
             },
             meta={"cases": list(rows["key"])},
-            customdata=[
-                _plus_minus(row["time_s"], row["time_s_low"], row["time_s_high"], 1e3, 2)
-                for row in rows.to_dict("records")
-            ],
+            customdata=[plus_minus(row, "time_s", 1e3, 2) for row in rows.to_dict("records")],
             hovertemplate="<b>%{y}</b><br>%{x:.1f} % of the call, %{customdata} ms"
             f"<extra>{stage}</extra>",
             showlegend=False,
@@ -78,13 +76,3 @@ def _shares(found: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title="of the call, %", range=[0, 100])
     figure.update_yaxes(autorange="reversed")
     return drawing.plain(figure, height=90 + ROW_PX * len(keys)).update_layout(barmode="stack")
-
-
-def _plus_minus(
-    value: float, low: float | None, high: float | None, factor: float, digits: int
-) -> str:
-    """Return a value with half of its interval, where it has one."""
-    text = f"{value * factor:.{digits}f}"
-    if low is None or high is None or pd.isna(low):
-        return text
-    return f"{text} ±{(high - low) / 2 * factor:.{digits}f}"

@@ -13,7 +13,7 @@ from bench.schema import journal
 from bench.schema.journal import Entries
 from bench.schema.records import CaseResult, Status
 from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Task
-from tests.support.factories import case
+from tests.support.factories import case, finding
 from tests.support.machines import TWO, Forgetful, Machine, engine, journal_in, measured, plan
 
 
@@ -202,6 +202,13 @@ def test_compiled_network_of_somebody_else_s_is_not_split(tmp_path: Path) -> Non
     cases = (case(compile_mode="default", scope="own"),)
     run(machine, tmp_path / "run", split_arm="panet", cases=cases)
     assert {(task.rounds, len(task.more)) for task in machine.replicate_tasks} == {(18, 0)}
+
+
+def test_case_whose_rounds_nobody_timed_gets_the_fewest() -> None:
+    machine = Machine()
+    entries = Entries({}, {one.case_id: finding(round_s=None) for one in TWO})
+    engine(machine, entries=entries).run(HalfWidth(0.02))
+    assert {task.rounds for task in machine.replicate_tasks} == {3}
 
 
 def test_servers_import_what_the_cases_need_and_no_more() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.profiling.profile_diff import IN_NO_STAGE, Explanation, StageChange, explain
-from bench.stats.stages import OTHER
+from bench.schema.records import OTHER
 
 SMOOTH, FUSE, FUSE_4 = "fpn p2 smooth", "panet n3 fuse", "panet n4 fuse"
 SECONDS = {SMOOTH: 4.0, FUSE: 1.0, FUSE_4: 0.1}

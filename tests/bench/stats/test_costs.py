@@ -77,11 +77,9 @@ def test_a_network_without_the_part_is_not_split() -> None:
 
 def test_stages_have_shares_and_latencies_that_add_up() -> None:
     replicates = [split(1.0, 0.5, [1.0] * 9)] * 5
-    shares = stats.stage_shares(replicates, "panet")
-    latencies = stats.stage_latencies_s(replicates, "panet")
-    assert sum(share.value for share in shares.values()) == pytest.approx(1)
-    assert sum(latency.value for latency in latencies.values()) == pytest.approx(1.5)
-    assert list(shares) == list(latencies)
+    times = stats.stage_times(replicates, "panet")
+    assert sum(time.share.value for time in times.values()) == pytest.approx(1)
+    assert sum(time.time_s.value for time in times.values()) == pytest.approx(1.5)
 
 
 def test_log_ratio_is_the_median_over_rounds() -> None:

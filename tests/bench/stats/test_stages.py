@@ -4,9 +4,12 @@ import math
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+from bench.schema.records import OTHER
 from bench.stats import Calls, Contrast
-from bench.stats.stages import NO_STAGES, OTHER, CaseStages, stages_between
+from bench.stats.stages import NO_STAGES, CaseStages, stages_between
 from bench.workload import marks
 
 CONTRAST = Contrast(("head",), ("base", "base_again"))
@@ -80,4 +83,5 @@ def test_stage_that_the_clock_cannot_see_is_no_row() -> None:
 
 
 def test_what_is_in_no_stage_has_the_name_that_the_marks_give_it() -> None:
-    assert OTHER == marks.OTHER
+    split = marks.Marks(nn.Linear(1, 1), torch.device("cpu"), training=False)
+    assert split._names[0] == OTHER

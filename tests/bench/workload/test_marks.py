@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.schema.records import OTHER
 from bench.workload import marks as marks_module
-from bench.workload.graph_marks import GraphMarks, can_split
-from bench.workload.marks import OTHER, Marks
+from bench.workload.graph_marks import GraphMarks
+from bench.workload.marks import Marks
 from bench.workload.networks import Neck
+from bench.workload.splitting import can_split
 from bench.workload.stages import stages
 from panet import BackboneNeck
 from tests.support.factories import case
