@@ -19,19 +19,21 @@ from bench.machine.allocator import KEEPS_PAGES
 from bench.machine.environment import MEASURED_CODE, ROOT, describe
 from bench.schema.errors import BenchError
 
-COMPILER = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
-"""In the worker itself: a pool of compiler processes would go on beside the rounds."""
 
-
-def variables(python: str, scratch_dir: Path, *, allocator: bool = True) -> dict[str, str]:
+def variables(
+    python: str, scratch_dir: Path, *, allocator: bool = True, compilers: int = 1
+) -> dict[str, str]:
     """Return the environment variables of a process that measures, or says what it measures with.
 
     Args:
         python: its interpreter.
         scratch_dir: where another environment finds the measured code.
         allocator: whether malloc is to keep its pages.
+        compilers: processes in which `torch.compile` compiles; one is the worker itself, since a
+            pool would go on beside the rounds.
     """
-    found = os.environ | (KEEPS_PAGES if allocator else {}) | COMPILER
+    compiler = {"TORCHINDUCTOR_COMPILE_THREADS": str(compilers)}
+    found = os.environ | (KEEPS_PAGES if allocator else {}) | compiler
     if python != sys.executable:
         found["PYTHONPATH"] = str(_hand_over(scratch_dir / "measured-code"))
     return found

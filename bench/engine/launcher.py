@@ -32,7 +32,7 @@ class ServerLauncher:
     Args:
         scratch_dir: where results and logs of workers go; private to the run.
         preload: modules that the cases need, imported before the fork.
-        at_once: how many timing servers are started together.
+        at_once: how many timing servers are started together, and of a check's compilers.
         allocator: whether malloc is to keep its pages.
         python: the interpreter of all servers.
     """
@@ -87,7 +87,8 @@ class ServerLauncher:
 
     def _helping(self) -> Server:
         if self._helper is None or not self._helper.alive:
-            self._helper = self._start([*self._preload, *HELPER_MODULES])
+            modules = [*self._preload, *HELPER_MODULES]
+            self._helper = self._start(modules, compilers=self._at_once)
             self._helper.wait_until_ready()
         return self._helper
 

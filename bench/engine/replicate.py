@@ -71,8 +71,8 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
     clocked = functools.partial(_clocked, device=device, threads=case.threads)
     with Baton(own, task.inboxes) as baton:
         baton.wait_for_all(turns)
-        # What is called more often needs these rounds for the residual alone: one is enough.
-        wanted = 1 if task.more else task.rounds
+        # Beside calls that need no partner, rounds are for the residual alone: nobody waits for it.
+        wanted = 0 if task.more else task.rounds
         calm = Undisturbed(turns, wanted, case.threads, least=task.rounds).turns
         card = gpu.read(device)
         before = contention.read(card)
@@ -84,8 +84,7 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
         card = gpu.read(device, card.at_us if card else 0)
         load = contention.between(before, contention.read(card))
     undisturbed = len(rounds.wall_s[own[0]]) - len(rounds.disturbed)
-    if undisturbed:
-        undisturbed += sum(map(calls_in, more.values()))
+    undisturbed += sum(map(calls_in, more.values()))
     return Replicate(
         index=task.index,
         server=task.server,

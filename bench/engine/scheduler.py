@@ -42,7 +42,7 @@ ROUNDS_SHARE = 0.4
 for the residual and the A/A ratio. The rest are more calls of that arm: what its calls spread
 within a process is as much again as what the process brings along."""
 
-MIN_SPLIT_ROUNDS, MIN_MORE_CALLS = 2, 2
+MIN_SPLIT_ROUNDS, MIN_MORE_CALLS = 1, 3
 """Of a replicate of a slow case whose calls are split."""
 
 UNKNOWN_ROUND_S = REPLICATE_S / MIN_ROUNDS
@@ -242,9 +242,13 @@ class Engine:
     def _need(self, state: CaseState) -> int:
         return self._wanted(state) if state.runs else 0
 
-    def _urgency(self, state: CaseState) -> tuple[bool, int]:
-        """First the cases without a complete first stage, then by what they lack."""
-        return len(state.undisturbed) < stats.FIRST_STAGE, self._need(state)
+    def _urgency(self, state: CaseState) -> tuple[bool, int, float]:
+        """First the cases without a complete first stage, then by what they lack.
+
+        Of equals the short ones, so that where the budget ends most of them are complete.
+        """
+        incomplete = len(state.undisturbed) < stats.MODERATED_STAGE
+        return incomplete, self._need(state), -self._forecast_s(state)
 
     def _replicate(self, state: CaseState, server: int) -> None:
         task = ReplicateTask(

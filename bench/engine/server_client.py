@@ -31,6 +31,7 @@ class Server:
         modules: what it imports before it forks.
         scratch_dir: where results and logs go; private to the run.
         allocator: whether malloc is to keep its pages.
+        compilers: processes in which `torch.compile` compiles.
         python: the interpreter; one of another environment is given our code.
     """
 
@@ -40,6 +41,7 @@ class Server:
         scratch_dir: Path,
         *,
         allocator: bool = True,
+        compilers: int = 1,
         python: str = sys.executable,
     ) -> None:
         self._scratch_dir = scratch_dir
@@ -50,7 +52,7 @@ class Server:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
-                env=variables(python, scratch_dir, allocator=allocator),
+                env=variables(python, scratch_dir, allocator=allocator, compilers=compilers),
                 start_new_session=True,  # Ctrl-C is for the engine, which ends its workers itself
             )
         self._lines: queue.Queue[str | None] = queue.Queue()

@@ -27,11 +27,8 @@ class HalfWidth:
     def missing(self, state: CaseState) -> int:
         """Return how many undisturbed replicates are still needed, as far as one can tell."""
         ratios = self._ratios(state)
-        first_stage = ratios[: stats.FIRST_STAGE]
-        needed = (
-            stats.replicates_needed(first_stage, self._half_width, self._prior) or stats.FIRST_STAGE
-        )
-        return max(0, needed - len(ratios))
+        needed = stats.replicates_needed(ratios, self._half_width, self._prior)
+        return max(0, (needed or stats.first_stage(self._prior)) - len(ratios))
 
     def estimate(self, state: CaseState) -> str:
         """Return the ratio so far, and how far its interval reaches."""
@@ -62,7 +59,7 @@ class HalfWidth:
                 f"the machine was busy with something else in {disturbed} of "
                 f"{disturbed + undisturbed} replicates; run again when it is calm"
             )
-        about = "at least" if undisturbed < stats.FIRST_STAGE else "about"
+        about = "at least" if undisturbed < stats.first_stage(self._prior) else "about"
         return Status.TOO_WIDE, (
             f"{undisturbed} replicates, and {about} {undisturbed + missing} are needed for "
             f"±{self._half_width:.2g} of the ratio; raise --budget or --half-width"
@@ -71,7 +68,7 @@ class HalfWidth:
     @property
     def _prior(self) -> Prior:
         """What the first stages that are complete say; each of them stays as it is."""
-        complete = sum(len(r) >= stats.FIRST_STAGE for r in self._log_ratios.values())
+        complete = sum(len(r) >= stats.MODERATED_STAGE for r in self._log_ratios.values())
         if complete > self._first_stages:
             self._first_stages = complete
             self._known_prior = stats.first_stage_prior(self._log_ratios.values())

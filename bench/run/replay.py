@@ -66,4 +66,6 @@ def replay_arm(benchmark: BenchmarkFixture, result: CaseResult | None, arm: str)
         pytest.fail(f"{result.status}: {result.reason}", pytrace=False)
     if result.status is not Status.OK:
         benchmark.name += f" ({result.status})"  # seen in every table of pytest-benchmark
+    if not any(replicate.round_count for replicate in result.used):
+        benchmark.name += " (disturbed)"
     replay(benchmark, rounds_s(result, arm), extra_info(result, arm))

@@ -167,7 +167,7 @@ class Replicate(Stored):
         if isinstance(self.load, Mapping):
             object.__setattr__(self, "load", Load.from_json(self.load))
         object.__setattr__(self, "disturbed", tuple(self.disturbed))
-        if len({len(rounds) for rounds in self.rounds_s.values()}) != 1 or not self.round_count:
+        if len({len(rounds) for rounds in self.rounds_s.values()}) != 1 or not self.call_count:
             raise RecordError(f"replicate {self.index}: the arms have no equal number of rounds")
         if not all(math.isfinite(x) and x > 0 for rounds in self.rounds_s.values() for x in rounds):
             raise RecordError(f"replicate {self.index}: a round has no positive duration")
@@ -183,8 +183,13 @@ class Replicate(Stored):
         return len(next(iter(self.rounds_s.values()), ()))
 
     @property
+    def call_count(self) -> int:
+        """Rounds, and calls behind them."""
+        return self.round_count + sum(map(calls_in, self.more_spans_s.values()))
+
+    @property
     def undisturbed(self) -> "Replicate":
-        """The replicate without its disturbed rounds."""
+        """The replicate without its disturbed rounds: perhaps only the calls behind them."""
         if not self.disturbed:
             return self
         out = self.disturbed

@@ -20,14 +20,13 @@ import numpy as np
 from bench.stats.intervals import (
     Estimate,
     Floats,
+    first_stage_prior,
     mde_between_runs,
     outliers,
+    relative_intervals,
     replicates_needed,
-    stein_interval,
-    stein_intervals,
-    stein_ratio,
+    stein_ratios,
 )
-from bench.stats.moderation import NOTHING_KNOWN, Prior
 
 Rounds = Mapping[str, Sequence[float]]
 Spans = Mapping[str, Mapping[str, Sequence[float]]]
@@ -88,11 +87,11 @@ class Cost:
     """Which of the two `ratio` is."""
     difference_s: Estimate
     """What PANet adds, read as `ratio` is."""
-    whole_ratio: Estimate
-    """Of whole calls that take turns."""
+    whole_ratio: Estimate | None
+    """Of whole calls that take turns; `None` where every round was disturbed."""
     residual: Estimate | None
     """What is around PANet, beside it over without it; `None` where calls are not split."""
-    aa_ratio: Estimate
+    aa_ratio: Estimate | None
     """``fpn_again`` over ``fpn``: the same network twice, so its distance from 1 is the noise."""
     half_width_ratio: float | None
     """Half of the ratio's interval, relative to the ratio."""
@@ -117,44 +116,89 @@ class StageTime:
     """Of the call."""
 
 
-def cost(
-    replicates: Sequence[Timed], half_width: float, prior: Prior = NOTHING_KNOWN
-) -> Cost | None:
-    """Return the cost; `None` without any replicate.
+@dataclass(frozen=True)
+class _Readings:
+    """What the replicates of a case say, one number each."""
+
+    replicates: int
+    rounds: int
+    inside: bool
+    ratios: list[float]
+    """Logarithms, as those of the next three."""
+    whole_ratios: list[float]
+    residuals: list[float]
+    aa_ratios: list[float]
+    differences_s: list[float]
+
+
+def cost(replicates: Sequence[Timed], half_width: float) -> Cost | None:
+    """Return the cost of a case by itself; `None` without any replicate."""
+    (found,) = costs([replicates], half_width)
+    return found
+
+
+def costs(cases: Sequence[Sequence[Timed]], half_width: float) -> list[Cost | None]:
+    """Return the costs of the cases of a run, which tell each other how far replicates spread.
 
     Args:
-        replicates: with the arms ``fpn``, ``panet`` and ``fpn_again``.
+        cases: the replicates of each, with the arms ``fpn``, ``panet`` and ``fpn_again``; `None` is
+            the answer where there are none.
         half_width: what was requested, relative.
-        prior: what other cases of the run say about the spread of `cost_log_ratios`.
     """
-    if not replicates:
+    readings = [_read(replicates) for replicates in cases]
+    prior = first_stage_prior([found.ratios for found in readings])
+    ratios = stein_ratios([found.ratios for found in readings])
+    whole_ratios = stein_ratios([found.whole_ratios for found in readings])
+    residuals_ = stein_ratios([found.residuals for found in readings])
+    aa_ratios = stein_ratios([found.aa_ratios for found in readings])
+    differences_s = relative_intervals([found.differences_s for found in readings])
+    costs: list[Cost | None] = []
+    for i, found in enumerate(readings):
+        ratio, whole, aa, difference = ratios[i], whole_ratios[i], aa_ratios[i], differences_s[i]
+        if ratio is None or difference is None:
+            costs.append(None)
+            continue
+        costs.append(
+            Cost(
+                replicates=found.replicates,
+                rounds=found.rounds,
+                ratio=ratio,
+                inside=found.inside,
+                difference_s=difference,
+                whole_ratio=whole,
+                residual=residuals_[i],
+                aa_ratio=aa,
+                half_width_ratio=_half_width_of(ratio),
+                replicates_needed=replicates_needed(found.ratios, half_width, prior),
+                detectable_ratio=mde_between_runs(found.ratios),
+                outliers=outliers(found.ratios),
+            )
+        )
+    return costs
+
+
+def _half_width_of(ratio: Estimate) -> float | None:
+    if ratio.low is None or ratio.high is None:
         return None
-    rounds_s = [replicate.rounds_s for replicate in replicates]
+    return (ratio.high - ratio.low) / 2 / ratio.value
+
+
+def _read(replicates: Sequence[Timed]) -> _Readings:
+    turns = [replicate for replicate in replicates if len(replicate.rounds_s[PART])]
+    rounds_s = [replicate.rounds_s for replicate in turns]
     whole = log_ratios(rounds_s)
-    inside = is_split(replicates)
-    ratios = inside_log_ratios(replicates) if inside else whole
-    ratio = stein_ratio(ratios, prior)
-    half_width_ratio = None
-    if ratio.low is not None and ratio.high is not None:
-        half_width_ratio = (ratio.high - ratio.low) / 2 / ratio.value
-    differences_s = (
-        [centre(_part_s(all_spans_s(replicate, PART))) for replicate in replicates]
-        if inside
-        else [difference_s(rounds) for rounds in rounds_s]
-    )
-    return Cost(
+    inside = bool(replicates) and is_split(replicates)
+    return _Readings(
         replicates=len(replicates),
         rounds=sum(len(rounds["fpn"]) for rounds in rounds_s),
-        ratio=ratio,
         inside=inside,
-        difference_s=stein_interval(differences_s),
-        whole_ratio=stein_ratio(whole),
-        residual=stein_ratio(residuals(replicates)) if inside else None,
-        aa_ratio=stein_ratio(log_ratios(rounds_s, NOISE)),
-        half_width_ratio=half_width_ratio,
-        replicates_needed=replicates_needed(ratios, half_width, prior),
-        detectable_ratio=mde_between_runs(ratios),
-        outliers=outliers(ratios),
+        ratios=inside_log_ratios(replicates) if inside else whole,
+        whole_ratios=whole,
+        residuals=residuals(turns) if inside else [],
+        aa_ratios=log_ratios(rounds_s, NOISE),
+        differences_s=[centre(_part_s(all_spans_s(one, PART))) for one in replicates]
+        if inside
+        else [difference_s(rounds) for rounds in rounds_s],
     )
 
 
@@ -218,10 +262,12 @@ def stage_times(replicates: Sequence[Timed], arm: str) -> dict[str, StageTime]:
         call_s = np.sum([*spans_s.values()], axis=0)
         for stage, span_s in spans_s.items():
             times.setdefault(stage, []).append((centre(span_s), centre(span_s / call_s)))
-    return {
-        stage: StageTime(*map(stein_interval, zip(*values, strict=True)))
-        for stage, values in times.items()
-    }
+    seconds, shares = (
+        relative_intervals([[both[i] for both in values] for values in times.values()])
+        for i in (0, 1)
+    )
+    found = zip(times, seconds, shares, strict=True)
+    return {stage: StageTime(t, share) for stage, t, share in found if t and share}
 
 
 def centre(values: Floats) -> float:
@@ -258,28 +304,15 @@ def _medians_of(
     return medians
 
 
-def latency_s(replicates: Sequence[Rounds], arm: str) -> Estimate | None:
-    """Return the latency of an arm: median over rounds, mean over replicates."""
-    (latency,) = latencies_s([[rounds[arm] for rounds in replicates]])
-    return latency
-
-
 def latencies_s(arms: Sequence[Sequence[Sequence[float]]]) -> list[Estimate | None]:
-    """Return the latencies of many arms at once, as `latency_s` does; `None` without replicates.
+    """Return the latencies of all arms of a run; `None` without replicates.
 
     Args:
         arms: of every arm the rounds of its replicates, in seconds.
     """
     medians = _medians([rounds for replicates in arms for rounds in replicates])
-    counts = np.array([len(replicates) for replicates in arms], int)
-    starts = np.cumsum(counts) - counts
-    latencies: list[Estimate | None] = [None] * len(arms)
-    for count in np.unique(counts[counts > 0]).tolist():
-        places = np.flatnonzero(counts == count)
-        samples = medians[starts[places, None] + np.arange(count)]
-        for place, estimate in zip(places.tolist(), stein_intervals(samples), strict=True):
-            latencies[place] = estimate
-    return latencies
+    ends = np.cumsum([len(replicates) for replicates in arms])
+    return relative_intervals(np.split(medians, ends[:-1]))
 
 
 def _medians(rows: Sequence[Sequence[float]]) -> Floats:

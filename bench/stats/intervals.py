@@ -25,6 +25,14 @@ FIRST_STAGE = 5
 """Replicates before anyone looks at their spread. Fewer make Stein's interval wide (t of 4 degrees
 of freedom is 2.8, of 3 it is 3.2), more cost time in cases with little noise."""
 
+MODERATED_STAGE = 3
+"""The same where the other cases of the run say how far replicates spread."""
+
+PRIOR_SHARE = 0.5
+"""Of what the other cases say: a prior is an estimate itself. Drawn from machines whose cases
+spread equally to very differently, 95 % intervals hold 94-96 % with half of it, 92.5-95 % with
+all."""
+
 OUTLIER_SDS = 3.5
 """Robust standard deviations from the median (Iglewicz and Hoaglin, 1993)."""
 
@@ -45,7 +53,7 @@ class Estimate:
 
 def t_interval(values: Sequence[float]) -> Estimate:
     """Return mean and 95 % interval (Student, 1908) of replicates whose number was fixed before."""
-    (estimate,) = _intervals(np.asarray([values], float), len(values))
+    (estimate,) = _intervals(np.asarray([values], float), len(values), NOTHING_KNOWN)
     return estimate
 
 
@@ -60,41 +68,68 @@ def stein_interval(values: Sequence[float], prior: Prior = NOTHING_KNOWN) -> Est
         values: one per replicate, in the order in which they were taken.
         prior: what the first stages of other cases say about the spread.
     """
-    mean = float(np.mean(values))
-    if len(values) < MIN_FOR_INTERVAL:
-        return Estimate(mean, None, None)
-    half = _stein_error(values, prior) / math.sqrt(len(values))
-    return Estimate(mean, mean - half, mean + half)
+    (estimate,) = stein_intervals(np.asarray([values], float), prior)
+    return estimate
 
 
-def first_stage_prior(cases: Iterable[Sequence[float]]) -> Prior:
-    """Return what the first stages of the cases of a run say about each other's spread."""
-    stages = [values[:FIRST_STAGE] for values in cases if len(values) >= FIRST_STAGE]
-    return prior_of([float(np.var(stage, ddof=1)) for stage in stages], FIRST_STAGE - 1)
-
-
-def _stein_error(values: Sequence[float], prior: Prior) -> float:
-    """Return the half-width that a single replicate would have, from the first stage's spread."""
-    stage = values[:FIRST_STAGE]
-    variance, freedom = prior.moderated(float(np.var(stage, ddof=1)), len(stage) - 1)
-    return _quantile(0.5 + CONFIDENCE / 2, freedom) * math.sqrt(variance)
-
-
-def stein_intervals(samples: Floats) -> list[Estimate]:
+def stein_intervals(samples: Floats, prior: Prior = NOTHING_KNOWN) -> list[Estimate]:
     """Return the `stein_interval` of every row: (samples, replicates)."""
-    return _intervals(samples, min(samples.shape[1], FIRST_STAGE))
+    return _intervals(samples, first_stage(prior), prior)
 
 
-def _intervals(samples: Floats, spread_of: int) -> list[Estimate]:
+def relative_intervals(cases: Sequence[Sequence[float] | Floats]) -> list[Estimate | None]:
+    """Return the `stein_interval` of every case of a run; `None` without replicates.
+
+    Args:
+        cases: of one positive quantity the replicates of each case, which spread in proportion.
+    """
+    scales = [float(np.mean(values)) if len(values) else 1.0 for values in cases]
+    relative = [np.asarray(v, float) / scale for v, scale in zip(cases, scales, strict=True)]
+    prior = first_stage_prior(relative)
+    counts = np.array([len(values) for values in relative], int)
+    estimates: list[Estimate | None] = [None] * len(relative)
+    for count in np.unique(counts[counts > 0]).tolist():
+        places = np.flatnonzero(counts == count).tolist()
+        samples = np.array([relative[place] for place in places])
+        for place, found in zip(places, stein_intervals(samples, prior), strict=True):
+            estimates[place] = _scaled(found, scales[place])
+    return estimates
+
+
+def first_stage(prior: Prior) -> int:
+    """Return how many replicates a case has before anyone looks at their spread."""
+    return MODERATED_STAGE if prior.freedom else FIRST_STAGE
+
+
+def first_stage_prior(cases: Iterable[Sequence[float] | Floats]) -> Prior:
+    """Return what the first stages of the cases of a run say about each other's spread."""
+    stages = [values[:MODERATED_STAGE] for values in cases if len(values) >= MODERATED_STAGE]
+    if not stages:
+        return NOTHING_KNOWN
+    prior = prior_of(np.var(np.array(stages, float), axis=1, ddof=1).tolist(), MODERATED_STAGE - 1)
+    return Prior(prior.variance, prior.freedom * PRIOR_SHARE)
+
+
+def _intervals(samples: Floats, spread_of: int, prior: Prior) -> list[Estimate]:
     """Return an interval per row, from the spread of so many of its first replicates."""
     count = samples.shape[1]
     means: list[float] = samples.mean(axis=1).tolist()
     if count < MIN_FOR_INTERVAL:
         return [Estimate(mean, None, None) for mean in means]
-    sds = samples[:, :spread_of].std(axis=1, ddof=1)
-    halves = sds * (_t_quantile(spread_of) / math.sqrt(count))
+    halves = _half_widths(samples[:, :spread_of], prior) / math.sqrt(count)
     pairs = zip(means, halves.tolist(), strict=True)
     return [Estimate(mean, mean - half, mean + half) for mean, half in pairs]
+
+
+def _half_widths(stages: Floats, prior: Prior) -> Floats:
+    """Return the half-width that a single replicate would have, per row, from its first stage."""
+    variances, freedom = prior.moderated(stages.var(axis=1, ddof=1), stages.shape[1] - 1)
+    return _quantile(0.5 + CONFIDENCE / 2, freedom) * np.sqrt(variances)
+
+
+def _scaled(estimate: Estimate, scale: float) -> Estimate:
+    low, high = (None if x is None else x * scale for x in (estimate.low, estimate.high))
+    return Estimate(estimate.value * scale, low, high)
 
 
 def t_ratio(log_ratios: Sequence[float]) -> Estimate:
@@ -102,9 +137,14 @@ def t_ratio(log_ratios: Sequence[float]) -> Estimate:
     return _exp(t_interval(log_ratios))
 
 
-def stein_ratio(log_ratios: Sequence[float], prior: Prior = NOTHING_KNOWN) -> Estimate:
-    """Return the ratio of replicates' log ratios, with its `stein_interval`."""
-    return _exp(stein_interval(log_ratios, prior))
+def stein_ratios(cases: Sequence[Sequence[float]]) -> list[Estimate | None]:
+    """Return the ratio of every case of a run, with its `stein_interval`; `None` without any.
+
+    Args:
+        cases: the log ratios of the replicates of each.
+    """
+    prior = first_stage_prior(cases)
+    return [_exp(stein_interval(logs, prior)) if logs else None for logs in cases]
 
 
 def mean_ratio(cases: Sequence[Sequence[float]]) -> Estimate | None:
@@ -207,13 +247,11 @@ def replicates_needed(
         half_width: in the unit of the values (of logarithms: relative).
         prior: what other cases say about the spread.
     """
-    if len(values) < FIRST_STAGE:
+    stage = first_stage(prior)
+    if len(values) < stage:
         return None
-    return max(FIRST_STAGE, math.ceil((_stein_error(values, prior) / half_width) ** 2))
-
-
-def _t_quantile(count: int) -> float:
-    return _quantile(0.5 + CONFIDENCE / 2, count - 1)
+    (half,) = _half_widths(np.array([values[:stage]], float), prior).tolist()
+    return max(stage, math.ceil((float(half) / half_width) ** 2))
 
 
 @functools.cache

@@ -1,8 +1,8 @@
 """What the cases of a run say about each other's spread: variances moderated towards a common one.
 
-The spread of five replicates is known to a factor of two, and an interval pays for that (Student's
-t of 4 degrees of freedom is 2.8). But the cases of a run share a machine and an hour, and each
-tells something about the others. Smyth (2004, "Linear models and empirical Bayes methods ...",
+The spread of a few replicates is hardly known, and an interval pays for that (Student's t of 4
+degrees of freedom is 2.8, of 2 it is 4.3). But the cases of a run share a machine and an hour, and
+each tells something about the others. Smyth (2004, "Linear models and empirical Bayes methods ...",
 section 6) estimates from all variances how alike they are, as degrees of freedom of a common one.
 """
 
@@ -11,8 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize
 from scipy.special import digamma, polygamma
+
+Floats = NDArray[np.float64]
 
 MIN_CASES = 4
 """With fewer nobody knows how alike their variances are."""
@@ -26,10 +29,10 @@ class Prior:
     freedom: float = 0.0
     """As if it had been estimated with so many degrees of freedom; 0: nothing is known."""
 
-    def moderated(self, variance: float, freedom: int) -> tuple[float, float]:
-        """Return the variance of a case, and with how many degrees of freedom it is known."""
+    def moderated(self, variances: Floats, freedom: int) -> tuple[Floats, float]:
+        """Return the variances of cases, and with how many degrees of freedom they are known."""
         whole = self.freedom + freedom
-        return (self.freedom * self.variance + freedom * variance) / whole, whole
+        return (self.freedom * self.variance + freedom * variances) / whole, whole
 
 
 NOTHING_KNOWN = Prior()

@@ -47,7 +47,7 @@ def first_calls(task: Task[Any], arms: Mapping[str, Arm]) -> dict[str, FirstCall
     from torch._dynamo.utils import counters  # half a second that eager workers do not need
 
     # Imports, and the probing of the compiler and its vector units, are once per process.
-    use_compiler_cache(task, "none")
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(task.scratch_dir) / "compiled" / "none")
     torch.compile(lambda x: x + 1)(torch.ones(8, device=task.case.device))
     read_s = synchronized(wall_s, synchronizer(torch.device(task.case.device)))
     calls = {}

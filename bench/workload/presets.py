@@ -44,7 +44,7 @@ PRESETS = {
                 "channels_last": "on",
             },
         ),
-        half_width="1%",
+        half_width="2%",
         budget="4.3m",
     ),
     "cells": Preset(

@@ -14,7 +14,6 @@ LAUNCH_BOUND = 0.8
 """Share of a call in which the host still launches: where it is larger, the device waits for the
 host, and a faster one would hardly help."""
 
-RESIDUAL = 0.01
 """A residual within it is nothing that changes a decision."""
 
 ENDS = ("", "_low", "_high")
@@ -43,8 +42,10 @@ def sentences(table: pd.DataFrame) -> Iterator[str]:
     if not len(answered):
         yield "Nothing was measured."
     else:
-        floor = float((answered["aa_ratio"] - 1).abs().max())
-        yield f"The same network against itself differs by up to {_percent(floor)} here."
+        noise = (answered["aa_ratio"] - 1).abs().dropna()
+        if len(noise):
+            floor = _percent(float(noise.max()))
+            yield f"The same network against itself differs by up to {floor} here."
     if len(trusted):
         yield _width_sentence(trusted)
     yield from _residual_sentences(trusted)
@@ -92,13 +93,6 @@ def _residual_sentences(rows: pd.DataFrame) -> Iterator[str]:
             for row in changed.to_dict("records")
         )
         yield f"There PANet surely changes what is around it: {listed}."
-    outside = (low < math.log(1 - RESIDUAL)) | (high > math.log(1 + RESIDUAL))
-    wide = int((outside & (low <= 0) & (high >= 0)).sum())
-    if wide:
-        yield (
-            f"In {wide} of {len(known)} cases the residual is not known to {_percent(RESIDUAL)}: "
-            "more replicates tell (--half-width)."
-        )
 
 
 def _launch_sentence(answered: pd.DataFrame) -> Iterator[str]:

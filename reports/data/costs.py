@@ -8,7 +8,7 @@ The statistics are computed from the rounds, not read from the file.
 True
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -16,7 +16,6 @@ import pandas as pd
 from bench import stats
 from bench.schema.case import FIELDS
 from bench.schema.records import Status
-from bench.stats.moderation import NOTHING_KNOWN, Prior
 from reports.data import frames
 from reports.data.frames import COLUMNS
 
@@ -82,22 +81,22 @@ def cost(frame: pd.DataFrame) -> pd.DataFrame:
     by_case: dict[tuple[str, str], dict[Hashable, dict[Hashable, Any]]] = {}
     for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
         by_case.setdefault((row["run_id"], row["case_id"]), {})[row["arm"]] = row
-    calls = {key: _calls(by_arm) for key, by_arm in by_case.items()}
-    by_run: dict[str, list[list[float]]] = {}
-    for key, measured in calls.items():
-        if _status(by_case[key]) != Status.CONTENDED:
-            by_run.setdefault(key[0], []).append(stats.cost_log_ratios(measured))
-    priors = {run_id: stats.first_stage_prior(cases) for run_id, cases in by_run.items()}
-    rows = [
-        _cost_row(by_arm, calls[key], priors.get(key[0], NOTHING_KNOWN))
-        for key, by_arm in by_case.items()
-    ]
+    # The cases of a run tell each other how far replicates spread; contended ones spread further.
+    runs: dict[tuple[str, bool], list[tuple[str, str]]] = {}
+    for key, by_arm in by_case.items():
+        runs.setdefault((key[0], _first(by_arm)["status"] == Status.CONTENDED), []).append(key)
+    found: dict[tuple[str, str], stats.Cost | None] = {}
+    for keys in runs.values():
+        half_width = _first(by_case[keys[0]])["requested_half_width_ratio"]
+        costs = stats.costs([_calls(by_case[key]) for key in keys], half_width)
+        found.update(zip(keys, costs, strict=True))
+    rows = [_cost_row(by_arm, found[key]) for key, by_arm in by_case.items()]
     table = frames.typed(rows, COST_COLUMNS)
     return table.sort_values(["run_id", *SORTED], kind="stable").reset_index(drop=True)
 
 
-def _status(by_arm: Mapping[Hashable, Mapping[Hashable, Any]]) -> str:
-    return str(next(iter(by_arm.values()))["status"])
+def _first(by_arm: Mapping[Hashable, Mapping[Hashable, Any]]) -> Mapping[Hashable, Any]:
+    return next(iter(by_arm.values()))
 
 
 def _calls(by_arm: Mapping[Hashable, Mapping[Hashable, Any]]) -> list[stats.Calls]:
@@ -106,11 +105,10 @@ def _calls(by_arm: Mapping[Hashable, Mapping[Hashable, Any]]) -> list[stats.Call
 
 
 def _cost_row(
-    by_arm: Mapping[Hashable, Mapping[Hashable, Any]], calls: Sequence[stats.Calls], prior: Prior
+    by_arm: Mapping[Hashable, Mapping[Hashable, Any]], result: stats.Cost | None
 ) -> dict[str, Any]:
-    first = next(iter(by_arm.values()))
+    first = _first(by_arm)
     row = {name: first[name] for name in SHARED}
-    result = stats.cost(calls, first["requested_half_width_ratio"], prior)
     if result is not None:
         return row | _measured(by_arm, result)
     if not row["reason"]:
@@ -130,9 +128,9 @@ def _measured(
         },
         **frames.columns("ratio", result.ratio),
         **frames.columns("difference_s", result.difference_s),
-        **frames.columns("whole_ratio", result.whole_ratio),
-        **(frames.columns("residual", result.residual) if result.residual else {}),
-        **frames.columns("aa_ratio", result.aa_ratio),
+        **_columns("whole_ratio", result.whole_ratio),
+        **_columns("residual", result.residual),
+        **_columns("aa_ratio", result.aa_ratio),
         "inside": result.inside,
         "half_width_ratio": result.half_width_ratio,
         "detectable_ratio": result.detectable_ratio,
@@ -142,6 +140,10 @@ def _measured(
         "rounds": result.rounds,
         **_arithmetic(fpn, panet),
     }
+
+
+def _columns(name: str, estimate: stats.Estimate | None) -> dict[str, float | None]:
+    return {} if estimate is None else frames.columns(name, estimate)
 
 
 def _arithmetic(fpn: Mapping[Hashable, Any], panet: Mapping[Hashable, Any]) -> dict[str, Any]:

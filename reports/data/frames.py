@@ -86,11 +86,16 @@ def frame_of(files: Iterable[ResultFile]) -> pd.DataFrame:
 def _frame_of(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     if not rows:
         raise ReportError("no case in the files; measure some with `pytest bench`")
-    latencies = stats.latencies_s([row["replicates_s"] or () for row in rows])
-    for row, latency in zip(rows, latencies, strict=True):
-        if latency is not None:
-            images_per_s = row["batch_size"] / latency.value
-            row.update(columns("latency_s", latency), images_per_s=images_per_s)
+    runs: dict[tuple[str, bool], list[dict[str, Any]]] = {}
+    for row in rows:
+        runs.setdefault((row["run_id"], row["status"] == Status.CONTENDED), []).append(row)
+    for run in runs.values():
+        counted = [[seconds for seconds in row["replicates_s"] or () if seconds] for row in run]
+        latencies = stats.latencies_s(counted)
+        for row, latency in zip(run, latencies, strict=True):
+            if latency is not None:
+                images_per_s = row["batch_size"] / latency.value
+                row.update(columns("latency_s", latency), images_per_s=images_per_s)
     try:
         return typed(rows, COLUMNS)
     except (TypeError, ValueError) as error:
@@ -125,6 +130,7 @@ def rounds_of(frame: pd.DataFrame) -> pd.DataFrame:
     long = measured[[*keys, "replicates_s"]].explode("replicates_s").reset_index(drop=True)
     long["replicate"] = long.groupby(keys, sort=False, observed=True).cumcount()
     long = long.explode("replicates_s").rename(columns={"replicates_s": "time_s"})
+    long = long.dropna(subset="time_s")  # a replicate whose rounds were all disturbed
     by_process = long.groupby([*keys, "replicate"], sort=False, observed=True)
     long["round"] = by_process.cumcount()
     long = long.astype({"time_s": "float64"}).reset_index(drop=True)
@@ -252,6 +258,8 @@ def _split(rounds: list[float], counts: Sequence[int]) -> list[list[float]]:
 
 
 def _cut(rounds: list[float], counts: Sequence[int]) -> list[list[float]]:
+    if not any(counts):  # every round was disturbed, and none counts
+        return [[] for _ in counts]
     bounds = list(accumulate(counts, initial=0))
     if bounds[-1] != len(rounds):
         raise RecordError(f"{len(rounds)} rounds do not divide into replicates of {list(counts)}")

@@ -41,6 +41,11 @@ def _axes(row: Mapping[Any, Any]) -> dict[str, str]:
     return {**texts, "run": str(row["run_id"])}
 
 
+def timed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the cases whose whole calls were timed: where every round was disturbed, none were."""
+    return table.dropna(subset=["fpn_s", "panet_s"])
+
+
 def data(
     files: Sequence[ResultFile],
     frame: pd.DataFrame,

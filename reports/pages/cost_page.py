@@ -81,7 +81,7 @@ def _sections(
     sections = [
         cost_sections.cost(answered),
         stage_section.section(frame, answered),
-        breakeven_blocks.section(answered, limits),
+        breakeven_blocks.section(cost_cases.timed(answered), limits),
         *run_sections.profile(files),
         *run_sections.further_arms(files),
         cost_sections.compiling(frame),

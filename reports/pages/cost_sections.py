@@ -6,7 +6,7 @@ import pandas as pd
 
 from reports.analysis import compilation
 from reports.data import published
-from reports.pages import cost_plots, drawing, size_plots
+from reports.pages import cost_cases, cost_plots, drawing, size_plots
 from reports.pages.page import Block, Section, Table
 
 OTHERS = (
@@ -32,9 +32,10 @@ def _blocks(table: pd.DataFrame) -> Iterator[Block]:
     )
     for title, figure in size_plots.heat_maps(table):
         yield Block(f"Over resolution and batch: {title}", "", drawing.html(figure), wide=False)
-    for title, says, figure in size_plots.latency_lines(table):
+    timed = cost_cases.timed(table)
+    for title, says, figure in size_plots.latency_lines(timed):
         yield Block(f"Latency over pixels: {title}", says, drawing.html(figure), wide=False)
-    for title, figure in cost_plots.slopes(table):
+    for title, figure in cost_plots.slopes(timed):
         yield Block(f"From {title}", "", drawing.html(figure), wide=False)
     peaks = cost_plots.memory(table)
     if peaks is not None:

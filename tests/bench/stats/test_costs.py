@@ -45,6 +45,7 @@ def test_cost_inside_the_call_does_not_feel_the_speed_of_the_machine() -> None:
     assert found.inside
     assert found.ratio.value == pytest.approx(1.5)
     assert found.half_width_ratio == pytest.approx(0, abs=1e-9)
+    assert found.whole_ratio is not None
     assert found.whole_ratio.low is not None
     assert found.whole_ratio.high is not None
     assert found.whole_ratio.high - found.whole_ratio.low > 0.05
@@ -56,6 +57,7 @@ def test_residual_is_what_the_part_does_to_the_rest() -> None:
     assert found.ratio.value == pytest.approx(1 + 0.5 / 1.02)
     assert found.residual is not None
     assert found.residual.value == pytest.approx(1.02)
+    assert found.whole_ratio is not None
     assert found.whole_ratio.value == pytest.approx(found.ratio.value * found.residual.value)
     assert found.difference_s.value == pytest.approx(0.5)
 
@@ -99,6 +101,7 @@ def test_cost_has_ratio_difference_and_noise_floor() -> None:
     assert found is not None
     # Half of the pairs are with fpn_again, so half of its deviation is in the median.
     assert found.ratio.value == pytest.approx((1.4 * 1.5 * 1.6 / (1.01 * 0.99) ** 0.5) ** (1 / 3))
+    assert found.aa_ratio is not None
     assert found.aa_ratio.value == pytest.approx((1.01 * 0.99) ** (1 / 3))
     assert found.difference_s.value == pytest.approx(0.5 * 0.0125, rel=0.01)
     assert found.replicates == 3
@@ -119,7 +122,7 @@ def test_swapped_arms_give_the_inverse_ratio() -> None:
 
 def test_nothing_measured_has_no_cost() -> None:
     assert stats.cost([], 0.02) is None
-    assert stats.latency_s([], "fpn") is None
+    assert stats.latencies_s([[]]) == [None]
 
 
 def test_replicate_far_from_the_others_is_told_and_counts() -> None:

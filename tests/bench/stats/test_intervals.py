@@ -92,12 +92,27 @@ def test_ratio_is_the_exponential_of_the_interval() -> None:
     values = [0.1, 0.2, 0.3, 0.4, 0.5, 1.5]
     for ratio, interval in (
         (stats.t_ratio, stats.t_interval),
-        (stats.stein_ratio, stats.stein_interval),
+        (lambda logs: stats.stein_ratios([logs])[0], stats.stein_interval),
     ):
-        bounds = interval(values)
+        bounds, found, short = interval(values), ratio(values), ratio(values[:2])
         assert bounds.low is not None
-        assert ratio(values).low == pytest.approx(math.exp(bounds.low))
-        assert ratio(values[:2]).low is None
+        assert found is not None
+        assert found.low == pytest.approx(math.exp(bounds.low))
+        assert short is not None
+        assert short.low is None
+
+
+def test_seconds_of_several_cases_spread_in_proportion() -> None:
+    """Four cases of very different length, alike relative to it: each is known better."""
+    cases = [[scale * x for x in (0.98, 1.0, 1.02)] for scale in (0.001, 0.01, 0.1, 1.0)]
+    alone, together = stats.relative_intervals(cases[:1]), stats.relative_intervals(cases)
+    for found, case in zip(together, cases, strict=True):
+        assert found is not None
+        assert found.high is not None
+        assert found.value == pytest.approx(case[1])
+        assert 0.02 * case[1] < found.high - found.value < 0.04 * case[1]
+    assert alone[0] is not None
+    assert alone[0].high == pytest.approx(0.001 * (1 + 4.3027 * 0.02 / math.sqrt(3)), rel=1e-4)
 
 
 def test_two_runs_are_told_apart_as_welch_does() -> None:

@@ -17,7 +17,16 @@ from reports.analysis import breakeven, peers_and_caches
 from reports.data import frames, result_files
 from reports.data.costs import cost
 from reports.pages import cost_page
-from tests.support.factories import CALM, case, facts, finding, replicate, result, rounds
+from tests.support.factories import (
+    CALM,
+    case,
+    facts,
+    finding,
+    replicate,
+    result,
+    rounds,
+    split_replicate,
+)
 from tests.support.result_files import document, extra_arms
 
 SIZES = (64, 128, 256)
@@ -65,6 +74,17 @@ def write(paths: Sequence[Path], folder: Path) -> list[Path]:
 def page_of(folder: Path, results: list[CaseResult], **run: Any) -> str:
     (page,) = write([written(folder, results, **run)], folder)
     return page.read_text(encoding="utf-8")
+
+
+def test_case_without_an_undisturbed_round_has_a_page(tmp_path: Path) -> None:
+    def of(size: int, lost: tuple[int, ...]) -> CaseResult:
+        made = tuple(split_replicate(i, disturbed=lost) for i in range(5))
+        return result(case=case(height_px=size, width_px=size), replicates=made)
+
+    results = [of(size, tuple(range(6))) for size in (224, 320, 640)]
+    assert "1.500" in page_of(tmp_path / "all", results)
+    page = page_of(tmp_path / "one", [*results[1:], of(224, ()), of(800, ()), of(1024, ())])
+    assert "ms a megapixel" in page
 
 
 def data_of(page: str) -> dict[str, Any]:
