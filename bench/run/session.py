@@ -17,6 +17,7 @@ from bench.engine.progress import ProgressBar
 from bench.engine.scheduler import Plan
 from bench.engine.stopping import HalfWidth
 from bench.machine import advice
+from bench.machine.environment import code_digest
 from bench.profiling import ceilings
 from bench.profiling.ceilings import CeilingsTask
 from bench.profiling.trace import TraceTask
@@ -63,7 +64,8 @@ class Session:
         """Measure these cases of the request, or what is left of them.
 
         Raises:
-            BenchError: the run cannot be resumed, or its folder not written.
+            BenchError: the run cannot be resumed, its folder not written, or the code was edited
+                meanwhile.
         """
         folder, whole = self.request.run_dir, self.request.plan
         chosen = tuple(case for case in whole.cases if case.case_id in set(case_ids))
@@ -76,6 +78,10 @@ class Session:
             else:
                 run_folders.point_latest_at(folder)
             results = engine.run(HalfWidth(self.request.half_width))
+        if code_digest() != self.run["code"]:  # every turn starts processes anew
+            raise BenchError(
+                "the code was edited while it was measured, and nobody knows which was: run again"
+            )
         self.results = {result.case.case_id: result for result in results}
 
     def profile(self, console: Console) -> None:
