@@ -29,6 +29,7 @@ MIB = 2**20
 KINDS = {
     "equal": ("4", "histories of equal code"),
     "slower": ("4", "histories with a slow-down"),
+    "placed": ("0", "histories with a small slow-down in one stage"),
     "bisect": ("1", "histories to bisect"),
     "apart": ("0", "histories of equal code, each side in processes of its own"),
 }

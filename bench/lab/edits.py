@@ -24,6 +24,8 @@ class Edit:
     """Where it shows, if not in the cases of the self-test."""
     once: bool = False
     """Whether only the first place is changed; otherwise all are."""
+    stage: str = ""
+    """Where it sits, if in one stage alone."""
 
     def apply(self, text: str) -> str:
         """Return the file's text with the edit in it; raise `BenchError` if it does not fit."""
@@ -157,6 +159,63 @@ SLOWER = (
     ),
 )
 """Each alone; how much each one costs is measured apart."""
+
+
+def _of_level(name: str, file: str, line: str, level: int, stage: str, new: str) -> Edit:
+    """Return an edit of one level of a loop: behind a line of it comes another."""
+    indent = "\n            "
+    return Edit(
+        name, file, line, f"{line}{indent}if level == {level}:{indent}    {new}", stage=stage
+    )
+
+
+LATERAL_LINE = 'lateral = self.get_submodule(f"lateral_c{level}")(c[index])'
+TOPDOWN_LINE = 'm = self.get_submodule(f"topdown_m{level}")(m, lateral)'
+CONV = 'self.get_submodule(f"conv_{step}")'
+
+PLACED = (
+    _of_level(
+        *("Scale the finest lateral map", "fpn.py", LATERAL_LINE, 2, "fpn p2 lateral"),
+        "lateral = lateral * 1.0",
+    ),
+    _of_level(
+        *("Round a lateral map", "fpn.py", LATERAL_LINE, 3, "fpn p3 lateral"),
+        "lateral = lateral.double().to(lateral.dtype)",
+    ),
+    _of_level(
+        *("Keep a merged map", "fpn.py", TOPDOWN_LINE, 3, "fpn p3 top-down sum"),
+        "m = m.clone()",
+    ),
+    _of_level(
+        *("Keep the finest map finite", "fpn.py", SMOOTH, 2, "fpn p2 smooth"),
+        "p[-1] = p[-1].clamp(-1e6, 1e6)",
+    ),
+    _of_level(
+        *("Smooth one level twice", "fpn.py", SMOOTH, 4, "fpn p4 smooth"),
+        'p[-1] = self.get_submodule("smooth_m4")(p[-1])',
+    ),
+    _of_level(
+        *("Keep the downsampled map", "panet.py", DOWN, 2, "panet n3 downsample"),
+        "down = down.clone()",
+    ),
+    _of_level(
+        *("Sum one level in double precision", "panet.py", SUM, 2, "panet n3 sum"),
+        "summed = (down.double() + coarser.double()).to(down.dtype)",
+    ),
+    _of_level(
+        *("Activate one level twice", "panet.py", FUSE, 2, "panet n3 fuse"),
+        "n[-1] = 0.5 * (n[-1] + n[-1].abs())",
+    ),
+    _of_level(
+        *("Fuse one level twice", "panet.py", FUSE, 3, "panet n4 fuse"),
+        f"n[-1] = {CONV}(n[-1])",
+    ),
+    _of_level(
+        *("Fuse the coarsest level twice", "panet.py", FUSE, 4, "panet n5 fuse"),
+        f"n[-1] = {CONV}(n[-1])",
+    ),
+)
+"""Small slow-downs, each in another stage: 0.3 to 3 % of a call."""
 
 BISECTED = tuple(edit for edit in SLOWER if edit.name in ("Fuse twice", "Smooth twice"))
 """Slow-downs of 5 % and more in every case."""

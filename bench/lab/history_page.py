@@ -26,7 +26,7 @@ VERDICTS = (
     *(Verdict.UNDECIDED, Verdict.MISSING),
 )
 
-WITH_A_SLOW_EDIT = ("slower", "bisect")
+WITH_A_SLOW_EDIT = ("slower", "placed", "bisect")
 """Kinds of history."""
 
 FEW = 3
@@ -42,6 +42,7 @@ def render(trials: Sequence[HistoryTrial]) -> str:
         f"{environment['cpu']}, {environment['cores']} cores; torch "
         f"{environment['libraries']['torch']}; {sessions} sessions.",
         _confusion(trials),
+        *_placed([trial for trial in trials if trial.kind == "placed"]),
         *_pairings(trials),
         *_bisections([trial for trial in trials if trial.kind == "bisect"]),
     ]
@@ -138,6 +139,42 @@ def _pairings(trials: Sequence[HistoryTrial]) -> Iterator[str]:
         *("MDE of a case", "to the verdict"),
     ]
     yield _table(rows, headers)
+
+
+def _placed(trials: Sequence[HistoryTrial]) -> Iterator[str]:
+    """Yield what became of small slow-downs, each in a stage of its own."""
+    if not trials:
+        return
+    found = [trial for trial in trials if trial.verdict == Verdict.REGRESSED]
+    right = sum(_named_right(trial) for trial in found)
+    yield (
+        f"Small slow-downs in one stage, {evidence(trials)}: {len(found)} regressed; in {right} of "
+        "these, every case that did named the stage."
+    )
+    rows = [
+        [
+            *(trial.edit, trial.stage, _of_call(trial), trial.verdict),
+            f"{len(trial.regressed)} of {len(trial.ratios)}",
+            ", ".join(sorted({name for name, *_ in trial.named.values()})) or "-",
+            f"{trial.elapsed_s:.0f} s",
+        ]
+        for trial in trials
+    ]
+    headers = ["edit", "sits in", "costs, of a call", "verdict", "cases", "named", "took"]
+    yield _table(rows, headers)
+
+
+def _named_right(trial: HistoryTrial) -> bool:
+    named = {trial.named[case_id][0] for case_id in trial.regressed if case_id in trial.named}
+    return named == {trial.stage}
+
+
+def _of_call(trial: HistoryTrial) -> str:
+    """Return the share of a call that the stage costs: the median of the cases, least to most."""
+    shares = [share for name, share, *_ in trial.named.values() if name == trial.stage]
+    if not shares:
+        return "-"
+    return f"{np.median(shares):+.2%} ({min(shares):+.2%} to {max(shares):+.2%})"
 
 
 def _bisections(trials: Sequence[HistoryTrial]) -> Iterator[str]:

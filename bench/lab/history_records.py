@@ -31,6 +31,13 @@ class HistoryTrial:
     """Of every case, as it was compared."""
     mde_ratios: dict[str, float] = field(default_factory=dict)
     """Of every case: the minimum detectable effect."""
+    stage: str = ""
+    """Where the slow-down sits, if in one stage alone."""
+    named: dict[str, tuple[str, float, float, float]] = field(default_factory=dict)
+    """Case -> the stage that the verdict names, and the share of a call that it says it costs, with
+    its interval; of cases in which a stage surely changed, however little."""
+    regressed: tuple[str, ...] = ()
+    """Cases that regressed."""
 
 
 def read(folder: Path) -> list[HistoryTrial]:

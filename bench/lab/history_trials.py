@@ -8,7 +8,7 @@ import contextlib
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,20 @@ from bench.compare import run as comparison
 from bench.compare.commit import UndecidedError, commit_log_ratios
 from bench.compare.request import ONE_PROCESS, SEPARATE, Request
 from bench.lab import history_page, history_records
-from bench.lab.edits import BISECTED, BISECTED_COMMITS, SLOWER, Edit, around, harmless
+from bench.lab.edits import (
+    BISECTED,
+    BISECTED_COMMITS,
+    PLACED,
+    SLOWER,
+    Edit,
+    around,
+    harmless,
+)
 from bench.lab.git_history import History, make
 from bench.lab.history_records import HistoryTrial
 from bench.schema.case import Case
 from bench.schema.errors import BenchError
-from bench.stats.verdict import ComparisonVerdict
+from bench.stats.verdict import ComparisonVerdict, Verdict
 from bench.workload import axes, presets
 
 PAGE = "gatetest.md"
@@ -94,15 +102,19 @@ class GateTest:
     def _apart(self, number: int) -> HistoryTrial:
         return self._equal(number, "apart", SEPARATE)
 
-    def _slower(self, _number: int) -> HistoryTrial:
+    def _slower(self, _number: int, kind: str = "slower", of: Sequence[Edit] = ()) -> HistoryTrial:
         """Take the edit that was tried least."""
         stored = history_records.read(self._folder)
-        tried = Counter(trial.edit for trial in stored if trial.kind == "slower")
-        edit = min(self._request.edits, key=lambda edit: tried[edit.name])
+        tried = Counter(trial.edit for trial in stored if trial.kind == kind)
+        edit = min(of or self._request.edits, key=lambda edit: tried[edit.name])
         edits = around(edit, HARMLESS_COMMITS, tried[edit.name])
         with tempfile.TemporaryDirectory() as folder:
             history = make(Path(folder) / "repository", edits)
-            return self._compared("slower", edit.name, self._comparison(history, edit.axes))
+            trial = self._compared(kind, edit.name, self._comparison(history, edit.axes))
+        return replace(trial, stage=edit.stage)
+
+    def _placed(self, number: int) -> HistoryTrial:
+        return self._slower(number, "placed", PLACED)
 
     def _bisect(self, number: int) -> HistoryTrial:
         """Bisect in the case in which the slow-down shows most."""
@@ -157,6 +169,12 @@ class GateTest:
             **_size_of(true),
             ratios={i: c.ratio.value for i, c in judged.cases.items() if c.ratio},
             mde_ratios={i: c.mde_ratio for i, c in judged.cases.items() if c.mde_ratio},
+            named={
+                i: (c.named[0].name, *_bounds(c.named[0].of_call))
+                for i, c in judged.cases.items()
+                if c.named
+            },
+            regressed=tuple(i for i, c in judged.cases.items() if c.verdict is Verdict.REGRESSED),
         )
 
     def _comparison(self, history: History, values: Mapping[str, str] | None = None) -> Request:
@@ -192,6 +210,11 @@ def _slowest(judged: ComparisonVerdict) -> str | None:
     return judged.slowest() or max(ratios, key=lambda i: ratios[i], default=None)
 
 
+def _bounds(share: stats.Estimate) -> tuple[float, float, float]:
+    low, high = (share.value if x is None else x for x in (share.low, share.high))
+    return share.value, low, high
+
+
 def _size_of(true: stats.Estimate | None) -> dict[str, Any]:
     if true is None:
         return {}
@@ -201,6 +224,7 @@ def _size_of(true: stats.Estimate | None) -> dict[str, Any]:
 TRY: dict[str, Callable[[GateTest, int], HistoryTrial]] = {
     "equal": GateTest._equal,
     "slower": GateTest._slower,
+    "placed": GateTest._placed,
     "bisect": GateTest._bisect,
     "apart": GateTest._apart,
 }

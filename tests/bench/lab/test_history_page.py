@@ -61,3 +61,30 @@ def test_slow_down_without_a_true_size_is_not_counted_as_small() -> None:
 def test_bisections_say_how_many_edits_they_rest_on() -> None:
     page = render([trial("Fuse twice", "right", kind="bisect") for _ in range(5)])
     assert "Bisection over 16 commits, 1 edit, 5 trials: 5 named the commit" in page
+
+
+def test_small_slow_downs_are_listed_with_the_stage_that_was_named() -> None:
+    def placed(edit: str, named: str, *regressed: str) -> HistoryTrial:
+        return trial(
+            edit,
+            "regressed" if regressed else "within_noise",
+            kind="placed",
+            stage="fpn p2 lateral",
+            named=dict.fromkeys(("b1", "b2"), (named, 0.012, 0.01, 0.014)),
+            regressed=regressed,
+            ratios={"b1": 1.0, "b2": 1.0},
+        )
+
+    page = render(
+        [
+            placed("right", "fpn p2 lateral", "b1", "b2"),
+            placed("wrong", "fpn p2 smooth", "b1"),
+            placed("small", "fpn p2 lateral"),
+        ]
+    )
+    assert "3 edits, 3 trials: 2 regressed; in 1 of these" in page
+    rows = [" ".join(line.split()) for line in page.splitlines()]
+    assert any(
+        "right | fpn p2 lateral | +1.20% (+1.20% to +1.20%) | regressed | 2 of 2" in x for x in rows
+    )
+    assert any("wrong | fpn p2 lateral | - | regressed | 1 of 2 | fpn p2 smooth" in x for x in rows)

@@ -12,7 +12,7 @@ from bench.compare.commit import UndecidedError
 from bench.compare.request import ONE_PROCESS, SEPARATE
 from bench.lab import history_records, history_trials
 from bench.lab.command import KINDS
-from bench.lab.edits import BISECTED, SLOWER
+from bench.lab.edits import BISECTED, PLACED, SLOWER
 from bench.lab.history_trials import TRY
 from bench.schema.tasks import Task
 from tests.support import machines
@@ -29,7 +29,7 @@ class Reading(Machine):
 
     def run(self, task: Task[Any], timeout_s: float) -> Any:
         package = Path(task.sides["head"]) / "panet"
-        slow = any(edit.new in (package / edit.file).read_text() for edit in SLOWER)
+        slow = any(edit.new in (package / edit.file).read_text() for edit in (*SLOWER, *PLACED))
         factor = self.slower if slow else 1.0
         machines.TRUE_S["panet@head"] = machines.TRUE_S["panet"] * factor
         return super().run(task, timeout_s)
@@ -61,17 +61,19 @@ def trials(folder: Path) -> list[dict[str, Any]]:
 def test_equal_code_passes_and_slower_code_is_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(tmp_path, "2", "2", "1", "0")
+    run(tmp_path, "2", "2", "1", "1", "0")
     found = trials(tmp_path)
     assert {(t["kind"], t["verdict"]) for t in found} == {
         ("equal", "within_noise"),
         ("slower", "regressed"),
+        ("placed", "regressed"),
         ("bisect", "right"),
     }
     true = [t["true_ratio"] for t in found if t["kind"] == "slower"]
     assert true == pytest.approx([Reading.slower] * 2, abs=0.03)
     page = capsys.readouterr().out
     assert "slower by 5% or more | 2 edits, 2 trials | 2 " in " ".join(page.split())
+    assert "Small slow-downs in one stage, 1 edit, 1 trial: 1 regressed" in page
     assert "Bisection over 16 commits, 1 edit, 1 trial: 1 named the commit" in page
 
 
@@ -80,7 +82,7 @@ def test_what_nothing_flagged_has_a_true_size_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Reading, "slower", 1.0)
-    run(tmp_path, "0", "2", "0", "0", edit="*full precision")
+    run(tmp_path, "0", "2", "0", "0", "0", edit="*full precision")
     found = [(t["verdict"], t["true_ratio"]) for t in trials(tmp_path)]
     assert found == [("within_noise", pytest.approx(1.0, abs=0.03))] * 2
 
@@ -93,22 +95,22 @@ def test_history_is_kept_where_the_machine_is_too_busy_for_its_true_size(
         raise UndecidedError("busy")
 
     monkeypatch.setattr(history_trials, "commit_log_ratios", busy)
-    run(tmp_path, "0", "1", "0", "0")
+    run(tmp_path, "0", "1", "0", "0", "0")
     assert [(t["verdict"], t["true_ratio"]) for t in trials(tmp_path)] == [("regressed", None)]
 
 
 @pytest.mark.process
 def test_sessions_are_pooled_and_go_on_with_other_edits(tmp_path: Path) -> None:
-    name = run(tmp_path, "0", "1", "0", "0")
-    run(tmp_path, "0", "1", "0", "0", resume=name)
+    name = run(tmp_path, "0", "1", "0", "0", "0")
+    run(tmp_path, "0", "1", "0", "0", "0", resume=name)
     edits = [t["edit"] for t in trials(tmp_path)]
     assert edits == [edit.name for edit in SLOWER[:2]]
 
 
 @pytest.mark.process
 def test_the_slow_downs_that_are_chosen_take_turns(tmp_path: Path) -> None:
-    name = run(tmp_path, "0", "1", "0", "0", edit="Smooth twice")
-    run(tmp_path, "0", "2", "0", "0", resume=name, edit="*twice")
+    name = run(tmp_path, "0", "1", "0", "0", "0", edit="Smooth twice")
+    run(tmp_path, "0", "2", "0", "0", "0", resume=name, edit="*twice")
     edits = [t["edit"] for t in trials(tmp_path)]
     assert edits == ["Smooth twice", "Fuse twice", "Fuse twice"]
 
@@ -123,7 +125,7 @@ def test_unknown_slow_down_is_one_line(tmp_path: Path, capsys: pytest.CaptureFix
 def test_pairings_are_compared_by_what_equal_code_shows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(tmp_path, "3", "0", "0", "3")
+    run(tmp_path, "3", "0", "0", "0", "3")
     lines = capsys.readouterr().out.splitlines()
     rows = {line.split("|")[1].strip(): line for line in lines if line.count("|") > 7}
     assert f" {ONE_PROCESS} " in rows[ONE_PROCESS]
