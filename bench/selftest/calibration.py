@@ -7,7 +7,7 @@ network with the plain one could give.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,9 +16,12 @@ from bench.engine.scheduler import CaseState
 from bench.schema.case import Case
 from bench.schema.recipe import Arms, Recipe
 from bench.schema.records import Finding
-from bench.selftest.slowdown import KEPT, KINDS, alone, slowed
+from bench.selftest.slowdown import EVERYWHERE, KINDS, Work, alone, kept, slowed
 
-FIRST_CHANNELS = (64, 512)
+PLACES = ("fpn p2 lateral", "panet n3 fuse", EVERYWHERE, "fpn p3 smooth")
+"""Where the work is done, in turn from case to case."""
+
+FIRST_CHANNELS = (256, 2048)
 """Two sizes of the work, through which the first line is drawn."""
 
 PASSES = (1, 2, 4)
@@ -41,11 +44,18 @@ class Slowing:
     """As calibrated, of the network's time."""
     low: float | None
     high: float | None
+    place: str = ""
+    """A stage, or every one; empty in older self-tests: behind the network."""
 
     @property
     def recipe(self) -> Recipe:
-        """FPN + PANet with the work behind it."""
-        return slowed(f"{self.kind}:{self.channels}")
+        """FPN + PANet with the work in it."""
+        return slowed(Work(self.kind, self.channels, self.place))
+
+    @property
+    def stage(self) -> str | None:
+        """Where it is, if in one stage alone."""
+        return None if self.place in ("", EVERYWHERE) else self.place
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -98,7 +108,7 @@ replicates, to the cases with their rounds."""
 def calibrate(
     cases: Sequence[Case], sizes: Sequence[float], measure: Measure
 ) -> dict[str, list[Slowing]]:
-    """Return for every case a slow-down of each size, of a kind that changes from case to case.
+    """Return for every case a slow-down of each size, of kind and place that change with the case.
 
     Args:
         cases: where to slow down.
@@ -107,15 +117,18 @@ def calibrate(
     """
     if not sizes:
         return {case.case_id: [] for case in cases}
-    kinds = {c.case_id: list(KINDS)[i % len(KINDS)] for i, c in enumerate(cases)}
+    works = {
+        c.case_id: Work(list(KINDS)[i % len(KINDS)], 0, PLACES[i % len(PLACES)])
+        for i, c in enumerate(cases)
+    }
     first, second, last = PASSES
     few, many = FIRST_CHANNELS
-    shares = _shares(kinds, dict.fromkeys(kinds, FIRST_CHANNELS), measure, first)
+    shares = _shares(works, dict.fromkeys(works, FIRST_CHANNELS), measure, first)
     channels = {
         case_id: [_on_line(size, (few, a.value), (many, b.value)) for size in sizes]
         for case_id, (a, b) in shares.items()
     }
-    shares = _shares(kinds, channels, measure, second)
+    shares = _shares(works, channels, measure, second)
     channels = {
         case_id: [
             max(1, round(n * size / share.value))
@@ -123,10 +136,13 @@ def calibrate(
         ]
         for case_id, of_case in shares.items()
     }
-    shares = _shares(kinds, channels, measure, last)
+    shares = _shares(works, channels, measure, last)
     return {
         case_id: [
-            Slowing(size, kinds[case_id], n, share.value, share.low, share.high)
+            Slowing(
+                *(size, works[case_id].kind, n, share.value, share.low, share.high),
+                place=works[case_id].place,
+            )
             for size, n, share in zip(sizes, channels[case_id], of_case, strict=True)
         ]
         for case_id, of_case in shares.items()
@@ -134,7 +150,7 @@ def calibrate(
 
 
 def _shares(
-    kinds: Mapping[str, str],
+    works: Mapping[str, Work],
     channels: Mapping[str, Sequence[int]],
     measure: Measure,
     replicates: int,
@@ -144,14 +160,18 @@ def _shares(
         case_id: {
             name: recipe
             for i, n in enumerate(channels[case_id])
-            for name, recipe in ((f"{BASE}_{i}", KEPT), (f"work_{i}", alone(f"{kind}:{n}")))
+            for name, recipe in _pair(i, replace(work, channels=n))
         }
-        for case_id, kind in kinds.items()
+        for case_id, work in works.items()
     }
     return {
         state.case.case_id: [_share(state, i) for i in range(len(channels[state.case.case_id]))]
         for state in measure(arms, replicates)
     }
+
+
+def _pair(number: int, work: Work) -> tuple[tuple[str, Recipe], tuple[str, Recipe]]:
+    return (f"{BASE}_{number}", kept(work)), (f"work_{number}", alone(work))
 
 
 def _share(state: CaseState, number: int) -> stats.Estimate:

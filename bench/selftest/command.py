@@ -22,7 +22,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     add = parser.add_argument
     add("--trials", default="12", metavar="N", help="of each load (%(default)s)")
     about = "slow-downs in percent (%(default)s)"
-    add("--inject", default="0,1,2,5", metavar="LIST", help=about)
+    add("--inject", default="0,0.5,1,2", metavar="LIST", help=about)
     about = f"what else runs: {', '.join(LOADS)} (%(default)s)"
     add("--load", default="none", metavar="LIST", help=about)
     add("--quick", action="store_true", help="two small cases, one trial")

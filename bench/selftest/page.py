@@ -24,8 +24,8 @@ A *comparison* is eight cases in which base and head take turns: a generous scre
 replicates of what it flags; only these decide. Both look again where the first look is not clear;
 the numbers of replicates at each look stand above the column. All cases together are looked at as
 well. In a trial one measurement serves several comparisons: of identical code, and each with one
-slow-down in one case; it is found if that case or all together raise the alarm. The slowed side is
-base or head by chance, and the gate does not know. *Resampled*: drawn from all undisturbed
+slow-down in one case, in one stage of it or in every one; it is found if that case or all together
+raise the alarm. The slowed side is base or head by chance, and the gate does not know. *Resampled*: drawn from all undisturbed
 replicates that were recorded. *Coverage*: how often the 95 % interval of one trial's cost holds the
 mean of the other trials, which is itself not exact. *MDE*, the minimum detectable effect: the
 smallest change of a case that the gate finds 19 times of 20, median over trials. *Components*:
@@ -97,7 +97,7 @@ def _verdict_rows(own: GateSummary) -> list[list[str]]:
         ["false alarms, identical code, live", _rate(own.false_alarms)],
         ["false alarms, identical code, resampled", _false_alarm_rate(own.resampled)],
         ["nothing could be said (contended)", f"{own.undecided} of {own.trials}"],
-        *(_detection_row(detections, own.resampled) for detections in own.detections),
+        *map(_detection_row, own.detections),
         ["a comparison of identical code alone takes", _seconds(own.alone_s)],
     ]
 
@@ -111,26 +111,25 @@ def _false_alarm_rate(resampled: Resampled | None) -> str:
     )
 
 
-CASE_HEADERS = ["case", "replicates", "cost", "max/min", "sd of a replicate", "MDE", "resampled"]
+CASE_HEADERS = ["case", "replicates", "cost", "max/min", "sd of a replicate", "MDE"]
 
 COMPONENT_HEADERS = ["sd of a log ratio", "round", "process", "turn", "trial"]
 
 
-def _detection_row(detections: Detections, resampled: Resampled | None) -> list[str]:
-    true = f"{detections.true_low:.1%} to {detections.true_high:.1%}"
-    size = f"+{detections.requested:.0%} in one case (truly {true})"
+def _detection_row(detections: Detections) -> list[str]:
+    true = f"{detections.true_low:.2%} to {detections.true_high:.2%}"
+    size = f"+{detections.requested * 100:g} % in one case (truly {true})"
     others = {"wrong": detections.wrong, "undecided": detections.undecided}
     rest = [f"{count} {name}" for name, count in others.items() if count]
     text = ", ".join([f"{_rate(detections.detected)} found", *rest])
-    if resampled is not None:
-        rates = resampled.detection_rate[detections.requested].values()
-        text += f"; resampled {min(rates):.0%} to {max(rates):.0%}"
+    if detections.named.total:
+        named = detections.named
+        text += f"; the stage named in {named.count} of {named.total} of these that are in one"
     return [size, f"{text}; {_seconds(detections.alone_s)} alone"]
 
 
 def _case_rows(setup: SetupSummary) -> Iterator[list[str]]:
     newest = setup.gates[-1]
-    rates = newest.resampled.detection_rate if newest.resampled else {}
     for case_id, case in setup.cases.items():
         yield [
             case_id,
@@ -139,7 +138,6 @@ def _case_rows(setup: SetupSummary) -> Iterator[list[str]]:
             _number(case.cost_max_over_min),
             _percent(case.replicate_sd),
             _percent(newest.mde_ratio[case_id]),
-            ", ".join(f"+{size:.0%}: {by_case[case_id]:.0%}" for size, by_case in rates.items()),
         ]
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 import numpy as np
 
 from bench import stats
-from bench.schema.records import undisturbed
+from bench.schema.records import Replicate, undisturbed
 from bench.selftest import trials
 from bench.selftest.noise_components import Components, components
 from bench.selftest.resampling import Resampled, resampled
@@ -45,6 +45,8 @@ class Detections:
     true_high: float
     """Smallest and largest calibrated size."""
     detected: Rate
+    named: Rate
+    """Of those found whose slow-down is in one stage alone: the verdict names it."""
     wrong: int
     undecided: int
     alone_s: float | None
@@ -171,11 +173,14 @@ def _detections(measured: Sequence[MeasuredTrial]) -> tuple[Detections, ...]:
 def _of_size(size: float, pairs: Sequence[tuple[MeasuredTrial, str]]) -> Detections:
     endings = [ending(each, arm) for each, arm in pairs]
     sizes = [each.trial.slowed[arm].slowing.size for each, arm in pairs]
+    found = [pair for pair, end in zip(pairs, endings, strict=True) if end is Ending.RIGHT]
+    named = [right for each, arm in found if (right := names_the_stage(each, arm)) is not None]
     return Detections(
         size,
         min(sizes),
         max(sizes),
         rate(endings.count(Ending.RIGHT), len(endings)),
+        rate(sum(named), len(named)),
         endings.count(Ending.WRONG),
         endings.count(Ending.UNDECIDED),
         _median([trials.comparison_alone_s(each, arm) for each, arm in pairs]),
@@ -204,11 +209,20 @@ def ending(measured: MeasuredTrial, comparison: str) -> Ending:
     return Ending.MISSED if slowed else Ending.RIGHT
 
 
+def names_the_stage(measured: MeasuredTrial, comparison: str) -> bool | None:
+    """Return whether the stage with the slow-down is named first in its case; `None`: in no one."""
+    slowed = measured.trial.slowed[comparison]
+    if slowed.slowing.stage is None:
+        return None
+    named = measured.judged[comparison].cases[slowed.case_id].named
+    return bool(named) and named[0].name == slowed.slowing.stage
+
+
 def coverage(measured: Sequence[MeasuredTrial]) -> Rate:
     """Return how often the 95 % interval of the cost holds the mean of the other trials."""
     covered = total = 0
     for case_id in measured[0].cases:
-        per_trial = [_log_ratios(m, case_id, trials.COST) for m in measured]
+        per_trial = [_costs(m, case_id) for m in measured]
         for number, own in enumerate(per_trial):
             others = [x for other in per_trial[:number] + per_trial[number + 1 :] for x in other]
             interval = stats.t_interval(own) if own else None
@@ -220,9 +234,13 @@ def coverage(measured: Sequence[MeasuredTrial]) -> Rate:
 
 
 def _of_case(measured: Sequence[MeasuredTrial], case_id: str) -> CaseSummary:
-    costs = [_log_ratios(m, case_id, trials.COST) for m in measured]
+    costs = [_costs(m, case_id) for m in measured]
     means = [math.exp(float(np.mean(values))) for values in costs if values]
-    identical = [x for m in measured for x in _log_ratios(m, case_id, trials.IDENTICAL)]
+    identical = [
+        x
+        for m in measured
+        for x in stats.log_ratios([r.rounds_s for r in _first(m, case_id)], trials.IDENTICAL)
+    ]
     return CaseSummary(
         replicates=len(identical),
         cost=float(np.mean(means)) if means else None,
@@ -231,11 +249,17 @@ def _of_case(measured: Sequence[MeasuredTrial], case_id: str) -> CaseSummary:
     )
 
 
-def _log_ratios(measured: MeasuredTrial, case_id: str, contrast: stats.Contrast) -> list[float]:
+def _costs(measured: MeasuredTrial, case_id: str) -> list[float]:
+    """Return the logarithm of PANet's cost per replicate, inside the calls where they are split."""
+    replicates = _first(measured, case_id)
+    if replicates and stats.is_split(replicates, trials.BASE):
+        return stats.inside_log_ratios(replicates, trials.BASE)
+    return stats.log_ratios([replicate.rounds_s for replicate in replicates], trials.COST)
+
+
+def _first(measured: MeasuredTrial, case_id: str) -> Sequence[Replicate]:
     """Return those of the screen's first look: their number does not depend on what they show."""
-    first_look = measured.trial.gate.screen_looks[0]
-    replicates = undisturbed(measured.replicates.get(case_id, ()))[:first_look]
-    return stats.log_ratios([replicate.rounds_s for replicate in replicates], contrast)
+    return undisturbed(measured.replicates.get(case_id, ()))[: measured.trial.gate.screen_looks[0]]
 
 
 def _median(values: Sequence[float | None]) -> float | None:

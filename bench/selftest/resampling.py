@@ -3,7 +3,6 @@
 Pure functions of the trials' replicates.
 """
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,8 +33,6 @@ class Resampled:
     replicates_per_case: int
     """Of the case that has fewest."""
     false_alarm_rate: float
-    detection_rate: dict[float, dict[str, float]]
-    """Size of the slow-down -> case that alone has it -> how often it was found."""
 
 
 def resampled(
@@ -55,16 +52,8 @@ def resampled(
     if fewest < MIN_REPLICATES:
         return None
     generator = np.random.default_rng(0)
-    draws = {case_id: _Draws(pool, gate, count, generator) for case_id, pool in pools.items()}
-    sizes = sorted({s.slowing.requested for m in measured for s in m.trial.slowed.values()})
-    return Resampled(
-        fewest,
-        _false_alarm_rate(list(draws.values()), gate),
-        {
-            size: {case_id: drawn.detection_rate(size) for case_id, drawn in draws.items()}
-            for size in sizes
-        },
-    )
+    draws = [_Draws(pool, gate, count, generator) for pool in pools.values()]
+    return Resampled(fewest, _false_alarm_rate(draws, gate))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,20 +132,13 @@ class _Draws:
             np.minimum.at(smallest, comparison, p_value)
         return smallest
 
-    def direction(self, change: float = 0.0) -> Ints:
+    def direction(self) -> Ints:
         """Return in which direction the case is flagged in every comparison, 0: it is not."""
-        return gates.screen(self.screened + change, self._gate).direction
+        return gates.screen(self.screened, self._gate).direction
 
-    def p_value(self, direction: Ints, flagged: Ints | int, change: float = 0.0) -> Floats:
+    def p_value(self, direction: Ints, flagged: Ints) -> Floats:
         """Return what the fresh replicates say; infinity where the case was not flagged."""
-        return gates.confirm(self.fresh + change, direction, flagged, self._gate).p_value
-
-    def detection_rate(self, size: float) -> float:
-        """Return how often a change of ``size`` in this case alone raises an alarm."""
-        change = math.log1p(size)
-        direction = self.direction(change)
-        p_value = self.p_value(direction, 1, change)
-        return float(np.mean((direction > 0) & (p_value < self._gate.alarm_p)))
+        return gates.confirm(self.fresh, direction, flagged, self._gate).p_value
 
 
 def _false_alarm_rate(draws: Sequence[_Draws], gate: Gate) -> float:

@@ -219,7 +219,7 @@ def _ending(measured: MeasuredTrial) -> str:
     """Say in a line how the comparisons of a trial ended."""
     parts = [f"identical code {rates.ending(measured, IDENTICAL_CODE)}"]
     parts += [
-        f"+{slowed.slowing.requested:.0%} {rates.ending(measured, arm)}"
+        f"+{slowed.slowing.requested * 100:g} % {rates.ending(measured, arm)}"
         for arm, slowed in measured.trial.slowed.items()
     ]
     seconds = f", {measured.elapsed_s:.0f} s" if measured.elapsed_s else ""

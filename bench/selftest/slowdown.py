@@ -1,11 +1,14 @@
-"""Slow-downs of known size for the self-test: real work beside the network, never sleep.
+"""Slow-downs of known size for the self-test: real work inside the network, never sleep.
 
-`slowed` runs the network and then copies, say, 96 channels of its finest map. The size is a number
-of channels, so it can be chosen finely; what it takes is calibrated in processes of their own
-(`bench.selftest.calibration`): `KEPT` is the network, `alone` the work right behind it.
+`slowed` is the network that, whenever a stage has made its map, copies, say, 96 channels of it: in
+one stage, or in every one. The size is a number of channels, so it can be chosen finely; what it
+takes is calibrated in processes of their own (`bench.selftest.calibration`): `kept` is the network,
+`alone` the work right behind it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -13,33 +16,54 @@ from torch.nn.functional import conv2d
 
 from bench.schema.recipe import Recipe
 from bench.workload.networks import Network, Outputs, Shared
+from bench.workload.stages import around, stages
 from panet import InputError
 
+EVERYWHERE = "every stage"
 
-class Slowdown(nn.Module):
-    """Extra work on a map of shape (N, C, H, W); the map itself stays as it is.
 
-    Args:
-        text: ``kind:channels``; more channels than the map has go over it again.
+@dataclass(frozen=True)
+class Work:
+    """Extra work on maps of shape (N, C, H, W); the maps stay as they are."""
 
-    Raises:
-        InputError: an unknown kind.
-    """
+    kind: str
+    """Of `KINDS`."""
+    channels: int
+    """More than a map has: over it again."""
+    place: str
+    """The stage whose map it is done on, or `EVERYWHERE`."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        kind, _, channels = text.partition(":")
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``kind:channels in place``; raise `InputError` for an unknown kind."""
+        what, _, place = text.partition(" in ")
+        kind, _, channels = what.partition(":")
         if kind not in KINDS:
             raise InputError(f"unknown slow-down {kind!r}; choose from {', '.join(KINDS)}")
-        self._work = KINDS[kind]
-        self._channels = int(channels)
+        return cls(kind, int(channels), place)
 
-    def forward(self, x: Tensor) -> None:
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.channels} in {self.place}"
+
+    def __call__(self, x: Tensor) -> None:
         """Do the work; what comes of it is dropped."""
-        left = self._channels
+        left = self.channels
         while left > 0:
-            self._work(x, min(left, x.shape[1]))
+            KINDS[self.kind](x, min(left, x.shape[1]))
             left -= x.shape[1]
+
+    def layers(self, network: nn.Module) -> list[nn.Module]:
+        """Return the modules of a network that make its maps.
+
+        Raises:
+            InputError: the network has no such stage.
+        """
+        known = stages(network)
+        found = [stage for stage in known if self.place in (EVERYWHERE, stage.name)]
+        if not found:
+            names = ", ".join(stage.name for stage in known)
+            raise InputError(f"no stage {self.place!r}; choose from {EVERYWHERE}, {names}")
+        return [network.get_submodule(stage.layers[0]) for stage in found]
 
 
 def _compute(x: Tensor, channels: int) -> Tensor:
@@ -67,73 +91,73 @@ KINDS: dict[str, Callable[[Tensor, int], Tensor]] = {
 }
 
 
-class Slowed(nn.Module):
-    """A network, and extra work on its finest output."""
-
-    def __init__(self, network: nn.Module, slowdown: Slowdown) -> None:
-        super().__init__()
-        self.network = network
-        self.slowdown = slowdown
-
-    def forward(self, *inputs: Tensor) -> Outputs:
-        """Return what the network returns."""
-        outputs: Outputs = self.network(*inputs)
-        self.slowdown(outputs[0])
-        return outputs
+def slow_down(network: nn.Module, work: Work) -> nn.Module:
+    """Return the network, which now does the work as well; its stages stay what they are."""
+    for layer in work.layers(network):
+        around(layer, after=work)
+    return network
 
 
-class Kept(nn.Module):
-    """A network that leaves its finest map for the work of another arm."""
+def keep_maps(network: nn.Module, layers: Iterable[nn.Module], shared: Shared) -> nn.Module:
+    """Return the network, which now leaves the maps of some layers for the work of another arm."""
+    maps = shared.setdefault(MAPS, {})
 
-    def __init__(self, network: nn.Module, shared: Shared) -> None:
-        super().__init__()
-        self.network = network
-        self._shared = shared
+    def keeping(place: int) -> Callable[[Tensor], None]:
+        return lambda x: maps.update({place: x})
 
-    def forward(self, *inputs: Tensor) -> Outputs:
-        """Return what the network returns."""
-        outputs: Outputs = self.network(*inputs)
-        self._shared[FINEST] = outputs[0]
-        return outputs
+    for place, layer in enumerate(layers):
+        around(layer, after=keeping(place))
+    return network
 
 
 class Alone(nn.Module):
-    """The extra work without the network, on the map that a network has just given.
+    """The extra work without the network, on the maps that a network has just made.
 
-    As in the slowed network, the map is as far in the caches as the network has left it.
+    As in the slowed network, a map is about as far in the caches as the network has left it.
     """
 
-    def __init__(self, slowdown: Slowdown, shared: Shared) -> None:
+    def __init__(self, work: Work, shared: Shared) -> None:
         super().__init__()
-        self.slowdown = slowdown
+        self._work = work
         self._shared = shared
 
     def forward(self, *_inputs: Tensor) -> Outputs:
-        """Return the map."""
-        finest: Tensor = self._shared.get(FINEST, torch.empty(0))
-        self.slowdown(finest)
-        return (finest,)
+        """Return the maps."""
+        maps: Outputs = tuple(self._shared[MAPS].values())
+        for x in maps:
+            self._work(x)
+        return maps
 
 
-FINEST = "finest"
-"""The finest map that a network gave last, among what the arms of a process share."""
+MAPS = "maps"
+"""Those that a network made last, among what the arms of a process share."""
+
+
+def _kept(copied: Callable[[], nn.Module], recipe: Recipe, shared: Shared) -> nn.Module:
+    network = copied()
+    return keep_maps(network, Work.parse(recipe.slowdown).layers(network), shared)
+
 
 SLOWED_NETWORK = Network(
-    lambda copied, recipe, _: Slowed(copied(), Slowdown(recipe.slowdown)),
+    lambda copied, recipe, _: slow_down(copied(), Work.parse(recipe.slowdown)),
     like="panet",
     same_macs=False,
+    marked=True,
 )
-KEPT_NETWORK = Network(lambda copied, _, shared: Kept(copied(), shared))
-WORK_ALONE = Network(lambda _, recipe, shared: Alone(Slowdown(recipe.slowdown), shared))
-
-KEPT = Recipe(f"{__name__}:KEPT_NETWORK")
+KEPT_NETWORK = Network(_kept)
+WORK_ALONE = Network(lambda _, recipe, shared: Alone(Work.parse(recipe.slowdown), shared))
 
 
-def slowed(work: str) -> Recipe:
-    """Return FPN + PANet with some work (``kind:channels``) behind it."""
-    return Recipe(f"{__name__}:SLOWED_NETWORK", slowdown=work)
+def kept(work: Work) -> Recipe:
+    """Return FPN + PANet, which leaves the maps that some work is done on."""
+    return Recipe(f"{__name__}:KEPT_NETWORK", slowdown=str(work))
 
 
-def alone(work: str) -> Recipe:
-    """Return the work (``kind:channels``) without the network."""
-    return Recipe(f"{__name__}:WORK_ALONE", slowdown=work)
+def slowed(work: Work) -> Recipe:
+    """Return FPN + PANet with some work in it."""
+    return Recipe(f"{__name__}:SLOWED_NETWORK", slowdown=str(work))
+
+
+def alone(work: Work) -> Recipe:
+    """Return the work without the network."""
+    return Recipe(f"{__name__}:WORK_ALONE", slowdown=str(work))

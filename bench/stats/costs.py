@@ -202,9 +202,9 @@ def _read(replicates: Sequence[Timed]) -> _Readings:
     )
 
 
-def is_split(replicates: Sequence[Timed]) -> bool:
-    """Return whether the calls with the part were split in every replicate."""
-    return all(_of_part(replicate.spans_s.get(PART, ())) for replicate in replicates)
+def is_split(replicates: Sequence[Timed], arm: str = PART) -> bool:
+    """Return whether the calls of an arm with the part were split in every replicate."""
+    return all(_of_part(replicate.spans_s.get(arm, ())) for replicate in replicates)
 
 
 def cost_log_ratios(replicates: Sequence[Timed]) -> list[float]:
@@ -214,11 +214,11 @@ def cost_log_ratios(replicates: Sequence[Timed]) -> list[float]:
     return log_ratios([replicate.rounds_s for replicate in replicates])
 
 
-def inside_log_ratios(replicates: Sequence[Timed]) -> list[float]:
-    """Return log(1 + part / rest) per replicate, from the spans of all calls with the part."""
+def inside_log_ratios(replicates: Sequence[Timed], arm: str = PART) -> list[float]:
+    """Return log(1 + part / rest) per replicate, from the spans of all calls of an arm."""
     logs = []
     for replicate in replicates:
-        spans_s = all_spans_s(replicate, PART)
+        spans_s = all_spans_s(replicate, arm)
         call_s = np.sum([*spans_s.values()], axis=0)
         logs.append(centre(np.log(call_s / (call_s - _part_s(spans_s)))))
     return logs

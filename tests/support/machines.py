@@ -17,6 +17,7 @@ from bench.schema.journal import Entries, Journal
 from bench.schema.recipe import Recipe
 from bench.schema.records import CaseResult, Finding, Replicate
 from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Task
+from bench.selftest.slowdown import Work
 from tests.support.factories import case, facts, finding, replicate, rounds
 
 TWO = (case(), case(batch_size=2))
@@ -112,8 +113,11 @@ class Stages:
 
 
 def true_s(recipe: Recipe) -> float:
-    """Return what a network takes; ``copy:500`` behind it takes 5 % more than ``panet``."""
-    extra_s = TRUE_S["panet"] * int(recipe.slowdown.partition(":")[2] or 0) * SLOWDOWN_PER_CHANNEL
+    """Return what a network takes; 500 channels of work take 5 % of ``panet``."""
+    channels = Work.parse(recipe.slowdown).channels if recipe.slowdown else 0
+    extra_s = TRUE_S["panet"] * channels * SLOWDOWN_PER_CHANNEL
+    if recipe.network.endswith(":KEPT_NETWORK"):
+        return TRUE_S["panet"]
     if recipe.network.endswith(":WORK_ALONE"):
         return extra_s
     network = str(Recipe(recipe.network, recipe.side))

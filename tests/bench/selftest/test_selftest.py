@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Failure, Task
-from bench.selftest import document, resampling, session, trials
-from bench.selftest.calibration import calibrate
+from bench.selftest import document, rates, resampling, session, trials
+from bench.selftest.calibration import PLACES, Slowing, calibrate
 from bench.selftest.document import Document
 from bench.selftest.rates import SetupSummary
 from bench.selftest.request import SelfTestRequest, setups
 from bench.selftest.session import SelfTest
+from bench.selftest.slowdown import EVERYWHERE
+from bench.selftest.trials import SlowedArm
 from bench.stats.sequential import GATE
 from tests.support.machines import SLOWDOWN_PER_CHANNEL, TWO, Machine, Noise, engine
 
@@ -105,6 +108,7 @@ def test_calibration_finds_the_work_that_takes_a_given_share() -> None:
             assert slowing.high is not None
             assert slowing.low < slowing.size < slowing.high
     assert {found[case.case_id][0].kind for case in TWO} == {"compute", "copy"}
+    assert [found[case.case_id][0].place for case in TWO] == list(PLACES[:2])
 
 
 def test_quiet_machine_finds_every_slow_down_and_raises_no_false_alarm(tmp_path: Path) -> None:
@@ -284,7 +288,7 @@ def test_command_writes_and_shows_the_page(
 
 def test_stages_of_identical_code_are_drawn_with_their_calls() -> None:
     """Eight cases of twenty stages: 0.18 % of 80,000 comparisons, against 0.11 % without stages."""
-    rates = {}
+    alarms = {}
     for stages in (0, 20):
         generator = np.random.default_rng(0)
         pools = [
@@ -294,5 +298,26 @@ def test_stages_of_identical_code_are_drawn_with_their_calls() -> None:
         draws = [resampling._Draws(pool, GATE, 4000, generator) for pool in pools]
         flagged = np.mean([drawn.flagged_stages > 0 for drawn in draws])
         assert (0.08 < flagged < 0.18) if stages else flagged == 0
-        rates[stages] = resampling._false_alarm_rate(draws, GATE)
-    assert 0 < rates[20] < 0.004  # a standard error of 0.07 %
+        alarms[stages] = resampling._false_alarm_rate(draws, GATE)
+    assert 0 < alarms[20] < 0.004  # a standard error of 0.07 %
+
+
+@pytest.mark.parametrize(
+    ("place", "named", "right"),
+    [
+        ("fpn p2 lateral", ("fpn p2 lateral", "fpn p2 smooth"), True),
+        ("fpn p2 lateral", ("fpn p2 smooth",), False),
+        ("fpn p2 lateral", (), False),
+        (EVERYWHERE, ("fpn p2 smooth",), None),
+    ],
+)
+def test_named_stage_is_right_where_the_slow_down_is(
+    place: str, named: tuple[str, ...], right: bool | None
+) -> None:
+    slowing = Slowing(0.05, "copy", 96, 0.05, None, None, place)
+    case = SimpleNamespace(named=[SimpleNamespace(name=name) for name in named])
+    trial: Any = SimpleNamespace(
+        trial=SimpleNamespace(slowed={"other_0": SlowedArm("b1", slowing, is_head=True)}),
+        judged={"other_0": SimpleNamespace(cases={"b1": case})},
+    )
+    assert rates.names_the_stage(trial, "other_0") is right
