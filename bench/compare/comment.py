@@ -55,14 +55,16 @@ def render(result: ComparisonResult) -> str:
 
 def _headline(result: ComparisonResult) -> str:
     headline = HEADLINES[result.verdict]
+    all_cases = f"over all {len(result.timed.cases)} cases"
     explaining = result.timed.explaining()
     if explaining is not None and result.verdict in ALARMS:
-        (stage, *_) = result.timed.cases[explaining].named
-        return f"{headline}: {stage_change(stage)} in `{explaining}`"
+        (stage, *_) = result.timed.by_name[explaining].named
+        where = all_cases if explaining == OVERALL else f"in `{explaining}`"
+        return f"{headline}: {stage_change(stage)} {where}"
     together = result.timed.overall
     if together is None or together.ratio is None:
         return headline
-    return f"{headline}: {_ratio(together.ratio)} over all {len(result.timed.cases)} cases"
+    return f"{headline}: {_ratio(together.ratio)} {all_cases}"
 
 
 def stage_change(stage: StageVerdict) -> str:

@@ -59,7 +59,9 @@ def _run(request: Request, folder: Path, console: Console) -> ComparisonResult:
             result = replace(result, failed=failed, elapsed_s=time.monotonic() - start_s)
         slowest = result.timed.slowest()
         if result.verdict is Verdict.REGRESSED and request.traces and slowest is not None:
-            named = [stage.name for stage in result.timed.cases[slowest].named]
+            own, together = result.timed.cases[slowest], result.timed.overall
+            found = own.named or (together.named if together is not None else ())
+            named = [stage.name for stage in found]
             why = explained(request, codes, folder, slowest, named)
             return replace(result, explanation=why)
     return result

@@ -34,10 +34,10 @@ class HistoryTrial:
     stage: str = ""
     """Where the slow-down sits, if in one stage alone."""
     named: dict[str, tuple[str, float, float, float]] = field(default_factory=dict)
-    """Case -> the stage that the verdict names, and the share of a call that it says it costs, with
-    its interval; of cases in which a stage surely changed, however little."""
+    """Case, or all together -> the stage that the verdict names, and the share of a call that it
+    costs, with its interval; of those in which a stage surely changed, however little."""
     regressed: tuple[str, ...] = ()
-    """Cases that regressed."""
+    """Cases that regressed, and all together if they did."""
 
 
 def read(folder: Path) -> list[HistoryTrial]:

@@ -171,10 +171,10 @@ class GateTest:
             mde_ratios={i: c.mde_ratio for i, c in judged.cases.items() if c.mde_ratio},
             named={
                 i: (c.named[0].name, *_bounds(c.named[0].of_call))
-                for i, c in judged.cases.items()
+                for i, c in judged.by_name.items()
                 if c.named
             },
-            regressed=tuple(i for i, c in judged.cases.items() if c.verdict is Verdict.REGRESSED),
+            regressed=tuple(i for i, c in judged.by_name.items() if c.verdict is Verdict.REGRESSED),
         )
 
     def _comparison(self, history: History, values: Mapping[str, str] | None = None) -> Request:

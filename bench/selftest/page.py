@@ -25,12 +25,12 @@ replicates of what it flags; only these decide. Both look again where the first 
 the numbers of replicates at each look stand above the column. All cases together are looked at as
 well. In a trial one measurement serves several comparisons: of identical code, and each with one
 slow-down in one case, in one stage of it or in every one; it is found if that case or all together
-raise the alarm. The slowed side is base or head by chance, and the gate does not know. *Resampled*: drawn from all undisturbed
-replicates that were recorded. *Coverage*: how often the 95 % interval of one trial's cost holds the
-mean of the other trials, which is itself not exact. *MDE*, the minimum detectable effect: the
-smallest change of a case that the gate finds 19 times of 20, median over trials. *Components*:
-standard deviations of a log ratio; a replicate is a process, a turn a fork server, a trial some
-minutes."""
+raise the alarm. The slowed side is base or head by chance, and the gate does not know. *Resampled*:
+drawn from all undisturbed replicates that were recorded. *Coverage*: how often the 95 % interval of
+one trial's cost holds the mean of the other trials, which is itself not exact. *MDE*, the minimum
+detectable effect: the smallest change of a case that the gate finds 19 times of 20, median over
+trials. *Components*: standard deviations of a log ratio; a replicate is a process, a turn a fork
+server, a trial some minutes."""
 
 
 def _head(document: Document) -> str:

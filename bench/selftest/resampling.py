@@ -17,7 +17,7 @@ from bench.stats import Floats
 from bench.stats import sequential as gates
 from bench.stats.multiplicity import level
 from bench.stats.sequential import Gate, Ints
-from bench.stats.stages import stages_between
+from bench.stats.stages import CaseStages, stages_between
 
 COMPARISONS = 20_000
 """Drawn: a rate of 0.2 % is known to 0.03 %."""
@@ -62,8 +62,8 @@ class _Pool:
 
     whole: Floats
     """(replicates,), of whole calls."""
-    stages: Floats
-    """(stages, replicates); no stages where some calls were not split."""
+    stages: CaseStages
+    """Of the same replicates; none where some calls were not split."""
 
 
 def _pools(measured: Sequence[MeasuredTrial]) -> dict[str, _Pool]:
@@ -77,8 +77,7 @@ def _pools(measured: Sequence[MeasuredTrial]) -> dict[str, _Pool]:
 
 def _pool(replicates: Sequence[Replicate]) -> _Pool:
     whole = [stats.log_ratio(replicate.rounds_s, trials.IDENTICAL) for replicate in replicates]
-    stages = stages_between(replicates, trials.IDENTICAL).log_ratios
-    return _Pool(np.asarray(whole), stages.reshape(len(stages), len(whole)))
+    return _Pool(np.asarray(whole), stages_between(replicates, trials.IDENTICAL))
 
 
 class _Draws:
@@ -92,6 +91,7 @@ class _Draws:
         self._gate = gate
         self._pool = pool
         self._screened, self._fresh = draw(gate.screen_looks[-1]), draw(gate.confirm_looks[-1])
+        self._names = pool.stages.names
         self.screened, self.fresh = (
             pool.whole[chosen] * signs for chosen, signs in (self._screened, self._fresh)
         )
@@ -100,11 +100,11 @@ class _Draws:
     def _stage_directions(self) -> Ints:
         """Return (stages, comparisons) in which direction each stage is flagged, 0: it is not."""
         chosen, signs = self._screened
-        count = len(self._pool.stages)
+        count = len(self._names)
         return np.array(
             [
                 gates.screen(s[chosen] * signs, self._gate, count).direction
-                for s in self._pool.stages
+                for s in self._pool.stages.log_ratios
             ],
             np.int64,
         ).reshape(count, len(chosen))
@@ -122,7 +122,7 @@ class _Draws:
         """
         stage, comparison = np.nonzero(self._stages)
         chosen, signs = self._fresh
-        rows = self._pool.stages[stage[:, None], chosen[comparison]] * signs[comparison]
+        rows = self._pool.stages.log_ratios[stage[:, None], chosen[comparison]] * signs[comparison]
         directions, tests = self._stages[stage, comparison], self.flagged_stages[comparison]
         smallest = np.full(len(chosen), np.inf)
         if stage.size:
@@ -131,6 +131,18 @@ class _Draws:
             ).p_value
             np.minimum.at(smallest, comparison, p_value)
         return smallest
+
+    @property
+    def stage_names(self) -> tuple[str, ...]:
+        """Of the stages, in the order of a call."""
+        return self._names
+
+    def of_stage(self, name: str) -> Floats:
+        """Return (comparisons, replicates) log ratios of a stage: the screen's, then fresh ones."""
+        values = self._pool.stages.log_ratios[self._names.index(name)]
+        return np.hstack(
+            [values[chosen] * signs for chosen, signs in (self._screened, self._fresh)]
+        )
 
     def direction(self) -> Ints:
         """Return in which direction the case is flagged in every comparison, 0: it is not."""
@@ -146,11 +158,47 @@ def _false_alarm_rate(draws: Sequence[_Draws], gate: Gate) -> float:
     together = np.stack([np.hstack([drawn.screened, drawn.fresh]) for drawn in draws])
     overall = gates.screen_overall(together, gate)
     of_stages = [drawn.flagged_stages for drawn in draws]
-    flagged = np.count_nonzero([*directions, *of_stages, overall.direction], axis=0)
+    of_all = _StagesOfAll(draws, gate)
+    flagged = np.count_nonzero(
+        [*directions, *of_stages, overall.direction, of_all.flagged_stages], axis=0
+    )
     p_values = [
         drawn.p_value(direction, flagged)
         for drawn, direction in zip(draws, directions, strict=True)
     ]
     p_values += [drawn.stages_p_value(flagged) for drawn in draws]
     p_values.append(gates.confirm_overall(together, overall, flagged, gate).p_value)
+    p_values.append(of_all.p_value(flagged))
     return float(np.mean(np.min(p_values, axis=0) < level(gate.alarm_p, flagged)))
+
+
+class _StagesOfAll:
+    """The stages that all cases have, of all of them together, in comparisons that were drawn."""
+
+    def __init__(self, draws: Sequence[_Draws], gate: Gate) -> None:
+        self._draws, self._gate = draws, gate
+        first, *others = draws
+        self._names = [
+            n for n in first.stage_names if others and all(n in d.stage_names for d in others)
+        ]
+        self._first = [
+            gates.screen_overall(self._rows(name), gate, len(self._names)) for name in self._names
+        ]
+
+    def _rows(self, name: str) -> Floats:
+        return np.stack([drawn.of_stage(name) for drawn in self._draws])
+
+    @property
+    def flagged_stages(self) -> Ints:
+        """How many are flagged in every comparison."""
+        none = np.zeros(len(self._draws[0].screened), np.int64)
+        return np.asarray(sum((first.direction != 0 for first in self._first), none))
+
+    def p_value(self, flagged: Ints) -> Floats:
+        """Return the smallest in every comparison; infinity: none is flagged."""
+        tests = np.maximum(1, self.flagged_stages)
+        p_values = [
+            gates.confirm_overall(self._rows(name), first, flagged, self._gate, tests).p_value
+            for name, first in zip(self._names, self._first, strict=True)
+        ]
+        return np.asarray(np.min([np.full(len(tests), np.inf), *p_values], axis=0))

@@ -150,10 +150,20 @@ def stein_ratios(cases: Sequence[Sequence[float]]) -> list[Estimate | None]:
 def mean_ratio(cases: Sequence[Sequence[float]]) -> Estimate | None:
     """Return the geometric mean of the cases' ratios with its 95 % interval.
 
+    Args:
+        cases: per case the log ratios of its replicates; as for `mean_of_cases`.
+    """
+    mean = mean_of_cases(cases)
+    return None if mean is None else _exp(mean)
+
+
+def mean_of_cases(cases: Sequence[Sequence[float]]) -> Estimate | None:
+    """Return the mean over the cases with its 95 % interval.
+
     With the degrees of freedom that the cases' variances leave (Satterthwaite, 1946).
 
     Args:
-        cases: per case the log ratios of its replicates; those with too few do not count.
+        cases: per case its replicates; those with too few do not count.
     """
     known = [np.asarray(values, float) for values in cases if len(values) >= MIN_FOR_INTERVAL]
     if not known:
@@ -162,10 +172,10 @@ def mean_ratio(cases: Sequence[Sequence[float]]) -> Estimate | None:
     errors = np.array([values.var(ddof=1) / values.size for values in known])
     total = float(errors.sum())
     if not total:
-        return _exp(Estimate(mean, mean, mean))
+        return Estimate(mean, mean, mean)
     freedom = total**2 / float(np.sum(errors**2 / [values.size - 1 for values in known]))
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)) * math.sqrt(total) / len(known)
-    return _exp(Estimate(mean, mean - half, mean + half))
+    return Estimate(mean, mean - half, mean + half)
 
 
 def ratio_between(base: Sequence[float], head: Sequence[float]) -> Estimate:

@@ -9,12 +9,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats as distributions
 
-from bench.stats.intervals import MIN_FOR_INTERVAL, Floats, mean_ratio, t_interval, t_ratio
+from bench.stats.intervals import (
+    MIN_FOR_INTERVAL,
+    Floats,
+    mean_of_cases,
+    mean_ratio,
+    t_interval,
+    t_ratio,
+)
 from bench.stats.mde import mde_of_gate
 from bench.stats.multiplicity import level
 from bench.stats.rows import Decided, Screening, State
 from bench.stats.sequential import GATE, Gate
-from bench.stats.stages import NO_STAGES, CaseStages
+from bench.stats.stages import NO_STAGES, CaseStages, StagesOfAll, stages_of_all
 from bench.stats.standing import ALL_CASES, OVERALL, WHOLE, Row, Standing, follow
 from bench.stats.verdict import CaseVerdict, ComparisonVerdict, StageVerdict, Verdict
 
@@ -33,11 +40,11 @@ def lacking(
         stages: of the same replicates, of the cases whose calls are split.
     """
     standing = follow(log_ratios, gate, stages)
-    together = standing.overall
-    if together is not None and together.lacking:
-        look = min(len(log_ratios[i]) for i in standing.members) + together.lacking
-        return {i: max(0, look - len(values)) for i, values in log_ratios.items()}
     waiting = {row: state for row, state in standing.rows.items() if standing.waits(row)}
+    together = [state.lacking for (name, _), state in waiting.items() if name == OVERALL]
+    if together:
+        look = min(len(log_ratios[i]) for i in standing.members) + min(together)
+        return {i: max(0, look - len(values)) for i, values in log_ratios.items()}
     screening = {row: state for row, state in waiting.items() if isinstance(state, Screening)}
     more = dict.fromkeys(log_ratios, 0)
     for (case_id, _), state in (screening or waiting).items():
@@ -57,7 +64,7 @@ def judge(
             i: _of_case(values, (stages or {}).get(i, NO_STAGES), standing, i)
             for i, values in log_ratios.items()
         },
-        _of_all(log_ratios, standing),
+        _of_all(log_ratios, stages or {}, standing),
     )
 
 
@@ -130,20 +137,42 @@ def _of_stage(split: CaseStages, at: int, standing: Standing, case_id: str) -> S
     )
 
 
-def _of_all(log_ratios: Mapping[str, Sequence[float]], standing: Standing) -> CaseVerdict | None:
+def _of_all(
+    log_ratios: Mapping[str, Sequence[float]],
+    stages: Mapping[str, CaseStages],
+    standing: Standing,
+) -> CaseVerdict | None:
     state = standing.overall
     if state is None:
         return None
     used = state.used if state.confirmed else slice(None)
+    together = stages_of_all([stages.get(i, NO_STAGES) for i in standing.members])
+    states = [state, *standing.stages(OVERALL).values()]
     return CaseVerdict(
-        _verdict(standing, ALL_CASES, [state]),
+        _verdict(standing, ALL_CASES, [] if standing.is_sure(ALL_CASES) else states),
         mean_ratio([log_ratios[case_id][used] for case_id in standing.members]),
-        bool(state.direction),
+        any(each.direction for each in states),
         standing.p_values.get(ALL_CASES),
         None,
-        state.screened + state.confirmed,
+        max(each.screened + each.confirmed for each in states),
         of_call=standing.of_call(OVERALL),
+        stages=tuple(
+            found
+            for at in range(len(together.names))
+            if (found := _of_stage_of_all(together, at, standing)) is not None
+        ),
     )
+
+
+def _of_stage_of_all(together: StagesOfAll, at: int, standing: Standing) -> StageVerdict | None:
+    row = (OVERALL, together.names[at])
+    state = standing.rows[row]
+    ratio = mean_ratio([case[at, state.used].tolist() for case in together.log_ratios])
+    of_call = mean_of_cases([case[at, state.used].tolist() for case in together.of_call])
+    if ratio is None or of_call is None:
+        return None
+    p_value, sure = standing.p_values.get(row), standing.is_sure(row)
+    return StageVerdict(row[1], ratio, of_call, p_value, state.direction, sure)
 
 
 def _verdict(standing: Standing, row: Row, needed: Sequence[State]) -> Verdict:

@@ -20,7 +20,7 @@ from bench.stats.sequential import (
     screen,
     screen_overall,
 )
-from bench.stats.stages import CaseStages
+from bench.stats.stages import CaseStages, StagesOfAll
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,30 @@ class SequentialTest:
             first,
             lambda flagged: confirm_overall(rows, first, flagged, gate),
             functools.partial(_from_logs, rows),
+        )
+
+    @classmethod
+    def of_all_stages(cls, stages: StagesOfAll, gate: Gate) -> dict[str, Self]:
+        """Test the stages of all cases together."""
+        if not stages.names:
+            return {}
+        first = screen_overall(stages.log_ratios, gate, len(stages.names))
+        flagged = max(1, int(np.count_nonzero(first.direction)))
+        return {
+            name: cls._of_stage_of_all(stages, at, first.row(at), gate, flagged)
+            for at, name in enumerate(stages.names)
+        }
+
+    @classmethod
+    def _of_stage_of_all(
+        cls, stages: StagesOfAll, at: int, first: StepResult, gate: Gate, tests: int
+    ) -> Self:
+        rows = stages.log_ratios[:, at : at + 1]
+        return cls(
+            first,
+            lambda flagged: confirm_overall(rows, first, flagged, gate, tests),
+            functools.partial(_mean, stages.of_call[:, at].mean(axis=0)),
+            tests if _only(first.direction) else 1,
         )
 
     @classmethod

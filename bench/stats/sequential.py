@@ -8,7 +8,8 @@ that is neither clearly the same nor clearly changed gets some more replicates a
 All cases together (*overall*: their geometric mean) are screened and confirmed as if they were one
 more case: most changes of the code touch all cases, and together they show it in a few replicates.
 They are looked at early, too: what confirms a large change of all cases are then replicates that
-the cases' own screen needs anyway.
+the cases' own screen needs anyway. So it is with every stage that all cases have: what a commit
+does to a stage it does in all of them.
 
 Stages are rows beside the whole call of their case. A case has one whole call and many stages, so
 its stages are *one* question among the others: the screen corrects each for how many the case has,
@@ -153,12 +154,14 @@ def confirm(
     return _confirm(rows[None], direction, flagged, gate, gate.confirm_looks, tests)
 
 
-def screen_overall(rows: Floats, gate: Gate) -> StepResult:
+def screen_overall(rows: Floats, gate: Gate, tests: int = 1) -> StepResult:
     """Look at all cases of comparisons together, early and when each has had its first look.
 
     Args:
-        rows: (cases, comparisons, replicates) log ratios in the order of measuring.
+        rows: (cases, comparisons, replicates) log ratios in the order of measuring; instead of
+            comparisons, the stages of one.
         gate: how much is suspicious.
+        tests: among how many each row is: the stages that all cases have.
     """
     count, available = rows.shape[1:]
     used, lacking, direction = (np.zeros(count, np.int64) for _ in range(3))
@@ -169,14 +172,18 @@ def screen_overall(rows: Floats, gate: Gate) -> StepResult:
             break
         used[unclear] = look
         seen = rows[..., :look]
-        flagged = unclear & (2 * _tail_p(seen, 0) < suspicious_p)
+        flagged = unclear & (bonferroni(2 * _tail_p(seen, 0), tests) < suspicious_p)
         direction[flagged] = np.where(seen.mean(axis=(0, 2))[flagged] > 0, 1, -1)
         unclear &= ~flagged
     return StepResult(used, lacking, direction, np.full(count, np.inf))
 
 
 def confirm_overall(
-    rows: Floats, screened: StepResult, flagged: Ints | int, gate: Gate
+    rows: Floats,
+    screened: StepResult,
+    flagged: Ints | int,
+    gate: Gate,
+    tests: Ints | int = 1,
 ) -> StepResult:
     """Look at fresh replicates of all cases together, where they were flagged.
 
@@ -186,10 +193,11 @@ def confirm_overall(
         screened: what the screen said.
         flagged: as for `confirm`.
         gate: how much evidence is enough.
+        tests: among how many flagged ones each row is: the flagged stages of all cases together.
     """
     fresh = np.arange(rows.shape[2] - int(screened.used.max(initial=0)))
     rows = np.take_along_axis(rows, screened.used[None, :, None] + fresh, axis=2)
-    return _confirm(rows, screened.direction, flagged, gate, gate.overall_looks)
+    return _confirm(rows, screened.direction, flagged, gate, gate.overall_looks, tests)
 
 
 def _confirm(

@@ -40,6 +40,16 @@ class CaseStages:
     """``base`` or ``head`` -> stages that only this side has; they are in the row ``other``."""
 
 
+@dataclass(frozen=True, eq=False)
+class StagesOfAll:
+    """The stages that all of several cases have."""
+
+    names: tuple[str, ...] = ()
+    log_ratios: Floats = field(default_factory=lambda: np.empty((0, 0, 0)))
+    """(cases, stages, replicates), as far as the case with the fewest."""
+    of_call: Floats = field(default_factory=lambda: np.empty((0, 0, 0)))
+
+
 NO_STAGES = CaseStages()
 """Of calls that are not split: only the whole call is looked at."""
 
@@ -73,6 +83,22 @@ def stages_between(replicates: Sequence[Timed], contrast: Contrast) -> CaseStage
         np.array([log_ratios[:kept] for log_ratios, _ in changes]).T,
         np.array([of_call[:kept] for _, of_call in changes]).T,
         unmatched,
+    )
+
+
+def stages_of_all(cases: Sequence[CaseStages]) -> StagesOfAll:
+    """Return the stages that all cases have whose calls are split; none of fewer than two cases."""
+    split = [case for case in cases if case.names]
+    if len(split) < 2:
+        return StagesOfAll()
+    names = [name for name in split[0].names if all(name in case.names for case in split)]
+    shortest = min(case.log_ratios.shape[1] for case in split)
+    places = [[case.names.index(name) for name in names] for case in split]
+    pairs = list(zip(split, places, strict=True))
+    return StagesOfAll(
+        tuple(names),
+        np.array([case.log_ratios[at, :shortest] for case, at in pairs]),
+        np.array([case.of_call[at, :shortest] for case, at in pairs]),
     )
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from bench.stats.multiplicity import holm
 from bench.stats.rows import SequentialTest, State
 from bench.stats.sequential import Gate
-from bench.stats.stages import NO_STAGES, CaseStages
+from bench.stats.stages import NO_STAGES, CaseStages, stages_of_all
 
 OVERALL = "overall"
 """The name of all cases together, among those of the cases."""
@@ -46,7 +46,7 @@ class Standing:
         return self.rows.get(ALL_CASES)
 
     def stages(self, case_id: str) -> dict[str, State]:
-        """Return how far the gate is with the stages of a case."""
+        """Return how far the gate is with the stages of a case, or of all together."""
         return {s: state for (name, s), state in self.rows.items() if name == case_id and s}
 
     @cached_property
@@ -123,9 +123,10 @@ class Standing:
             for row, state in self.rows.items()
             if row[1] and state.direction and state.direction == direction
         }
-        if not towards or any(map(self.is_sure, towards)):
+        of_cases = [row for row in towards if row[0] != OVERALL]
+        if not of_cases or any(map(self.is_sure, towards)):
             return None
-        return max(towards, key=lambda row: towards[row])[0]
+        return max(of_cases, key=lambda row: towards[row])[0]
 
 
 def follow(
@@ -150,6 +151,9 @@ def follow(
     members = _furthest(log_ratios, gate)
     if len(members) > 1:
         tests[ALL_CASES] = SequentialTest.of_all([log_ratios[i] for i in members], gate)
+        together = stages_of_all([(stages or {}).get(i, NO_STAGES) for i in members])
+        of_stages = SequentialTest.of_all_stages(together, gate)
+        tests |= {(OVERALL, stage): test for stage, test in of_stages.items()}
     flagged = len({(case_id, bool(s)) for (case_id, s), test in tests.items() if test.flagged})
     return Standing({row: test.state(flagged) for row, test in tests.items()}, members, gate)
 

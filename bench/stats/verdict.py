@@ -117,17 +117,18 @@ class ComparisonVerdict:
         return self.cases if self.overall is None else {**self.cases, OVERALL: self.overall}
 
     def explaining(self) -> str | None:
-        """Return the case whose stages say what the verdict is about; `None`: no stage does.
+        """Return whose stages say what the verdict is about; `None`: no stage does.
 
-        Of the cases with the verdict of all, the one in which its stages cost, or save, most.
+        All cases together, if a stage surely changed in them; otherwise of the cases with the
+        verdict of all the one in which its stages cost, or save, most.
         """
         costs = {
-            case_id: abs(case.named[0].of_call.value)
-            for case_id, case in self.cases.items()
+            name: (name == OVERALL, abs(case.named[0].of_call.value))
+            for name, case in self.by_name.items()
             if case.verdict is self.verdict and case.of_call is not None and case.named
             if case.named[0].of_call.value * case.of_call > 0
         }
-        return max(costs, key=lambda case_id: costs[case_id], default=None)
+        return max(costs, key=lambda name: costs[name], default=None)
 
     def slowest(self) -> str | None:
         """Return the case that became slowest, of those that were flagged or changed together.

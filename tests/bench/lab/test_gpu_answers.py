@@ -123,7 +123,7 @@ def test_what_ran_out_of_memory_is_counted_and_the_rest_compared(tmp_path: Path)
 
 def test_self_test_says_alarms_and_detections_of_the_newest_gate(tmp_path: Path) -> None:
     older = GateSummary(GATE, 9, rate(9, 9), 0, 0.0, {}, (), None, None)
-    detections = Detections(0.05, 0.048, 0.051, rate(2, 3), 0, 1, None)
+    detections = Detections(0.05, 0.048, 0.051, rate(2, 3), rate(0, 0), 0, 1, None)
     newest = replace(older, trials=1, false_alarms=rate(0, 1), detections=(detections,))
     unknown = Components(None, None, None, None)
     setup = SetupSummary(

@@ -28,6 +28,7 @@ from bench.selftest.session import SelfTest
 from bench.selftest.slowdown import EVERYWHERE
 from bench.selftest.trials import SlowedArm
 from bench.stats.sequential import GATE
+from bench.stats.stages import CaseStages
 from tests.support.machines import SLOWDOWN_PER_CHANNEL, TWO, Machine, Noise, engine
 
 QUIET = Console(quiet=True)
@@ -291,8 +292,12 @@ def test_stages_of_identical_code_are_drawn_with_their_calls() -> None:
     alarms = {}
     for stages in (0, 20):
         generator = np.random.default_rng(0)
+        names = tuple(f"stage {i}" for i in range(stages))
         pools = [
-            resampling._Pool(generator.normal(0, 0.01, 60), generator.normal(0, 0.01, (stages, 60)))
+            resampling._Pool(
+                generator.normal(0, 0.01, 60),
+                CaseStages(names, generator.normal(0, 0.01, (stages, 60))),
+            )
             for _ in range(8)
         ]
         draws = [resampling._Draws(pool, GATE, 4000, generator) for pool in pools]

@@ -10,6 +10,7 @@ from bench.stats.judging import drifted, judge, lacking
 from bench.stats.multiplicity import level
 from bench.stats.sequential import GATE, Gate, confirm, screen
 from bench.stats.stages import CaseStages
+from bench.stats.standing import OVERALL
 from bench.stats.verdict import ComparisonVerdict, Verdict
 
 STAGES, CASES = 20, 8
@@ -165,9 +166,36 @@ def test_sure_change_of_the_whole_call_is_what_counts() -> None:
     assert found.cases["c"].of_call == pytest.approx(-0.02, abs=0.004)
 
 
-def test_one_case_names_the_stage_where_all_together_are_sure_before_any() -> None:
+@pytest.mark.parametrize("slower", [1.25, 1.5])
+def test_stage_of_all_cases_is_found_in_their_first_replicates(slower: float) -> None:
+    """+0.75 % of a call, where a whole call is known to 3 %: six replicates of each case."""
     generator = np.random.default_rng(2)
-    cases = {name: drawn(generator, 1.5, FIRST) for name in "abcdefgh"}
+    cases = {name: drawn(generator, slower, FIRST, whole_sd=0.03) for name in "abcdefgh"}
+    found, replicates = compared(cases)
+    assert found.overall is not None
+    assert found.overall.verdict is Verdict.REGRESSED
+    assert found.explaining() == OVERALL
+    (stage,) = found.overall.named
+    assert stage.name == NAMES[0]
+    assert stage.ratio.value == pytest.approx(slower, rel=0.02)
+    assert stage.of_call.value == pytest.approx(0.03 * (slower - 1), rel=0.05)
+    assert all(case.left_to_overall for case in found.cases.values())
+    assert replicates == CASES * (GATE.early_look + GATE.overall_looks[0])
+
+
+def test_stage_of_two_cases_alone_is_found_in_each() -> None:
+    found, _ = compared(of_cases(np.random.default_rng(3), a=1.4, b=1.4))
+    regressed = [name for name, case in found.by_name.items() if case.verdict is Verdict.REGRESSED]
+    assert regressed == ["a", "b"]
+
+
+def test_one_case_names_the_stage_where_no_stage_is_common() -> None:
+    generator = np.random.default_rng(2)
+    cases = {}
+    for number, name in enumerate("abcdefgh"):
+        whole, stages = drawn(generator, 1.5, FIRST)
+        own = tuple(f"{stage} of {number}" for stage in stages.names)
+        cases[name] = (whole, replace(stages, names=own))
     found, replicates = compared(cases)
     assert found.overall is not None
     assert found.overall.verdict is Verdict.REGRESSED
@@ -180,8 +208,8 @@ def test_one_case_names_the_stage_where_all_together_are_sure_before_any() -> No
 
 def test_small_change_of_all_cases_together_hides_no_case() -> None:
     generator = np.random.default_rng(4)
-    cases = {name: drawn(generator, 1.1, FIRST, 0.0005) for name in "abcdefgh"}
-    cases["c"] = drawn(generator, 2.0, FIRST, 0.0005)
+    cases = {name: drawn(generator, 1.02, FIRST, 0.0005) for name in "abcdefgh"}
+    cases["c"] = drawn(generator, 1.6, FIRST, 0.0005)
     found, _ = compared(cases)
     assert found.cases["c"].verdict is Verdict.REGRESSED
 
