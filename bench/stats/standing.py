@@ -80,8 +80,8 @@ class Standing:
     def waits(self, row: Row) -> bool:
         """Whether a row needs further replicates.
 
-        Not where what is known says enough: of its case, or of all cases together where it does
-        not disagree.
+        Not where what is known says enough: of its case, or of all cases together where the whole
+        call of the case does not disagree.
         """
         case_id, stage = row
         state = self.rows[row]
@@ -90,7 +90,7 @@ class Standing:
         if stage and case_id == self.followed:
             return True
         together = self.alarm(OVERALL)
-        return not (together and state.direction in (0, together))
+        return not (together and (stage or state.direction in (0, together)))
 
     def _said_by_its_case(self, row: Row) -> bool:
         """Whether the row's case has its verdict, and this row would only repeat it.

@@ -183,6 +183,20 @@ def test_stage_of_all_cases_is_found_in_their_first_replicates(slower: float) ->
     assert replicates == CASES * (GATE.early_look + GATE.overall_looks[0])
 
 
+def test_stage_that_is_faster_in_a_slower_comparison_is_not_waited_for() -> None:
+    """What a commit takes from one stage and gives to another is looked at no longer than that."""
+    generator = np.random.default_rng(2)
+    cases = {}
+    for name in "abcdefgh":
+        whole, stages = drawn(generator, 1.5, FIRST, whole_sd=0.03)
+        logs, of_call = stages.log_ratios.copy(), stages.of_call.copy()
+        logs[1] -= 0.02
+        cases[name] = (whole, replace(stages, log_ratios=logs, of_call=of_call))
+    found, replicates = compared(cases)
+    assert found.verdict is Verdict.REGRESSED
+    assert replicates <= CASES * (GATE.early_look + GATE.overall_looks[-1])
+
+
 def test_stage_of_two_cases_alone_is_found_in_each() -> None:
     found, _ = compared(of_cases(np.random.default_rng(3), a=1.4, b=1.4))
     regressed = [name for name, case in found.by_name.items() if case.verdict is Verdict.REGRESSED]

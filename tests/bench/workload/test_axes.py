@@ -67,7 +67,7 @@ def test_single_options_without_a_preset_are_the_whole_grid() -> None:
         {**NOT_GIVEN, "batch_sizes": "1,2", "devices": "cpu"}, None, traces=False
     )
     assert [case.batch_size for case in request.plan.cases] == [1, 2]
-    assert request.half_width == 0.01
+    assert request.half_width == 0.02
 
 
 def test_default_preset_covers_what_make_bench_promises() -> None:
