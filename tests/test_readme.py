@@ -36,7 +36,7 @@ def test_presets_and_defaults_are_named_as_they_are() -> None:
         assert f"`{name}`" in README or f"`--preset {name}`" in README
     default = presets.PRESETS[presets.DEFAULT_PRESET]
     assert (default.half_width, default.budget) == ("2%", "4.3m")
-    assert "`--half-width` (1 % of the ratio)" in " ".join(README.split())
+    assert "`--half-width` (2 % of the ratio)" in " ".join(README.split())
     assert "`--budget` (4.3 min" in README
 
 

@@ -42,7 +42,7 @@ ROUNDS_SHARE = 0.4
 for the residual and the A/A ratio. The rest are more calls of that arm: what its calls spread
 within a process is as much again as what the process brings along."""
 
-MIN_SPLIT_ROUNDS, MIN_MORE_CALLS = 1, 3
+MIN_SPLIT_ROUNDS, MIN_MORE_CALLS = 2, 2
 """Of a replicate of a slow case whose calls are split."""
 
 UNKNOWN_ROUND_S = REPLICATE_S / MIN_ROUNDS

@@ -85,12 +85,24 @@ class Standing:
         """
         case_id, stage = row
         state = self.rows[row]
-        if not state.lacking or self._said_by_its_case(row):
+        if not state.lacking or self._said_by_its_case(row) or self._said_by_all(row):
             return False
         if stage and case_id == self.followed:
             return True
         together = self.alarm(OVERALL)
         return not (together and (stage or state.direction in (0, together)))
+
+    def _said_by_all(self, row: Row) -> bool:
+        """Whether a stage surely changed in all cases, and costs no more than about the tolerance.
+
+        An answer of its own would take minutes and change nothing.
+        """
+        case_id, stage = row
+        together, own = self.rows.get((OVERALL, stage)), self.rows[row]
+        if not stage or case_id == OVERALL or together is None:
+            return False
+        agrees = own.direction == together.direction and self.is_sure((OVERALL, stage))
+        return agrees and abs(own.of_call) <= 2 * self.gate.tolerance
 
     def _said_by_its_case(self, row: Row) -> bool:
         """Whether the row's case has its verdict, and this row would only repeat it.
@@ -107,7 +119,8 @@ class Standing:
         """Whether a case needs no verdict of its own: all together have one, and it agrees."""
         rows = [(case_id, WHOLE), *((case_id, stage) for stage in self.stages(case_id))]
         lacking = [row for row in rows if self.rows[row].lacking]
-        if not self.alarm(OVERALL) or self.alarm(case_id):
+        said = self.alarm(OVERALL) or all(map(self._said_by_all, lacking))
+        if not said or self.alarm(case_id):
             return False
         return bool(lacking) and not any(map(self.waits, lacking))
 

@@ -1,6 +1,6 @@
 """What a profile says, in sentences, and what is to be taken with care."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,12 @@ BUSY_SHARE = 0.8
 
 ELSEWHERE_SHARE = 0.005
 """Of the time outside all stages: less than this is not worth a sentence."""
+
+DISAGREEING_SHARE = 0.1
+"""Of a stage's share: by more profiler and timed calls do not agree."""
+
+SMALL_SHARE = 0.02
+"""Of a call: below it a stage's share is not worth a sentence."""
 
 MOST_OF_PANET = 0.6
 """So much of PANet's time is called "most of it"."""
@@ -35,9 +41,9 @@ def sentences(
     return [sentence for sentence in texts if sentence]
 
 
-def warnings(summary: pd.DataFrame, parts: pd.DataFrame) -> list[str]:
+def warnings(stages: pd.DataFrame, summary: pd.DataFrame, parts: pd.DataFrame) -> list[str]:
     """Return what is to be taken with care."""
-    texts = []
+    texts = list(_disagreeing(stages))
     for row in summary.to_dict("records"):
         if row["bound"] == "launch":
             texts.append(
@@ -62,6 +68,24 @@ def warnings(summary: pd.DataFrame, parts: pd.DataFrame) -> list[str]:
             for row in disagreeing.to_dict("records")
         ]
     return texts
+
+
+def _disagreeing(stages: pd.DataFrame) -> Iterator[str]:
+    """Yield the arms of which profiler and marks divide the time differently."""
+    if not len(stages):
+        return
+    known = stages.dropna(subset=["share", "profile_share"])
+    off = (known["profile_share"] / known["share"] - 1).abs() > DISAGREEING_SHARE
+    far = known[off & (known["share"] >= SMALL_SHARE)]
+    for arm, rows in far.groupby("arm", sort=False):
+        named = ", ".join(
+            f"{row['stage']} {row['profile_share']:.1%} instead of {row['share']:.1%}"
+            for row in rows.sort_values("share", ascending=False).to_dict("records")
+        )
+        yield (
+            f"{arm}: the profiler, which slows operators down, divides the time otherwise than the "
+            f"timed calls do: {named}; times and shares here are those of the timed calls"
+        )
 
 
 def residual(whole: Mapping[Hashable, Any], rest: Mapping[Hashable, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ LAUNCH_BOUND = 0.8
 """Share of a call in which the host still launches: where it is larger, the device waits for the
 host, and a faster one would hardly help."""
 
-"""A residual within it is nothing that changes a decision."""
+NORMAL = NormalDist()
 
 ENDS = ("", "_low", "_high")
 
@@ -86,7 +87,9 @@ def _residual_sentences(rows: pd.DataFrame) -> Iterator[str]:
         f"The cost is read inside the calls. What is around PANet takes {pooled} beside it "
         f"(the residual, over {cases})."
     )
-    changed = known[(low > 0) | (high < 0)]
+    # Each at 95 %: of many cases one would lie beside 1 by chance.
+    surely = NORMAL.inv_cdf(1 - 0.025 / len(known)) / NORMAL.inv_cdf(0.975)
+    changed = known[value.abs() > surely * (high - low) / 2]
     if len(changed):
         listed = "; ".join(
             f"{case_name(row)} {change(*(row[f'residual{end}'] for end in ENDS))}"

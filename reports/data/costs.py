@@ -36,7 +36,8 @@ PER_ARM = {
         "share of a call in which the host still launches work",
     ),
 }
-"""Of FPN and of FPN + PANet: name -> column of the arm's row, type, meaning."""
+"""Of FPN, over both its turns, and of FPN + PANet: name -> column of the arm's row, type,
+meaning."""
 
 COST_COLUMNS = {
     **{name: COLUMNS[name] for name in SHARED},
@@ -90,6 +91,11 @@ def cost(frame: pd.DataFrame) -> pd.DataFrame:
         half_width = _first(by_case[keys[0]])["requested_half_width_ratio"]
         costs = stats.costs([_calls(by_case[key]) for key in keys], half_width)
         found.update(zip(keys, costs, strict=True))
+        latencies = stats.latencies_s([_both_turns(by_case[key]) for key in keys])
+        for key, latency in zip(keys, latencies, strict=True):
+            if latency is not None:
+                fpn = by_case[key]["fpn"]
+                fpn.update(frames.latency_columns(latency, fpn["batch_size"]))
     rows = [_cost_row(by_arm, found[key]) for key, by_arm in by_case.items()]
     table = frames.typed(rows, COST_COLUMNS)
     return table.sort_values(["run_id", *SORTED], kind="stable").reset_index(drop=True)
@@ -102,6 +108,14 @@ def _first(by_arm: Mapping[Hashable, Mapping[Hashable, Any]]) -> Mapping[Hashabl
 def _calls(by_arm: Mapping[Hashable, Mapping[Hashable, Any]]) -> list[stats.Calls]:
     """Return the replicates of a case; none where an arm is missing."""
     return frames.aligned(by_arm) if {"fpn", "panet", "fpn_again"} <= set(by_arm) else []
+
+
+def _both_turns(by_arm: Mapping[Hashable, Mapping[Hashable, Any]]) -> list[list[float]]:
+    """Return the rounds of FPN and of FPN again, replicate by replicate: the same network."""
+    if not {"fpn", "fpn_again"} <= set(by_arm):
+        return []
+    turns = (by_arm[arm]["replicates_s"] for arm in ("fpn", "fpn_again"))
+    return [one + other for one, other in zip(*turns, strict=False) if one]
 
 
 def _cost_row(

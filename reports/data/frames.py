@@ -90,16 +90,33 @@ def _frame_of(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     for row in rows:
         runs.setdefault((row["run_id"], row["status"] == Status.CONTENDED), []).append(row)
     for run in runs.values():
-        counted = [[seconds for seconds in row["replicates_s"] or () if seconds] for row in run]
-        latencies = stats.latencies_s(counted)
+        latencies = stats.latencies_s([_all_calls(row) for row in run])
         for row, latency in zip(run, latencies, strict=True):
             if latency is not None:
-                images_per_s = row["batch_size"] / latency.value
-                row.update(columns("latency_s", latency), images_per_s=images_per_s)
+                row.update(latency_columns(latency, row["batch_size"]))
     try:
         return typed(rows, COLUMNS)
     except (TypeError, ValueError) as error:
         raise ReportError(f"a result file is damaged ({error}); leave it out") from error
+
+
+def latency_columns(latency: stats.Estimate, batch_size: int) -> dict[str, float | None]:
+    """Return the columns that say how long a call takes."""
+    return {**columns("latency_s", latency), "images_per_s": batch_size / latency.value}
+
+
+def _all_calls(row: Mapping[str, Any]) -> list[list[float]]:
+    """Return the seconds of every call of an arm: its rounds, and the calls behind them.
+
+    A replicate without any is left out.
+    """
+    rounds = row["replicates_s"] or []
+    more = [_sums(row.get("more_spans_s") or {}, i) for i in range(len(rounds))]
+    return [calls for calls in map(list.__add__, rounds, more) if calls]
+
+
+def _sums(spans_s: Mapping[str, Sequence[Sequence[float]]], replicate: int) -> list[float]:
+    return [sum(call) for call in zip(*(of[replicate] for of in spans_s.values()), strict=True)]
 
 
 def typed(rows: Sequence[Mapping[str, Any]], types: Mapping[str, tuple[str, str]]) -> pd.DataFrame:

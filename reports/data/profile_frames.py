@@ -1,15 +1,20 @@
 """Profiles -> frames: stages, operators, what bounds a call. Seconds and bytes.
 
-The profiler tells how time is *divided*; how much there is, the timed rounds tell. So the time of a
-stage is its share of the profile times the measured latency of its arm.
+Where the calls were split by marks, the time of a stage is what it took in them. Elsewhere the
+profiler tells how time is *divided* and the timed rounds how much there is: the time of a stage is
+its share of the profile times the measured latency of its arm.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
+from reports.data import stages as timed_stages
 from reports.data.profiles import ARMS, Json, Profiles
+
+Timed = Mapping[tuple[Any, Any, Any], tuple[float, float]]
+"""Case id, arm and stage -> seconds and share of a call, of calls that were split by marks."""
 
 DEVICE_BOUND_SHARE = 0.9
 """A device that is busy for longer than this is what the host waits for."""
@@ -20,15 +25,20 @@ def stages(profiles: Profiles) -> pd.DataFrame:
 
     Columns: ``case_id``, ``arm``, ``stage``, ``part``, ``level``, ``step``, ``weights`` (names in
     `state_dict`), ``params``, ``macs`` (all passes), ``bytes`` (compulsory, forward),
-    ``eager_bytes``, ``profile_s`` (in the profile), ``share`` (of all operators), ``time_s``
-    (``share`` of the measured latency), ``operators``, ``intensity`` (FLOP per byte, forward),
+    ``eager_bytes``, ``profile_s`` (in the profile), ``profile_share`` (of all operators there),
+    ``time_s`` and ``share`` (of a call: timed by marks, or else by the profile's share),
+    ``operators``, ``intensity`` (FLOP per byte, forward),
     ``flops_per_s``, ``bytes_per_s``, ``bound_s`` (no faster on this machine), ``bound_by``
     (``compute`` or ``memory``), ``ceiling_share`` (``bound_s`` over ``time_s``).
     """
+    timed = {
+        (row["case_id"], row["arm"], row["stage"]): (row["time_s"], row["share"])
+        for row in timed_stages.stages(profiles.table).to_dict("records")
+    }
     rows = [
         row
         for (case_id, arm), profile in profiles.arms.items()
-        for row in _stage_rows(profiles, case_id, arm, profile)
+        for row in _stage_rows(profiles, case_id, arm, profile, timed)
     ]
     return pd.DataFrame(rows).convert_dtypes()
 
@@ -111,7 +121,7 @@ def summary(profiles: Profiles) -> pd.DataFrame:
 
 
 def _stage_rows(
-    profiles: Profiles, case_id: str, arm: str, profile: Json
+    profiles: Profiles, case_id: str, arm: str, profile: Json, timed: Timed
 ) -> Iterator[dict[str, Any]]:
     times, on_device = profile["timeline"]["stages"], _on_device(profile)
     whole_s = _whole_s(profile["timeline"], on_device)
@@ -119,8 +129,9 @@ def _stage_rows(
     ceilings = profiles.ceilings.get(profile["ceilings"])
     for stage in profile["stages"]:
         profile_s = _time_s(times[stage["name"]], on_device)
-        share = profile_s / whole_s if whole_s else None
-        time_s = share * latency_s if share and latency_s else None
+        profile_share = profile_s / whole_s if whole_s else None
+        by_profile_s = profile_share * latency_s if profile_share and latency_s else None
+        time_s, share = timed.get((case_id, arm, stage["name"]), (by_profile_s, profile_share))
         macs = stage["macs"]
         if profile["case"]["pass_name"] == "training":
             macs += stage["backward_macs"]
@@ -135,6 +146,7 @@ def _stage_rows(
             "bytes": stage["bytes"],
             "eager_bytes": stage["eager_bytes"],
             "profile_s": profile_s,
+            "profile_share": profile_share,
             "share": share,
             "time_s": time_s,
             "operators": times[stage["name"]]["operators"],

@@ -76,9 +76,9 @@ def _render(profiled: Profiles, sections: list[Section]) -> str:
 
 
 READING = (
-    "The timed rounds say how long a call takes, the profiler how that time is divided: the time "
-    "of a stage is its share of the profile times the measured latency. A ReLU counts for the "
-    "convolution in front of it."
+    "The time of a stage is what it took in the timed calls. Where those are not split (training "
+    "compiled, NCHW compiled, an accelerator), it is its share of the profile times the measured "
+    "latency. A ReLU counts for the convolution in front of it."
 )
 
 
@@ -98,7 +98,7 @@ def _section(profiled: Profiles, frames: Mapping[str, pd.DataFrame], case_id: st
         case_id,
         case_name(row),
         profile_words.sentences(own["stages"], own["summary"], memory),
-        profile_words.warnings(own["summary"], own["parts"]),
+        profile_words.warnings(own["stages"], own["summary"], own["parts"]),
         blocks,
     )
 

@@ -1,6 +1,7 @@
 """Folders of profiled runs, without profiling: small traces, made-up work."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from bench.schema.files import (
     RESULTS,
     profile_folder,
 )
-from bench.schema.records import Status
+from bench.schema.records import CaseResult, Status
 from tests.support import traces
+from tests.support.factories import result
 from tests.support.result_files import document, extra_arms, measured
 
 MACHINE = {
@@ -91,9 +93,26 @@ def write_parts(run: Path, alone: dict[str, float], whole: dict[str, float]) -> 
     extra_arms(run / PARTS, {measured(1.5).case: replicates})
 
 
-def run_dir(folder: Path, *, with_parts: bool = True, **arms: dict[str, Any]) -> Path:
+def split(fuse_share: float) -> CaseResult:
+    """Return the case of `run_dir` with the calls of FPN + PANet split by marks."""
+    shares = {LATERAL: 1 - fuse_share, FUSE: fuse_share}
+    replicates = [
+        replace(r, spans_s={"panet": {s: [x * k for x in calls] for s, k in shares.items()}})
+        for r in measured(1.5).replicates
+        for calls in [r.rounds_s["panet"]]
+    ]
+    return result(replicates=tuple(replicates))
+
+
+def run_dir(
+    folder: Path,
+    *,
+    with_parts: bool = True,
+    case: CaseResult | None = None,
+    **arms: dict[str, Any],
+) -> Path:
     """Write a run; its FPN takes 12.5 ms, and FPN + PANet 18.75."""
-    found = measured(1.5, Status.OK)
+    found = case or measured(1.5, Status.OK)
     (folder / RESULTS).write_text(json.dumps(document([found])))
     for arm in ("fpn", "panet"):
         where = profile_folder(folder, found.case.case_id, arm)

@@ -329,7 +329,7 @@ def test_change_within_the_tolerance_is_told_and_does_not_fail(
     found = with_stages(monkeypatch, "panet@head", fpn_p3_smooth=1.1)
     assert (found.verdict, found.exit_code) == (Verdict.WITHIN_NOISE, 0)
     said = comment.render(found)
-    assert "- surely there, but within the tolerance of 0.5% of a call: `" in said
+    assert "- surely there, but within the tolerance of 0.5% of a call: all cases" in said
     assert "within tolerance" in said.split("</summary>")[1]
     assert "surely there, within the tolerance" in junit.render(found)
 

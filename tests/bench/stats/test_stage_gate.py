@@ -183,6 +183,18 @@ def test_stage_of_all_cases_is_found_in_their_first_replicates(slower: float) ->
     assert replicates == CASES * (GATE.early_look + GATE.overall_looks[0])
 
 
+def test_stage_of_all_cases_at_the_tolerance_is_told_and_not_measured_case_by_case() -> None:
+    """+0.4 % of a call in every case: surely there over all, and no case is worth minutes."""
+    generator = np.random.default_rng(2)
+    cases = {name: drawn(generator, 1.133, FIRST, whole_sd=0.03) for name in "abcdefgh"}
+    found, replicates = compared(cases)
+    assert found.verdict is Verdict.WITHIN_NOISE
+    assert found.overall is not None
+    assert found.overall.tolerated
+    assert [stage.name for stage in found.overall.named] == [NAMES[0]]
+    assert replicates <= CASES * 20
+
+
 def test_stage_that_is_faster_in_a_slower_comparison_is_not_waited_for() -> None:
     """What a commit takes from one stage and gives to another is looked at no longer than that."""
     generator = np.random.default_rng(2)

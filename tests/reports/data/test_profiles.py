@@ -33,6 +33,16 @@ def test_time_of_a_stage_is_its_share_of_the_measured_latency(found: profiles.Pr
     assert row(table, "fpn", made.LATERAL)["time_s"] == pytest.approx(0.0125)
 
 
+def test_time_of_a_stage_is_that_of_the_timed_calls_where_they_are_split(tmp_path: Path) -> None:
+    run = made.run_dir(tmp_path, case=made.split(fuse_share=0.4))
+    table = profile_frames.stages(profiles.load(run)).set_index(["arm", "stage"])
+    fuse = row(table, "panet", made.FUSE)
+    assert fuse["share"] == pytest.approx(0.4)
+    assert fuse["profile_share"] == pytest.approx(0.25)
+    assert fuse["time_s"] == pytest.approx(0.4 * 0.01875)
+    assert row(table, "fpn", made.LATERAL)["time_s"] == pytest.approx(0.0125)
+
+
 def test_rates_and_distance_from_the_limit(found: profiles.Profiles) -> None:
     table = profile_frames.stages(found).set_index(["arm", "stage"])
     fuse = row(table, "panet", made.FUSE)

@@ -31,6 +31,15 @@ def test_page_says_where_the_time_goes(tmp_path: Path) -> None:
     assert "Do the parts add up?" in text
 
 
+@pytest.mark.parametrize(("fuse_share", "said"), [(0.4, True), (0.26, False)])
+def test_profiler_that_divides_otherwise_than_the_timed_calls_is_said(
+    tmp_path: Path, fuse_share: float, *, said: bool
+) -> None:
+    text = text_of(page(made.run_dir(tmp_path, case=made.split(fuse_share))))
+    assert ("n3 fuse 25.0% instead of 40.0%" in text) is said
+    assert ("divides the time otherwise" in text) is said
+
+
 def test_page_asks_nobody_for_anything(tmp_path: Path) -> None:
     html = page(made.run_dir(tmp_path))
     assert not re.search(r"<(script|link|img|iframe)[^>]*\s(src|href)\s*=", html)
