@@ -170,7 +170,7 @@ def costs(cases: Sequence[Sequence[Timed]], half_width: float) -> list[Cost | No
                 aa_ratio=aa,
                 half_width_ratio=_half_width_of(ratio),
                 replicates_needed=replicates_needed(found.ratios, half_width, prior),
-                detectable_ratio=mde_between_runs(found.ratios),
+                detectable_ratio=mde_between_runs(found.ratios, prior),
                 outliers=outliers(found.ratios),
             )
         )

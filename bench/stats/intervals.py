@@ -216,11 +216,12 @@ def _spread_or_not() -> Iterator[None]:
         yield
 
 
-def mde_between_runs(log_ratios: Sequence[float]) -> float | None:
+def mde_between_runs(log_ratios: Sequence[float], prior: Prior = NOTHING_KNOWN) -> float | None:
     """Return the change (0.02: by 2 %) that two runs such as this one tell apart 19 times of 20.
 
     Args:
         log_ratios: of one of the runs, one per replicate.
+        prior: what other cases of a run say about the spread.
 
     Returns:
         `None` with fewer than `MIN_FOR_INTERVAL` replicates.
@@ -228,9 +229,9 @@ def mde_between_runs(log_ratios: Sequence[float]) -> float | None:
     count = len(log_ratios)
     if count < MIN_FOR_INTERVAL:
         return None
-    error = float(np.std(log_ratios, ddof=1)) * math.sqrt(2 / count)
-    freedom = 2 * (count - 1)
-    quantiles = _quantile(0.5 + CONFIDENCE / 2, freedom) + _quantile(POWER, freedom)
+    variances, freedom = prior.moderated(np.var([log_ratios], axis=1, ddof=1), count - 1)
+    error = math.sqrt(variances.item() * 2 / count)
+    quantiles = _quantile(0.5 + CONFIDENCE / 2, 2 * freedom) + _quantile(POWER, 2 * freedom)
     return math.expm1(quantiles * error)
 
 
@@ -260,8 +261,14 @@ def replicates_needed(
     stage = first_stage(prior)
     if len(values) < stage:
         return None
-    (half,) = _half_widths(np.array([values[:stage]], float), prior).tolist()
-    return max(stage, math.ceil((float(half) / half_width) ** 2))
+    half = _half_width(tuple(values[:stage]), prior)
+    return max(stage, math.ceil((half / half_width) ** 2))
+
+
+@functools.lru_cache(4096)
+def _half_width(stage: tuple[float, ...], prior: Prior) -> float:
+    """Return the only one of `_half_widths`; the engine asks it again before every replicate."""
+    return float(_half_widths(np.array([stage], float), prior).item())
 
 
 @functools.cache
