@@ -210,12 +210,13 @@ def ending(measured: MeasuredTrial, comparison: str) -> Ending:
 
 
 def names_the_stage(measured: MeasuredTrial, comparison: str) -> bool | None:
-    """Return whether the stage with the slow-down is named first in its case; `None`: in no one."""
-    slowed = measured.trial.slowed[comparison]
-    if slowed.slowing.stage is None:
+    """Return whether the headline names the stage with the slow-down; `None`: it is in no one."""
+    stage = measured.trial.slowed[comparison].slowing.stage
+    if stage is None:
         return None
-    named = measured.judged[comparison].cases[slowed.case_id].named
-    return bool(named) and named[0].name == slowed.slowing.stage
+    judged = measured.judged[comparison]
+    explaining = judged.explaining()
+    return explaining is not None and judged.by_name[explaining].named[0].name == stage
 
 
 def coverage(measured: Sequence[MeasuredTrial]) -> Rate:

@@ -323,6 +323,10 @@ def test_named_stage_is_right_where_the_slow_down_is(
     case = SimpleNamespace(named=[SimpleNamespace(name=name) for name in named])
     trial: Any = SimpleNamespace(
         trial=SimpleNamespace(slowed={"other_0": SlowedArm("b1", slowing, is_head=True)}),
-        judged={"other_0": SimpleNamespace(cases={"b1": case})},
+        judged={
+            "other_0": SimpleNamespace(
+                by_name={"b1": case}, explaining=lambda: "b1" if named else None
+            )
+        },
     )
     assert rates.names_the_stage(trial, "other_0") is right
