@@ -91,7 +91,6 @@ class _Draws:
         self._gate = gate
         self._pool = pool
         self._screened, self._fresh = draw(gate.screen_looks[-1]), draw(gate.confirm_looks[-1])
-        self._names = pool.stages.names
         self.screened, self.fresh = (
             pool.whole[chosen] * signs for chosen, signs in (self._screened, self._fresh)
         )
@@ -100,7 +99,7 @@ class _Draws:
     def _stage_directions(self) -> Ints:
         """Return (stages, comparisons) in which direction each stage is flagged, 0: it is not."""
         chosen, signs = self._screened
-        count = len(self._names)
+        count = len(self.stage_names)
         return np.array(
             [
                 gates.screen(s[chosen] * signs, self._gate, count).direction
@@ -135,11 +134,11 @@ class _Draws:
     @property
     def stage_names(self) -> tuple[str, ...]:
         """Of the stages, in the order of a call."""
-        return self._names
+        return self._pool.stages.names
 
     def of_stage(self, name: str) -> Floats:
         """Return (comparisons, replicates) log ratios of a stage: the screen's, then fresh ones."""
-        values = self._pool.stages.log_ratios[self._names.index(name)]
+        values = self._pool.stages.log_ratios[self.stage_names.index(name)]
         return np.hstack(
             [values[chosen] * signs for chosen, signs in (self._screened, self._fresh)]
         )

@@ -31,9 +31,8 @@ def compiler_cache(task: Task[Any], arm: str) -> Path:
     return Path(task.scratch_dir) / "compiled" / task.case.case_id / str(task.arms.get(arm, arm))
 
 
-def use_compiler_cache(task: Task[Any], arm: str) -> None:
-    """Point the compiler's disk caches to a folder private to run, case and network."""
-    folder = compiler_cache(task, arm)
+def use_compiler_cache(folder: Path) -> None:
+    """Point the compiler's disk caches to a folder."""
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
     os.environ["TRITON_CACHE_DIR"] = str(folder / "triton")
 
@@ -47,13 +46,13 @@ def first_calls(task: Task[Any], arms: Mapping[str, Arm]) -> dict[str, FirstCall
     from torch._dynamo.utils import counters  # half a second that eager workers do not need
 
     # Imports, and the probing of the compiler and its vector units, are once per process.
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(task.scratch_dir) / "compiled" / "none")
+    use_compiler_cache(Path(task.scratch_dir) / "compiled" / "none")
     torch.compile(lambda x: x + 1)(torch.ones(8, device=task.case.device))
     read_s = synchronized(wall_s, synchronizer(torch.device(task.case.device)))
     calls = {}
     for name, arm in arms.items():
         arm.prepare()
-        use_compiler_cache(task, name)
+        use_compiler_cache(compiler_cache(task, name))
         counters.clear()
         start_s = read_s()
         try:

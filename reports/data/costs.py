@@ -15,7 +15,6 @@ import pandas as pd
 
 from bench import stats
 from bench.schema.case import FIELDS
-from bench.schema.records import Status
 from reports.data import frames
 from reports.data.frames import COLUMNS
 
@@ -82,10 +81,9 @@ def cost(frame: pd.DataFrame) -> pd.DataFrame:
     by_case: dict[tuple[str, str], dict[Hashable, dict[Hashable, Any]]] = {}
     for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
         by_case.setdefault((row["run_id"], row["case_id"]), {})[row["arm"]] = row
-    # The cases of a run tell each other how far replicates spread; contended ones spread further.
     runs: dict[tuple[str, bool], list[tuple[str, str]]] = {}
     for key, by_arm in by_case.items():
-        runs.setdefault((key[0], _first(by_arm)["status"] == Status.CONTENDED), []).append(key)
+        runs.setdefault(frames.spread_alike(_first(by_arm)), []).append(key)
     found: dict[tuple[str, str], stats.Cost | None] = {}
     for keys in runs.values():
         half_width = _first(by_case[keys[0]])["requested_half_width_ratio"]

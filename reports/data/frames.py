@@ -88,7 +88,7 @@ def _frame_of(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
         raise ReportError("no case in the files; measure some with `pytest bench`")
     runs: dict[tuple[str, bool], list[dict[str, Any]]] = {}
     for row in rows:
-        runs.setdefault((row["run_id"], row["status"] == Status.CONTENDED), []).append(row)
+        runs.setdefault(spread_alike(row), []).append(row)
     for run in runs.values():
         latencies = stats.latencies_s([_all_calls(row) for row in run])
         for row, latency in zip(run, latencies, strict=True):
@@ -98,6 +98,14 @@ def _frame_of(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
         return typed(rows, COLUMNS)
     except (TypeError, ValueError) as error:
         raise ReportError(f"a result file is damaged ({error}); leave it out") from error
+
+
+def spread_alike(row: Mapping[Any, Any]) -> tuple[str, bool]:
+    """Return what cases have in common that tell each other how far replicates spread.
+
+    It is their run; and those that are contended spread further than the others.
+    """
+    return row["run_id"], row["status"] == Status.CONTENDED
 
 
 def latency_columns(latency: stats.Estimate, batch_size: int) -> dict[str, float | None]:

@@ -306,15 +306,15 @@ def test_stage_that_is_slower_is_named_everywhere(monkeypatch: pytest.MonkeyPatc
     assert found.timed.overall.of_call == pytest.approx(0.012, rel=0.1)
     said = comment.render(found)
     headline = (
-        r"is slower: `fpn p3 smooth` \+\d\d\.\d % ±.* % \(\+1\.\d\d % of a call\) over all 2 cases"
+        r"is slower: `fpn p3 smooth` \+4\d\.\d % ±.* % \(\+1\.\d\d % of a call\) over all 2 cases"
     )
     assert re.search(headline, said.splitlines()[0])
     assert "- **regressed** all cases together: `fpn p3 smooth`" in said
-    assert "`fpn p3 smooth` +" in said.split("</summary>")[1]
+    assert "`fpn p3 smooth` +4" in said.split("</summary>")[1]
     suite = ET.fromstring(junit.render(found))  # noqa: S314 - our own
     failures = [str(failure.get("message")) for failure in suite.findall("testcase/failure")]
     assert failures
-    assert all("`fpn p3 smooth` +" in failure for failure in failures)
+    assert all("`fpn p3 smooth` +4" in failure for failure in failures)
     stored = json.loads(json.dumps(found.to_json()))
     assert (stored["schema"], stored["tolerance"]) == (3, 0.005)
     stages = {stage["name"]: stage for stage in stored["overall"]["stages"]}
