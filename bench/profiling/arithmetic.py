@@ -1,11 +1,17 @@
-"""What the stages of a network have to do: multiply-accumulates, and bytes that must move."""
+"""What the stages of a network have to do: multiply-accumulates, and bytes that must move.
 
+An operator of the backward pass belongs to the stage whose forward operator it differentiates.
+"""
+
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
+from torch.autograd.graph import Node
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
@@ -23,9 +29,13 @@ class Work:
     backward_macs: int
     bytes: int
     """What has to move at least in the forward pass: every tensor that comes from outside the
-    stage, weights included, and every one that leaves it, once."""
+    stage, weights included, and every one that leaves it (in training, to its own backward pass,
+    too), once."""
+    backward_bytes: int
+    """The same of the backward pass."""
     eager_bytes: int
-    """What moves if every operator reads its inputs from memory and writes its outputs to it."""
+    """What moves in the forward pass if every operator reads its inputs from memory and writes its
+    outputs to it."""
 
     def to_json(self) -> dict[str, int]:
         """Return plain values."""
@@ -39,76 +49,138 @@ def count(network: nn.Module, call: Callable[[], object]) -> dict[str, Work]:
         network: the one that ``call`` runs, eagerly; with the parts ``cnn``, ``fpn``, ``panet``.
         call: forward pass, or forward and backward.
     """
-    traffic = _Traffic()
     with ExitStack() as stack:
-        stack.enter_context(watched(network, traffic.enter, traffic.leave))
         counter = stack.enter_context(FlopCounterMode(display=False))
-        stack.enter_context(traffic)
+        ledger = _Ledger(counter.get_total_flops)
+        stack.enter_context(watched(network, ledger.enter, ledger.leave))
+        stack.enter_context(_Gradients(ledger))
+        traffic = stack.enter_context(_Traffic(ledger))
         outputs = call()
     traffic.finish(outputs)
-    flops = counter.get_flop_counts()
-    root = type(network).__name__
-    return {
-        stage.name: _work(network, stage, root, flops, traffic.of_stage(stage.name))
-        for stage in stages(network)
-    }
+    return {stage.name: _work(network, stage, ledger, traffic) for stage in stages(network)}
 
 
-def _work(
-    network: nn.Module,
-    stage: Stage,
-    root: str,
-    flops: Mapping[str, Mapping[Any, int]],
-    moved: "_Moved",
-) -> Work:
-    forward = backward = params = 0
-    for layer in stage.layers:
-        params += sum(p.numel() for p in network.get_submodule(layer).parameters())
-        for operator, number in flops.get(f"{root}.{layer}", {}).items():
-            if "backward" in str(operator):
-                backward += number
-            else:
-                forward += number
-    return Work(params, forward // 2, backward // 2, moved.read + moved.written, moved.eager)
+def _work(network: nn.Module, stage: Stage, ledger: "_Ledger", traffic: "_Traffic") -> Work:
+    layers = [network.get_submodule(layer) for layer in stage.layers]
+    forward, backward = (stage.name, False), (stage.name, True)
+    return Work(
+        params=sum(p.numel() for layer in layers for p in layer.parameters()),
+        macs=ledger.flops[forward] // 2,
+        backward_macs=ledger.flops[backward] // 2,
+        bytes=traffic.moved[forward].least,
+        backward_bytes=traffic.moved[backward].least,
+        eager_bytes=traffic.moved[forward].eager,
+    )
+
+
+Pass = tuple[str, bool]
+"""A stage, and whether it is its backward pass."""
+
+
+class _Ledger:
+    """Floating-point operations of the passes: what a total rose by while one ran.
+
+    So they add up to the total, whatever torch counts.
+
+    Args:
+        total: what has been counted so far.
+    """
+
+    def __init__(self, total: Callable[[], int]) -> None:
+        self._total = total
+        self._seen = 0
+        self.now: Pass | None = None
+        """What runs."""
+        self.flops: Counter[Pass] = Counter()
+
+    def enter(self, stage: Stage) -> None:
+        self.turn((stage.name, False))
+
+    def leave(self) -> None:
+        self.turn(None)
+
+    def turn(self, following: Pass | None) -> None:
+        """Book what was counted since the last turn, and go on with another pass."""
+        total = self._total()
+        if self.now is not None:
+            self.flops[self.now] += total - self._seen
+        self._seen, self.now = total, following
+
+
+class _Gradients(TorchFunctionMode):
+    """Tells a ledger which stage the backward pass is in.
+
+    What a stage has computed knows its node in autograd's graph; the nodes that are new there are
+    the stage's.
+    """
+
+    def __init__(self, ledger: _Ledger) -> None:
+        super().__init__()
+        self._ledger = ledger
+        self._known: set[Node] = set()
+
+    def __torch_function__(
+        self,
+        func: Any,  # noqa: ANN401 - torch's functions are not typed
+        types: Any,  # noqa: ANN401
+        args: Any = (),  # noqa: ANN401
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401
+        out = func(*args, **(kwargs or {}))
+        if (now := self._ledger.now) is not None:
+            for tensor in _tensors(out):
+                self._watch(tensor.grad_fn, now[0])
+        return out
+
+    def _watch(self, node: Node | None, stage: str) -> None:
+        found = [node]
+        while found:
+            node = found.pop()
+            if node is None or node in self._known:
+                continue
+            self._known.add(node)
+            node.register_prehook(lambda *_: self._ledger.turn((stage, True)))
+            node.register_hook(lambda *_: self._ledger.leave())
+            found += [following for following, _ in node.next_functions]
 
 
 @dataclass
 class _Moved:
-    """Bytes of a stage."""
+    """Bytes of a pass."""
 
     read: int = 0
     written: int = 0
     eager: int = 0
+
+    @property
+    def least(self) -> int:
+        """What has to move."""
+        return self.read + self.written
 
 
 @dataclass
 class _Made:
     """What is in memory at an address."""
 
-    stage: str | None
+    by: Pass | None
     nbytes: int
     left: bool = False
-    """Whether somebody outside its stage has read it."""
-    readers: set[str] = field(default_factory=set)
+    """Whether somebody else has read it."""
+    readers: set[Pass] = field(default_factory=set)
 
 
 class _Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
-    """Adds up the bytes of all operators that run, stage by stage."""
+    """Adds up the bytes of all operators that run, pass by pass.
 
-    def __init__(self) -> None:
+    Args:
+        ledger: knows which one runs.
+    """
+
+    def __init__(self, ledger: _Ledger) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's
-        self._stage: str | None = None
-        self._moved: dict[str, _Moved] = {}
+        self._ledger = ledger
         self._at: dict[int, _Made] = {}
-
-    def enter(self, stage: Stage) -> None:
-        self._stage = stage.name
-
-    def leave(self) -> None:
-        self._stage = None
-
-    def of_stage(self, name: str) -> _Moved:
-        return self._moved.setdefault(name, _Moved())
+        self.moved: defaultdict[Pass, _Moved] = defaultdict(_Moved)
 
     def __torch_dispatch__(
         self,
@@ -123,29 +195,30 @@ class _Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         makes_nothing = all(_address(x) in addresses for x in written)
         if makes_nothing and not func._schema.is_mutable:
             return out
+        now = self._ledger.now
         for tensor in read:
-            self._read(tensor)
+            self._read(tensor, now)
         for tensor in written:
-            self._at[_address(tensor)] = _Made(self._stage, tensor.nbytes)
-        if self._stage is not None:
-            self.of_stage(self._stage).eager += sum(x.nbytes for x in (*read, *written))
+            self._at[_address(tensor)] = _Made(now, tensor.nbytes)
+        if now is not None:
+            self.moved[now].eager += sum(x.nbytes for x in (*read, *written))
         return out
 
     def finish(self, outputs: object) -> None:
         """Count what the network returns as leaving its stage."""
         for tensor in _tensors(outputs):
-            self._read(tensor)
+            self._read(tensor, None)
 
-    def _read(self, tensor: Tensor) -> None:
+    def _read(self, tensor: Tensor, now: Pass | None) -> None:
         made = self._at.setdefault(_address(tensor), _Made(None, tensor.nbytes))
-        if made.stage == self._stage and made.stage is not None:
+        if made.by == now and made.by is not None:
             return
-        if made.stage is not None and not made.left:
+        if made.by is not None and not made.left:
             made.left = True
-            self.of_stage(made.stage).written += made.nbytes
-        if self._stage is not None and self._stage not in made.readers:
-            made.readers.add(self._stage)
-            self.of_stage(self._stage).read += tensor.nbytes
+            self.moved[made.by].written += made.nbytes
+        if now is not None and now not in made.readers:
+            made.readers.add(now)
+            self.moved[now].read += tensor.nbytes
 
 
 def _tensors(values: object) -> Iterator[Tensor]:

@@ -14,13 +14,19 @@ ALLOCATORS = frozenset({"aten::empty", "aten::empty_strided", "aten::resize_", "
 MAX_POINTS = 500
 """Of the curve: more than a drawing has pixels for."""
 
+Change = tuple[float, int, int]
+"""Moment in seconds, bytes (negative: freed), address."""
+
 ELSEWHERE = "elsewhere"
 """The stage of what no stage allocated."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Tensor memory during one step, above what was there when it began."""
+    """Tensor memory during one step, above what it neither allocates nor frees (weights, inputs).
+
+    A training step begins with the gradients of the step before, and frees them.
+    """
 
     curve: tuple[tuple[float, int], ...]
     """Seconds since the step began, and bytes; thinned out, the peak always in it."""
@@ -49,19 +55,22 @@ def memory(
     Returns:
         `None` where no allocation was recorded.
     """
-    changes = sorted(
+    every = sorted(
         (e["ts"] * MICROSECOND_S, e["args"]["Bytes"], e["args"]["Addr"])
         for e in _allocations(events)
-        if step[0] <= e["ts"] * MICROSECOND_S <= step[1]
     )
+    changes = [change for change in every if step[0] <= change[0] <= step[1]]
     if not changes:
         return None
     of_thread = by_thread(roots)
-    live: dict[int, tuple[str, str, int]] = {}
-    at_peak: list[tuple[str, str, int]] = []
-    level = peak = 0
+    live = {
+        address: (*_allocated_by(moment_s, of_thread, stage_of), nbytes)
+        for address, (moment_s, nbytes) in _freed_of_earlier(every, changes).items()
+    }
+    at_peak = list(live.values())
+    level = peak = sum(nbytes for *_, nbytes in at_peak)
     peak_at_s = 0.0
-    curve = [(0.0, 0)]
+    curve = [(0.0, level)]
     for moment_s, nbytes, address in changes:
         level += nbytes
         if nbytes > 0:
@@ -73,6 +82,25 @@ def memory(
             peak, peak_at_s, at_peak = level, moment_s - step[0], list(live.values())
     at_peak.sort(key=lambda tensor: -tensor[2])
     return Memory(_thinned(curve), peak, peak_at_s, tuple(at_peak), _by_stage(live))
+
+
+def _freed_of_earlier(
+    every: Sequence[Change], changes: Sequence[Change]
+) -> dict[int, tuple[float, int]]:
+    """Return what a step frees that it has not allocated: address -> when that was, and bytes."""
+    allocated = {
+        address: (moment_s, nbytes)
+        for moment_s, nbytes, address in every
+        if nbytes > 0 and moment_s < changes[0][0]
+    }
+    first: dict[int, Change] = {}
+    for change in changes:
+        first.setdefault(change[2], change)
+    return {
+        address: allocated.get(address, (moment_s, -nbytes))
+        for address, (moment_s, nbytes, _) in first.items()
+        if nbytes < 0
+    }
 
 
 def _by_stage(live: Mapping[int, tuple[str, str, int]]) -> dict[str, int]:

@@ -31,8 +31,12 @@ from bench.schema.errors import BenchError
 from bench.schema.recipe import TRACED_ARMS
 from bench.schema.records import CaseResult
 from bench.schema.tasks import Failure
+from bench.stats.disturbed_profiles import profiled_steps, why_disturbed
 from bench.workload import axes, presets, units
 from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
+
+PROFILES_TRIED = 2
+"""Of an arm whose profile was disturbed: the worker itself has tried some times."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,14 @@ class Session:
         self.run = header(plan, self.request.half_width) | {"run_id": folder.name}
         self.advice = advice.give(max((case.threads for case in chosen), default=1), console)
         with opened(plan, folder, self.run, console, must_match=MUST_MATCH) as engine:
+            before = None
             if self.request.resume:
                 (folder / files.RESULTS).unlink(missing_ok=True)  # of the part before
             else:
-                run_folders.point_latest_at(folder)
+                before = run_folders.point_latest_at(folder)
             results = engine.run(HalfWidth(self.request.half_width))
+            if before is not None and not any(result.replicates for result in results):
+                run_folders.point_latest_at(folder.parent / before)
         if code_digest() != self.run["code"]:  # every turn starts processes anew
             raise BenchError(
                 "the code was edited while it was measured, and nobody knows which was: run again"
@@ -93,8 +100,7 @@ class Session:
             for number, case in enumerate(cases):
                 left_s = (time.monotonic() - start_s) / max(1, number) * (len(cases) - number)
                 bar.update(case.case_id, "profiling", left_s, number / len(cases))
-                for arm in TRACED_ARMS:
-                    self._trace_arm(launcher, case, arm)
+                self._trace_case(launcher, case)
 
     def measure_extra_arms(self, extra: ExtraArms, console: Console) -> None:
         """Let further arms of every case that was measured take turns, within a budget of theirs.
@@ -119,6 +125,19 @@ class Session:
         shutil.rmtree(self._scratch_dir, ignore_errors=True)
 
     @property
+    def measured_any(self) -> bool:
+        """Whether any case has a replicate that counts."""
+        return bool(self._measured)
+
+    def next_commands(self) -> list[str]:
+        """Return what shows what was measured."""
+        run_dir = self.request.run_dir
+        commands = [f"python -m reports cost {run_dir}"]
+        if self.request.traces:
+            commands += [f"python -m reports profile {run_dir}", f"tensorboard --logdir {run_dir}"]
+        return commands
+
+    @property
     def _measured(self) -> list[Case]:
         return [result.case for result in self.results.values() if result.used]
 
@@ -131,14 +150,40 @@ class Session:
         """Return the key ``panet`` of the result file."""
         return panet_key(self.run | {"hints": self.advice}, list(self.results.values()))
 
-    def _trace_arm(self, launcher: Launcher, case: Case, arm: str) -> None:
+    def _trace_case(self, launcher: Launcher, case: Case) -> None:
+        """Profile the arms of a case, those again that something has disturbed."""
+        profiles: dict[str, dict[str, Any]] = {}
+        arms: Sequence[str] = TRACED_ARMS
+        for _ in range(PROFILES_TRIED):
+            for arm in arms:
+                profiles |= self._trace_arm(launcher, case, arm)
+            reasons = why_disturbed(
+                {a: profiled_steps(p, self._latency_s(case, a)) for a, p in profiles.items()}
+            )
+            arms = tuple(reasons)
+        self.notes += [
+            f"disturbed profile: {case.case_id}, {arm}: {why}" for arm, why in reasons.items()
+        ]
+        self.notes += [
+            f"{case.case_id}, {arm}: {profile['cut']}"
+            for arm, profile in profiles.items()
+            if profile["cut"]
+        ]
+
+    def _trace_arm(self, launcher: Launcher, case: Case, arm: str) -> dict[str, dict[str, Any]]:
+        """Return the profile of an arm by its name; nothing where there is none."""
         folder = files.profile_folder(self.request.run_dir, case.case_id, arm)
         task = TraceTask(arm=arm, trace_dir=str(folder), **self._task_fields(case))
         outcome = launcher.run(task, self.request.plan.timeout_s)
         if isinstance(outcome, Failure):
             self.notes.append(f"no profile: {case.case_id}, {arm}: {outcome.reason}")
-        elif cut := json.loads(outcome.read_text())["cut"]:
-            self.notes.append(f"{case.case_id}, {arm}: {cut}")
+            return {}
+        return {arm: json.loads(outcome.read_text())}
+
+    def _latency_s(self, case: Case, arm: str) -> float | None:
+        rounds = [replicate.rounds_s[arm] for replicate in self.results[case.case_id].used]
+        (latency,) = stats.latencies_s([[calls for calls in rounds if calls]])
+        return None if latency is None else latency.value
 
     def _find_ceilings(self, launcher: Launcher, cases: Sequence[Case], bar: ProgressBar) -> None:
         """Put the ceilings for every kind of case into the run; measure those not yet known."""
@@ -208,15 +253,20 @@ def forecast(request: Request, cases: int) -> str:
     plan = request.plan
     compiled = sum(case.compile_mode != "off" for case in plan.cases)
     about_s = min(plan.budget_s, cases * TYPICAL_CASE_S + compiled * TYPICAL_COMPILE_S)
-    return (
+    most = f"{plan.budget_s / 60:.1f}"
+    said = [
         f"{cases} cases, to ±{request.half_width:.2g} of the ratio: about {about_s / 60:.1f} min, "
-        f"at most {plan.budget_s / 60:.1f} (--budget); run {request.run_dir.name}"
-    )
+        f"at most {most} (--budget)",
+        *(f"then --{extra.name}, at most {most} min" for extra in request.extra_arms),
+    ]
+    if request.traces:
+        said.append(f"then --traces, about {cases * TYPICAL_TRACE_S / 60:.1f} min")
+    return f"{'; '.join(said)}; run {request.run_dir.name}"
 
 
-TYPICAL_CASE_S, TYPICAL_COMPILE_S = 15.0, 40.0
-"""Check and first stage of an eager case of the default preset, and what compiling adds, on two
-cores; only the forecast rests on them."""
+TYPICAL_CASE_S, TYPICAL_COMPILE_S, TYPICAL_TRACE_S = 15.0, 40.0, 12.0
+"""Check and first stage of an eager case of the default preset, what compiling adds, and profiles
+of both arms, on two cores; only the forecast rests on them."""
 
 
 def keep_copy(written: Path, wanted: Path | None) -> None:

@@ -20,13 +20,16 @@ EXTRA_ARMS_SCHEMA = 1
 CEILINGS = "ceilings.json"
 TRACES = "traces"
 PROFILE = "profile.json"
-PROFILE_SCHEMA = 1
+PROFILE_SCHEMA = 2
+"""2: ``disturbed_steps``, and of every stage ``backward_bytes``. The ``backward_macs`` of 1 were
+too many."""
 
 COMPARE = "compare.json"
-COMPARE_SCHEMA = 3
-"""3: ``tolerance``, of every case ``of_call``, ``stages`` and ``unmatched``, and of the explanation
-``named``. 2: ``overall`` was ``suite``, ``control_drifted`` was ``control_moved``, ``mde_ratio``
-was ``detectable_ratio``, and ``left_to_overall`` was ``settled``."""
+COMPARE_SCHEMA = 4
+"""4: ``measured`` and ``command``. 3: ``tolerance``, of every case ``of_call``, ``stages`` and
+``unmatched``, and of the explanation ``named``. 2: ``overall`` was ``suite``, ``control_drifted``
+was ``control_moved``, ``mde_ratio`` was ``detectable_ratio``, and ``left_to_overall`` was
+``settled``."""
 
 
 def profile_folder(run_dir: Path, case_id: str, arm: str) -> Path:

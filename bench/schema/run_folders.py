@@ -62,14 +62,19 @@ def find_run_dir(runs_dir: Path, run_id: str) -> Path:
     raise BenchError(f"--resume {run_id}: no such run in {runs_dir}; {hint}")
 
 
-def point_latest_at(run_dir: Path) -> None:
-    """Let ``latest`` name this run; where the system has no links, there is none."""
+def point_latest_at(run_dir: Path) -> str | None:
+    """Let ``latest`` name this run; return which it named before.
+
+    Where the system has no links, there is none.
+    """
     link = run_dir.parent / LATEST
+    before = str(link.readlink()) if link.is_symlink() else None
     with contextlib.suppress(OSError, NotImplementedError):
         if link.is_symlink() or not link.exists():
             fresh = link.with_name(f".{LATEST}-{run_dir.name}")
             fresh.symlink_to(run_dir.name, target_is_directory=True)
             fresh.replace(link)
+    return before
 
 
 def _fields(stored: object, now: object) -> str:

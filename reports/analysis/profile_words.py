@@ -5,7 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from reports.analysis.names import MIB
+from reports.analysis.names import ARM_NAMES, MIB
+from reports.analysis.readable import plus_minus
+from reports.data.profile_frames import DISTURBED
 
 NAMES = {"backbone": "backbone", "fpn": "FPN", "panet": "PANet"}
 
@@ -43,21 +45,24 @@ def sentences(
 
 def warnings(stages: pd.DataFrame, summary: pd.DataFrame, parts: pd.DataFrame) -> list[str]:
     """Return what is to be taken with care."""
-    texts = list(_disagreeing(stages))
+    texts = [*_disturbed(summary), *_disagreeing(stages, summary), *_beyond(stages)]
     for row in summary.to_dict("records"):
+        if row["disturbed"]:
+            continue
+        name = ARM_NAMES[row["arm"]]
         if row["bound"] == "launch":
             texts.append(
-                f"{row['arm']}: launch-bound; the device is busy for {row['busy_share']:.0%} of a "
+                f"{name}: launch-bound; the device is busy for {row['busy_share']:.0%} of a "
                 "step, and waits for the host in the rest"
             )
         elif not row["bound"] and row["busy_share"] < BUSY_SHARE:
             texts.append(
-                f"{row['arm']}: operators run for {row['busy_share']:.0%} of a step; the rest is "
+                f"{name}: operators run for {row['busy_share']:.0%} of a step; the rest is "
                 "Python and dispatch (the profiler adds to it)"
             )
         if row["elsewhere_share"] > ELSEWHERE_SHARE:
             texts.append(
-                f"{row['arm']}: {row['elsewhere_share']:.1%} of the time cannot be attributed to a "
+                f"{name}: {row['elsewhere_share']:.1%} of the time cannot be attributed to a "
                 "stage (kernels that a compiler fused over several, a loss)"
             )
     if len(parts):
@@ -70,11 +75,35 @@ def warnings(stages: pd.DataFrame, summary: pd.DataFrame, parts: pd.DataFrame) -
     return texts
 
 
-def _disagreeing(stages: pd.DataFrame) -> Iterator[str]:
+def _disturbed(summary: pd.DataFrame) -> Iterator[str]:
+    """Yield the arms whose profile is not to be believed."""
+    for row in summary.to_dict("records"):
+        if row["disturbed"]:
+            yield (
+                f"{ARM_NAMES[row['arm']]}: the profile was disturbed: {row['disturbed']}. What "
+                "only it tells is grey or left out; profile again on a calm machine"
+            )
+
+
+def _beyond(stages: pd.DataFrame) -> Iterator[str]:
+    """Yield the stages that computed more than the ceiling allows."""
+    if not len(stages):
+        return
+    rows = stages[(stages["arm"] == "panet") & (stages["bound_by"] == "low ceiling")]
+    if len(rows):
+        yield (
+            f"{', '.join(rows['stage'])}: faster than the ceiling of this machine, which was "
+            "measured while it was slower; remove ceilings.json from the folder of the runs, and "
+            "the next profile measures it again"
+        )
+
+
+def _disagreeing(stages: pd.DataFrame, summary: pd.DataFrame) -> Iterator[str]:
     """Yield the arms of which profiler and marks divide the time differently."""
     if not len(stages):
         return
-    known = stages.dropna(subset=["share", "profile_share"])
+    believed = summary.loc[summary["disturbed"] == "", "arm"]
+    known = stages[stages["arm"].isin(believed)].dropna(subset=["share", "profile_share"])
     off = (known["profile_share"] / known["share"] - 1).abs() > DISAGREEING_SHARE
     far = known[off & (known["share"] >= SMALL_SHARE)]
     for arm, rows in far.groupby("arm", sort=False):
@@ -83,8 +112,9 @@ def _disagreeing(stages: pd.DataFrame) -> Iterator[str]:
             for row in rows.sort_values("share", ascending=False).to_dict("records")
         )
         yield (
-            f"{arm}: the profiler, which slows operators down, divides the time otherwise than the "
-            f"timed calls do: {named}; times and shares here are those of the timed calls"
+            f"{ARM_NAMES[str(arm)]}: the profiler, which slows operators down, divides the time "
+            f"otherwise than the timed calls do: {named}; times and shares here are those of the "
+            "timed calls"
         )
 
 
@@ -98,31 +128,38 @@ def residual(whole: Mapping[Hashable, Any], rest: Mapping[Hashable, Any]) -> str
     seconds, low, high = (rest[f"adds_s{bound}"] for bound in ("", "_low", "_high"))
     share = seconds / whole["alone_s"]
     text = f"The whole takes {seconds * 1e3:+.2f} ms ({share:+.1%}) against the sum of its parts"
-    if pd.isna(low) or low <= 0 <= high:
-        return f"{text}: within the noise, they add up."
+    if pd.isna(low):
+        return f"{text}; there are too few replicates to say whether that is noise."
+    text += f", with an interval from {low * 1e3:+.2f} to {high * 1e3:+.2f} ms"
+    if low <= 0 <= high:
+        return f"{text}: no difference is seen."
     if seconds > 0:
         return (
-            f"{text}: alone, a part has the caches to itself, and nobody else's memory is taken "
-            "and given back in between."
+            f"{text}. One reason may be that alone, a part has the caches to itself, and nobody "
+            "else's memory is taken and given back in between."
         )
     return (
-        f"{text}: in the whole, a part reads from the caches what the one before has just written; "
-        "alone, its input comes from memory."
+        f"{text}. One reason may be that in the whole, a part reads from the caches what the one "
+        "before has just written."
     )
 
 
 def _division(stages: pd.DataFrame, summary: pd.DataFrame) -> str:
     rows = stages[stages["arm"] == "panet"] if len(stages) else stages
-    if not len(rows) or not rows["share"].notna().any():
+    if not len(rows) or not rows["share"].notna().any() or (rows["time_from"] == DISTURBED).any():
         return ""
-    latency = summary.loc[summary["arm"] == "panet", "latency_s"].iloc[0]
+    (of_arm,) = summary[summary["arm"] == "panet"].to_dict("records")
     shares = rows.groupby("part", sort=False)[["share", "macs"]].sum()
     macs = shares["macs"] / max(1, int(shares["macs"].sum()))
     parts = ", ".join(
         f"{NAMES[str(part)]} {share:.1%} ({macs[str(part)]:.1%} of the multiply-accumulates)"
         for part, share in shares["share"].items()
     )
-    whole = "Of the time" if pd.isna(latency) else f"Of {latency * 1e3:.2f} ms"
+    if pd.isna(of_arm["latency_s"]):
+        return f"Of the time: {parts}."
+    whole = f"Of {plus_minus(of_arm, 'latency_s', 1e3, 2)} ms"
+    if pd.isna(of_arm["latency_s_low"]):
+        whole += " (too few replicates for an interval)"
     return f"{whole}: {parts}."
 
 
@@ -131,7 +168,7 @@ def _costliest(stages: pd.DataFrame) -> str:
         stages[(stages["arm"] == "panet") & (stages["part"] == "panet")] if len(stages) else stages
     )
     rows = rows.dropna(subset=["time_s"]) if len(rows) else rows
-    if not len(rows):
+    if not len(rows) or (rows["time_from"] == DISTURBED).any():
         return ""
     ranked = rows.sort_values("time_s", ascending=False)
     whole = float(ranked["time_s"].sum())

@@ -10,11 +10,18 @@ from typing import Any
 
 import pandas as pd
 
+from bench.stats.disturbed_profiles import profiled_steps, why_disturbed
 from reports.data import stages as timed_stages
 from reports.data.profiles import ARMS, Json, Profiles
 
 Timed = Mapping[tuple[Any, Any, Any], tuple[float, float]]
 """Case id, arm and stage -> seconds and share of a call, of calls that were split by marks."""
+
+TIMED, PROFILED, DISTURBED = "timed", "profile", "disturbed profile"
+"""Where the time of a stage is from."""
+
+AT_THE_CEILING = 1.05
+"""Of a ceiling: so much is as good as at it; beyond, the ceiling is not what limits."""
 
 DEVICE_BOUND_SHARE = 0.9
 """A device that is busy for longer than this is what the host waits for."""
@@ -24,13 +31,16 @@ def stages(profiles: Profiles) -> pd.DataFrame:
     """Return one row per case, arm and stage, in the order of the network.
 
     Columns: ``case_id``, ``arm``, ``stage``, ``part``, ``level``, ``step``, ``weights`` (names in
-    `state_dict`), ``params``, ``macs`` (all passes), ``bytes`` (compulsory, forward),
-    ``eager_bytes``, ``profile_s`` (in the profile), ``profile_share`` (of all operators there),
+    `state_dict`), ``params``, ``macs`` and ``bytes`` (compulsory; both of all
+    passes), ``profile_s`` (in the profile), ``profile_share`` (of all operators there),
     ``time_s`` and ``share`` (of a call: timed by marks, or else by the profile's share),
-    ``operators``, ``intensity`` (FLOP per byte, forward),
-    ``flops_per_s``, ``bytes_per_s``, ``bound_s`` (no faster on this machine), ``bound_by``
-    (``compute`` or ``memory``), ``ceiling_share`` (``bound_s`` over ``time_s``).
+    ``time_from`` (``timed``, ``profile``, or ``disturbed profile``), ``operators``, ``intensity``
+    (FLOP per byte), ``flops_per_s``, ``bytes_per_s``, ``bound_s`` (no faster on this machine),
+    ``bound_by`` (``compute`` or ``memory``; ``cache`` where data came faster than from memory,
+    ``low ceiling`` where more was computed than the ceiling allows), ``ceiling_share`` (``bound_s``
+    over ``time_s``; of the last two unknown).
     """
+    disturbed = why_profiles_are_disturbed(profiles)
     timed = {
         (row["case_id"], row["arm"], row["stage"]): (row["time_s"], row["share"])
         for row in timed_stages.stages(profiles.table).to_dict("records")
@@ -38,9 +48,21 @@ def stages(profiles: Profiles) -> pd.DataFrame:
     rows = [
         row
         for (case_id, arm), profile in profiles.arms.items()
-        for row in _stage_rows(profiles, case_id, arm, profile, timed)
+        for row in _stage_rows(
+            profiles, (case_id, arm), timed, PROFILED if not disturbed[case_id, arm] else DISTURBED
+        )
     ]
     return pd.DataFrame(rows).convert_dtypes()
+
+
+def why_profiles_are_disturbed(profiles: Profiles) -> dict[tuple[str, str], str]:
+    """Return case and arm -> why its profile is not to be believed; empty where it is."""
+    steps: dict[str, dict[str, Any]] = {}
+    for (case_id, arm), profile in profiles.arms.items():
+        latency_s = _latency_s(profiles, case_id, arm)
+        steps.setdefault(case_id, {})[arm] = profiled_steps(profile, latency_s)
+    reasons = {case_id: why_disturbed(arms) for case_id, arms in steps.items()}
+    return {(case_id, arm): reasons[case_id].get(arm, "") for case_id, arm in profiles.arms}
 
 
 def differences(stage_frame: pd.DataFrame) -> pd.DataFrame:
@@ -91,12 +113,14 @@ def operators(profiles: Profiles) -> pd.DataFrame:
 def summary(profiles: Profiles) -> pd.DataFrame:
     """Return one row per case and arm: latency, share of time in operators, what bounds it, memory.
 
-    Columns: ``case_id``, ``arm``, ``latency_s``, ``step_s`` (in the profile), ``busy_share`` (of
+    Columns: ``case_id``, ``arm``, ``status``, ``latency_s`` (with ``_low`` and ``_high``),
+    ``disturbed`` (why the profile is not to be believed), ``step_s`` (in it), ``busy_share`` (of
     the step in which operators ran, or the device was busy), ``bound`` (``launch`` or ``device``;
     empty on a CPU), ``elsewhere_share`` (of the operators' time, outside all stages),
     ``peak_bytes`` (while one call runs), ``peak_stage``.
     """
     rows = []
+    disturbed = why_profiles_are_disturbed(profiles)
     for (case_id, arm), profile in profiles.arms.items():
         timeline = profile["timeline"]
         on_device = _on_device(profile)
@@ -108,7 +132,8 @@ def summary(profiles: Profiles) -> pd.DataFrame:
             {
                 "case_id": case_id,
                 "arm": arm,
-                "latency_s": _latency_s(profiles, case_id, arm),
+                **_latency(profiles, case_id, arm),
+                "disturbed": disturbed[case_id, arm],
                 "step_s": timeline["step_s"],
                 "busy_share": busy,
                 "bound": ("device" if busy > DEVICE_BOUND_SHARE else "launch") if on_device else "",
@@ -121,39 +146,41 @@ def summary(profiles: Profiles) -> pd.DataFrame:
 
 
 def _stage_rows(
-    profiles: Profiles, case_id: str, arm: str, profile: Json, timed: Timed
+    profiles: Profiles, key: tuple[str, str], timed: Timed, otherwise_from: str
 ) -> Iterator[dict[str, Any]]:
+    case_id, arm = key
+    profile = profiles.arms[key]
     times, on_device = profile["timeline"]["stages"], _on_device(profile)
     whole_s = _whole_s(profile["timeline"], on_device)
     latency_s = _latency_s(profiles, case_id, arm)
     ceilings = profiles.ceilings.get(profile["ceilings"])
     for stage in profile["stages"]:
-        profile_s = _time_s(times[stage["name"]], on_device)
+        name = stage["name"]
+        profile_s = _time_s(times[name], on_device)
         profile_share = profile_s / whole_s if whole_s else None
         by_profile_s = profile_share * latency_s if profile_share and latency_s else None
-        time_s, share = timed.get((case_id, arm, stage["name"]), (by_profile_s, profile_share))
-        macs = stage["macs"]
-        if profile["case"]["pass_name"] == "training":
-            macs += stage["backward_macs"]
+        time_s, share = timed.get((case_id, arm, name), (by_profile_s, profile_share))
+        macs = stage["macs"] + stage["backward_macs"]
+        nbytes = stage["bytes"] + stage["backward_bytes"]
         yield {
             "case_id": case_id,
             "arm": arm,
-            "stage": stage["name"],
+            "stage": name,
             **{key: stage[key] for key in ("part", "level", "step")},
             "weights": " ".join(stage["weights"]),
             "params": stage["params"],
             "macs": macs,
-            "bytes": stage["bytes"],
-            "eager_bytes": stage["eager_bytes"],
+            "bytes": nbytes,
             "profile_s": profile_s,
             "profile_share": profile_share,
             "share": share,
             "time_s": time_s,
-            "operators": times[stage["name"]]["operators"],
-            "intensity": 2 * stage["macs"] / stage["bytes"] if stage["bytes"] else None,
+            "time_from": TIMED if (case_id, arm, name) in timed else otherwise_from,
+            "operators": times[name]["operators"],
+            "intensity": 2 * macs / nbytes if nbytes else None,
             "flops_per_s": 2 * macs / time_s if time_s else None,
-            "bytes_per_s": stage["bytes"] / time_s if time_s else None,
-            **_bound(2 * macs, stage["bytes"], time_s, ceilings),
+            "bytes_per_s": nbytes / time_s if time_s else None,
+            **_bound(2 * macs, nbytes, time_s, ceilings),
         }
 
 
@@ -172,11 +199,20 @@ def _bound(flops: int, nbytes: int, time_s: float | None, ceilings: Json | None)
         return {"bound_s": None, "bound_by": None, "ceiling_share": None}
     compute_s, memory_s = flops / ceilings["flops_per_s"], nbytes / ceilings["bytes_per_s"]
     bound_s = max(compute_s, memory_s)
-    return {
-        "bound_s": bound_s,
-        "bound_by": "compute" if compute_s >= memory_s else "memory",
-        "ceiling_share": bound_s / time_s if time_s else None,
-    }
+    bound_by = "compute" if compute_s >= memory_s else "memory"
+    share = bound_s / time_s if time_s else None
+    if time_s and bound_s > AT_THE_CEILING * time_s:  # nothing is faster than its limit
+        share = None
+        bound_by = "low ceiling" if compute_s > AT_THE_CEILING * time_s else "cache"
+    return {"bound_s": bound_s, "bound_by": bound_by, "ceiling_share": share and min(1.0, share)}
+
+
+def _latency(profiles: Profiles, case_id: str, arm: str) -> dict[str, Any]:
+    """Return latency, its interval and the status of its case."""
+    columns = ("status", "latency_s", "latency_s_low", "latency_s_high")
+    table = profiles.table
+    rows = table.loc[(table["case_id"] == case_id) & (table["arm"] == arm), list(columns)]
+    return dict(zip(columns, rows.iloc[0], strict=True)) if len(rows) else dict.fromkeys(columns)
 
 
 def _latency_s(profiles: Profiles, case_id: str, arm: str) -> float | None:

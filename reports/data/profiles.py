@@ -1,7 +1,8 @@
 """The profiles of a run, as they are stored."""
 
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,23 @@ class Profiles:
     ceilings: dict[str, Json | None]
     """Device, dtype and threads (as in ``ceilings.json``) -> the ceilings for them."""
     parts: tuple[ExtraCase, ...]
+    damaged: tuple[str, ...] = ()
+    """What could not be read, a line each; the rest is as good as without it."""
+
+    @property
+    def cases(self) -> list[str]:
+        """Every case of which there is something."""
+        of_parts = (extra.case.case_id for extra in self.parts)
+        return list(dict.fromkeys([*(case_id for case_id, _ in self.arms), *of_parts]))
+
+    def of_case(self, case_id: str) -> "Profiles":
+        """Return what there is of one case."""
+        return replace(
+            self,
+            table=self.table[self.table["case_id"] == case_id],
+            arms={key: profile for key, profile in self.arms.items() if key[0] == case_id},
+            parts=tuple(extra for extra in self.parts if extra.case.case_id == case_id),
+        )
 
 
 def load(run: Path) -> Profiles:
@@ -39,21 +57,28 @@ def load(run: Path) -> Profiles:
         run: its folder, or its result file.
 
     Raises:
-        ReportError: there are none, or a file is damaged.
+        ReportError: there are none, or all are damaged.
     """
     file = result_files.read(run)
     folder = file.path.parent
     table = frames.frame_of([file])
-    paths = {
-        (case_id, arm): profile_folder(folder, case_id, arm) / PROFILE
-        for case_id in dict.fromkeys(map(str, table["case_id"]))
-        for arm in ARMS
-    }
-    arms: dict[tuple[str, str], Json] = {
-        key: stored.read(path, PROFILE_SCHEMA) for key, path in paths.items() if path.exists()
-    }
-    parts, ceilings = extra_arms.load(folder, PARTS), folder / CEILINGS
+    arms: dict[tuple[str, str], Json] = {}
+    damaged = []
+    for case_id, arm in itertools.product(dict.fromkeys(map(str, table["case_id"])), ARMS):
+        path = profile_folder(folder, case_id, arm) / PROFILE
+        try:
+            if path.exists():
+                arms[case_id, arm] = stored.read(path, PROFILE_SCHEMA)
+        except ReportError as error:
+            damaged.append(str(error))
+    parts: tuple[ExtraCase, ...] = ()
+    known: dict[str, Json | None] = {}
+    try:
+        parts = extra_arms.load(folder, PARTS)
+        known = stored.read_mapping(folder / CEILINGS) if (folder / CEILINGS).exists() else {}
+    except ReportError as error:
+        damaged.append(str(error))
     if not arms and not parts:
-        raise ReportError(f"{run} has no profile; measure with `pytest bench --traces --parts`")
-    known = stored.read_mapping(ceilings) if ceilings.exists() else {}
-    return Profiles(file, table, arms, known, parts)
+        why = damaged[0] if damaged else f"{run} has no profile"
+        raise ReportError(f"{why}; measure with `pytest bench --traces --parts`")
+    return Profiles(file, table, arms, known, parts, tuple(damaged))

@@ -45,29 +45,42 @@ def write(profiled: Profiles, folder: Path) -> tuple[list[Section], list[Path]]:
 def sections(profiled: Profiles) -> tuple[list[Section], dict[str, pd.DataFrame]]:
     """Return what there is to say of every case, and the frames that it rests on.
 
+    A damaged profile costs what is said of its case, and no more.
+
     Raises:
-        ReportError: a profile is damaged.
+        ReportError: all are damaged.
     """
-    try:
-        stages = profile_frames.stages(profiled)
-        tables = {
-            "stages": stages,
-            "differences": profile_frames.differences(stages),
-            "operators": profile_frames.operators(profiled),
-            "parts": parts(profiled),
-        }
-        known = [
-            *(case for case, _ in profiled.arms),
-            *(extra.case.case_id for extra in profiled.parts),
-        ]
-        frames = {**tables, "summary": profile_frames.summary(profiled)}
-        made = [_section(profiled, frames, case_id) for case_id in dict.fromkeys(known)]
-    except (KeyError, TypeError, AttributeError, ZeroDivisionError) as error:
-        raise ReportError(
-            f"run {profiled.file.run['run_id']}: damaged profile "
-            f"({type(error).__name__}: {error}); measure again"
-        ) from error
-    return made, tables
+    damaged, made = list(profiled.damaged), []
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for case_id in profiled.cases:
+        try:
+            section, frames = _of_case(profiled.of_case(case_id), case_id)
+        except (KeyError, TypeError, AttributeError, ValueError, ZeroDivisionError) as error:
+            damaged.append(
+                f"{case_id}: damaged profile ({type(error).__name__}: {error}); measure again"
+            )
+            continue
+        made.append(section)
+        for name, frame in frames.items():
+            tables.setdefault(name, [frame.head(0)])  # of cases that have none, too
+            tables[name] += [frame] if len(frame) else []
+    if not made:
+        raise ReportError(f"run {profiled.file.run['run_id']}: {damaged[0]}")
+    if damaged:
+        made.append(Section("damaged", "What could not be read", [], damaged, []))
+    return made, {name: pd.concat(frames) for name, frames in tables.items()}
+
+
+def _of_case(profiled: Profiles, case_id: str) -> tuple[Section, dict[str, pd.DataFrame]]:
+    stages = profile_frames.stages(profiled)
+    tables = {
+        "stages": stages,
+        "differences": profile_frames.differences(stages),
+        "operators": profile_frames.operators(profiled),
+        "parts": parts(profiled),
+    }
+    frames = {**tables, "summary": profile_frames.summary(profiled)}
+    return _section(profiled, frames, case_id), tables
 
 
 def _render(profiled: Profiles, sections: list[Section]) -> str:
@@ -83,28 +96,31 @@ READING = (
 
 
 def _section(profiled: Profiles, frames: Mapping[str, pd.DataFrame], case_id: str) -> Section:
-    own = {name: _of(frame, case_id) for name, frame in frames.items()}
-    row = profiled.table[profiled.table["case_id"] == case_id].iloc[0].to_dict()
+    row = profiled.table.iloc[0].to_dict()
     profile = profiled.arms.get((case_id, "panet"))
     ceilings = profiled.ceilings.get(profile["ceilings"]) if profile else None
     blocks = [
-        *_stage_blocks(own["stages"], ceilings),
-        *_part_blocks(own["parts"], _why_no_parts(profiled, case_id)),
+        *_stage_blocks(frames["stages"], ceilings),
+        *_part_blocks(frames["parts"], _why_no_parts(profiled)),
         *_memory_blocks(profiled, case_id),
-        *_operator_blocks(own["operators"]),
+        *_operator_blocks(frames["operators"], frames["summary"]),
     ]
     memory = {arm: _memory(profiled, case_id, arm) for arm in profiles.ARMS}
+    missing = [
+        f"{ARM_NAMES[arm]} has no profile"
+        for arm in profiles.ARMS
+        if profiled.arms and (case_id, arm) not in profiled.arms
+    ]
     return Section(
         case_id,
-        case_name(row),
-        profile_words.sentences(own["stages"], own["summary"], memory),
-        profile_words.warnings(own["stages"], own["summary"], own["parts"]),
+        f"{case_name(row)}: {row['status']}",
+        profile_words.sentences(frames["stages"], frames["summary"], memory),
+        [
+            *missing,
+            *profile_words.warnings(frames["stages"], frames["summary"], frames["parts"]),
+        ],
         blocks,
     )
-
-
-def _of(frame: pd.DataFrame, case_id: str) -> pd.DataFrame:
-    return frame[frame["case_id"] == case_id] if len(frame) else frame
 
 
 def _memory(profiled: Profiles, case_id: str, arm: str) -> Mapping[str, Any] | None:
@@ -113,8 +129,8 @@ def _memory(profiled: Profiles, case_id: str, arm: str) -> Mapping[str, Any] | N
     return memory
 
 
-def _why_no_parts(profiled: Profiles, case_id: str) -> str:
-    return next((extra.reason for extra in profiled.parts if extra.case.case_id == case_id), "")
+def _why_no_parts(profiled: Profiles) -> str:
+    return next((extra.reason for extra in profiled.parts), "")
 
 
 def _stage_blocks(stages: pd.DataFrame, ceilings: Mapping[str, Any] | None) -> Iterator[Block]:
@@ -140,7 +156,7 @@ def _stage_blocks(stages: pd.DataFrame, ceilings: Mapping[str, Any] | None) -> I
 
 STAGE_COLUMNS = (
     "stage", "weights", "FPN ms", "+PANet ms", "share", "MACs M", "MiB", "FLOP/byte", "GFLOP/s",
-    "GB/s", "of ceiling",
+    "GB/s", "of ceiling", "limit",
 )  # fmt: skip
 
 
@@ -159,10 +175,11 @@ def _stages(stages: pd.DataFrame) -> Table:
             _number(row["flops_per_s"] if row["macs"] else None, 1e-9, 0),
             _number(row["bytes_per_s"], 1e-9, 2),
             _number(row["ceiling_share"], 100, 0, " %"),
+            "-" if pd.isna(row["bound_by"]) else str(row["bound_by"]),
         ]
         for row in stages[stages["arm"] == "panet"].to_dict("records")
     ]
-    caption = "MiB: what has to move at least, forward; weights: names in state_dict"
+    caption = "MiB: what has to move at least; weights: names in state_dict"
     return Table(STAGE_COLUMNS, rows, caption)
 
 
@@ -211,11 +228,12 @@ def _memory_blocks(profiled: Profiles, case_id: str) -> Iterator[Block]:
     yield Block("Memory over time, and what fills the peak", note, drawing.html(figure), tables)
 
 
-def _operator_blocks(operators: pd.DataFrame) -> Iterator[Block]:
+def _operator_blocks(operators: pd.DataFrame, summary: pd.DataFrame) -> Iterator[Block]:
     if not len(operators):
         return
     tables = []
-    for arm, rows in operators.groupby("arm", sort=False):
+    believed = set(summary.loc[summary["disturbed"] == "", "arm"])
+    for arm, rows in operators[operators["arm"].isin(believed)].groupby("arm", sort=False):
         shown = [
             [
                 str(row["operator"]),
@@ -227,7 +245,8 @@ def _operator_blocks(operators: pd.DataFrame) -> Iterator[Block]:
         ]
         columns = ("operator", "calls", "own ms (profile)", "share")
         tables.append(Table(columns, shown, ARM_NAMES[str(arm)]))
-    yield Block("Operators", tables=tables)
+    if tables:
+        yield Block("Operators", tables=tables)
 
 
 def _number(value: Any, factor: float, digits: int, unit: str = "") -> str:  # noqa: ANN401 - of a frame

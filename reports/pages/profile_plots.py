@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from reports.analysis.names import ARM_NAMES, MIB
+from reports.data.profile_frames import DISTURBED
 from reports.pages.drawing import COLORS, log_axis, plain
 
 
@@ -24,7 +25,9 @@ def stage_bars(stages: pd.DataFrame) -> go.Figure:
             x=rows["time_s"] * 1e3,
             orientation="h",
             name=ARM_NAMES[arm],
-            marker_color=COLORS[arm],
+            marker_color=[
+                GREY if source == DISTURBED else COLORS[arm] for source in rows["time_from"]
+            ],
             legendrank=-rank,
             customdata=_hover(rows),
             hovertemplate=STAGE_HOVER,
@@ -34,6 +37,9 @@ def stage_bars(stages: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title="ms")
     return plain(figure, height=130 + 26 * len(order))
 
+
+GREY = "#bbbbbb"
+"""Of what is from a disturbed profile."""
 
 STAGE_HOVER = (
     "<b>%{y}</b><br>%{x:.3f} ms, %{customdata[0]} of the arm"
@@ -50,6 +56,7 @@ def roofline(stages: pd.DataFrame, ceilings: Mapping[str, Any]) -> go.Figure:
         stages: of `reports.data.profile_frames.stages`, one case.
         ceilings: with ``flops_per_s`` and ``bytes_per_s``.
     """
+    stages = stages[stages["time_from"] != DISTURBED]
     rows = stages[(stages["arm"] == "panet") & stages["flops_per_s"].gt(0)].dropna(
         subset=["intensity", "flops_per_s"]
     )

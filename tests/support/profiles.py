@@ -35,7 +35,7 @@ LATERAL, FUSE = "fpn p2 lateral", "panet n3 fuse"
 def stage(name: str, **work: Any) -> dict[str, Any]:
     part, level, step = name.split(maxsplit=2)
     defaults = {"params": 10, "macs": 50_000_000, "backward_macs": 0}
-    defaults |= {"bytes": 1_000_000, "eager_bytes": 2_000_000}
+    defaults |= {"bytes": 1_000_000, "backward_bytes": 0, "eager_bytes": 2_000_000}
     layers = [f"{part}.{step}_{level}"]
     return {
         "name": name,
@@ -75,6 +75,7 @@ def profile(arm: str, **values: Any) -> dict[str, Any]:
         "arm": arm,
         "trace": f"{arm}.pt.trace.json.gz",
         "cut": "",
+        "disturbed_steps": 0,
         "ceilings": "cpu-float32-t2",
         "stages": stages,
         "timeline": json.loads(json.dumps(read.to_json())),

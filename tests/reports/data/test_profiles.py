@@ -106,10 +106,20 @@ def test_a_run_without_profiles_says_how_to_get_some(tmp_path: Path) -> None:
         profiles.load(run)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": 99}'])
-def test_a_damaged_profile_is_named(content: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": 99}', "[" * 100_000])
+def test_a_damaged_profile_is_named_and_the_others_are_read(content: str, tmp_path: Path) -> None:
     run = made.run_dir(tmp_path)
     path = next(run.rglob("profile.json"))
     path.write_text(content)
+    found = profiles.load(run)
+    (said,) = found.damaged
+    assert str(path) in said
+    assert len(found.arms) == 1
+
+
+def test_all_damaged_is_an_error(tmp_path: Path) -> None:
+    run = made.run_dir(tmp_path, with_parts=False)
+    for path in run.rglob("profile.json"):
+        path.write_text("")
     with pytest.raises(ReportError, match=r"profile\.json"):
         profiles.load(run)
