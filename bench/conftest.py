@@ -13,7 +13,7 @@ from rich.console import Console
 from bench.run.extra_arms import EXTRA_ARMS
 from bench.run.replay import REPLAY_CLOCK
 from bench.run.session import Session, forecast, keep_copy, parse_request
-from bench.schema import files, run_folders
+from bench.schema import files, journal, run_folders
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError
 from bench.schema.recipe import ARMS
@@ -124,9 +124,18 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         return (yield)
     bench_session = config.stash[SESSION]
     console = Console(stderr=True)
+    with contextlib.ExitStack() as alone:
+        with _outside_pytest(config):
+            alone.enter_context(journal.locked(bench_session.request.run_dir))
+        return (yield from _run(config, bench_session, sorted(case_ids), console))
+
+
+def _run(
+    config: pytest.Config, bench_session: Session, case_ids: list[str], console: Console
+) -> Generator[None, object, object]:
     with _outside_pytest(config):
         console.print(forecast(bench_session.request, len(case_ids)), highlight=False)
-        bench_session.measure(sorted(case_ids), console)
+        bench_session.measure(case_ids, console)
     replayed = yield
     with _outside_pytest(config):
         for extra in bench_session.request.extra_arms:
@@ -170,7 +179,10 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
-    """Write the result file even if no case gave rounds, and copy it where the user wants it."""
+    """Write the result file even if no case gave rounds, and copy it where the user wants it.
+
+    A run in which nothing was measured is no success.
+    """
     yield
     config = session.config
     bench_session = config.stash.get(SESSION, None)
@@ -181,6 +193,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
         document = {"machine_info": {}, "benchmarks": [], "panet": bench_session.document()}
         written.write_text(json.dumps(document, indent=4))
     keep_copy(written, config.stash[WANTED_JSON])
+    if not bench_session.measured_any and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 def pytest_terminal_summary(
@@ -194,4 +208,9 @@ def pytest_terminal_summary(
     terminalreporter.write_line(", ".join(f"{n} {status}" for status, n in counts.items()))
     for note in session.notes:
         terminalreporter.write_line(note)
+    if not session.measured_any:
+        terminalreporter.write_line("nothing was measured: raise --budget, or see above why")
     terminalreporter.write_line(f"results: {session.request.run_dir / files.RESULTS}")
+    if session.measured_any:
+        for command in session.next_commands():
+            terminalreporter.write_line(f"next: {command}")

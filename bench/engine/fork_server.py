@@ -6,6 +6,7 @@ two lines: ``pid N`` when the worker runs, ``exit CODE`` when it is gone (negati
 signal). Where a process cannot fork, the server is the worker: it takes one task, and is gone.
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -15,19 +16,24 @@ import signal
 import sys
 from typing import Any, TextIO
 
+import psutil
+
 CAN_FORK = sys.platform == "linux"
 """macOS has `fork`, but its system libraries do not survive it."""
 
 _protocol: TextIO = sys.stdout
 
-PR_SET_PDEATHSIG = 1
-"""prctl(2): the signal to get when the parent dies; an orphan would only disturb."""
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+"""prctl(2): the signal to get when the parent dies, for an orphan would only disturb; and to become
+the parent of what a worker leaves behind."""
 
 
 def main(modules: list[str]) -> None:
     """Serve until standard input ends."""
     global _protocol  # noqa: PLW0603 - set once, before the first line is said
     _die_with_parent()
+    if CAN_FORK:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     _protocol = os.fdopen(os.dup(1), "w")  # a worker that is this process turns 1 into its log
     for module in ["bench.engine.worker", *modules]:
         importlib.import_module(module)
@@ -44,10 +50,30 @@ def _serve_forked(request: dict[str, Any]) -> None:
     pid = os.fork()
     if pid == 0:
         _die_with_parent()
+        _let_go_of_the_engine()
         _work(request)
     _say(f"pid {pid}")
     _, wait_status = os.waitpid(pid, 0)
+    _end_what_is_left()
     _say(f"exit {os.waitstatus_to_exitcode(wait_status)}")
+
+
+def _let_go_of_the_engine() -> None:
+    """Close the worker's ends of the pipes: whatever it starts would hold them open."""
+    _protocol.close()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+def _end_what_is_left() -> None:
+    """End the processes that the worker has left behind: they would run beside the next one."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    with contextlib.suppress(ChildProcessError):  # there is none any more
+        while True:
+            os.waitpid(-1, 0)
 
 
 def _serve_here(request: dict[str, Any]) -> None:

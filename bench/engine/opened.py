@@ -60,14 +60,13 @@ def opened(
     Raises:
         BenchError: the folder has another measurement in it, or cannot be written.
     """
-    entries = journal.read_any(folder)
-    if entries is not None and must_match is not None:
-        run_folders.refuse_other(folder.name, entries.header, header, must_match)
     with contextlib.ExitStack() as stack:
-        log = journal.Journal.open(folder, header, entries)
+        log = journal.Journal.open(folder, header)
         stack.callback(log.close)
+        entries = log.entries
+        if must_match is not None:
+            run_folders.refuse_other(folder.name, entries.header, header, must_match)
         if known is not None:
-            entries = entries or journal.Entries(dict(header))
             entries.findings.update(known.findings)
         if launcher is None:
             scratch_dir = Path(plan.scratch_dir)

@@ -18,7 +18,7 @@ from bench.schema.case import Case
 from bench.schema.journal import Entries, Journal
 from bench.schema.recipe import COST_ARMS, Arms
 from bench.schema.records import CaseResult, Finding, Replicate, Status, undisturbed
-from bench.schema.tasks import CheckTask, Failure, Order, ReplicateTask
+from bench.schema.tasks import CheckTask, Failure, Order, ReplicateTask, Result, Task
 from bench.workload.splitting import can_split
 
 REPLICATE_S = 1.8
@@ -221,12 +221,28 @@ class Engine:
             return
         self._tell(state, "checking")
         task = CheckTask(case=state.case, arms=self._plan.arms_of(state.case), **self._common)
-        outcome = self._launcher.run(task, self._plan.timeout_s)
+        outcome = self._run(task)
         if isinstance(outcome, Failure):
-            # Stored as a finding, so that a resumed run does not try again what cannot work.
-            outcome = Finding(outcome.status, outcome.reason, images="")
+            self._failed(state, outcome, Finding(outcome.status, outcome.reason, images=""))
+            return
         state.finding = outcome
         self._journal.add_finding(state.case.case_id, outcome)
+
+    def _run(self, task: Task[Result]) -> Result | Failure:
+        """Run a task, once more where somebody has killed it."""
+        outcome = self._launcher.run(task, self._plan.timeout_s)
+        if isinstance(outcome, Failure) and outcome.from_outside:
+            outcome = self._launcher.run(task, self._plan.timeout_s)
+        return outcome
+
+    def _failed(self, state: CaseState, failure: Failure, finding: Finding) -> None:
+        """Keep why a case does not run: a resumed run does not try again what cannot work.
+
+        It does where somebody has killed it.
+        """
+        state.finding = finding
+        if not failure.from_outside:
+            self._journal.add_finding(state.case.case_id, finding)
 
     def _affordable(self) -> list[CaseState]:
         """Return the cases of the next turn: the widest first, as many as fit into the budget."""
@@ -263,11 +279,11 @@ class Engine:
             **self._common,
         )
         start_s = self._clock()
-        outcome = self._launcher.run(task, self._plan.timeout_s)
+        outcome = self._run(task)
         if isinstance(outcome, Failure):
             assert state.finding is not None  # noqa: S101 - only checked cases are measured
-            state.finding = replace(state.finding, status=outcome.status, reason=outcome.reason)
-            self._journal.add_finding(state.case.case_id, state.finding)
+            found = replace(state.finding, status=outcome.status, reason=outcome.reason)
+            self._failed(state, outcome, found)
             return
         state.add(outcome)
         self._wall_s += self._clock() - start_s

@@ -21,6 +21,12 @@ from bench.schema.tasks import Failure, Result, Task
 START_TIMEOUT_S = 300.0
 """Importing torch from a cold disk takes minutes at worst; longer than this is a broken install."""
 
+FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT})
+"""No program of its own ends by these."""
+
+READER_TIMEOUT_S = 5.0
+"""What a dead server has said is read in no time."""
+
 LOG_TAIL_CHARS = 400
 
 
@@ -108,8 +114,11 @@ class Server:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
         self._process.wait()
-        self._reader.join()
-        for pipe in (self._process.stdin, self._process.stdout):
+        self._reader.join(READER_TIMEOUT_S)
+        pipes = [self._process.stdin]
+        if not self._reader.is_alive():  # or somebody whom we do not know holds the other end
+            pipes.append(self._process.stdout)
+        for pipe in pipes:
             with contextlib.suppress(BrokenPipeError):  # what a dead server has not read is lost
                 pipe.close()  # type: ignore[union-attr]  # both were asked for
 
@@ -141,7 +150,8 @@ def _died(exit_code: int, killed_for_memory: bool, log_tail: str) -> Failure:
     if "std::bad_alloc" in log_tail:  # thrown where nobody catches it
         return Failure(Status.OOM, f"out of memory: {log_tail}")
     how = f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
-    return Failure(Status.CRASHED, f"the worker died ({how}); its last words: {log_tail or 'none'}")
+    reason = f"the worker died ({how}); its last words: {log_tail or 'none'}"
+    return Failure(Status.CRASHED, reason, from_outside=-exit_code in FROM_OUTSIDE)
 
 
 def _oom_kills() -> int:

@@ -36,39 +36,52 @@ class Entries:
 
 
 class Journal:
-    """An open journal that lines are added to."""
+    """An open journal that lines are added to; nobody else can open it meanwhile.
 
-    def __init__(self, stream: TextIO) -> None:
+    Args:
+        stream: at the end of what is in it.
+        entries: what that is.
+    """
+
+    def __init__(self, stream: TextIO, entries: Entries) -> None:
         self._stream = stream
+        self.entries = entries
 
     @classmethod
     def create(cls, folder: Path, header: Mapping[str, Any]) -> "Journal":
         """Start the journal of a new run; raise `BenchError` where the folder cannot be written."""
         try:
-            folder.mkdir(parents=True)
-            journal = cls((folder / JOURNAL).open("x", encoding="utf-8"))
+            folder.mkdir(parents=True, exist_ok=True)
+            stream = (folder / JOURNAL).open("x", encoding="utf-8")
         except OSError as error:
-            raise BenchError(
-                f"cannot write {folder}: {error.strerror}; choose --run-dir"
-            ) from error
-        _lock(journal._stream, folder)
-        journal._write({"header": {"schema": SCHEMA, **header}})
+            raise _cannot_write(folder, error) from error
+        _lock(stream, folder)
+        journal = cls(stream, Entries({"schema": SCHEMA, **header}))
+        journal._write({"header": journal.entries.header})
         return journal
 
     @classmethod
-    def reopen(cls, folder: Path, entries: Entries) -> "Journal":
-        """Go on behind the last whole line."""
+    def reopen(cls, folder: Path) -> "Journal":
+        """Read what is there, and go on behind the last whole line; raise `BenchError` as `read`.
+
+        It is locked before it is read: what another process adds in between would be cut.
+        """
         stream = (folder / JOURNAL).open("r+", encoding="utf-8")
-        journal = cls(stream)
-        _lock(journal._stream, folder)
+        _lock(stream, folder)
+        try:
+            entries = read(folder)
+        except BenchError:
+            stream.close()
+            raise
         stream.seek(entries.intact_bytes)
         stream.truncate()
-        return journal
+        return cls(stream, entries)
 
     @classmethod
-    def open(cls, folder: Path, header: Mapping[str, Any], entries: Entries | None) -> "Journal":
-        """Go on behind what was read of it, or start a new one."""
-        return cls.create(folder, header) if entries is None else cls.reopen(folder, entries)
+    def open(cls, folder: Path, header: Mapping[str, Any]) -> "Journal":
+        """Go on with the journal of a folder, or start one."""
+        there = (folder / JOURNAL).exists()
+        return cls.reopen(folder) if there else cls.create(folder, header)
 
     def add_finding(self, case_id: str, finding: Finding) -> None:
         """Store the finding of a case."""
@@ -90,26 +103,39 @@ class Journal:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep a second process out of a folder; raise `BenchError` where one is in it already."""
-    with (folder / "lock").open("w") as stream:
-        _lock(stream, folder)
+    """Keep a second process out of a folder, which is made if it is not there.
+
+    Raises:
+        BenchError: another process is in it, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY) if fcntl is not None else None
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    try:
+        if descriptor is not None:
+            _lock(descriptor, folder)
         yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
-def _lock(stream: TextIO, folder: Path) -> None:
-    """Keep a second process out for as long as the file is open."""
+def _cannot_write(folder: Path, error: OSError) -> BenchError:
+    return BenchError(f"cannot write {folder}: {error.strerror}; choose --run-dir")
+
+
+def _lock(opened: TextIO | int, folder: Path) -> None:
+    """Keep a second process out for as long as a file, or a folder, is open."""
     if fcntl is None:
         return
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        stream.close()
+        if not isinstance(opened, int):
+            opened.close()
         raise BenchError(f"run {folder.name} is still going on in another process") from error
-
-
-def read_any(folder: Path) -> Entries | None:
-    """Read the journal of a run as `read` does; `None` where there is none yet."""
-    return read(folder) if (folder / JOURNAL).exists() else None
 
 
 def read(folder: Path) -> Entries:

@@ -68,6 +68,8 @@ class Failure:
 
     status: Status
     reason: str
+    from_outside: bool = False
+    """Whether somebody else has killed it: that says nothing of the case."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -250,5 +250,5 @@ def measured(
 def journal_in(folder: Path, entries: Entries | None) -> Journal:
     """Return the journal of a simulated run, new or gone on with."""
     if entries:
-        return Journal.reopen(folder, entries)
+        return Journal.reopen(folder)
     return Journal.create(folder, {"simulated": True})

@@ -21,6 +21,15 @@ def _raise(error: Exception) -> NoReturn:
     raise error
 
 
+def _leave_somebody_behind() -> NoReturn:
+    """Fork as a user's network may, and tell in the reason who that is."""
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        threading.Event().wait()
+    _raise(RuntimeError(str(pid)))
+
+
 HOW: dict[str, Callable[[], object]] = {
     "say-pid": lambda: _raise(RuntimeError(str(os.getpid()))),
     "segfault": lambda: os.kill(os.getpid(), signal.SIGSEGV),
@@ -32,6 +41,7 @@ HOW: dict[str, Callable[[], object]] = {
     "mismatch": lambda: _raise(MismatchError("planted")),
     "compile": lambda: _raise(CompileError("planted")),
     "refuse": lambda: _raise(BenchError("planted")),
+    "leave-behind": _leave_somebody_behind,
     "hang": lambda: threading.Event().wait(),
 }
 

@@ -94,6 +94,17 @@ def test_closing_ends_the_worker_too(tmp_path: Path) -> None:
     assert not process.is_running()
 
 
+def test_what_a_worker_leaves_behind_neither_outlives_it_nor_holds_the_server(
+    tmp_path: Path,
+) -> None:
+    own = Server(["tests.support.misbehave"], tmp_path)
+    own.wait_until_ready()
+    reason = misbehave(own, tmp_path, "leave-behind").reason
+    assert not psutil.pid_exists(int(reason.rpartition(" ")[2]))
+    own.close()
+    assert not own._reader.is_alive()
+
+
 def test_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     broken = Server(["no_such_module"], tmp_path)
     with pytest.raises(BenchError, match="no_such_module"):

@@ -31,11 +31,11 @@ def test_processes_and_journal_are_closed_at_the_end(machine: Machine, tmp_path:
     with opened(own, tmp_path / "run", HEADER, QUIET) as engine:
         results = engine.run(HalfWidth(0.02))
         with pytest.raises(BenchError, match="still going on"):
-            journal.Journal.open(tmp_path / "run", HEADER, journal.read(tmp_path / "run"))
+            journal.Journal.open(tmp_path / "run", HEADER)
         assert not machine.closed
     assert [result.status for result in results] == [Status.OK] * len(TWO)
     assert machine.closed
-    journal.Journal.open(tmp_path / "run", HEADER, journal.read(tmp_path / "run")).close()
+    journal.Journal.open(tmp_path / "run", HEADER).close()
 
 
 def test_processes_end_also_where_measuring_fails(machine: Machine, tmp_path: Path) -> None:

@@ -146,6 +146,35 @@ def test_crash_of_a_replicate_keeps_what_was_measured(tmp_path: Path) -> None:
     assert second.status is Status.OK
 
 
+@pytest.mark.parametrize("kind", [CheckTask, ReplicateTask])
+def test_what_somebody_has_killed_is_tried_again(kind: type[Task[Any]], tmp_path: Path) -> None:
+    killed: list[Task[Any]] = []
+
+    def fails(task: Task[Any]) -> Failure | None:
+        if isinstance(task, kind) and task.case == TWO[0] and not killed:
+            killed.append(task)
+            return Failure(Status.CRASHED, "signal 9", from_outside=True)
+        return None
+
+    results = run(Machine(fails=fails), tmp_path / "run")
+    assert len(killed) == 1
+    assert [result.status for result in results] == [Status.OK, Status.OK]
+
+
+@pytest.mark.parametrize("kind", [CheckTask, ReplicateTask])
+def test_a_resumed_run_tries_again_what_was_killed_twice(
+    kind: type[Task[Any]], tmp_path: Path
+) -> None:
+    def fails(task: Task[Any]) -> Failure | None:
+        killed = isinstance(task, kind) and task.case == TWO[0]
+        return Failure(Status.CRASHED, "signal 9", from_outside=True) if killed else None
+
+    first, _ = run(Machine(fails=fails), tmp_path / "run")
+    assert (first.status, first.reason) == (Status.CRASHED, "signal 9")
+    results = run(Machine(), tmp_path / "run", journal.read(tmp_path / "run"))
+    assert [result.status for result in results] == [Status.OK, Status.OK]
+
+
 class KilledError(Exception):
     """Stands for the end of the process."""
 

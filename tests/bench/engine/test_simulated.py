@@ -75,6 +75,7 @@ def compare(
         extra_arms=slowed or {},
         min_rounds=BLOCK_ROUNDS,
         seed=noise.seed,
+        budget_s=500.0,
     )
     asked.check()
     sides = {c.case_id: CONTRAST for c in EIGHT}

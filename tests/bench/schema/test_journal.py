@@ -45,11 +45,27 @@ def test_going_on_after_a_cut_writes_over_the_torn_line(tmp_path: Path) -> None:
     data = written(tmp_path / "run")
     path = tmp_path / "run" / files.JOURNAL
     path.write_bytes(data[:-20])
-    entries = journal.read(tmp_path / "run")
-    log = Journal.reopen(tmp_path / "run", entries)
+    log = Journal.reopen(tmp_path / "run")
     log.add_replicate("a", replicate(1))
     log.close()
     assert path.read_bytes() == data
+
+
+def test_it_is_locked_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Journal.create(tmp_path / "run", HEADER)
+    monkeypatch.setattr(journal, "read", lambda _: pytest.fail("read beside the one who writes"))
+    with pytest.raises(BenchError, match="still going on"):
+        Journal.reopen(tmp_path / "run")
+    log.close()
+
+
+def test_folder_is_locked_without_a_trace(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    second = journal.locked(folder)
+    with journal.locked(folder), pytest.raises(BenchError, match="going on"), second:
+        pytest.fail("two in one folder")
+    with journal.locked(folder):
+        assert list(folder.iterdir()) == []
 
 
 def test_every_line_is_synced_when_it_is_written(
