@@ -2,12 +2,14 @@
 
 import argparse
 import importlib.util
+import shlex
 import sys
+import traceback
 from collections.abc import Sequence
 
 from bench.compare import command as compare
 from bench.run import command as run
-from bench.schema.errors import BenchError
+from bench.schema.errors import DEFECT, BenchError
 from bench.selftest import command as selftest
 
 BAD_INPUT = 2
@@ -20,12 +22,18 @@ STARTS_AGAIN = "it cannot be resumed, only started again"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
-    request = _parser().parse_args(arguments)
+    typed = sys.argv[1:] if arguments is None else arguments
+    request = _parser().parse_args(typed)
+    request.typed = shlex.join(["python", "-m", "bench", *typed])
     try:
         return int(request.command(request))
     except BenchError as error:
         print(f"python -m bench: {error}", file=sys.stderr)
         return BAD_INPUT
+    except Exception:  # noqa: BLE001 - Python's own exit code 1 would say "regressed"
+        traceback.print_exc()
+        print("python -m bench: a defect of this program; please report it", file=sys.stderr)
+        return DEFECT
     except KeyboardInterrupt:
         print(f"stopped; {getattr(request, 'goes_on', STARTS_AGAIN)}", file=sys.stderr)
         return INTERRUPTED

@@ -17,23 +17,33 @@ Contrasts = Mapping[str, stats.Contrast]
 """Case id -> what is head and what is base in it."""
 
 
-def measure(engine: Engine, comparisons: Sequence[Contrasts], gate: Gate = GATE) -> None:
+def measure(
+    engine: Engine,
+    comparisons: Sequence[Contrasts],
+    gate: Gate = GATE,
+    *,
+    gives_up: bool = False,
+) -> None:
     """Measure every case until each comparison has what its next look needs, and look again.
 
     Args:
         engine: whose plan has the cases and their arms; checked, and closed by the caller.
         comparisons: may share replicates (the self-test's do).
         gate: how many replicates, and how much is suspicious.
+        gives_up: whether a case that is contended again and again is left alone, instead of waiting
+            for a calmer machine until the budget is spent.
     """
     known = -1
     while _count(engine) > known:
         known = _count(engine)
-        measure_to(engine, _targets(engine, comparisons, gate))
+        measure_to(engine, _targets(engine, comparisons, gate, gives_up), gives_up=gives_up)
 
 
-def _targets(engine: Engine, comparisons: Sequence[Contrasts], gate: Gate) -> dict[str, int]:
+def _targets(
+    engine: Engine, comparisons: Sequence[Contrasts], gate: Gate, gives_up: bool
+) -> dict[str, int]:
     """Return how many undisturbed replicates every case needs for the next looks."""
-    measured = {s.case.case_id: s.undisturbed for s in engine.states if not _given_up(s)}
+    measured = {s.case.case_id: s.undisturbed for s in engine.states if not _ended(s, gives_up)}
     targets = {case_id: len(replicates) for case_id, replicates in measured.items()}
     for contrasts in comparisons:
         more = judging.lacking(log_ratios(measured, contrasts), gate, stages(measured, contrasts))
@@ -42,15 +52,12 @@ def _targets(engine: Engine, comparisons: Sequence[Contrasts], gate: Gate) -> di
     return targets
 
 
-def measure_to(engine: Engine, targets: Mapping[str, int]) -> None:
-    """Measure until every case has so many undisturbed replicates.
-
-    Cases that cannot be measured are given up, and the budget ends all.
-    """
+def measure_to(engine: Engine, targets: Mapping[str, int], *, gives_up: bool = False) -> None:
+    """Measure until every case has so many undisturbed replicates, or the budget is spent."""
 
     def lacking(state: CaseState) -> int:
         lack = targets.get(state.case.case_id, 0) - len(state.undisturbed)
-        return 0 if _given_up(state) else max(0, lack)
+        return 0 if _ended(state, gives_up) else max(0, lack)
 
     engine.take_turns(lacking)
 
@@ -95,7 +102,8 @@ def _count(engine: Engine) -> int:
     return sum(len(state.replicates) for state in engine.states)
 
 
-def _given_up(state: CaseState) -> bool:
-    """Whether the case cannot be measured: it does not run, or the machine stays busy."""
+def _ended(state: CaseState, gives_up: bool) -> bool:
+    """Whether nothing more can be measured of a case, or nothing more is to be tried."""
     contended = len(state.replicates) - len(state.undisturbed)
-    return not state.runs or contended >= max(GIVE_UP_AFTER, 2 * len(state.undisturbed))
+    busy = contended >= max(GIVE_UP_AFTER, 2 * len(state.undisturbed))
+    return not state.runs or (gives_up and busy)

@@ -70,7 +70,7 @@ class BisectResult:
     def lines(self) -> list[str]:
         """Return the answer in words, a line each."""
         *before, first = self.located.suspects
-        size = text.change(self.change.value)
+        size = text.change(self.change.value, self.change.low, self.change.high)
         of_stage = f"`{self.stage}` " if self.stage else ""
         said = [f"{first[:10]} {self.subjects[first]}: {of_stage}{size}"]
         if before:
@@ -90,7 +90,6 @@ def run(request: Request, folder: Path, console: Console) -> BisectResult:
         UndecidedError: the machine was too busy.
         BenchError: they are no revisions, do not follow each other, or do not differ.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     with journal.locked(folder):
         result = _run(request, folder, console)
         (folder / FILE).write_text(json.dumps(result.to_json(), indent=1))

@@ -33,7 +33,6 @@ def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("base", metavar="BASE", help="a revision, or a folder (. is uncommitted)")
     parser.add_argument("head", metavar="HEAD", help="a revision, or a folder")
     _add_comparison(parser, budget="12m")
-    parser.add_argument("--apart", action="store_true", help="a process for each side")
     for side in SIDES:
         parser.add_argument(f"--{side}-python", metavar="EXE", help=f"interpreter of the {side}")
     parser.add_argument("--no-traces", action="store_true", help="do not profile what is slower")
@@ -56,8 +55,10 @@ def _add_comparison(parser: argparse.ArgumentParser, budget: str) -> None:
     arguments.add_axes(parser)
     add("--preset", default="cells", help="bundle of axis values (%(default)s)")
     add("--case", metavar="PATTERN", default="*", help="of these cases, those that match")
-    add("--package", default="panet", help="what is compared (%(default)s)")
-    add("--workload", metavar="MODULE:FACTORY", help="your network: see the README")
+    add("--package", default="panet", metavar="A,B", help="what is compared (%(default)s)")
+    workload = "your network, or FILE.py:FACTORY outside the revisions: see the README"
+    add("--workload", metavar="MODULE:FACTORY", help=workload)
+    add("--apart", action="store_true", help="a process for each side")
     tolerance = "of a call: what surely costs less is told, and does not fail (%(default)s)"
     add("--tolerance", default=f"{GATE.tolerance:.1%}", metavar="SHARE", help=tolerance)
     add("--repository", default=".", metavar="DIR", help="of the revisions (here)")
@@ -85,24 +86,24 @@ def _request(options: argparse.Namespace) -> Request:
         budget_s=units.parse_duration("--budget", options.budget),
         timeout_s=units.parse_duration("--timeout", options.timeout),
         gate=replace(GATE, tolerance=units.parse_tolerance(options.tolerance)),
+        pairing=SEPARATE if options.apart else ONE_PROCESS,
+        command=options.typed,
     )
 
 
 def _compare(options: argparse.Namespace) -> int:
     named = {side: getattr(options, f"{side}_python") for side in SIDES}
     pythons = {side: python for side, python in named.items() if python is not None}
-    request = replace(
-        _request(options),
-        pairing=SEPARATE if options.apart or pythons else ONE_PROCESS,
-        pythons=pythons,
-        traces=not options.no_traces,
-    )
+    request = replace(_request(options), pythons=pythons, traces=not options.no_traces)
+    if pythons:
+        request = replace(request, pairing=SEPARATE)
+    verdicts = arguments.output_file("--junit", options.junit)
     folder = run_folders.new_or_known(options.run_dir, "compare", options.resume)
     compared = run.run(request, folder, Console(stderr=True))
     text = comment.render(compared)
     (folder / "comment.md").write_text(text)
-    if options.junit:
-        Path(options.junit).write_text(junit.render(compared))
+    if verdicts is not None:
+        verdicts.write_text(junit.render(compared))
     print(text)
     print(f"wrote {folder / COMPARE}\nwrote {folder / 'comment.md'}")
     return compared.exit_code

@@ -6,7 +6,7 @@ from tabulate import tabulate
 
 from bench import stats
 from bench.compare.request import BASE, HEAD, SEPARATE
-from bench.compare.result import ComparisonResult
+from bench.compare.result import ComparisonResult, Measured
 from bench.profiling.profile_diff import Explanation, StageChange
 from bench.schema import text
 from bench.stats.sequential import GATE
@@ -48,6 +48,7 @@ def render(result: ComparisonResult) -> str:
         "",
         _table(result),
         "",
+        *([f"Again: `{_code(result.command)}`", ""] if result.command else []),
         "</details>",
     ]
     return "\n".join(lines) + "\n"
@@ -88,12 +89,30 @@ def _what_changed(result: ComparisonResult) -> Iterator[str]:
         yield f"- **missing** `{case_id}`: {_code(reason)}"
     for case_id, reason in list(result.died.items())[:MOST_CASES]:
         yield f"- a process died while it was measured: `{case_id}`: {_code(reason)}"
-    undecided = sum(
-        change.verdict is Verdict.UNDECIDED and not change.left_to_overall
-        for change in result.timed.cases.values()
-    )
-    if undecided:
-        yield f"- undecided: {undecided} cases (contended, or the budget was spent)"
+    yield from _what_is_undecided(result)
+
+
+def _what_is_undecided(result: ComparisonResult) -> Iterator[str]:
+    """Report what is known of the cases that nobody can say anything sure of."""
+    undecided = [
+        case_id
+        for case_id, change in result.timed.cases.items()
+        if change.verdict is Verdict.UNDECIDED and not change.left_to_overall
+        if case_id not in result.died
+    ]
+    for case_id in undecided[:MOST_CASES]:
+        found = result.measured.get(case_id, Measured(0, 0, {}))
+        why = "the budget was spent" + (
+            f" and the machine busy: {found.contended} of {found.contended + found.replicates} "
+            "replicates were contended"
+            if found.contended
+            else f" after {found.replicates} replicates"
+        )
+        ratio = result.timed.cases[case_id].ratio or found.provisional
+        so_far = "" if ratio is None else f"; provisionally {_ratio(ratio)}"
+        yield f"- undecided `{case_id}`: {why}{so_far}"
+    if len(undecided) > MOST_CASES:
+        yield f"- and {len(undecided) - MOST_CASES} more undecided cases, see below"
 
 
 def _what_is_tolerated(result: ComparisonResult) -> Iterator[str]:
@@ -193,17 +212,38 @@ def _what_would_be_seen(result: ComparisonResult) -> Iterator[str]:
 
 def _table(result: ComparisonResult) -> str:
     rows = [
-        [name, _verdict(change), _sure(change) or "-", text.percent(change.mde_ratio)]
+        [
+            name,
+            _verdict(change),
+            _sure(change) or "-",
+            _milliseconds(result.measured.get(name)),
+            text.percent(change.mde_ratio),
+        ]
         for name, change in result.timed.by_name.items()
     ]
-    headers = ["case", "verdict", "head / base - 1", "MDE"]
+    headers = ["case", "verdict", "head / base - 1", "ms", "MDE"]
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+
+
+def _milliseconds(measured: Measured | None) -> str:
+    if measured is None:
+        return "-"
+    base, head = (measured.latencies_s[side] * 1e3 for side in (BASE, HEAD))
+    return f"{base:.3g} → {head:.3g}"
 
 
 def _verdict(change: CaseVerdict) -> str:
     if change.left_to_overall:
-        return "left to overall"
+        return f"left to overall{_clear_of_one(change)}"
     return "within tolerance" if change.tolerated else str(change.verdict)
+
+
+def _clear_of_one(change: CaseVerdict) -> str:
+    """Say where the interval of a case lies, which by itself is no verdict of the gate's."""
+    ratio = change.ratio
+    if ratio is None or ratio.low is None or ratio.high is None or ratio.low <= 1 <= ratio.high:
+        return ""
+    return ", slower" if ratio.low > 1 else ", faster"
 
 
 def _ratio(estimate: stats.Estimate) -> str:

@@ -3,6 +3,7 @@
 from xml.etree import ElementTree as ET
 
 from bench.compare.comment import stage_change
+from bench.compare.request import HEAD
 from bench.compare.result import ComparisonResult
 from bench.stats.verdict import CaseVerdict, Verdict
 
@@ -10,10 +11,16 @@ SUITE = "bench compare"
 
 
 def render(result: ComparisonResult) -> str:
-    """Return the XML: regressed and missing cases fail, undecided ones are skipped."""
+    """Return the XML: regressed and missing cases fail, undecided ones are skipped.
+
+    The time of a case is the head's, of one call.
+    """
     suite = ET.Element("testsuite", name=SUITE, time=f"{result.elapsed_s:.1f}")
     for name, change in result.timed.by_name.items():
-        _add_change(_test(suite, name), change, result.control_drifted)
+        test = _test(suite, name)
+        if (measured := result.measured.get(name)) is not None:
+            test.set("time", f"{measured.latencies_s[HEAD]:.6f}")
+        _add_change(test, change, result.control_drifted)
     for case_id, reason in result.failed.items():
         ET.SubElement(_test(suite, case_id), "failure", message=f"missing: {reason}")
     for case_id, reason in result.died.items():

@@ -27,7 +27,7 @@ from bench.profiling.profile_diff import Explanation, explain
 from bench.profiling.trace import TraceTask
 from bench.schema.errors import BenchError
 from bench.schema.recipe import Recipe, texts
-from bench.workload.code_loader import source_folder
+from bench.workload.code_loader import packages, source_folder
 
 ARMS = (BASE, HEAD, AGAIN)
 
@@ -143,26 +143,34 @@ def _scratch(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def _unedited(request: Request, codes: Mapping[str, Code]) -> Iterator[dict[str, str]]:
-    """Provide the digests of the sides; raise `BenchError` if their code is another afterwards.
+    """Provide the digests of what is measured; raise `BenchError` if they are others afterwards.
 
     A folder may be edited meanwhile, and then nobody knows what was measured.
     """
     before = _digests(request, codes)
     yield before
     after = _digests(request, codes)
-    for side, code in codes.items():
-        if before[side] != after[side]:
+    for name in before:
+        if before[name] != after[name]:
+            edited = codes[name].name if name in codes else request.workload
             raise BenchError(
-                f"{code.name}: its code changed while it was measured; run again, or commit it "
+                f"{edited}: its code changed while it was measured; run again, or commit it "
                 "and compare the commit"
             )
 
 
 def _digests(request: Request, codes: Mapping[str, Code]) -> dict[str, str]:
-    return {
-        side: digest(source_folder(request.package, code.folder), request.package)
+    """Return the digests of both sides, and of the workload that is in neither."""
+    digests = {
+        side: " ".join(
+            digest(source_folder(package, code.folder), package)
+            for package in packages(request.package)
+        )
         for side, code in codes.items()
     }
+    if (workload := request.workload) is not None:
+        digests["workload"] = digest(workload.parent, workload.stem)
+    return digests
 
 
 def _header(request: Request, plan: Plan, digests: Mapping[str, str]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class Request:
     head: str
     cases: tuple[Case, ...]
     package: str
+    """One, or several with commas between them."""
     repository: Path
     budget_s: float
     timeout_s: float
@@ -33,6 +34,14 @@ class Request:
     traces: bool = True
     """Whether a case that regressed is profiled."""
     gate: Gate = GATE
+    command: str = ""
+    """That was typed, and repeats it."""
+
+    @property
+    def workload(self) -> Path | None:
+        """The file with the user's network, where it is in neither side."""
+        module = Path(self.cases[0].network.rpartition(":")[0])
+        return module if module.suffix == ".py" else None
 
     def python_of(self, side: str) -> str:
         """Return the interpreter of a side."""
@@ -43,10 +52,19 @@ def own_cases(cases: Sequence[Case], workload: str) -> tuple[Case, ...]:
     """Return the cases with a user's network in place of ours.
 
     Raises:
-        BenchError: the workload is not named as ``module:factory``.
+        BenchError: the workload is not named as ``module:factory`` or ``file.py:factory``.
     """
-    module, colon, factory = workload.partition(":")
-    if not (colon and factory.isidentifier() and all(p.isidentifier() for p in module.split("."))):
-        raise BenchError(f"--workload {workload!r}: give module:factory, such as mynet.bench:make")
-    own = (replace(case, scope="own", backbone="", network=workload) for case in cases)
+    module, _, factory = workload.rpartition(":")
+    if module.endswith(".py") and not Path(module).is_file():
+        raise BenchError(f"--workload {workload}: there is no file {module}")
+    is_module = all(part.isidentifier() for part in module.split("."))
+    if not factory.isidentifier() or not (is_module or module.endswith(".py")):
+        raise BenchError(
+            f"--workload {workload!r}: give module:factory, such as mynet.bench:make, or "
+            "file.py:factory"
+        )
+    if module.endswith(".py"):
+        module = str(Path(module).resolve())
+    network = f"{module}:{factory}"
+    own = (replace(case, scope="own", backbone="", network=network) for case in cases)
     return tuple({case.case_id: case for case in own}.values())

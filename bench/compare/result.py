@@ -6,6 +6,7 @@ from typing import Any
 from bench.compare.revisions import Code
 from bench.profiling.profile_diff import Explanation
 from bench.schema.files import COMPARE_SCHEMA
+from bench.stats.intervals import Estimate
 from bench.stats.verdict import EXIT_CODES, ComparisonVerdict, Verdict, overall
 
 COUNTED = ("params", "macs", "operators", "peak_bytes", "graph_breaks")
@@ -19,6 +20,20 @@ class Sides:
     codes: dict[str, Code]
     environments: dict[str, dict[str, Any]]
     pairing: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What there is of a case, whatever its verdict."""
+
+    replicates: int
+    """That count."""
+    contended: int
+    """Replicates that do not."""
+    latencies_s: dict[str, float]
+    """Side -> seconds of its call: of the replicates that count, or of all where none does."""
+    provisional: Estimate | None = None
+    """Head over base of the contended replicates, where no other is there."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +51,14 @@ class ComparisonResult:
     """Case id -> why it was not measured to the end, though both sides can run it."""
     counts: dict[str, dict[str, tuple[int, int]]]
     """Case id -> what of `COUNTED` differs, base and head."""
+    measured: dict[str, Measured]
+    """Of every case that runs."""
     elapsed_s: float
     """Until the verdict."""
     tolerance: float
     """Of a call: what surely costs less is no alarm."""
+    command: str = ""
+    """That repeats it."""
     explanation: Explanation | None = None
     """Of the case that became slowest."""
 
@@ -71,7 +90,9 @@ class ComparisonResult:
             "died": self.died,
             "overall": asdict(timed.overall) if timed.overall else None,
             "cases": {case_id: asdict(verdict) for case_id, verdict in timed.cases.items()},
+            "measured": {case_id: asdict(found) for case_id, found in self.measured.items()},
             "counts": self.counts,
+            "command": self.command,
             "explanation": asdict(self.explanation) if self.explanation else None,
             "elapsed_s": self.elapsed_s,
         }

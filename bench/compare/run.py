@@ -5,6 +5,7 @@ base runs twice per round, as its own control.
 """
 
 import json
+import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -16,10 +17,10 @@ from bench import stats
 from bench.compare import adaptive
 from bench.compare.measuring import both_checked_out, explained, measuring
 from bench.compare.request import AGAIN, BASE, HEAD, Request
-from bench.compare.result import COUNTED, ComparisonResult, Sides
+from bench.compare.result import COUNTED, ComparisonResult, Measured, Sides
 from bench.compare.revisions import Code
 from bench.engine.interpreter import environment_of
-from bench.engine.scheduler import Engine
+from bench.engine.scheduler import CaseState, Engine
 from bench.machine import advice
 from bench.schema import journal
 from bench.schema.errors import BenchError
@@ -39,7 +40,6 @@ def run(request: Request, folder: Path, console: Console) -> ComparisonResult:
     Raises:
         BenchError: a side is no revision, or has no such package, or nothing can be measured.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     with journal.locked(folder):
         result = _run(request, folder, console)
         (folder / COMPARE).write_text(json.dumps(result.to_json(), indent=1))
@@ -54,8 +54,12 @@ def _run(request: Request, folder: Path, console: Console) -> ComparisonResult:
         sides = Sides(codes, environments, request.pairing)
         with measuring(request, codes, folder, console) as engine:
             result = measure(engine, request.gate, sides, start_s)
+        result = replace(result, command=request.command)
         if result.failed:
             failed = _new_failures(request, codes, folder, console, result.failed)
+            if not failed and not result.measured:
+                reason = next(iter(result.failed.values()))
+                raise BenchError(f"no case can be compared, the base cannot run any: {reason}")
             result = replace(result, failed=failed, elapsed_s=time.monotonic() - start_s)
         slowest = result.timed.slowest()
         if result.verdict is Verdict.REGRESSED and request.traces and slowest is not None:
@@ -68,13 +72,9 @@ def _run(request: Request, folder: Path, console: Console) -> ComparisonResult:
 
 
 def measure(engine: Engine, gate: Gate, sides: Sides, start_s: float) -> ComparisonResult:
-    """Measure both sides until the gate knows.
-
-    Raises:
-        BenchError: no case can run.
-    """
+    """Measure both sides until the gate knows."""
     engine.check()
-    failed = _failed(engine)
+    failed = _not_running(engine, checked=False)
     running = [state.case.case_id for state in engine.states if state.runs]
     adaptive.measure(engine, [dict.fromkeys(running, CONTRAST)], gate)
     measured = {state.case.case_id: state.undisturbed for state in engine.states if state.runs}
@@ -88,6 +88,7 @@ def measure(engine: Engine, gate: Gate, sides: Sides, start_s: float) -> Compari
         failed=failed,
         died=_not_running(engine, checked=True),
         counts={case_id: differing for case_id, differing in counts.items() if differing},
+        measured={s.case.case_id: _measured(s) for s in engine.states if s.replicates},
         elapsed_s=time.monotonic() - start_s,
         tolerance=gate.tolerance,
     )
@@ -105,12 +106,17 @@ def _counts(finding: Finding) -> dict[str, tuple[int, int]]:
     }
 
 
-def _failed(engine: Engine) -> dict[str, str]:
-    """Return the cases that cannot run; raise `BenchError` if none can."""
-    failed = _not_running(engine, checked=False)
-    if len(failed) == len(engine.states):
-        raise BenchError(f"no case can be compared: {next(iter(failed.values()))}")
-    return failed
+def _measured(state: CaseState) -> Measured:
+    used = state.undisturbed or state.replicates
+    latencies_s = {
+        side: statistics.fmean(statistics.median(r.rounds_s[side]) for r in used)
+        for side in (BASE, HEAD)
+    }
+    contended = len(state.replicates) - len(state.undisturbed)
+    provisional = None
+    if not state.undisturbed:
+        provisional = stats.t_ratio(stats.log_ratios([r.rounds_s for r in used], CONTRAST))
+    return Measured(len(state.undisturbed), contended, latencies_s, provisional)
 
 
 def _not_running(engine: Engine, *, checked: bool) -> dict[str, str]:

@@ -7,6 +7,7 @@ axis more is a field more (and whatever the new value does to the work).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import PurePath
 from typing import Any
 
 from bench.schema.axis import Axis
@@ -191,7 +192,8 @@ class Case(Stored):
         }
     )
     network: str = ""
-    """A user's, by its factory ``module:function``; empty: one of ours."""
+    """A user's, by its factory: ``module:function``, or ``file.py:function`` with the path of the
+    file. Empty: one of ours."""
 
     def __post_init__(self) -> None:
         """Refuse what no axis can be: cases come from files, too."""
@@ -208,7 +210,8 @@ class Case(Stored):
         A dash separates axes, so within an axis it becomes an underscore; no two values of an axis
         differ in that alone. ``.`` is kept for timm's tags (``resnet50.a1_in1k``).
         """
-        tags = [self.network.replace(":", "."), *(axis.tag(vars(self)) for axis in IN_ID)]
+        network = PurePath(self.network).name.replace(":", ".")
+        tags = [network, *(axis.tag(vars(self)) for axis in IN_ID)]
         return "-".join(tag.replace("-", "_") for tag in tags if tag)
 
 

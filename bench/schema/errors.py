@@ -3,3 +3,8 @@
 
 class BenchError(Exception):
     """One line for the user; ends in exit code 2 (pytest: its usage error)."""
+
+
+DEFECT = 70
+"""Exit code of a failure of the program itself, as sysexits(3) has it: Python's own, 1, would say
+"regressed"."""

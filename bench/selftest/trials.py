@@ -186,7 +186,7 @@ def run(trial: Trial, engine: Engine) -> None:
     """Measure a trial; everything is in the engine's journal."""
     case_ids = [state.case.case_id for state in engine.states]
     sides = [trial.sides(name, case_ids) for name in trial.comparisons]
-    adaptive.measure(engine, sides, trial.gate)
+    adaptive.measure(engine, sides, trial.gate, gives_up=True)
 
 
 def read(folder: Path) -> MeasuredTrial:

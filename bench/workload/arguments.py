@@ -6,10 +6,30 @@ from pathlib import Path
 
 from bench.schema import run_folders
 from bench.schema.case import AXES
+from bench.schema.errors import BenchError
 
 DEFAULT_SEED = "0"
 DEFAULT_TIMEOUT = "10m"
 """For one worker: several times what compiling the largest network of the presets takes."""
+
+
+def output_file(option: str, name: str | None) -> Path | None:
+    """Return a file that can be written, before anything is measured for it.
+
+    Its folder is made.
+
+    Raises:
+        BenchError: it cannot be written.
+    """
+    if name is None:
+        return None
+    path = Path(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    except OSError as error:
+        raise BenchError(f"{option} {name}: {error.strerror}; name another file") from error
+    return path
 
 
 def add_axes(parser: argparse.ArgumentParser, leave_out: Collection[str] = ()) -> None:

@@ -46,7 +46,12 @@ def check(task: Task[Any]) -> Finding:
         return Finding(Status.SKIPPED, reason, images="")
     inputs, images = make_inputs(task)
     eager = build_arms(task, inputs, compiled=False)
-    ran = {name: _run_counted(arm) for name, arm in eager.items()}
+    before = [x.detach().clone() for x in inputs]
+    ran: dict[str, _Counted] = {}
+    for name, arm in eager.items():
+        ran[name] = _run_counted(arm)
+        if not all(torch.equal(x, y) for x, y in zip(before, inputs, strict=True)):
+            raise MismatchError(f"{name} changes its inputs in place: the others would get these")
     outputs = {name: found.outputs for name, found in ran.items()}
     check_same_work(task.case, task.arms, outputs, {n: found.macs for n, found in ran.items()})
     compiled: dict[str, FirstCall] = {}

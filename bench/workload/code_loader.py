@@ -1,75 +1,141 @@
 """Two versions of a package in one process, each under a name of its own.
 
-The sides of a comparison are two folders with the same package in them. To take turns as arms of
-one worker they have to be loaded beside each other: the package of side ``base`` becomes
-``panet_base``, and inside it every ``import panet...`` is an import of ``panet_base...``. So each
-side is a whole package of its own, whatever it imports when, and the compiler finds its globals.
+The sides of a comparison are two folders with the same packages in them. To take turns as arms of
+one worker they have to be loaded beside each other: the package ``panet`` of side ``base`` becomes
+``panet_base``, and inside the side every ``import panet...`` is an import of ``panet_base...``. So
+each side is a whole of its own, whatever it imports when, and the compiler finds its globals.
+
+What a side imports from its folder beside these packages would be one code for both sides, whatever
+the revisions say; that is refused.
 """
 
 import ast
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
 
 from bench.schema.errors import BenchError
 
+WORKLOAD = "panet_bench_workload"
+"""The module of a workload that is a file, with the side behind it."""
 
-def load(package: str, folder: Path, side: str) -> ModuleType:
-    """Return the package of a folder, loaded under a name that only this side has.
+
+@dataclass(frozen=True)
+class Side:
+    """The packages of a side.
 
     Args:
-        package: its name in the folder.
-        folder: what would be on the path: it holds the package, or its only module.
-        side: becomes part of the name.
+        package: their names in the folder, with commas between them.
+        folder: what would be on the path, or holds ``src`` that would.
+        name: becomes part of every package's name.
+    """
+
+    package: str
+    folder: Path
+    name: str
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """Name of a package -> its name in this process."""
+        return {name: f"{name}_{self.name}" for name in packages(self.package)}
+
+    def owns(self, module: str) -> bool:
+        """Whether a module is in one of the packages."""
+        return module.partition(".")[0] in self.aliases
+
+
+def packages(package: str) -> tuple[str, ...]:
+    """Return the names of packages that commas separate."""
+    return tuple(name.strip() for name in package.split(",") if name.strip())
+
+
+def load(side: Side) -> ModuleType:
+    """Return the first package of a side, loaded under a name that only this side has.
 
     Raises:
         BenchError: there is no such package in the folder, or it cannot be imported.
     """
-    alias = f"{package}_{side}"
-    if alias not in sys.modules:
-        finder = SideFinder(package, alias, folder)
-        if finder.find_spec(alias) is None:
-            raise BenchError(f"{folder} has no package {package}; name another with --package")
+    if not any(alias in sys.modules for alias in side.aliases.values()):
+        finder = SideFinder(side)
+        for name, alias in side.aliases.items():
+            if finder.find_spec(alias) is None:
+                raise BenchError(
+                    f"{side.folder} has no package {name}; name another with --package"
+                )
         sys.meta_path.insert(0, finder)
-    return _imported(alias, package, folder)
+    name, alias = next(iter(side.aliases.items()))
+    return _imported(alias, name, side.folder)
 
 
-def load_module(package: str, name: str, folder: Path, side: str) -> ModuleType:
-    """Return a module of a side's package, by the name that it has in the folder.
+def load_module(name: str, side: Side) -> ModuleType:
+    """Return a module of a side's packages, by the name that it has in the folder.
 
     Raises:
-        BenchError: it is none of the package's, or cannot be imported.
+        BenchError: it is in none of them, or cannot be imported.
     """
-    if name.partition(".")[0] != package:
-        raise BenchError(f"{name} is not in the package {package}; name its own with --package")
-    load(package, folder, side)
-    return _imported(f"{package}_{side}{name.removeprefix(package)}", name, folder)
+    if not side.owns(name):
+        raise BenchError(
+            f"{name} is not in the package {side.package}; name its own with --package, or a file "
+            "with --workload FILE.py:FACTORY"
+        )
+    load(side)
+    head, dot, rest = name.partition(".")
+    return _imported(f"{side.aliases[head]}{dot}{rest}", name, side.folder)
+
+
+def load_file(path: Path, side: Side) -> ModuleType:
+    """Return a module that is in no side, as one of them sees it: with that side's packages.
+
+    Raises:
+        BenchError: it is not there, or cannot be imported.
+    """
+    load(side)
+    alias = f"{WORKLOAD}_{side.name}"
+    if alias not in sys.modules:
+        loader = SideLoader(alias, str(path), side)
+        spec = importlib.util.spec_from_loader(alias, loader, origin=str(path))
+        assert spec is not None  # noqa: S101 - there is a loader
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[alias] = module
+        try:
+            loader.exec_module(module)
+        except Exception as error:
+            del sys.modules[alias]
+            raise _not_imported(path.name, path.parent, error) from error
+    return sys.modules[alias]
 
 
 def source_folder(package: str, folder: Path) -> Path:
-    """Return what would be on the path: the folder, or ``src`` in it."""
+    """Return what would be on the path for a package: the folder, or ``src`` in it."""
     return folder / "src" if (folder / "src" / package).exists() else folder
 
 
 def _imported(alias: str, name: str, folder: Path) -> ModuleType:
     try:
         return importlib.import_module(alias)
-    except Exception as error:  # whatever the module raises while it is imported
-        raise BenchError(
-            f"{name} of {folder} cannot be imported: {type(error).__name__}: {error}"
-        ) from error
+    except Exception as error:
+        raise _not_imported(name, folder, error) from error
+
+
+def _not_imported(name: str, folder: Path, error: Exception) -> BenchError:
+    """Return what to say of whatever a module raised while it was imported."""
+    if isinstance(error, BenchError):
+        return error
+    return BenchError(f"{name} of {folder} cannot be imported: {type(error).__name__}: {error}")
 
 
 class SideFinder(importlib.abc.MetaPathFinder):
     """Finds the modules of one side."""
 
-    def __init__(self, package: str, alias: str, folder: Path) -> None:
-        self._package, self._alias = package, alias
-        self._folder = source_folder(package, folder)
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self._names = {alias: name for name, alias in side.aliases.items()}
 
     def find_spec(
         self,
@@ -79,13 +145,13 @@ class SideFinder(importlib.abc.MetaPathFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         """Return where a module of this side is; `None` for everybody else's."""
         head, _, rest = fullname.partition(".")
-        if head != self._alias:
+        if head not in self._names:
             return None
-        place = self._folder.joinpath(self._package, *rest.split(".")) if rest else None
-        place = place or self._folder / self._package
+        package = source_folder(self._names[head], self._side.folder) / self._names[head]
+        place = package.joinpath(*rest.split(".")) if rest else package
         for file, is_package in ((place / "__init__.py", True), (place.with_suffix(".py"), False)):
             if file.is_file():
-                loader = SideLoader(fullname, str(file), self._package, self._alias)
+                loader = SideLoader(fullname, str(file), self._side)
                 spec = importlib.machinery.ModuleSpec(
                     fullname, loader, origin=str(file), is_package=is_package
                 )
@@ -97,24 +163,52 @@ class SideFinder(importlib.abc.MetaPathFinder):
 
 
 class SideLoader(importlib.machinery.SourceFileLoader):
-    """Loads a module whose imports of its own package are those of its side."""
+    """Loads a module whose imports of its side's packages are those of its side."""
 
-    def __init__(self, fullname: str, path: str, package: str, alias: str) -> None:
+    def __init__(self, fullname: str, path: str, side: Side) -> None:
         super().__init__(fullname, path)
-        self._package, self._alias = package, alias
+        self._side = side
 
     def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 - the loader is of one module
         """Return the code, never from the bytecode beside it: that is of another name."""
         tree = ast.parse(self.get_data(self.path), self.path)
-        renamed = ast.fix_missing_locations(_Renamed(self._package, self._alias).visit(tree))
+        _refuse_shared(tree, Path(self.path), self._side)
+        renamed = ast.fix_missing_locations(_Renamed(self._side.aliases).visit(tree))
         return compile(renamed, self.path, "exec", dont_inherit=True)
 
 
-class _Renamed(ast.NodeTransformer):
-    """Imports of a package become imports of its alias, bound to the same names as before."""
+def _refuse_shared(tree: ast.AST, path: Path, side: Side) -> None:
+    """Raise `BenchError` where a module imports code of its folder that is in none of the packages.
 
-    def __init__(self, package: str, alias: str) -> None:
-        self._package, self._alias = package, alias
+    It would come from wherever Python finds it first, and be the same code for both sides.
+    """
+    for name in _imported_names(tree):
+        if side.owns(name) or name in sys.stdlib_module_names or name.startswith(WORKLOAD):
+            continue
+        root = source_folder(name, side.folder)
+        if (root / name / "__init__.py").is_file() or (root / f"{name}.py").is_file():
+            raise BenchError(
+                f"{path.name} imports {name}, which is in the repository, too, and would be the "
+                f"same code for both sides; name both: --package {side.package},{name}"
+            )
+
+
+def _imported_names(tree: ast.AST) -> Iterator[str]:
+    """Yield the top-level names of everything that code imports, those only for types apart."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
+            yield node.module.partition(".")[0]
+        elif not (isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")):
+            yield from _imported_names(node)
+
+
+class _Renamed(ast.NodeTransformer):
+    """Imports of packages become imports of their aliases, bound to the same names as before."""
+
+    def __init__(self, aliases: Mapping[str, str]) -> None:
+        self._aliases = aliases
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom:
         if node.level == 0 and node.module is not None:
@@ -128,9 +222,10 @@ class _Renamed(ast.NodeTransformer):
             statements.append(ast.Import([ast.alias(renamed, name.asname)]))
             if renamed != name.name and name.asname is None:
                 # ``import panet.fpn`` binds ``panet``
-                statements.append(ast.Import([ast.alias(self._alias, self._package)]))
+                package = name.name.partition(".")[0]
+                statements.append(ast.Import([ast.alias(self._aliases[package], package)]))
         return [ast.copy_location(statement, node) for statement in statements]
 
     def _name(self, name: str) -> str:
         head, dot, rest = name.partition(".")
-        return f"{self._alias}{dot}{rest}" if head == self._package else name
+        return f"{self._aliases.get(head, head)}{dot}{rest}"

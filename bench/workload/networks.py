@@ -124,7 +124,11 @@ def whole_network(task: Task[Any], inputs: Outputs, side: str) -> nn.Module:
 
 
 def _code_of(task: Task[Any], side: str) -> ModuleType:
-    return code_loader.load(task.package, Path(task.sides[side]), side) if side else panet
+    return code_loader.load(_side(task, side)) if side else panet
+
+
+def _side(task: Task[Any], side: str) -> code_loader.Side:
+    return code_loader.Side(task.package, Path(task.sides[side]), side)
 
 
 def users_network(task: Task[Any], side: str) -> tuple[nn.Module, Outputs]:
@@ -134,8 +138,12 @@ def users_network(task: Task[Any], side: str) -> tuple[nn.Module, Outputs]:
         BenchError: there is no such factory, or it gives something else.
     """
     case = task.case
-    module_name, _, function = case.network.partition(":")
-    module: Any = code_loader.load_module(task.package, module_name, Path(task.sides[side]), side)
+    module_name, _, function = case.network.rpartition(":")
+    module: Any = (
+        code_loader.load_file(Path(module_name), _side(task, side))
+        if module_name.endswith(".py")
+        else code_loader.load_module(module_name, _side(task, side))
+    )
     factory = getattr(module, function, None)
     if not callable(factory):
         raise BenchError(f"--workload {case.network}: {module_name} has no function {function!r}")

@@ -70,6 +70,8 @@ def _check_like(
 
 
 def _check_maps(case: Case, arm: str, recipe: Recipe, maps: Outputs) -> None:
+    if not maps:
+        raise MismatchError(f"{arm} returns no tensor")
     if not all(torch.isfinite(x).all() for x in maps):
         raise MismatchError(f"{arm} gives values that are not finite")
     if not recipe.side:  # what a side loses it pays for in its time

@@ -1,10 +1,10 @@
 """What the texts of options mean: numbers, shares, durations, sizes."""
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bench.schema.amounts import read_bytes, read_seconds
 from bench.schema.errors import BenchError
 
 
@@ -66,18 +66,16 @@ def _share(text: str) -> float:
 
 
 def parse_duration(option: str, text: str) -> float:
-    """Return seconds: ``90s``, ``10m``, ``1.5h``; a bare number is seconds."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text)
-    seconds = float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
-    if seconds <= 0:
+    """Return seconds, as `bench.schema.amounts.read_seconds` does."""
+    seconds = read_seconds(text)
+    if seconds is None:
         raise BenchError(f"{option} {text!r}: give a duration such as 90s, 10m or 1.5h")
     return seconds
 
 
 def parse_bytes(option: str, text: str) -> int:
-    """Return bytes: ``8GiB``, ``8G``, ``512MiB``."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT])(i?B)?", text, re.IGNORECASE)
-    size = float(found[1]) * 1024 ** (1 + "KMGT".index(found[2].upper())) if found else 0.0
-    if size < 1:
+    """Return bytes, as `bench.schema.amounts.read_bytes` does."""
+    size = read_bytes(text)
+    if size is None:
         raise BenchError(f"{option} {text!r}: give a size such as 8GiB or 512MiB")
-    return int(size)
+    return size

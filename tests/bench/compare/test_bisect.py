@@ -1,6 +1,7 @@
 """The search for the commit: in a list, and in a real history on a simulated machine."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,10 +170,9 @@ def test_commits_that_cannot_be_run_are_told(tmp_path: Path) -> None:
 def test_busy_machine_finds_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Reading, "busy_now", True)
     repository, commits = history(tmp_path / "repository", ["1.0", "1.1"])
+    asked = replace(request(repository, commits[0], commits[1]), budget_s=0.2)
     with pytest.raises(UndecidedError, match="too busy"):
-        bisect.run(
-            request(repository, commits[0], commits[1]), tmp_path / "run", Console(quiet=True)
-        )
+        bisect.run(asked, tmp_path / "run", Console(quiet=True))
 
 
 @pytest.mark.process

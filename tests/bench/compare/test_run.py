@@ -185,9 +185,21 @@ def test_comparison_that_is_still_going_on_is_left_alone(
     assert (folder / "code-base").exists()
 
 
-def test_a_busy_machine_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = compared(monkeypatch, slower=0.05, busy=lambda _: True)
+def test_a_busy_machine_says_what_is_known_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"] * 1.05)
+    simulated = engine(Machine(noise=CALM, busy=lambda _: True), arms=ARMS, budget_s=100.0)
+    found = measure(simulated, GATE, SIDES, time.monotonic())
     assert (found.verdict, found.exit_code) == (Verdict.UNDECIDED, 3)
+    count = found.measured[TWO[0].case_id].contended
+    said = comment.render(found)
+    assert f"the budget was spent and the machine busy: {count} of {count} replicates" in said
+    assert re.search(r"contended; provisionally \+[45]\.\d % ±", said)
+
+
+def test_a_busy_spell_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared(monkeypatch, slower=0.05, busy=lambda number: number < 40)
+    assert found.verdict is Verdict.REGRESSED
+    assert found.measured[TWO[0].case_id].contended > 10
 
 
 def test_a_control_that_moves_makes_every_answer_worthless(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,9 +262,62 @@ def test_a_regression_beside_a_case_that_no_longer_runs_is_profiled(
     assert len(profiled) == 1
 
 
-def test_if_nothing_runs_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BenchError, match="no case can be compared: crashed: broken"):
-        compared(monkeypatch, fails=lambda _: Failure(Status.CRASHED, "broken"))
+class Unable(Machine):
+    """Runs no case that some sides are in."""
+
+    def __init__(self, *sides: str) -> None:
+        super().__init__(noise=CALM)
+        self._unable = set(sides)
+
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
+        if self._unable & set(task.arms):
+            return Failure(Status.CRASHED, "broken")
+        return super().run(task, timeout_s)
+
+
+@pytest.mark.process
+def test_a_head_that_runs_in_no_case_is_a_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: Unable(HEAD))
+    verdicts = tmp_path / "new" / "folder" / "verdicts.xml"
+    assert command.main([*of_equal_code(tmp_path), "--junit", str(verdicts)]) == 1
+    assert "is no longer able to run some cases" in capsys.readouterr().out
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert json.loads((folder / "compare.json").read_text())["verdict"] == "missing"
+    assert "<failure" in verdicts.read_text()
+
+
+@pytest.mark.process
+def test_if_the_base_runs_in_no_case_either_there_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: Unable(HEAD, BASE))
+    assert command.main(of_equal_code(tmp_path)) == 2
+    assert "no case can be compared, the base cannot run any" in capsys.readouterr().err
+
+
+@pytest.mark.process
+def test_junit_file_that_cannot_be_written_is_told_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    wanted = str(tmp_path / "file" / "verdicts.xml")
+    assert command.main([*of_equal_code(tmp_path), "--junit", wanted]) == 2
+    assert f"--junit {wanted}: " in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.process
+def test_a_defect_of_ours_is_no_regression(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run_into(*_: object) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(run, "run", run_into)
+    assert command.main(of_equal_code(tmp_path)) == 70
+    assert "a defect of this program" in capsys.readouterr().err
 
 
 def test_comment_says_what_moved_and_what_could_have_been_seen(
@@ -262,6 +327,7 @@ def test_comment_says_what_moved_and_what_could_have_been_seen(
     assert text.startswith("### `0123456789 head it` is slower: +")
     assert "- **regressed** all cases together: +" in text
     assert "would have been noticed 19 times of 20" in text
+    assert re.search(r"\| left to overall(, slower)? +\|.*\d → \d", text)
     assert text.split("</summary>")[1].splitlines()[2].split()[-2:] == ["MDE", "|"]
     assert len(text.split("<details>")[0].splitlines()) <= 10
 
@@ -272,6 +338,8 @@ def test_junit_counts_what_ci_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     failure = suite.find("testcase/failure")
     assert failure is not None
     assert str(failure.get("message")).startswith("regressed: head / base = 1.0")
+    times = [test.get("time") for test in suite.findall("testcase")]
+    assert [time is None for time in times] == [False, False, True]  # all together have none
 
 
 def test_comment_tells_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,7 +384,7 @@ def test_stage_that_is_slower_is_named_everywhere(monkeypatch: pytest.MonkeyPatc
     assert failures
     assert all("`fpn p3 smooth` +4" in failure for failure in failures)
     stored = json.loads(json.dumps(found.to_json()))
-    assert (stored["schema"], stored["tolerance"]) == (3, 0.005)
+    assert (stored["schema"], stored["tolerance"]) == (4, 0.005)
     stages = {stage["name"]: stage for stage in stored["overall"]["stages"]}
     assert list(stages) == list(SPLIT)
     assert stages[FPN_P3]["sure"]

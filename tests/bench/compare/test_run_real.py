@@ -121,9 +121,48 @@ def test_own_network_is_compared(tmp_path: Path) -> None:
     compared(tmp_path, commits, repository, package="mynet", cases=cases)
 
 
+def test_own_network_of_a_file_outside_the_revisions_is_compared(tmp_path: Path) -> None:
+    """The first pull request with a benchmark compares, and so does every tag before it."""
+    workload = """
+        import torch
+        from mynet import repeated
+
+        def make(batch, height, width):
+            return repeated(), [torch.randn(batch, 3, height, width)]
+    """
+    layers = """
+        from core_ops import conv
+        from torch import nn
+
+        def repeated():
+            return nn.Sequential(*(conv() for _ in range(8)))
+    """
+    ops = """
+        from torch import nn
+
+        def conv():
+            return nn.Conv2d(3, 3, {}, padding={})
+    """
+    repository = new_repository(tmp_path / "repository")
+    files = {"mynet/__init__.py": textwrap.dedent(layers)}
+    commits = [
+        commit(
+            repository,
+            {**files, "core_ops/__init__.py": textwrap.dedent(ops).format(side, side // 2)},
+            f"{side} wide",
+        )
+        for side in (7, 13)
+    ]
+    file = tmp_path / "bench.py"
+    file.write_text(textwrap.dedent(workload))
+    cases = own_cases(ONE_CASE, f"{file}:make")
+    compared(tmp_path, commits, repository, package="mynet,core_ops", cases=cases)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (("HEAD", "HEAD", "--workload", "no-such.py:make"), "there is no file no-such.py"),
         (("no-such", "HEAD"), "is neither a folder nor a revision"),
         (("HEAD", "HEAD", "--workload", "x"), "give module:factory"),
         (("HEAD", "HEAD", "--case", "zzz"), "matches none of"),
@@ -156,7 +195,7 @@ def test_every_edit_of_the_gate_test_fits_and_runs(tmp_path: Path, edit: Edit) -
     history = make(tmp_path / "repository", [edit])
     assert (history.slow is not None) == (edit in SLOWER)
     side = f"edit_{[*SLOWER, *HARMLESS].index(edit)}"
-    code: Any = code_loader.load("panet", history.folder, side)
+    code: Any = code_loader.load(code_loader.Side("panet", history.folder, side))
     sizes = zip((256, 512, 1024, 2048), (64, 32, 16, 8), strict=True)
     c = [torch.randn(1, channels, size, size) for channels, size in sizes]
     with torch.inference_mode():

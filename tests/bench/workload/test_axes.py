@@ -98,15 +98,18 @@ def test_auto_device_is_one_of_this_machine() -> None:
     assert axes.parse_device("cuda") == "cuda:0"
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("500ms", 0.5)]
+)
 def test_durations(text: str, seconds: float) -> None:
     assert units.parse_duration("--budget", text) == seconds
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("8GiB", 8 * 2**30), ("8G", 8 * 2**30), ("512 MiB", 512 * 2**20)]
+    ("text", "size"),
+    [("8GiB", 8 * 2**30), ("8g", 8 * 2**30), ("512 mib", 512 * 2**20), ("8GB", 8 * 10**9)],
 )
-def test_sizes_are_binary(text: str, size: int) -> None:
+def test_sizes_are_binary_unless_they_say_otherwise(text: str, size: int) -> None:
     assert units.parse_bytes("--memory", text) == size
 
 
