@@ -45,6 +45,12 @@ class ChangePoint:
     confidence: float
 
 
+def judged(table: pd.DataFrame) -> tuple[int, int]:
+    """Return how many series have enough runs to be judged, and how many there are."""
+    runs = table.groupby(SERIES, sort=False, dropna=False).size()
+    return int((runs >= MIN_RUNS).sum()), len(runs)
+
+
 def find(table: pd.DataFrame) -> list[ChangePoint]:
     """Return where the values of a series changed for good, the largest first.
 

@@ -5,6 +5,7 @@ what has to be equal before times are compared) and month, in plain Parquet file
 and polars read the folder, on a disk or in an object store (``s3://...``, by fsspec).
 """
 
+import contextlib
 import hashlib
 import json
 import uuid
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pandas as pd
 
 from bench import stats
@@ -35,11 +37,19 @@ COLUMNS = {
     "low": "float64",
     "high": "float64",
     "replicates": "Int64",
+    "status": "string",
 }
 """``value`` is in seconds (``latency``), relative (``cost`` of whole calls, ``inside`` of split
-ones) or a count; lower is better."""
+ones) or a count; lower is better. ``status`` is the case's, empty of others' files and of what was
+stored without it."""
 
 PARTITIONS = ["fingerprint", "month"]
+
+ONCE = ["run_id", "case_id", "metric", "arm"]
+"""A store has each of these once."""
+
+LOCK = ".lock"
+"""Beside the partitions of a store on a disk; readers of Parquet pass by hidden files."""
 
 
 def collect(paths: Iterable[Path]) -> pd.DataFrame:
@@ -65,18 +75,30 @@ def add(table: pd.DataFrame, store: str) -> int:
     Raises:
         ReportError: the store cannot be written.
     """
-    known = set(read(store)["run_id"]) if exists(store) else set()
-    fresh = table[~table["run_id"].isin(known)]
-    if len(fresh):
-        name = f"part-{uuid.uuid4().hex}-{{i}}.parquet"
-        try:
-            fresh.to_parquet(
-                store, index=False, partition_cols=PARTITIONS, basename_template=name,
-                existing_data_behavior="overwrite_or_ignore",
-            )  # fmt: skip
-        except OSError as error:
-            raise ReportError(f"{store}: {error}; name another with --store") from error
+    try:
+        with _alone(store):
+            known = set(read(store)["run_id"]) if exists(store) else set()
+            fresh = table[~table["run_id"].isin(known)]
+            if len(fresh):
+                name = f"part-{uuid.uuid4().hex}-{{i}}.parquet"
+                fresh.to_parquet(
+                    store, index=False, partition_cols=PARTITIONS, basename_template=name,
+                    existing_data_behavior="overwrite_or_ignore",
+                )  # fmt: skip
+    except OSError as error:
+        raise ReportError(f"{store}: {error}; name another with --store") from error
     return int(fresh["run_id"].nunique())
+
+
+@contextlib.contextmanager
+def _alone(store: str) -> Iterator[None]:
+    """Wait for others that write to a store on a disk; an object store has no lock."""
+    if "://" in store:
+        yield
+        return
+    Path(store).mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(Path(store) / LOCK):
+        yield
 
 
 def exists(store: str) -> bool:
@@ -84,17 +106,17 @@ def exists(store: str) -> bool:
     import fsspec
 
     filesystem, path = fsspec.core.url_to_fs(store)
-    return bool(filesystem.exists(path) and filesystem.find(path))
+    return bool(filesystem.exists(path) and filesystem.glob(f"{path}/**/*.parquet"))
 
 
 def read(store: str) -> pd.DataFrame:
-    """Return the table of a store.
+    """Return the table of a store; what two writers have both stored is there once.
 
     Raises:
         ReportError: it cannot be read.
     """
     try:
-        return _typed(pd.read_parquet(store))
+        return _typed(pd.read_parquet(store)).drop_duplicates(ONCE, ignore_index=True)
     except (OSError, ValueError, KeyError) as error:
         raise ReportError(f"{store}: cannot be read ({error}); name the folder itself") from error
 
@@ -140,6 +162,7 @@ def _own_rows(file: ResultFile) -> Iterator[dict[str, Any]]:
     frame = frames.frame_of([file])
     for case_id, arms in frame[frame["latency_s"].notna()].groupby("case_id", sort=False):
         by_arm = {row["arm"]: row for row in arms.to_dict("records")}
+        about["status"] = str(arms["status"].iloc[0])
         for arm, row in by_arm.items():
             ends = (row[f"latency_s{end}"] for end in ("_low", "_high"))
             latency = stats.Estimate(row["latency_s"], *ends)
@@ -165,6 +188,7 @@ def _imported_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str
         "fingerprint": _fingerprint(lasting),
         "machine": str(cpu.get("brand_raw") or machine.get("machine")),
         "run_id": path.stem,
+        "status": "",
         "commit": document.get("commit_info", {}).get("id") or "",
         **_when(document),
     }
@@ -208,6 +232,8 @@ def _row(
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(date=pd.to_datetime(table["date"], utc=True, format="ISO8601"))
     table["month"] = table["date"].dt.strftime("%Y-%m")
+    if "status" not in table:  # stored by an earlier version
+        table["status"] = ""
     return table[list(COLUMNS)].astype(COLUMNS)
 
 

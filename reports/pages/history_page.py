@@ -23,7 +23,12 @@ PAGE, CSV = "history.html", "changes.csv"
 MOST_CASES = 60
 """That are drawn: a page with more takes long to open. Those that changed come first."""
 
-ROWS = {"latency": "latency, ms", "cost": "FPN + PANet over FPN", "mean": "mean, ms"}
+ROWS = {
+    "latency": "latency, ms",
+    "cost": "FPN + PANet over FPN",
+    "inside": "the same, inside the call",
+    "mean": "mean, ms",
+}
 """Metric -> title of its axis."""
 
 SECONDS = ("latency", "mean")
@@ -33,16 +38,31 @@ OTHER_COLOR, MARK_COLOR = "#009e73", "#999999"
 MESSAGE_CHARS = 120
 
 
-def sentences(changes: Sequence[ChangePoint]) -> list[str]:
-    """Return every change in a line, the largest first."""
-    if not changes:
-        return ["Nothing changed."]
-    return [
+def sentences(changes: Sequence[ChangePoint], table: pd.DataFrame) -> list[str]:
+    """Return every change in a line, the largest first, and how much was not looked at.
+
+    Args:
+        changes: of `reports.analysis.change_points.find`.
+        table: that they were searched in.
+    """
+    judged, series = change_points.judged(table)
+    said = [_sentence(change) for change in changes]
+    if not changes and judged:
+        said.append(f"Nothing changed in {judged} of {series} series.")
+    if judged < series:
+        said.append(
+            f"{series - judged} of {series} series have fewer than {change_points.MIN_RUNS} runs, "
+            "and are not judged yet."
+        )
+    return said
+
+
+def _sentence(change: ChangePoint) -> str:
+    return (
         f"{change.case_id}, {_what(change)}: {text.change(1 + change.change)} since "
         f"{change.commit[:10] or change.run_id} ({change.date:%Y-%m-%d}, "
         f"{_sure(change)} sure): {_subject(change.message)}"
-        for change in changes
-    ]
+    )
 
 
 MOST_SURE = 0.9999
@@ -92,7 +112,7 @@ def _render(table: pd.DataFrame, changes: Sequence[ChangePoint]) -> str:
         _section(key, rows, [c for c in changes if (c.fingerprint, c.case_id) == key], several)
         for key, rows in groups[:MOST_CASES]
     ]
-    overview = Section("changes", "What changed", sentences(changes), [], [])
+    overview = Section("changes", "What changed", sentences(changes, table), [], [])
     return page.render("History", machines, said, [overview, *sections])
 
 

@@ -2,11 +2,14 @@
 
 import datetime as dt
 import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.schema.records import CaseResult
 from reports.data import history
 from reports.data.errors import ReportError
 from tests.support.result_files import document, measured
@@ -14,8 +17,15 @@ from tests.support.result_files import document, measured
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
-def run(folder: Path, number: int, ratio: float = 1.5, **environment: Any) -> Path:
-    made = document([measured(ratio)], run_id=f"run-{number:03d}", commit=f"{number:040x}")
+def run(
+    folder: Path,
+    number: int,
+    ratio: float = 1.5,
+    cases: Sequence[CaseResult] = (),
+    **environment: Any,
+) -> Path:
+    measured_cases = [*cases] or [measured(ratio)]
+    made = document(measured_cases, run_id=f"run-{number:03d}", commit=f"{number:040x}")
     made["panet"]["environment"] |= environment
     made = {"machine_info": {}, **made}  # as pytest-benchmark orders its files
     made["datetime"] = (START + dt.timedelta(days=number)).isoformat()
@@ -57,6 +67,32 @@ def test_a_store_keeps_every_run_once(tmp_path: Path) -> None:
     assert set(kept["month"]) == {"2026-01", "2026-02"}
     folders = {p.parent.name for p in Path(store).rglob("*.parquet")}
     assert folders == {"month=2026-01", "month=2026-02"}
+
+
+def test_two_writers_at_once_store_each_row_once(tmp_path: Path) -> None:
+    run(tmp_path / "runs", 1)
+    table, store = history.collect([tmp_path / "runs"]), str(tmp_path / "store")
+    with ThreadPoolExecutor(4) as pool:
+        added = list(pool.map(lambda _: history.add(table, store), range(4)))
+    assert sorted(added) == [0, 0, 0, 1]
+    assert len(history.read(store)) == len(table)
+
+
+def test_what_was_stored_twice_is_read_once(tmp_path: Path) -> None:
+    run(tmp_path / "runs", 1)
+    table, store = history.collect([tmp_path / "runs"]), tmp_path / "store"
+    history.add(table, str(store))
+    (part,) = store.rglob("*.parquet")
+    part.with_name("twin.parquet").write_bytes(part.read_bytes())
+    assert len(history.read(str(store))) == len(table)
+
+
+def test_store_of_an_earlier_version_has_no_statuses(tmp_path: Path) -> None:
+    run(tmp_path / "runs", 1)
+    table = history.collect([tmp_path / "runs"])
+    assert set(table["status"]) == {"ok"}
+    table.drop(columns="status").to_parquet(tmp_path / "old.parquet")
+    assert set(history.read(str(tmp_path / "old.parquet"))["status"]) == {""}
 
 
 def test_storage_of_pytest_benchmark_is_imported(tmp_path: Path) -> None:
