@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.panet-bench-installed
 CONSTRAINTS := $(if $(filter .venv,$(VENV)),--constraint constraints.txt)
 
-WORKERS := --numprocesses logical --maxprocesses 4 --dist loadgroup
+WORKERS := --numprocesses logical --maxprocesses 4 --dist loadscope
 STARTS := process or browser or install
 
 .PHONY: bench test quick check setup clean

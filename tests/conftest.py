@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +21,8 @@ OF_FIXTURE = {
 }
 """Fixture that takes seconds -> marker of the tests that use it."""
 
-MADE_ONCE = {"python", "wheel", "measured"}
-"""Those that take longest: the tests of a module that use one stay together."""
+MADE_ONCE = {"test_real_run.py", "test_wheel.py", "test_browser.py", "test_trace.py"}
+"""Files whose tests share what takes longest to make: a worker of xdist has all of them."""
 
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"}
 """Audit events (https://docs.python.org/3/library/audit_events.html)."""
@@ -59,11 +61,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Add the markers here: behind the collection, xdist would have read its groups before."""
+    """Mark what uses a fixture that starts something."""
     for name in set(getattr(item, "fixturenames", ())) & set(OF_FIXTURE):
         item.add_marker(OF_FIXTURE[name])
-        if name in MADE_ONCE:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Give every worker one test after the other, but what is made once to one alone.
+
+    xdist's own groups have no effect with pytest 9.2: they are behind an ``@`` in the name of a
+    test, which it no longer takes from there.
+    """
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # untyped
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return path if Path(path).name in MADE_ONCE else nodeid
+
+    config.option.loadscopereorder = False  # the long ones go first, as we sort them
+    return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,165 +5,17 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bench.machine.environment import ROOT
-from bench.run import extra_arms
 from bench.schema import files, journal, run_folders
 from bench.schema.recipe import ARMS
-from bench.schema.records import SCHEMA
+from tests.support.harness import NOTHING, TINY, bench, command
 
 pytestmark = pytest.mark.process
-
-TINY: list[str | Path] = [
-    *("--preset", "smoke", "--scopes", "neck", "--channels-last", "off", "--passes", "inference"),
-    *("--resolutions", "32", "--threads", "1", "--devices", "cpu"),
-    # Ends with the first stage; the budget is for a machine that is slow or busy.
-    *("--half-width", "90%", "--budget", "4m"),
-]
-
-
-def bench(*arguments: str | Path, timeout_s: float = 500) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        _command(*arguments),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-    )
-
-
-def _command(*arguments: str | Path) -> list[str]:
-    short = ("-p", "tests.support.short")
-    return [sys.executable, "-m", "pytest", *short, "bench", *map(str, arguments)]
-
-
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A small real run: the folder of its runs, and its result file."""
-    folder = tmp_path_factory.mktemp("runs")
-    wanted = folder / "wanted.json"
-    passes = ["--passes", "inference,training", "--dtypes", "float32,tf32"]
-    done = bench(
-        *TINY, *passes, "--run-dir", folder, f"--benchmark-json={wanted}", "--traces", "--parts"
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder, json.loads(wanted.read_text())
-
-
-def test_every_arm_of_every_case_is_an_entry(measured: tuple[Path, dict[str, Any]]) -> None:
-    _, document = measured
-    entries = document["benchmarks"]
-    assert len(entries) == 2 * len(ARMS)
-    for entry in entries:
-        info = entry["extra_info"]
-        assert entry["group"] == info["case_id"]
-        assert sum(info["replicates"]) == len(entry["stats"]["data"])
-        assert info["flops"] == 2 * info["macs"] > 0
-        assert info["peak_bytes"] > 0
-        assert info["params"] > 0
-
-
-def test_arms_of_a_case_are_aligned_round_by_round(measured: tuple[Path, dict[str, Any]]) -> None:
-    _, document = measured
-    counts: dict[str, set[int]] = {}
-    for entry in document["benchmarks"]:
-        counts.setdefault(entry["group"], set()).add(len(entry["stats"]["data"]))
-    assert all(len(found) == 1 for found in counts.values())
-
-
-def test_replayed_rounds_are_the_journals_to_the_last_bit(
-    measured: tuple[Path, dict[str, Any]],
-) -> None:
-    folder, document = measured
-    entries = journal.read(folder / run_folders.LATEST)
-    for entry in document["benchmarks"]:
-        info = entry["extra_info"]
-        rounds = [
-            x
-            for r in entries.replicates[info["case_id"]]
-            if not r.contended or info["status"] == "contended"
-            for x in r.rounds_s[info["arm"]]
-        ]
-        assert entry["stats"]["data"] == rounds
-
-
-def test_cases_without_an_answer_are_in_the_file_with_their_reason(
-    measured: tuple[Path, dict[str, Any]],
-) -> None:
-    _, document = measured
-    skipped = [case for case in document["panet"]["outcomes"] if case["status"] == "skipped"]
-    assert len(skipped) == 2
-    assert all("tf32" in case["reason"] for case in skipped)
-
-
-def test_file_says_what_ran_where(measured: tuple[Path, dict[str, Any]]) -> None:
-    _, document = measured
-    panet = document["panet"]
-    assert panet["schema"] == SCHEMA
-    assert panet["environment"]["libraries"]["torch"]
-    assert "hz_actual" not in document["machine_info"]["cpu"]
-    assert set(panet["loads"]) == {entry["group"] for entry in document["benchmarks"]}
-
-
-def test_run_folder_holds_results_journal_and_traces(
-    measured: tuple[Path, dict[str, Any]],
-) -> None:
-    folder, document = measured
-    latest = folder / run_folders.LATEST
-    assert json.loads((latest / files.RESULTS).read_text()) == document
-    case_ids = {entry["group"] for entry in document["benchmarks"]}
-    traces = {path.parent.relative_to(latest) for path in latest.rglob("*.pt.trace.json.gz")}
-    assert traces == {
-        Path("traces") / case_id / arm for case_id in case_ids for arm in ("fpn", "panet")
-    }
-
-
-def test_parts_take_turns_as_arms(measured: tuple[Path, dict[str, Any]]) -> None:
-    folder, document = measured
-    found = json.loads((folder / run_folders.LATEST / "parts.json").read_text())["cases"]
-    assert {entry["case_id"] for entry in found} == {e["group"] for e in document["benchmarks"]}
-    for entry in found:
-        assert entry["replicates"] or entry["contended"] >= extra_arms.REPLICATES
-        for rounds_s in entry["replicates"]:
-            assert set(rounds_s) == {"panet_alone", "fpn", "panet"}
-            assert len({len(durations) for durations in rounds_s.values()}) == 1
-
-
-def test_profile_of_the_run_is_a_page(measured: tuple[Path, dict[str, Any]]) -> None:
-    latest = measured[0] / run_folders.LATEST
-    command = [sys.executable, "-m", "reports", "profile", str(latest)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "PANet takes" in done.stdout
-    page = (latest / "profile.html").read_text()
-    assert "panet n3 fuse" in page
-    assert "Distance from the machine" in page
-
-
-def test_pytest_benchmark_compares_and_draws_the_file(
-    measured: tuple[Path, dict[str, Any]], tmp_path: Path
-) -> None:
-    folder, _ = measured
-    histogram = tmp_path / "histogram"
-    command = [Path(sys.executable).parent / "pytest-benchmark", "compare", folder / "wanted.json"]
-    done = subprocess.run(
-        [*map(str, command), f"--histogram={histogram}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "test_inference[cnn-neck-b1-32x32-cpu-float32-nchw-eager-inference-t1-panet" in (
-        done.stdout
-    )
-    assert len(list(tmp_path.glob("histogram*.svg"))) == 2
 
 
 def test_collecting_measures_nothing(tmp_path: Path) -> None:
@@ -181,18 +33,27 @@ def test_disabled_benchmarks_measure_nothing(tmp_path: Path) -> None:
 
 def test_selection_restricts_what_is_measured(tmp_path: Path) -> None:
     done = bench(*TINY, "--batch-sizes", "1,2", "-k", "b2", "--run-dir", tmp_path, "--budget", "5s")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode in (0, NOTHING), done.stdout + done.stderr
     header = journal.read(tmp_path / run_folders.LATEST).header
     assert header["cases"] == ["cnn-neck-b2-32x32-cpu-float32-nchw-eager-inference-t1"]
 
 
-def test_run_in_which_nothing_can_run_is_a_result(tmp_path: Path) -> None:
+def test_run_in_which_nothing_can_run_is_stored_and_no_success(tmp_path: Path) -> None:
     done = bench(*TINY, "--dtypes", "tf32", "--run-dir", tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == NOTHING, done.stdout + done.stderr
     assert "3 skipped" in done.stdout
+    assert "nothing was measured" in done.stdout
     document = json.loads((tmp_path / run_folders.LATEST / files.RESULTS).read_text())
     assert document["benchmarks"] == []
     assert [case["status"] for case in document["panet"]["outcomes"]] == ["skipped"]
+
+
+def test_latest_stays_with_the_run_that_measured_something(tmp_path: Path) -> None:
+    (tmp_path / "earlier").mkdir()
+    (tmp_path / run_folders.LATEST).symlink_to("earlier")
+    done = bench(*TINY, "--budget", "0.001s", "--run-dir", tmp_path)
+    assert done.returncode == NOTHING, done.stdout + done.stderr
+    assert (tmp_path / run_folders.LATEST).resolve() == (tmp_path / "earlier").resolve()
 
 
 @pytest.mark.parametrize(
@@ -216,7 +77,7 @@ def test_killed_run_is_resumed_and_repeats_nothing(tmp_path: Path) -> None:
     """A real SIGKILL while a worker runs; the journal is then torn as by a kill in a write."""
     arguments = [*TINY, "--batch-sizes", "1,2", "--run-dir", tmp_path]
     with subprocess.Popen(
-        _command(*arguments), cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True
+        command(*arguments), cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True
     ) as process:
         path = _wait_for_lines(tmp_path, count=6, process=process)
         process.send_signal(signal.SIGKILL)
@@ -259,7 +120,7 @@ def test_xdist_is_refused_with_a_sentence(tmp_path: Path) -> None:
     )
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
-        _command("-p", "no:xdist", "-p", "fake_xdist", "--numprocesses", "2"),
+        command("-p", "no:xdist", "-p", "fake_xdist", "--numprocesses", "2"),
         cwd=ROOT,
         capture_output=True,
         text=True,

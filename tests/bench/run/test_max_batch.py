@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bench.run.max_batch import Fit, Memory, Search, predict, search, table
+from bench.run.max_batch import Fit, Memory, Search, predict, search, sentences, table
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Failure, Task
@@ -120,4 +120,5 @@ def test_table_has_both_arms_beside_each_other() -> None:
         for arm, largest in (("fpn", 12), ("panet", 8))
     ]
     assert "12" in table(fits)
-    assert table(fits).count(case().case_id) == 1
+    assert table(fits).count("neck cnn 224 nchw") == 1
+    assert list(sentences(fits)) == ["neck cnn 224 nchw: PANet costs 4 of 12 images"]
