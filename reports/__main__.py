@@ -1,18 +1,22 @@
 """``python -m reports``: reads what runs left, and answers."""
 
 import argparse
+import os
 import shutil
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from bench.schema import text
+from bench.schema.errors import DEFECT
 from bench.schema.files import RESULTS
 from bench.stats.verdict import EXIT_CODES, overall
 from reports.analysis import compare_files, compilation, metrics, peers_and_caches
 from reports.analysis.breakeven import Limits
+from reports.analysis.names import run_letters
 from reports.data import frames, profiles, result_files
 from reports.data.costs import cost
 from reports.data.errors import ReportError
@@ -28,34 +32,57 @@ BAD_INPUT = 2
 RUN = f"folder of a run, or its {RESULTS}"
 
 
+class _Console(Console):
+    """Says nothing more where nobody listens: the exit code is that of the answer."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on without a reader, as of ``| head``."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: 2 after one line about bad input."""
     arguments = _parser().parse_args(argv)
-    console = Console(width=max(shutil.get_terminal_size().columns, TABLE_WIDTH))
+    console = _Console(width=max(shutil.get_terminal_size().columns, TABLE_WIDTH))
     try:
         return int(arguments.command(arguments, console))
     except ReportError as error:
         print(f"python -m reports: {error}", file=sys.stderr)
         return BAD_INPUT
+    except Exception:  # noqa: BLE001 - Python's own exit code 1 would say "regressed"
+        traceback.print_exc()
+        print("python -m reports: a defect of this program; please report it", file=sys.stderr)
+        return DEFECT
 
 
 def _cost(arguments: argparse.Namespace, console: Console) -> int:
-    from reports.pages import cost_page  # its drawings take a second to import
+    from reports.pages import breakeven_blocks, cost_page, pyramid  # drawings are slow to import
 
-    limits = Limits.parse(arguments.within)
+    limits = Limits() if arguments.within is None else Limits.parse(arguments.within)
     files = result_files.read_all(arguments.runs)
     if arguments.out is None and len(files) > 1:
         raise ReportError("several runs: say with --out DIR where the report goes")
     frame = frames.frame_of(files)
     table, heading = cost(frame), _heading(files)
-    cost_table.show(table, console, heading)
-    _say(console, compilation.sentences(compilation.table(frame)))
-    for folder in dict.fromkeys(file.path.parent for file in files):
-        _say(console, peers_and_caches.sentences(folder))
     out = arguments.out or files[0].path.parent
-    _wrote(console, cost_table.write(table, out, heading))
-    _wrote(console, cost_page.write(files, frame, table, out, limits))
-    _wrote(console, tensorboard.write(table, out, heading))
+    written = [  # before anything is said: a pipe may be closed, and a folder not writable
+        *cost_table.write(table, out, heading),
+        *cost_page.write(files, frame, table, out, limits),
+        *pyramid.write(frame, table, out),
+        *tensorboard.write(table, out, heading),
+    ]
+    cost_table.show(table, console, heading)
+    for letter, file in zip(run_letters(frame["run_id"]).values(), files, strict=True):
+        of_run = frame[frame["run_id"] == file.run["run_id"]]
+        said = [
+            *compilation.sentences(compilation.table(of_run)),
+            *peers_and_caches.sentences(file.path.parent),
+        ]
+        _say(console, (f"{letter}: {sentence}" if letter else sentence for sentence in said))
+    if arguments.within is not None:
+        _say(console, breakeven_blocks.sentences(table, limits))
+    _wrote(console, written)
     return 0
 
 
@@ -96,7 +123,7 @@ def _history(arguments: argparse.Namespace, console: Console) -> int:
         _say(console, [f"{history.add(table, store)} new runs in {store}"])
         table = history.read(store)
     changes = change_points.find(table)
-    _say(console, history_page.sentences(changes))
+    _say(console, history_page.sentences(changes, table))
     out = arguments.out or next((path for path in paths if path.is_dir()), Path.cwd())
     _wrote(console, history_page.write(table, changes, out))
     return 0
@@ -106,16 +133,20 @@ def _export(arguments: argparse.Namespace, console: Console) -> int:
     from reports.data import history
     from reports.exports import trackers
 
-    table = history.collect(arguments.paths)
+    table, said = trackers.chosen(history.collect(arguments.paths), arguments.metrics.split(","))
+    _say(console, said)
     _wrote(console, trackers.export(table, arguments.format, arguments.out))
     return 0
 
 
 def _heading(files: Sequence[ResultFile]) -> str:
-    run = files[0].run
-    others = f", and {len(files) - 1} more" if len(files) > 1 else ""
-    machine = text.machine(run["environment"])
-    return f"Cost of PANet on top of FPN: run {run['run_id']}{others}; {machine}"
+    title = "Cost of PANet on top of FPN"
+    letters = run_letters(str(file.run["run_id"]) for file in files).values()
+    runs = [f"run {file.run['run_id']}; {text.machine(file.run['environment'])}" for file in files]
+    if len(runs) == 1:
+        return f"{title}: {runs[0]}"
+    lines = (f"{letter}: {run}" for letter, run in zip(letters, runs, strict=True))
+    return "\n".join([title, *lines])
 
 
 def _say(console: Console, sentences: Iterable[str]) -> None:
@@ -136,7 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     costs.add_argument("runs", nargs="+", type=Path, metavar="RUN", help=RUN)
     costs.add_argument("--out", type=Path, metavar="DIR", help="where to (into a single RUN)")
     about = "of the break-evens (33.3ms,8GiB)"
-    costs.add_argument("--within", default="", metavar="LIMITS", help=about)
+    costs.add_argument("--within", metavar="LIMITS", help=about)
     costs.set_defaults(command=_cost)
     about = "where the time goes, as one page and CSV"
     profile = commands.add_parser("profile", help=about, description=about)
@@ -163,7 +194,10 @@ def _parser() -> argparse.ArgumentParser:
     export = commands.add_parser("export", help=about, description=about)
     export.add_argument("format", choices=("github", "bencher", "otava", "asv"))
     export.add_argument("paths", nargs="+", type=Path, metavar="DIR|FILE")
-    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="asv: a folder")
+    about = "cost, latency, control: the last is FPN against itself (%(default)s)"
+    export.add_argument("--metrics", default="cost", metavar="LIST", help=about)
+    about = "asv, otava: a folder"
+    export.add_argument("--out", type=Path, required=True, metavar="FILE", help=about)
     export.set_defaults(command=_export)
     return parser
 

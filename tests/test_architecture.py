@@ -46,7 +46,7 @@ LIGHT = {
     "bench.schema": set[str](),
     "bench.stats": {"numpy", "scipy"},
     "reports": {
-        *("numpy", "scipy", "pandas", "orjson", "pyarrow", "fsspec", "ruptures"),
+        *("numpy", "scipy", "pandas", "orjson", "pyarrow", "fsspec", "ruptures", "filelock"),
         *("plotly", "jinja2", "rich", "matplotlib", "tensorboard", "PIL"),
     },
 }

@@ -32,5 +32,6 @@ def _fit(request: argparse.Namespace) -> int:
         cases, limit_bytes, folder, lambda line: console.print(line, style="dim")
     )
     print(max_batch.table(fits))
+    print("\n".join(max_batch.sentences(fits)))
     print(f"wrote {folder / max_batch.FILE}")
     return FINE

@@ -8,6 +8,7 @@ machine. A prediction from the tensors of one and two images says where to begin
 import itertools
 import json
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from tabulate import tabulate
 from bench.engine.launcher import Launcher
 from bench.engine.opened import launched
 from bench.machine.peak_memory import peak_bytes
-from bench.schema.case import Case
+from bench.schema.case import AXES, Case
 from bench.schema.errors import BenchError
 from bench.schema.recipe import COST_ARMS, TRACED_ARMS
 from bench.schema.records import Status
@@ -211,7 +212,12 @@ def find_all(
         launched(Path(scratch), cases, allocator=False) as launcher,
     ):
         search_for = Search(launcher, scratch, say)
-        for case, arm in itertools.product(cases, TRACED_ARMS):
+        searches = list(itertools.product(cases, TRACED_ARMS))
+        start_s = time.monotonic()
+        for number, (case, arm) in enumerate(searches):
+            if number:
+                left_s = (time.monotonic() - start_s) / number * (len(searches) - number)
+                say(f"{number} of {len(searches)} found; about {left_s / 60:.1f} min left")
             fits.append(search_for.find(case, arm, limit_bytes))
             (folder / FILE).write_text(json.dumps([fit.to_json() for fit in fits], indent=1))
     return fits
@@ -219,12 +225,30 @@ def find_all(
 
 def table(found: Sequence[Fit]) -> str:
     """Return the answers as text, a row per case."""
+    headers = ["case", "FPN: images", "predicted", "+PANet: images", "predicted"]
+    rows = [[name, *_cells(arms)] for name, arms in _by_case(found).items()]
+    return tabulate(rows, headers, tablefmt="github")
+
+
+def sentences(found: Sequence[Fit]) -> Iterator[str]:
+    """Yield what PANet costs in images of a batch, a line per case."""
+    for name, arms in _by_case(found).items():
+        fpn, panet = (arms[arm] for arm in TRACED_ARMS)
+        if panet.largest == MOST_IMAGES:
+            yield f"{name}: {MOST_IMAGES} images fit with either; no search goes beyond"
+        elif not fpn.largest:
+            yield f"{name}: not even one image fits: {fpn.reason}"
+        else:
+            yield f"{name}: PANet costs {fpn.largest - panet.largest} of {fpn.largest} images"
+
+
+def _by_case(found: Sequence[Fit]) -> dict[str, dict[str, Fit]]:
     by_case: dict[str, dict[str, Fit]] = {}
     for fit in found:
-        by_case.setdefault(fit.case.case_id, {})[fit.arm] = fit
-    headers = ["case", "FPN: images", "predicted", "+PANet: images", "predicted"]
-    rows = [[case_id, *_cells(arms)] for case_id, arms in by_case.items()]
-    return tabulate(rows, headers, tablefmt="github")
+        labels = (axis.label(vars(fit.case)) for axis in AXES if "batch_size" not in axis.fields)
+        name = " ".join(filter(None, labels))
+        by_case.setdefault(name, {})[fit.arm] = fit
+    return by_case
 
 
 def _cells(arms: Mapping[str, Fit]) -> Iterator[str]:

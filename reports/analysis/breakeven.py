@@ -6,7 +6,6 @@ of the points.
 """
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
+from bench.schema.amounts import read_bytes, read_seconds
 from bench.schema.case import FIELDS
 from bench.stats import Floats
 from reports.analysis.names import ARM_NAMES
@@ -36,17 +36,15 @@ class Limits:
         """Read ``33ms,8GiB``, or one of them.
 
         Raises:
-            ReportError: it is neither a time nor a size.
+            ReportError: it is neither a time nor a size, or two of the same.
         """
         found: dict[str, Any] = {}
-        for part in filter(None, (part.strip() for part in text.split(","))):
-            read = re.fullmatch(r"(\d+(?:\.\d+)?) ?(ms|MiB|GiB)", part)
-            if read is None:
+        for part in text.split(","):
+            seconds, nbytes = read_seconds(part), read_bytes(part)
+            name, value = ("nbytes", nbytes) if nbytes is not None else ("seconds", seconds)
+            if value is None or name in found:
                 raise ReportError(f"--within {text!r}: give 33ms, 8GiB, or both")
-            if read[2] == "ms":
-                found["seconds"] = float(read[1]) / 1e3
-            else:
-                found["nbytes"] = int(float(read[1]) * 2 ** {"MiB": 20, "GiB": 30}[read[2]])
+            found[name] = value
         return cls(**found)
 
 

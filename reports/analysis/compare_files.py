@@ -128,13 +128,14 @@ def _costs(sides: Sequence[Sequence[stats.Calls]]) -> list[list[float]]:
 
 
 def _measured(values: Sequence[Sequence[float]], contended: Sequence[bool]) -> dict[str, Any]:
+    base, head = (math.exp(float(np.mean(side))) if side else None for side in values)
     if any(contended) or min(map(len, values)) < stats.MIN_FOR_INTERVAL:
         which = "contended" if any(contended) else "too few replicates for an interval"
-        return {"verdict": Verdict.UNDECIDED, "reason": which}
+        return {"verdict": Verdict.UNDECIDED, "reason": which, "base": base, "head": head}
     ratio = stats.ratio_between(*values)
     return {
-        "base": math.exp(float(np.mean(values[0]))),
-        "head": math.exp(float(np.mean(values[1]))),
+        "base": base,
+        "head": head,
         "ratio": ratio.value,
         "ratio_low": ratio.low,
         "ratio_high": ratio.high,

@@ -1,6 +1,7 @@
 """What arms and cases are called wherever people read of them."""
 
-from collections.abc import Hashable, Mapping, Set
+import string
+from collections.abc import Hashable, Iterable, Mapping, Set
 from typing import Any
 
 from bench.schema.case import AXES
@@ -11,6 +12,15 @@ Row = Mapping[Hashable, Any]
 ARM_NAMES = {"fpn": "FPN", "panet": "FPN + PANet"}
 
 MIB = 2**20
+
+
+def run_letters(run_ids: Iterable[str]) -> dict[str, str]:
+    """Return a short name for each of several runs, in their order: A, B, ...; of one, none."""
+    runs = list(dict.fromkeys(run_ids))
+    if len(runs) < 2:
+        return dict.fromkeys(runs, "")
+    letters = [*string.ascii_uppercase, *(f"run {n}" for n in range(27, len(runs) + 1))]
+    return dict(zip(runs, letters, strict=False))
 
 
 def group_name(row: Row, varying: Set[str]) -> str:

@@ -7,30 +7,78 @@ import pandas as pd
 from bench.schema.case import case_name
 from bench.schema.records import Status
 from bench.schema.text import percent
-from reports.analysis.names import ARM_NAMES, Row
+from reports.analysis.names import ARM_NAMES, Row, run_letters
 from reports.analysis.words import LAUNCH_BOUND
+
+EXPLAINED = {
+    "case": "scope (`neck`: feature maps in, `model`: image in), backbone, batch, resolution, "
+    "memory layout",
+    "FPN ms": "latency of one call: median over rounds, mean over processes",
+    "+PANet ms": "the same of FPN + PANet",
+    "adds ms": "what the bottom-up path takes, read as the ratio is",
+    "ratio": "FPN + PANet over FPN, read inside the calls: the call over the same call without the "
+    "path's part, ± half of its 95 % interval; of whole calls that take turns where a call cannot "
+    "be split (compiled)",
+    "residual": "what is around PANet, beside it over without it: 1 means that PANet slows nothing "
+    "else down; ratio x residual is the ratio of whole calls",
+    "A/A": "the same FPN network against itself, whole calls: how far from 1 pure noise got in "
+    "this run",
+    "MDE": "minimum detectable effect: the smallest change of the ratio that two such runs tell "
+    "apart, 19 times of 20",
+    "MACs": "the ratio of multiply-accumulates: what arithmetic alone would predict",
+    "adds MiB": "difference of the peaks of tensor memory of one call, parameters and inputs apart",
+    "images/s": "throughput with PANet",
+    "bound": "on an accelerator: `launch` where the host still launches work for 80 % of a call or "
+    "more",
+    "status": "`ok`: the interval is as narrow as you asked; every other one comes with its reason",
+}
+"""Column of the table -> what it says: on the page, and in the README."""
 
 TOO_WIDE = (
     f"{Status.TOO_WIDE} (replicates measured/needed): the interval is right, but wider than "
     "requested; raise --budget or --half-width"
 )
 
+NO_INTERVAL = f"{Status.TOO_WIDE}: no interval yet, of too few processes; raise --budget"
+
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the cost table as text, a column per question of the reader."""
+    """Return the cost table as text, a row per case and run."""
     varying = [name for name in ("run_id", "threads") if len(set(table[name])) > 1]
     rows = [_readable_row(row, varying) for row in table.to_dict("records")]
     return pd.DataFrame(rows).fillna("")
+
+
+BESIDE_EACH_OTHER = ("+PANet ms", "ratio", "status")
+"""Columns that every one of several runs has in a row."""
+
+
+def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the cost table of several runs as text, a row per case; of one run as `readable`."""
+    letters = run_letters(table["run_id"])
+    if len(letters) < 2:
+        return readable(table)
+    varying = [name for name in ("threads",) if len(set(table[name])) > 1]
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in table.to_dict("records"):
+        text = _readable_row(row, varying)
+        key = {name: text[name] for name in (*varying, "case")}
+        beside = {f"{letters[row['run_id']]}: {name}": text[name] for name in BESIDE_EACH_OTHER}
+        rows.setdefault(tuple(key.values()), key).update(beside)
+    columns = [f"{letter}: {name}" for name in BESIDE_EACH_OTHER for letter in letters.values()]
+    return pd.DataFrame(rows.values(), columns=[*varying, "case", *columns]).fillna("")
 
 
 def reasons(table: pd.DataFrame) -> list[str]:
     """Return why cases are not `ok`, a line per reason with the cases that it holds for."""
     cases: dict[str, list[str]] = {}
     for row in table[table["status"] != Status.OK].to_dict("records"):
-        reason = TOO_WIDE if _too_wide(row) else f"{row['status']}: {row['reason']}"
+        reason = f"{row['status']}: {row['reason']}"
+        if _too_wide(row):
+            reason = NO_INTERVAL if pd.isna(row["ratio_low"]) else TOO_WIDE
         cases.setdefault(reason, []).append(case_name(row))
-    if TOO_WIDE in cases:
-        cases[TOO_WIDE] = [f"{len(cases[TOO_WIDE])} of {len(table)} cases"]
+    for reason in {TOO_WIDE, NO_INTERVAL} & set(cases):
+        cases[reason] = [f"{len(cases[reason])} of {len(table)} cases"]
     return [f"{reason} [{', '.join(named)}]" for reason, named in cases.items()]
 
 

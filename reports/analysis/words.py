@@ -1,5 +1,6 @@
 """The answer in plain words, computed from the cost table."""
 
+import itertools
 import math
 from collections.abc import Iterator
 from statistics import NormalDist
@@ -20,6 +21,7 @@ NORMAL = NormalDist()
 ENDS = ("", "_low", "_high")
 
 SCOPES = {"neck": "the neck (FPN alone)", "model": "the whole model (backbone and FPN)"}
+PASSES = {"inference": "", "training": " in training"}
 
 
 def closing_paragraph(table: pd.DataFrame) -> str:
@@ -33,13 +35,34 @@ def closing_paragraph(table: pd.DataFrame) -> str:
 
 def sentences(table: pd.DataFrame) -> Iterator[str]:
     """Yield what the cost table says, a sentence each; as for `closing_paragraph`."""
-    answered = table[table["ratio"].notna()]
-    # Too wide is an interval that is right; a contended case has none.
-    trusted = answered[answered["status"].isin([Status.OK, Status.TOO_WIDE])]
-    for scope, name in SCOPES.items():
-        rows = trusted[trusted["scope"] == scope]
+    yield from answers(table)
+    yield from remarks(table)
+
+
+def answers(table: pd.DataFrame) -> Iterator[str]:
+    """Yield what PANet costs, of the cases with an interval."""
+    known = _trusted(table)
+    known = known[known["ratio_low"].notna()]
+    for (scope, name), (pass_name, of_pass) in itertools.product(SCOPES.items(), PASSES.items()):
+        rows = known[(known["scope"] == scope) & (known["pass_name"] == pass_name)]
         if len(rows):
-            yield _scope_sentence(name, rows)
+            yield _scope_sentence(f"{name}{of_pass}", rows)
+
+
+def _trusted(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the cases with a cost: too wide is an interval that is right, contended have none."""
+    return table[table["ratio"].notna() & table["status"].isin([Status.OK, Status.TOO_WIDE])]
+
+
+def remarks(table: pd.DataFrame) -> Iterator[str]:
+    """Yield how well it is known, and what is missing."""
+    answered, trusted = table[table["ratio"].notna()], _trusted(table)
+    known = trusted[trusted["ratio_low"].notna()]
+    if len(trusted) > len(known):
+        yield (
+            f"{len(trusted) - len(known)} of {len(table)} cases have no interval yet: the budget "
+            "ended after too few processes."
+        )
     if not len(answered):
         yield "Nothing was measured."
     else:
@@ -47,8 +70,8 @@ def sentences(table: pd.DataFrame) -> Iterator[str]:
         if len(noise):
             floor = _percent(float(noise.max()))
             yield f"The same network against itself differs by up to {floor} here."
-    if len(trusted):
-        yield _width_sentence(trusted)
+    if len(known):
+        yield _width_sentence(known)
     yield from _residual_sentences(trusted)
     far = int(answered["outliers"].sum()) if len(answered) else 0
     if far:
@@ -66,11 +89,8 @@ def _width_sentence(rows: pd.DataFrame) -> str:
     reached = rows["status"] == Status.OK
     requested = _amount(rows["requested_half_width_ratio"])
     text = f"{reached.sum()} of {len(rows)} cases reached the requested half-width of {requested}"
-    widths = rows.loc[~reached, "half_width_ratio"]
-    rest = [_amount(widths.dropna())] if widths.notna().any() else []
-    if widths.isna().any():
-        rest.append(f"too few processes for an interval ({widths.isna().sum()})")
-    return f"{text}; the rest have {', or '.join(rest)}." if rest else f"{text}."
+    rest = rows.loc[~reached, "half_width_ratio"]
+    return f"{text}; the rest have {_amount(rest)}." if len(rest) else f"{text}."
 
 
 def _residual_sentences(rows: pd.DataFrame) -> Iterator[str]:

@@ -78,7 +78,9 @@ def parse(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ReportError(f"{path}: {error.strerror}; name a results.json of a run") from error
     except ValueError as error:
-        raise ReportError(f"{path}: damaged JSON ({error}); measure again") from error
+        raise ReportError(
+            f"{path}: no result file, or a damaged one ({error}); name the folder of a run"
+        ) from error
     if not isinstance(document, dict) or not isinstance(document.get("benchmarks"), list):
         raise ReportError(f"{path}: no result file of pytest-benchmark; leave it out")
     return document

@@ -27,17 +27,21 @@ def section(table: pd.DataFrame, limits: Limits) -> Section:
     return Section("buys", "What it could buy instead", [BUYS] if blocks else [], [], blocks)
 
 
+def sentences(table: pd.DataFrame, limits: Limits) -> Iterator[str]:
+    """Yield what fits within the limits, a line each; as for `section`, of all rows."""
+    table = breakeven.with_pixels(table)
+    rows = [row for along in breakeven.ALONG for row in _largest_rows(table, along, limits)]
+    if not rows:
+        yield "--within: no two cases differ in batch or resolution alone, so none is the largest."
+    for question, name, fpn, panet in rows:
+        yield f"{question}, {name}: FPN {fpn}; FPN + PANet {panet}"
+
+
 def _largest(table: pd.DataFrame, limits: Limits) -> Iterator[Block]:
     rows = [row for along in breakeven.ALONG for row in _largest_rows(table, along, limits)]
     if rows:
         columns = ("question", "otherwise", "FPN", "FPN + PANet")
         yield Block("Largest within a limit", tables=[Table(columns, rows)], wide=False)
-    elif len(table):
-        note = (
-            f"{limits.seconds * 1e3:.3g} ms and {limits.nbytes / 2**30:.3g} GiB separate none of "
-            "the cases; ask for others with --within."
-        )
-        yield Block("Largest within a limit", note, wide=False)
 
 
 def _larger_image(table: pd.DataFrame) -> Iterator[Block]:
@@ -79,10 +83,9 @@ def _largest_rows(table: pd.DataFrame, along: str, limits: Limits) -> Iterator[l
             if rows[[f"{arm}_{column}" for arm in ARM_NAMES]].isna().any(axis=None):
                 continue
             found = breakeven.largest(rows, along, column, limit)
-            if not (all(x.beyond for x in found) or all(x.value is None for x in found)):
-                question = f"largest {breakeven.ALONG[along]} {words_of_limit}"
-                name = case_name(rows.iloc[0].to_dict())
-                yield [question, name, *map(_how_large, found)]
+            question = f"largest {breakeven.ALONG[along]} {words_of_limit}"
+            name = case_name(rows.iloc[0].to_dict())
+            yield [question, name, *map(_how_large, found)]
 
 
 def _how_large(found: breakeven.Largest) -> str:
@@ -97,4 +100,4 @@ def _how_large(found: breakeven.Largest) -> str:
 
 
 def _one_size(along: str, value: float) -> str:
-    return f"{int(value)}" if along == "batch_size" else f"{int(value**0.5)} px squared"
+    return f"{int(value)}" if along == "batch_size" else "{0}x{0}".format(int(value**0.5))

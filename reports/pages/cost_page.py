@@ -15,7 +15,7 @@ from bench.schema.records import SCHEMA_HISTORY, differences
 from bench.schema.text import machine
 from reports.analysis import breakeven, words
 from reports.analysis.breakeven import Limits
-from reports.analysis.readable import readable, reasons
+from reports.analysis.readable import EXPLAINED, readable, reasons
 from reports.data import frames
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
@@ -25,10 +25,11 @@ from reports.pages import (
     cost_sections,
     machine_sections,
     page,
+    pyramid,
     run_sections,
     stage_section,
 )
-from reports.pages.page import Section
+from reports.pages.page import Block, Section
 
 PAGE, ROUNDS = "report.html", "rounds.parquet"
 
@@ -62,7 +63,8 @@ def write(
     inside, shown = len(keyed) <= MOST_WITH_ROUNDS, keyed.head(MOST_SHOWN)
     sections = _sections(files, frame, shown, limits or Limits())
     data = cost_cases.data(files, frame, shown, folder, with_rounds=inside)
-    text = _render(files, keyed, sections, data)
+    drawn = pyramid.of_cases(frame, shown)
+    text = _render(files, keyed, [*_pictures(drawn, shown), *sections], data, drawn)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / PAGE).write_text(text, encoding="utf-8")
@@ -92,11 +94,24 @@ def _sections(
     return [section for section in sections if not section.empty]
 
 
+def _pictures(drawn: Mapping[tuple[str, str], str], table: pd.DataFrame) -> Iterator[Section]:
+    """Yield the drawings that do not lead the page."""
+    leading = pyramid.leading(drawn, table)
+    blocks = [
+        Block("", figure=f'<div class="scroll picture">{picture}</div>', wide=False)
+        for key, picture in drawn.items()
+        if key not in leading
+    ]
+    if blocks:
+        yield Section("pyramids", "The other cases, drawn", [], [], blocks)
+
+
 def _render(
     files: Sequence[ResultFile],
     table: pd.DataFrame,
     sections: Sequence[Section],
     data: Mapping[str, Any],
+    drawn: Mapping[tuple[str, str], str],
 ) -> str:
     runs = [file.run for file in files]
     shown = table.head(MOST_SHOWN)
@@ -112,10 +127,12 @@ def _render(
         [],
         sections,
         template="report.html",
-        answer=list(words.sentences(table)),
+        answer=list(words.answers(table)),
+        more=" ".join(words.remarks(table)),
+        pictures=[drawn[key] for key in pyramid.leading(drawn, shown)],
         warnings=[*_older(runs), *_differing(runs), *_too_many(len(table) - MOST_SHOWN)],
         filters=cost_cases.filters(shown),
-        columns=list(text.columns),
+        columns={name: EXPLAINED.get(name, "").replace("`", "") for name in text.columns},
         rows=rows,
         reasons=reasons(shown),
         data=page.as_json(data),

@@ -45,6 +45,34 @@ def test_same_run_twice_is_one(tmp_path: Path) -> None:
     assert len(pd.read_csv(run / "cost.csv")) == 1
 
 
+def test_several_runs_are_beside_each_other_in_a_row_per_case(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = {"first": [measured(1.5), measured(1.4, batch_size=2)], "second": [measured(1.6)]}
+    paths = [str(result_file(tmp_path, cases, run_id=name)) for name, cases in runs.items()]
+    assert main(["cost", *paths, "--out", str(tmp_path / "out")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("A: run first;")
+    assert lines[2].startswith("B: run second;")
+    (row,) = (line for line in lines if line.strip().startswith("neck cnn b1"))
+    assert row.index("1.500") < row.index("1.600")
+    (alone,) = (line for line in lines if line.strip().startswith("neck cnn b2"))
+    assert "1.400" in alone
+    assert any(line.startswith("B: PANet adds 60 %") for line in lines)
+    assert "| neck cnn b1 224 nchw |" in (tmp_path / "out" / "cost.md").read_text()
+
+
+@pytest.mark.process
+def test_a_reader_who_leaves_changes_neither_the_files_nor_the_exit_code(tmp_path: Path) -> None:
+    path = result_file(tmp_path, [measured(1.5)])
+    command = [sys.executable, "-m", "reports", "cost", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as started:
+        assert started.stdout is not None
+        started.stdout.close()
+        assert started.wait() == 0, started.stderr and started.stderr.read()
+    assert (tmp_path / "report.html").is_file()
+
+
 def test_table_is_shown_and_written_beside_the_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -97,8 +97,23 @@ def test_too_few_processes_have_no_half_width(tmp_path: Path) -> None:
     few = measured(1.5, Status.TOO_WIDE)
     few = dataclasses.replace(few, replicates=few.replicates[:2])
     text = closing_paragraph(table_of(tmp_path, few, wide(0.04, batch_size=2)))
-    assert "0 of 2 cases reached" in text
-    assert "; the rest have 4.0 %, or too few processes for an interval (1)." in text
+    assert "1 of 2 cases have no interval yet" in text
+    assert "0 of 1 cases reached the requested half-width of 2.0 %; the rest have 4.0 %." in text
+
+
+def test_no_headline_rests_on_a_case_without_an_interval(tmp_path: Path) -> None:
+    few = measured(1.5, Status.TOO_WIDE)
+    few = dataclasses.replace(few, replicates=few.replicates[:2])
+    text = closing_paragraph(table_of(tmp_path, few))
+    assert "PANet adds" not in text
+    assert "1 of 1 cases have no interval yet" in text
+
+
+def test_training_is_told_apart(tmp_path: Path) -> None:
+    trained = measured(1.7, pass_name="training")  # noqa: S106 - no password
+    text = closing_paragraph(table_of(tmp_path, measured(1.5), trained))
+    assert "PANet adds 50 % to the time of the neck (FPN alone); 43 % in MACs." in text
+    assert "PANet adds 70 % to the time of the neck (FPN alone) in training;" in text
 
 
 def test_nothing_measured_is_said(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_truncated_file_is_one_line(
 ) -> None:
     text = good_text()
     assert run(command, text[: int(len(text) * share)], tmp_path) == 2
-    assert "bad.json: damaged JSON" in capsys.readouterr().err
+    assert "bad.json: no result file, or a damaged one" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"[]", b"17", b'{"benchmarks": 3}', b"\x00"])

@@ -178,8 +178,8 @@ def _broken(change: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "damaged JSON"),
-        ("{", "damaged JSON"),
+        ("", "no result file, or a damaged one"),
+        ("{", "no result file, or a damaged one"),
         ("[]", "no result file of pytest-benchmark"),
         ('{"benchmarks": []}', "not written by `pytest bench`"),
         (json.dumps(_broken({"schema": 99})), f"schema 99, this version reads up to {SCHEMA}"),

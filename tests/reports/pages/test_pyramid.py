@@ -1,0 +1,97 @@
+"""The network with the milliseconds on it: every stage is there, whatever the network."""
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+import reports
+from bench.machine.environment import ROOT
+from reports.__main__ import main
+from reports.pages import pyramid
+from tests.support import profiles
+
+SVG = "{http://www.w3.org/2000/svg}"
+REFERENCE = ROOT / "reports" / "reference"
+PICTURE = REFERENCE / "pyramid.svg"
+
+
+def spans(*names: str) -> list[dict[Hashable, Any]]:
+    times: dict[Hashable, Any] = {"time_s": 0.002, "time_s_low": 0.0015, "time_s_high": 0.0025}
+    return [{"stage": name, "share": 1 / len(names), **times} for name in names]
+
+
+def drawn(*names: str) -> ET.Element:
+    return ET.fromstring(pyramid.svg(spans(*names), "a case", "an answer"))  # noqa: S314 - our own
+
+
+def stages_of(picture: ET.Element) -> list[str]:
+    """Return what a screen reader says of the stages."""
+    return [str(group.get("aria-label")) for group in picture.iter(f"{SVG}g")]
+
+
+def test_every_stage_says_its_name_time_and_share() -> None:
+    names = ("fpn p3 lateral", "fpn p2 lateral", "fpn p2 top-down sum", "panet n3 fuse")
+    picture = drawn(*names, "other")
+    said = [f"{name}: 2.00 ±0.50 ms, 20.0%" for name in names]
+    assert sorted(stages_of(picture)) == sorted(said)
+    assert all(group.get("tabindex") == "0" for group in picture.iter(f"{SVG}g"))
+    assert picture.get("aria-label") == "a case. an answer"
+
+
+def test_a_neck_of_other_levels_draws_itself() -> None:
+    names = [f"fpn p{level} lateral" for level in (3, 4, 5, 6, 7)]
+    text = [element.text for element in drawn(*names).iter(f"{SVG}text")]
+    assert [name for name in text if name in {f"p{n}" for n in range(10)}] == [
+        *("p7", "p6", "p5", "p4", "p3")
+    ]
+
+
+def test_the_level_that_the_path_takes_as_it_is_has_no_time() -> None:
+    picture = drawn("fpn p3 lateral", "fpn p2 lateral", "panet n3 sum")
+    spoken = ["".join(element.itertext()) for element in picture.iter(f"{SVG}text")]
+    assert "n2 = p2" in spoken
+    assert not any("n2" in said for said in stages_of(picture))
+
+
+def test_nothing_is_outside_the_picture_and_no_text_runs_into_another() -> None:
+    """By a generous width of a letter; the longest names are those of our own stages."""
+    picture = ET.fromstring(PICTURE.read_text())  # noqa: S314 - our own
+    *_, width, height = map(float, str(picture.get("viewBox")).split())
+    for rect in picture.iter(f"{SVG}rect"):
+        x, y, w, h = (float(str(rect.get(name))) for name in ("x", "y", "width", "height"))
+        assert 0 <= x <= width - w
+        assert 0 <= y <= height - h
+    for group in picture.iter(f"{SVG}g"):
+        name, time = group.findall(f"{SVG}text")
+        letters = len(name.text or "") + len(time.text or "")
+        assert 8.2 * letters < pyramid.COLUMN - 18, (name.text, time.text)
+
+
+def test_stages_of_somebody_else_s_network_are_no_pyramid() -> None:
+    assert pyramid.svg(spans("encoder.layer1", "head"), "a case", "an answer") == ""
+
+
+def test_texts_from_outside_are_escaped() -> None:
+    text = pyramid.svg(spans("fpn p2 <b>"), '<i>"a"', "&")
+    assert "<b>" not in text
+    assert "<i>" not in text
+    ET.fromstring(text)  # noqa: S314 - our own
+
+
+def test_picture_of_the_readme_is_that_of_the_reference_run() -> None:
+    frame = reports.load(REFERENCE / "results.json")
+    pictures = pyramid.of_cases(frame, reports.cost(frame))
+    assert PICTURE.read_text() in pictures.values()
+    assert "reports/reference/pyramid.svg" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_report_writes_a_picture_per_case_that_was_split(tmp_path: Path, *, split: bool) -> None:
+    case = profiles.split(0.4) if split else None
+    run = profiles.run_dir(tmp_path, case=case)
+    assert main(["cost", str(run)]) == 0
+    assert len([*(run / pyramid.FOLDER).glob("*.svg")]) == split
+    assert ("panet n3 fuse: " in (run / "report.html").read_text()) is split
