@@ -24,7 +24,7 @@ from reports.data.result_files import ResultFile
 from reports.exports import tensorboard
 from reports.pages import compare_files_page, cost_table
 
-TABLE_WIDTH = 160
+TABLE_WIDTH = 100
 """Characters that the table needs: a narrower terminal wraps lines, but loses no digit."""
 
 BAD_INPUT = 2

@@ -1,23 +1,29 @@
-"""The README says what the project does: its tables are tested against the code."""
+"""README and docs say what the project does: their tables are tested against the code."""
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
+import reports
 from bench.machine.environment import ROOT
 from bench.schema.case import AXES
 from bench.schema.records import Status
 from bench.workload import presets
-from reports.analysis.readable import EXPLAINED
+from reports.analysis.readable import EXPLAINED, brief
 
 README = (ROOT / "README.md").read_text()
+PAGES = {
+    path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+ALL = "\n\n".join(PAGES.values())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def rows(heading: str) -> dict[str, str]:
     """Return the table under a header cell, first column -> second."""
-    body = README.split(f"| {heading} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    body = ALL.split(f"| {heading} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in body]
     return {first.strip("`*"): second for first, second, *_ in cells}
 
@@ -34,11 +40,11 @@ def test_axes_are_those_of_the_command_line() -> None:
 
 def test_presets_and_defaults_are_named_as_they_are() -> None:
     for name in presets.PRESETS:
-        assert f"`{name}`" in README or f"`--preset {name}`" in README
+        assert f"`{name}`" in ALL or f"`--preset {name}`" in ALL
     default = presets.PRESETS[presets.DEFAULT_PRESET]
     assert (default.half_width, default.budget) == ("2%", "4.3m")
-    assert "`--half-width` (2 % of the ratio)" in " ".join(README.split())
-    assert "`--budget` (4.3 min" in README
+    assert "`--half-width` (2 % of the ratio)" in " ".join(ALL.split())
+    assert "(4.3 min for the whole run)" in " ".join(ALL.split())
 
 
 def test_every_dependency_has_its_reason() -> None:
@@ -65,7 +71,7 @@ def test_both_commands_are_targets_and_shown_with_their_output(command: str) -> 
 
 def test_statuses_that_are_explained_exist() -> None:
     for word in ("too_wide", "contended", "skipped", "mismatch", "crashed", "compile_error"):
-        assert word in README
+        assert word in ALL
         assert Status(word)
 
 
@@ -79,8 +85,38 @@ def test_pins_cover_every_dependency() -> None:
 
 @pytest.mark.parametrize("name", ["selftest", "side-by-side"])
 def test_measured_table_is_that_of_the_reference_page(name: str) -> None:
-    table = README.split(f"<!-- {name} -->", 1)[1].split(f"<!-- /{name} -->", 1)[0]
+    table = ALL.split(f"<!-- {name} -->", 1)[1].split(f"<!-- /{name} -->", 1)[0]
     lines = [line for line in table.splitlines() if line.startswith("|")]
     kept = (ROOT / "reports" / "reference" / f"{name}.md").read_text().splitlines()
     assert len(lines) > 3
     assert set(lines) <= set(kept)
+
+
+def test_readme_is_read_in_a_minute() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", PAGES[path]):
+        file, _, heading = link.partition("#")
+        target = (path.parent / file).resolve()
+        assert target.exists(), link
+        if heading:
+            titles = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+            assert heading in {title.lower().replace(" ", "-") for title in titles}, link
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    for path in PAGES:
+        assert path.name == "README.md" or f"(docs/{path.name}" in README, path.name
+
+
+def test_table_is_that_of_the_reference_run() -> None:
+    table = README.split("<!-- table -->", 1)[1].split("<!-- /table -->", 1)[0]
+    frame = reports.load(ROOT / "reports" / "reference" / "results.json")
+    columns = brief(reports.cost(frame))
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    shown = [line for line in lines if len(line) == len(columns.columns) > 1]
+    assert shown[0] == list(columns.columns)
+    assert shown[2:] == [list(map(str, row)) for row in columns.itertuples(index=False)]

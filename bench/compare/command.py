@@ -56,7 +56,7 @@ def _add_comparison(parser: argparse.ArgumentParser, budget: str) -> None:
     add("--preset", default="cells", help="bundle of axis values (%(default)s)")
     add("--case", metavar="PATTERN", default="*", help="of these cases, those that match")
     add("--package", default="panet", metavar="A,B", help="what is compared (%(default)s)")
-    workload = "your network, or FILE.py:FACTORY outside the revisions: see the README"
+    workload = "your network, or FILE.py:FACTORY outside the revisions: see docs/gate.md"
     add("--workload", metavar="MODULE:FACTORY", help=workload)
     add("--apart", action="store_true", help="a process for each side")
     tolerance = "of a call: what surely costs less is told, and does not fail (%(default)s)"

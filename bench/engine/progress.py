@@ -1,31 +1,42 @@
-"""How far the run is: a bar with the time left; nothing where the output is no terminal."""
+"""How far a run is: a table that fills while it is measured; without a terminal plain lines."""
 
+import math
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Table
+
+LINES = 10
+"""Plain ones in a run: one whenever a tenth of it is done."""
+
+AROUND_TABLE = 3
+"""Lines of the terminal that are not the table's."""
 
 
 class ProgressBar:
     """A `bench.engine.scheduler.Watch` that draws on the terminal."""
 
     def __init__(self, console: Console) -> None:
+        self._console = console
         self._progress = Progress(
             TextColumn("{task.fields[left]} left"),
             BarColumn(bar_width=24),
             TaskProgressColumn(),
-            TextColumn("{task.fields[doing]}  [dim]{task.description}[/dim]"),
-            console=console,
-            transient=True,
+            TextColumn("{task.description}", markup=False),
             auto_refresh=False,  # no thread that wakes up beside what is timed
-            disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task("", total=1.0, left="--:--", doing="starting")
+        self._task = self._progress.add_task("starting", total=1.0, left="--:--")
+        self._live = Live(self._progress, console=console, auto_refresh=False, transient=True)
+        self._lines = 0
 
     def __enter__(self) -> Self:
-        """Show the bar."""
-        self._progress.start()
+        """Show how far it is."""
+        if self._console.is_terminal:
+            self._live.start()
         return self
 
     def __exit__(
@@ -34,13 +45,39 @@ class ProgressBar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Remove the bar."""
-        self._progress.stop()
+        """Remove what was drawn."""
+        self._live.stop()
 
-    def update(self, case_id: str, doing: str, left_s: float, share_done: float) -> None:
+    def update(
+        self, now: str, left_s: float, share_done: float, known: Mapping[str, str] | None = None
+    ) -> None:
         """Draw once; called between processes, never while one is timed."""
         left = f"{int(left_s) // 60:02d}:{int(left_s) % 60:02d}"
-        self._progress.update(
-            self._task, completed=share_done, description=case_id, doing=doing, left=left
-        )
-        self._progress.refresh()
+        if not self._console.is_terminal:
+            self._say(left, share_done, known or {})
+            return
+        self._progress.update(self._task, completed=share_done, description=now, left=left)
+        table = _table(known or {}, self._console.height - AROUND_TABLE)
+        self._live.update(Group(table, self._progress), refresh=True)
+
+    def _say(self, left: str, share_done: float, known: Mapping[str, str]) -> None:
+        """Print a line whenever a tenth more is done."""
+        done = math.floor(share_done * LINES)
+        if done <= self._lines:
+            return
+        self._lines = done
+        sure = sum(said.endswith("ok") for said in known.values())
+        counted = f": {sure} of {len(known)} cases are sure" if known else ""
+        self._console.print(f"{share_done:.0%}, at most {left} left{counted}", highlight=False)
+
+
+def _table(known: Mapping[str, str], most: int) -> Table:
+    """Return what is known of the cases; of too many those that are not sure yet."""
+    open_ones = {name: said for name, said in known.items() if not said.endswith("ok")}
+    shown = known if len(known) <= most else dict(list(open_ones.items())[: max(0, most)])
+    table = Table(box=None, pad_edge=False, show_header=bool(shown))
+    table.add_column("case")
+    table.add_column("PANet adds", justify="right")
+    for name, said in shown.items():
+        table.add_row(name, said)
+    return table

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from bench import stats
 from bench.engine.launcher import Launcher
-from bench.schema.case import Case
+from bench.schema.case import Case, case_name
 from bench.schema.journal import Entries, Journal
 from bench.schema.recipe import COST_ARMS, Arms
 from bench.schema.records import CaseResult, Finding, Replicate, Status, undisturbed
@@ -52,8 +52,17 @@ UNKNOWN_ROUND_S = REPLICATE_S / MIN_ROUNDS
 class Watch(Protocol):
     """Who wants to know how far the run is."""
 
-    def update(self, case_id: str, doing: str, left_s: float, share_done: float) -> None:
-        """Hear what is being done now, how long is left at most, and what share is done."""
+    def update(
+        self, now: str, left_s: float, share_done: float, known: Mapping[str, str] | None = None
+    ) -> None:
+        """Hear how far it is.
+
+        Args:
+            now: what is being done.
+            left_s: at most.
+            share_done: of the whole.
+            known: name of every case -> what is known of it so far.
+        """
 
 
 @dataclass(frozen=True)
@@ -183,10 +192,11 @@ class Engine:
             for replicate in known.replicates.get(state.case.case_id, ()):
                 state.add(replicate)
         self._wanted: Need = lambda state: max(0, stats.FIRST_STAGE - len(state.undisturbed))
+        self._estimate: Callable[[CaseState], str] | None = None
 
     def run(self, rule: Rule) -> list[CaseResult]:
         """Check, take turns until the rule has enough, and return every case with its status."""
-        self._wanted = rule.missing
+        self._wanted, self._estimate = rule.missing, rule.estimate
         self.check()
         self.take_turns(rule.missing, rule.estimate)
         return [rule.result(state) for state in self.states]
@@ -196,9 +206,7 @@ class Engine:
         for state in self.states:
             self._check(state)
 
-    def take_turns(
-        self, need: Need, estimate: Callable[[CaseState], str] = lambda _: "measuring"
-    ) -> None:
+    def take_turns(self, need: Need, estimate: Callable[[CaseState], str] | None = None) -> None:
         """Measure replicates, turn by turn, until no case needs more or the budget is spent.
 
         Args:
@@ -206,12 +214,13 @@ class Engine:
             estimate: what is known of a case, for the progress.
         """
         self._wanted = need
+        self._estimate = estimate or self._estimate
         while turn := self._affordable():
             repeats = math.ceil(self._plan.per_turn / len(turn))
             for state in itertools.chain.from_iterable([turn] * repeats):
                 # Servers took time to start, and not every case needs all that they could give.
                 if self._forecast_s(state) <= self._left_s() and self._need(state) > 0:
-                    self._tell(state, estimate(state))
+                    self._tell(state, "measuring")
                     self._replicate(state, self._next_server)
             if not self._plan.design.one_server:
                 self._next_server += 1
@@ -328,7 +337,17 @@ class Engine:
         if self._worked_s:
             forecast_s *= self._wall_s / self._worked_s
         left_s = max(0.0, min(self._left_s(), forecast_s))
-        self._watch.update(state.case.case_id, doing, left_s, done / max(1, done + sum(missing)))
+        share = done / max(1, done + sum(missing))
+        known = {}
+        if self._estimate is not None:
+            known = {case_name(vars(s.case)): self._said_of(s, self._estimate) for s in self.states}
+        self._watch.update(f"{doing} {case_name(vars(state.case))}", left_s, share, known)
+
+    @staticmethod
+    def _said_of(state: CaseState, estimate: Callable[[CaseState], str]) -> str:
+        if state.finding is None:
+            return "not checked yet"
+        return estimate(state) if state.runs else str(state.finding.status)
 
 
 def first_server(entries: Entries) -> int:

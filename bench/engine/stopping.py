@@ -4,6 +4,7 @@ import math
 
 from bench import stats
 from bench.engine.scheduler import CaseState
+from bench.schema import text
 from bench.schema.records import CaseResult, Status
 from bench.stats.moderation import NOTHING_KNOWN, Prior
 
@@ -31,13 +32,14 @@ class HalfWidth:
         return max(0, (needed or stats.first_stage(self._prior)) - len(ratios))
 
     def estimate(self, state: CaseState) -> str:
-        """Return the ratio so far, and how far its interval reaches."""
+        """Return what PANet adds so far, with its interval, and whether that is narrow enough."""
         ratios = self._ratios(state)
         if not ratios:
-            return "measuring"
+            return "checked"
         found = stats.stein_interval(ratios, self._prior)
-        width = "" if found.high is None else f" ±{found.high - found.value:.1%}"
-        return f"x{math.exp(found.value):.3f}{width}"
+        ends = (found.value, found.low, found.high)
+        said = text.change(*(None if x is None else math.exp(x) for x in ends))
+        return f"{said}  ok" if not self.missing(state) else said
 
     def result(self, state: CaseState) -> CaseResult:
         """Return the case with its status, and the reason wherever that is not `ok`."""

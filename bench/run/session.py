@@ -26,7 +26,7 @@ from bench.run.extra_arms import ExtraArms
 from bench.run.header import MUST_MATCH, header
 from bench.run.results_json import panet_key
 from bench.schema import files, run_folders
-from bench.schema.case import AXES, Case
+from bench.schema.case import AXES, Case, case_name
 from bench.schema.errors import BenchError
 from bench.schema.recipe import TRACED_ARMS
 from bench.schema.records import CaseResult
@@ -99,7 +99,7 @@ class Session:
             start_s = time.monotonic()
             for number, case in enumerate(cases):
                 left_s = (time.monotonic() - start_s) / max(1, number) * (len(cases) - number)
-                bar.update(case.case_id, "profiling", left_s, number / len(cases))
+                bar.update(f"profiling {case_name(vars(case))}", left_s, number / len(cases))
                 self._trace_case(launcher, case)
 
     def measure_extra_arms(self, extra: ExtraArms, console: Console) -> None:
@@ -192,7 +192,7 @@ class Session:
         for name, case in {ceilings.name_of(case): case for case in cases}.items():
             found[name] = ceilings.known(runs_dir, environment, name)
             if found[name] is None:
-                bar.update(name, "finding the ceilings of this machine", 0.0, 0.0)
+                bar.update(f"finding the ceilings of this machine: {name}", 0.0, 0.0)
                 task = CeilingsTask(**self._task_fields(case))
                 outcome = launcher.run(task, self.request.plan.timeout_s)
                 if isinstance(outcome, Failure):

@@ -1,6 +1,6 @@
 """A point of the grid, and the one table of the axes: every field of `Case` is an entry of it.
 
-Options, their help and the README's table, the product of a sweep, ids and names of cases, the
+Options, their help and the docs' table, the product of a sweep, ids and names of cases, the
 columns and filters of `reports`, and the command that repeats a case are all made from here. An
 axis more is a field more (and whatever the new value does to the work).
 """

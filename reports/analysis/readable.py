@@ -32,7 +32,7 @@ EXPLAINED = {
     "more",
     "status": "`ok`: the interval is as narrow as you asked; every other one comes with its reason",
 }
-"""Column of the table -> what it says: on the page, and in the README."""
+"""Column of the table -> what it says: on the page, and in docs/read.md."""
 
 TOO_WIDE = (
     f"{Status.TOO_WIDE} (replicates measured/needed): the interval is right, but wider than "
@@ -47,6 +47,17 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     varying = [name for name in ("run_id", "threads") if len(set(table[name])) > 1]
     rows = [_readable_row(row, varying) for row in table.to_dict("records")]
     return pd.DataFrame(rows).fillna("")
+
+
+BRIEFLY = ("run_id", "threads", "case", "FPN ms", "+PANet ms", "adds ms", "ratio", "bound")
+"""Columns that a terminal has room for, with the status behind them; the files have the rest."""
+
+
+def brief(table: pd.DataFrame) -> pd.DataFrame:
+    """Return `side_by_side`, of one run without what only the files have."""
+    text = side_by_side(table)
+    shown = [name for name in BRIEFLY if name in text]
+    return text if "status" not in text else text[[*shown, "status"]]
 
 
 BESIDE_EACH_OTHER = ("+PANet ms", "ratio", "status")

@@ -1,6 +1,6 @@
 """The cost table for people and programs: terminal, Markdown, CSV and Parquet."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from reports.analysis.names import run_letters
-from reports.analysis.readable import reasons, side_by_side
-from reports.analysis.words import closing_paragraph
+from reports.analysis.readable import brief, reasons, side_by_side
+from reports.analysis.words import answers, remarks, sentences
 from reports.data.errors import ReportError
 
 LEFT = ("case", "status")
@@ -39,9 +39,11 @@ def write(table: pd.DataFrame, folder: Path, heading: str) -> list[Path]:
 
 
 def show(table: pd.DataFrame, console: Console, heading: str) -> None:
-    """Print the table and the closing paragraph."""
-    text = side_by_side(table)
-    drawn = Table(title=heading, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    """Print the answer, the table, and how well it is known."""
+    console.print(heading, markup=False, highlight=False)
+    _say(console, _of_runs(table, answers))
+    text = brief(table)
+    drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in text.columns:
         left = column.rpartition(": ")[2] in LEFT
         drawn.add_column(column, justify="left" if left else "right", no_wrap=True)
@@ -50,12 +52,22 @@ def show(table: pd.DataFrame, console: Console, heading: str) -> None:
     console.print(drawn)
     for line in reasons(table):
         console.print(line, style="dim", markup=False, highlight=False)
-    for paragraph in _closing(table):
-        console.print(paragraph)
+    _say(console, _of_runs(table, remarks))
+
+
+def _say(console: Console, paragraphs: Iterator[str]) -> None:
+    for paragraph in paragraphs:
+        console.print(paragraph, markup=False, highlight=False)
 
 
 def _closing(table: pd.DataFrame) -> Iterator[str]:
-    """Yield the answer of every run."""
+    """Yield the answer of every run, and how well it is known."""
+    return _of_runs(table, sentences)
+
+
+def _of_runs(table: pd.DataFrame, say: Callable[[pd.DataFrame], Iterator[str]]) -> Iterator[str]:
+    """Yield a paragraph for every run, behind its letter if there are several."""
     for run_id, letter in run_letters(table["run_id"]).items():
-        answer = closing_paragraph(table[table["run_id"] == run_id])
-        yield f"{letter}: {answer}" if letter else answer
+        said = " ".join(say(table[table["run_id"] == run_id]))
+        if said:
+            yield f"{letter}: {said}" if letter else said

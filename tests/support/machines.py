@@ -3,7 +3,7 @@
 import math
 import random
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -198,7 +198,10 @@ class Machine:
 
 
 class Silent:
-    def update(self, case_id: str, doing: str, left_s: float, share_done: float) -> None:
+    def update(
+        self, now: str, left_s: float, share_done: float, known: Mapping[str, str] | None = None
+    ) -> None:
+        assert now
         assert left_s >= 0
         assert 0 <= share_done <= 1
 

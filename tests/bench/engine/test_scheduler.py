@@ -266,7 +266,7 @@ def test_time_left_counts_the_starts_of_the_servers() -> None:
     class Noting:
         left_s: ClassVar[list[float]] = []
 
-        def update(self, case_id: str, doing: str, left_s: float, share_done: float) -> None:
+        def update(self, now: str, left_s: float, share_done: float, known: object = None) -> None:
             self.left_s.append(left_s)
 
     machine = Starting()

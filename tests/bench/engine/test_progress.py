@@ -1,0 +1,63 @@
+"""What is seen of a run while it goes on."""
+
+import io
+from collections.abc import Mapping
+
+from rich.console import Console
+
+from bench.engine.progress import ProgressBar
+from bench.engine.scheduler import Engine
+from bench.engine.stopping import HalfWidth
+from tests.support.machines import Forgetful, Machine, Noise, Silent, plan
+
+
+def drawn(*updates: tuple[float, dict[str, str]], terminal: bool, height: int = 30) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=terminal, width=100, height=height)
+    with ProgressBar(console) as bar:
+        for share, known in updates:
+            bar.update("measuring neck b1", 61.0, share, known)
+    return stream.getvalue()
+
+
+def test_terminal_shows_every_case_with_what_is_known_of_it() -> None:
+    said = drawn((0.3, {"neck b1": "+50.1 % ±1.2 %  ok", "neck b2": "checked"}), terminal=True)
+    for words in ("neck b1", "+50.1 % ±1.2 %  ok", "neck b2", "checked", "01:01 left", "30%"):
+        assert words in said
+    assert "measuring neck b1" in said
+
+
+def test_of_too_many_cases_those_are_shown_that_are_not_sure() -> None:
+    known = {f"case {i:02d}": "ok" if i < 90 else "checked" for i in range(100)}
+    said = drawn((0.9, known), terminal=True, height=10)
+    assert "case 90" in said
+    assert "case 00" not in said
+    assert "case 99" not in said
+
+
+def test_without_a_terminal_there_is_a_line_per_tenth() -> None:
+    known = {"neck b1": "+50.1 % ±1.2 %  ok", "neck b2": "checked"}
+    lines = drawn(*((i / 100, known) for i in range(100)), terminal=False).splitlines()
+    assert len(lines) == 9
+    assert lines[0] == "10%, at most 01:01 left: 1 of 2 cases are sure"
+
+
+def test_estimates_of_a_run_get_narrower_until_they_are_sure() -> None:
+    heard: list[dict[str, str]] = []
+
+    class Listening(Silent):
+        def update(
+            self,
+            now: str,
+            left_s: float,
+            share_done: float,
+            known: Mapping[str, str] | None = None,
+        ) -> None:
+            heard.append(dict(known or {}))
+
+    machine = Machine(noise=Noise(round_sd=0.05))
+    Engine(plan(), machine, Forgetful(), lambda: machine.now_s, Listening()).run(HalfWidth(0.03))
+    first, *_, last = heard
+    assert set(first.values()) == {"not checked yet"}
+    assert any(said.endswith("ok") for said in last.values())
+    assert all(said.startswith("+") for said in last.values())
