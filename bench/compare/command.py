@@ -1,8 +1,10 @@
 """``python -m bench compare`` and ``bisect``: options, and what is printed."""
 
 import argparse
+import contextlib
 import fnmatch
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,21 +101,35 @@ def _compare(options: argparse.Namespace) -> int:
         request = replace(request, pairing=SEPARATE)
     verdicts = arguments.output_file("--junit", options.junit)
     folder = run_folders.new_or_known(options.run_dir, "compare", options.resume)
-    compared = run.run(request, folder, Console(stderr=True))
+    with _tidied(folder, options):
+        compared = run.run(request, folder, Console(stderr=True))
     text = comment.render(compared)
     (folder / "comment.md").write_text(text)
     if verdicts is not None:
         verdicts.write_text(junit.render(compared))
     print(text)
     print(f"wrote {folder / COMPARE}\nwrote {folder / 'comment.md'}")
+    run_folders.tidy(folder, "scratch", "profiling")
     return compared.exit_code
+
+
+@contextlib.contextmanager
+def _tidied(folder: Path, options: argparse.Namespace) -> Iterator[None]:
+    """Leave no empty folder behind a wrong use; one that is gone on with may be another's."""
+    try:
+        yield
+    except BenchError:
+        if options.resume is None:
+            run_folders.tidy(folder)
+        raise
 
 
 def _bisect(options: argparse.Namespace) -> int:
     request = _request(options)
     folder = run_folders.new_or_known(options.run_dir, "bisect", options.resume)
     try:
-        answer = bisect.run(request, folder, Console(stderr=True))
+        with _tidied(folder, options):
+            answer = bisect.run(request, folder, Console(stderr=True))
     except UndecidedError as error:
         print(f"python -m bench: {error}", file=sys.stderr)
         return NOTHING_SAID

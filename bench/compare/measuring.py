@@ -147,9 +147,9 @@ def _unedited(request: Request, codes: Mapping[str, Code]) -> Iterator[dict[str,
 
     A folder may be edited meanwhile, and then nobody knows what was measured.
     """
-    before = _digests(request, codes)
+    before = digests(request, codes)
     yield before
-    after = _digests(request, codes)
+    after = digests(request, codes)
     for name in before:
         if before[name] != after[name]:
             edited = codes[name].name if name in codes else request.workload
@@ -159,7 +159,7 @@ def _unedited(request: Request, codes: Mapping[str, Code]) -> Iterator[dict[str,
             )
 
 
-def _digests(request: Request, codes: Mapping[str, Code]) -> dict[str, str]:
+def digests(request: Request, codes: Mapping[str, Code]) -> dict[str, str]:
     """Return the digests of both sides, and of the workload that is in neither."""
     digests = {
         side: " ".join(

@@ -63,9 +63,20 @@ def resolve(requested: str, repository: Path) -> str:
         return git(repository, "rev-parse", "--verify", "--quiet", f"{requested}^{{commit}}")
     except BenchError as error:
         raise BenchError(
-            f"{requested!r} is neither a folder nor a revision of {repository}; fetch it, or name "
-            "one that `git log` shows"
+            f"{requested!r} is neither a folder nor a revision of {repository}; "
+            f"{_where_to_find_it(repository)}"
         ) from error
+
+
+def _where_to_find_it(repository: Path) -> str:
+    """Return what to do about a revision that is not there."""
+    try:
+        shallow = git(repository, "rev-parse", "--is-shallow-repository")
+    except BenchError:
+        return "that is no git repository: name one with --repository"
+    if shallow == "true":
+        return "the clone is shallow: `git fetch --unshallow`, or in CI a fetch-depth of 0"
+    return "fetch it, or name one that `git log` shows"
 
 
 def subject(commit: str, repository: Path) -> str:

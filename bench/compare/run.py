@@ -15,7 +15,7 @@ from rich.console import Console
 
 from bench import stats
 from bench.compare import adaptive
-from bench.compare.measuring import both_checked_out, explained, measuring
+from bench.compare.measuring import both_checked_out, digests, explained, measuring
 from bench.compare.request import AGAIN, BASE, HEAD, Request
 from bench.compare.result import COUNTED, ComparisonResult, Measured, Sides
 from bench.compare.revisions import Code
@@ -52,6 +52,9 @@ def _run(request: Request, folder: Path, console: Console) -> ComparisonResult:
     with both_checked_out(request, folder) as codes:
         advice.give(max(case.threads for case in request.cases), console)
         sides = Sides(codes, environments, request.pairing)
+        code = digests(request, codes)
+        if code[BASE] == code[HEAD] and not request.pythons:
+            console.print("both sides are the same code: the answer is about this machine")
         with measuring(request, codes, folder, console) as engine:
             result = measure(engine, request.gate, sides, start_s)
         result = replace(result, command=request.command)

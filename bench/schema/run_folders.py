@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import secrets
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,21 @@ def find(runs_dir: Path, kind: str, run_id: str) -> Path:
             return folder
     there = ", ".join(path.name for path in known[-5:]) or "none"
     raise BenchError(f"--resume {run_id}: no such {kind} in {runs_dir}; there is: {there}")
+
+
+def tidy(folder: Path, *names: str) -> None:
+    """Remove what only a measurement that goes on would need, and what is empty.
+
+    Args:
+        folder: of a run; if nothing is in it, it goes, too.
+        names: of sub-folders that are removed with all that is in them.
+    """
+    for name in names:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    inside = sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True)
+    for path in (*inside, folder):
+        with contextlib.suppress(OSError):  # something is in it
+            path.rmdir()
 
 
 def new_or_known(runs_dir: Path, kind: str, run_id: str | None) -> Path:

@@ -44,8 +44,15 @@ def test_what_is_neither_is_named(repository: Path) -> None:
 
 
 def test_outside_a_repository_there_are_no_revisions(tmp_path: Path) -> None:
-    with pytest.raises(BenchError, match="neither a folder nor a revision"):
+    with pytest.raises(BenchError, match="no git repository: name one with --repository"):
         resolve("HEAD", tmp_path)
+
+
+def test_what_a_shallow_clone_lacks_is_to_be_fetched(repository: Path, tmp_path: Path) -> None:
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "--quiet", "--depth", "1", f"file://{repository}", str(shallow))
+    with pytest.raises(BenchError, match="git fetch --unshallow"):
+        resolve("HEAD~1", shallow)
 
 
 def test_commits_between_two_come_oldest_first_without_the_good_one(repository: Path) -> None:

@@ -289,6 +289,21 @@ def test_a_head_that_runs_in_no_case_is_a_loss(
 
 
 @pytest.mark.process
+def test_a_wrong_use_leaves_no_folder_and_a_comparison_nothing_that_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
+    monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: Machine(noise=CALM))
+    arguments = of_equal_code(tmp_path)
+    assert command.main([arguments[0], "no-such-revision", *arguments[2:]]) == 2
+    assert [*(tmp_path / "runs").iterdir()] == []
+    assert command.main(arguments) == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert {path.name for path in folder.iterdir()} == {"compare.json", "comment.md", "journal"}
+    assert "both sides are the same code" in capsys.readouterr().err
+
+
+@pytest.mark.process
 def test_if_the_base_runs_in_no_case_either_there_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
