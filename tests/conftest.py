@@ -85,11 +85,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_is_quick)
+    """The long ones go first: the last worker of xdist shall not have one of them alone."""
+    items.sort(key=lambda item: (item.get_closest_marker("install") is None, _is_quick(item)))
 
 
 def _is_quick(item: pytest.Item) -> bool:
-    """The long ones go first: the last worker of xdist shall not have one of them alone."""
     return not any(item.get_closest_marker(name) for name in SLOW)
 
 
