@@ -21,6 +21,7 @@ from reports.data import frames, profiles, result_files
 from reports.data.costs import cost
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
+from reports.data.stages import stages
 from reports.exports import tensorboard
 from reports.pages import compare_files_page, cost_table
 
@@ -65,16 +66,19 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
         raise ReportError("several runs: say with --out DIR where the report goes")
     frame = frames.frame_of(files)
     table, heading = cost(frame), _heading(files)
+    found = stages(frame[frame["arm"] == "panet"])
     out = arguments.out or files[0].path.parent
     written = [  # before anything is said: a pipe may be closed, and a folder not writable
         *cost_table.write(table, out, heading),
-        *cost_page.write(files, frame, table, out, limits),
-        *pyramid.write(frame, table, out),
+        *cost_page.write(files, frame, table, found, out, limits),
+        *pyramid.write(pyramid.of_cases(found, table), out),
         *tensorboard.write(table, out, heading),
     ]
     cost_table.show(table, console, heading)
-    for letter, file in zip(run_letters(frame["run_id"]).values(), files, strict=True):
-        of_run = frame[frame["run_id"] == file.run["run_id"]]
+    letters = run_letters(frame["run_id"])
+    for file in files:
+        run_id = file.run["run_id"]
+        letter, of_run = letters.get(run_id, ""), frame[frame["run_id"] == run_id]
         said = [
             *compilation.sentences(compilation.table(of_run)),
             *peers_and_caches.sentences(file.path.parent),
@@ -141,12 +145,12 @@ def _export(arguments: argparse.Namespace, console: Console) -> int:
 
 def _heading(files: Sequence[ResultFile]) -> str:
     title = "Cost of PANet on top of FPN"
-    letters = run_letters(str(file.run["run_id"]) for file in files).values()
-    runs = [f"run {file.run['run_id']}; {text.machine(file.run['environment'])}" for file in files]
-    if len(runs) == 1:
-        return f"{title}: {runs[0]}"
-    lines = (f"{letter}: {run}" for letter, run in zip(letters, runs, strict=True))
-    return "\n".join([title, *lines])
+    machines = {str(file.run["run_id"]): text.machine(file.run["environment"]) for file in files}
+    lines = [
+        f"{letter or title}: run {run_id}; {machines[run_id]}"
+        for run_id, letter in run_letters(machines).items()
+    ]
+    return "\n".join(lines if len(lines) == 1 else [title, *lines])
 
 
 def _say(console: Console, sentences: Iterable[str]) -> None:

@@ -194,6 +194,12 @@ INPUTS = {"package": "acme,acme_ops", "workload": "benchmarks/acme.py:make"}
 
 
 @pytest.fixture
+def tool(tmp_path: Path) -> Path:
+    """Return our project as one fetches it: pip builds in the folder that it installs from."""
+    return copy_of_the_tree(tmp_path / "tool")
+
+
+@pytest.fixture
 def strangers(tmp_path: Path) -> Path:
     """Return a project that nobody here wrote: its operators in a package of their own."""
     repository = new_repository(tmp_path / "acme")
@@ -212,7 +218,7 @@ def pull_request(repository: Path, files: Mapping[str, str], message: str) -> di
 
 @pytest.mark.install
 def test_pasted_workflow_judges_a_stranger_s_pull_requests_from_the_first_on(
-    strangers: Path, interpreter: Path, tmp_path: Path
+    strangers: Path, interpreter: Path, tool: Path, tmp_path: Path
 ) -> None:
     pasted = yaml.safe_load((PASTED / "compare.yml").read_text())
     (used,) = (step for step in steps_of(pasted) if "/actions/bench@" in step["uses"])
@@ -237,7 +243,7 @@ def test_pasted_workflow_judges_a_stranger_s_pull_requests_from_the_first_on(
             strangers,
             interpreter,
             inputs | ends,
-            BENCH_SOURCE=str(ROOT),
+            BENCH_SOURCE=str(tool),
             GITHUB_OUTPUT=str(output),
             GITHUB_STEP_SUMMARY=str(summary),
         )
@@ -251,7 +257,9 @@ def test_pasted_workflow_judges_a_stranger_s_pull_requests_from_the_first_on(
 
 
 @pytest.mark.install
-def test_pasted_gitlab_job_judges_a_merge_request(strangers: Path, interpreter: Path) -> None:
+def test_pasted_gitlab_job_judges_a_merge_request(
+    strangers: Path, interpreter: Path, tool: Path
+) -> None:
     commit(strangers, dedented(BENCHMARK), "Add a benchmark")
     clone = strangers.parent / "clone"
     git(strangers, "branch", "--force", "target")
@@ -268,7 +276,7 @@ def test_pasted_gitlab_job_judges_a_merge_request(strangers: Path, interpreter: 
         script = script.replace(ours, theirs)
     script = script.replace("compare ", f"compare {COMPARED} ", 1)
     values = environment(
-        interpreter, TOOL=str(ROOT), CI_MERGE_REQUEST_TARGET_BRANCH_NAME="target", **ends
+        interpreter, TOOL=str(tool), CI_MERGE_REQUEST_TARGET_BRANCH_NAME="target", **ends
     )
     done = run_shell(script, clone, values)
     assert done.returncode == 1, done.stdout + done.stderr

@@ -96,9 +96,13 @@ def _request(options: argparse.Namespace) -> Request:
 def _compare(options: argparse.Namespace) -> int:
     named = {side: getattr(options, f"{side}_python") for side in SIDES}
     pythons = {side: python for side, python in named.items() if python is not None}
-    request = replace(_request(options), pythons=pythons, traces=not options.no_traces)
-    if pythons:
-        request = replace(request, pairing=SEPARATE)
+    request = _request(options)
+    request = replace(
+        request,
+        pairing=SEPARATE if pythons else request.pairing,
+        pythons=pythons,
+        traces=not options.no_traces,
+    )
     verdicts = arguments.output_file("--junit", options.junit)
     folder = run_folders.new_or_known(options.run_dir, "compare", options.resume)
     with _tidied(folder, options):

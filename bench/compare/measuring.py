@@ -161,7 +161,7 @@ def _unedited(request: Request, codes: Mapping[str, Code]) -> Iterator[dict[str,
 
 def digests(request: Request, codes: Mapping[str, Code]) -> dict[str, str]:
     """Return the digests of both sides, and of the workload that is in neither."""
-    digests = {
+    found = {
         side: " ".join(
             digest(source_folder(package, code.folder), package)
             for package in packages(request.package)
@@ -169,8 +169,8 @@ def digests(request: Request, codes: Mapping[str, Code]) -> dict[str, str]:
         for side, code in codes.items()
     }
     if (workload := request.workload) is not None:
-        digests["workload"] = digest(workload.parent, workload.stem)
-    return digests
+        found["workload"] = digest(workload.parent, workload.stem)
+    return found
 
 
 def _header(request: Request, plan: Plan, digests: Mapping[str, str]) -> dict[str, Any]:

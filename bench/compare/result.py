@@ -52,7 +52,7 @@ class ComparisonResult:
     counts: dict[str, dict[str, tuple[int, int]]]
     """Case id -> what of `COUNTED` differs, base and head."""
     measured: dict[str, Measured]
-    """Of every case that runs."""
+    """Of every case with replicates."""
     elapsed_s: float
     """Until the verdict."""
     tolerance: float

@@ -5,7 +5,6 @@ base runs twice per round, as its own control.
 """
 
 import json
-import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -111,9 +110,11 @@ def _counts(finding: Finding) -> dict[str, tuple[int, int]]:
 
 def _measured(state: CaseState) -> Measured:
     used = state.undisturbed or state.replicates
+    latencies = stats.latencies_s([[r.rounds_s[side] for r in used] for side in (BASE, HEAD)])
     latencies_s = {
-        side: statistics.fmean(statistics.median(r.rounds_s[side]) for r in used)
-        for side in (BASE, HEAD)
+        side: latency.value
+        for side, latency in zip((BASE, HEAD), latencies, strict=True)
+        if latency is not None
     }
     contended = len(state.replicates) - len(state.undisturbed)
     provisional = None

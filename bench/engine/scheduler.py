@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from bench import stats
 from bench.engine.launcher import Launcher
-from bench.schema.case import Case, case_name
+from bench.schema.case import Case, names_of
 from bench.schema.journal import Entries, Journal
 from bench.schema.recipe import COST_ARMS, Arms
 from bench.schema.records import CaseResult, Finding, Replicate, Status, undisturbed
@@ -183,6 +183,7 @@ class Engine:
         self._clock = clock
         self._watch = watch
         self._end_s = clock() + plan.budget_s
+        self._names = names_of(plan.cases)
         # Of all replicates, with and without the starts of their servers.
         self._wall_s = self._worked_s = 0.0
         known = entries or Entries({})
@@ -340,8 +341,10 @@ class Engine:
         share = done / max(1, done + sum(missing))
         known = {}
         if self._estimate is not None:
-            known = {case_name(vars(s.case)): self._said_of(s, self._estimate) for s in self.states}
-        self._watch.update(f"{doing} {case_name(vars(state.case))}", left_s, share, known)
+            known = {
+                self._names[s.case.case_id]: self._said_of(s, self._estimate) for s in self.states
+            }
+        self._watch.update(f"{doing} {self._names[state.case.case_id]}", left_s, share, known)
 
     @staticmethod
     def _said_of(state: CaseState, estimate: Callable[[CaseState], str]) -> str:

@@ -20,7 +20,7 @@ from tabulate import tabulate
 from bench.engine.launcher import Launcher
 from bench.engine.opened import launched
 from bench.machine.peak_memory import peak_bytes
-from bench.schema.case import AXES, Case
+from bench.schema.case import Case, names_of
 from bench.schema.errors import BenchError
 from bench.schema.recipe import COST_ARMS, TRACED_ARMS
 from bench.schema.records import Status
@@ -243,11 +243,11 @@ def sentences(found: Sequence[Fit]) -> Iterator[str]:
 
 
 def _by_case(found: Sequence[Fit]) -> dict[str, dict[str, Fit]]:
+    """Return the name of a case, whose batch says nothing -> arm -> its answer."""
+    names = names_of((fit.case for fit in found), {"batch_size"})
     by_case: dict[str, dict[str, Fit]] = {}
     for fit in found:
-        labels = (axis.label(vars(fit.case)) for axis in AXES if "batch_size" not in axis.fields)
-        name = " ".join(filter(None, labels))
-        by_case.setdefault(name, {})[fit.arm] = fit
+        by_case.setdefault(names[fit.case.case_id], {})[fit.arm] = fit
     return by_case
 
 

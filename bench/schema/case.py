@@ -5,7 +5,8 @@ columns and filters of `reports`, and the command that repeats a case are all ma
 axis more is a field more (and whatever the new value does to the work).
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, fields
 from pathlib import PurePath
 from typing import Any
@@ -225,13 +226,27 @@ FIELDS = tuple(name for axis in AXES for name in axis.fields)
 """The fields of `Case` that are axes, in the same order."""
 
 
-def case_name(row: Mapping[Any, Any]) -> str:
+def case_name(row: Mapping[Any, Any], left_out: Set[str] = frozenset()) -> str:
     """Name a case by what is not usual, such as ``neck cnn b1 224 nhwc``.
 
     Args:
         row: with the fields of a case.
+        left_out: fields whose axes are not told, such as those in which cases differ.
     """
-    return " ".join(filter(None, (axis.label(row) for axis in AXES)))
+    labels = (axis.label(row) for axis in AXES if not left_out & set(axis.fields))
+    return " ".join(filter(None, labels))
+
+
+def names_of(cases: Iterable[Case], left_out: Set[str] = frozenset()) -> dict[str, str]:
+    """Return case id -> name that only this case has: its id where others are called alike.
+
+    Args:
+        cases: that are told apart.
+        left_out: as for `case_name`.
+    """
+    names = {case.case_id: case_name(vars(case), left_out) for case in cases}
+    counts = Counter(names.values())
+    return {case_id: name if counts[name] == 1 else case_id for case_id, name in names.items()}
 
 
 def repeat(row: Mapping[Any, Any]) -> str:

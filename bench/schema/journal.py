@@ -55,7 +55,7 @@ class Journal:
             stream = (folder / JOURNAL).open("x", encoding="utf-8")
         except OSError as error:
             raise _cannot_write(folder, error) from error
-        _lock(stream, folder)
+        _lock(stream.fileno(), folder)
         journal = cls(stream, Entries({"schema": SCHEMA, **header}))
         journal._write({"header": journal.entries.header})
         return journal
@@ -67,8 +67,8 @@ class Journal:
         It is locked before it is read: what another process adds in between would be cut.
         """
         stream = (folder / JOURNAL).open("r+", encoding="utf-8")
-        _lock(stream, folder)
         try:
+            _lock(stream.fileno(), folder)
             entries = read(folder)
         except BenchError:
             stream.close()
@@ -126,15 +126,13 @@ def _cannot_write(folder: Path, error: OSError) -> BenchError:
     return BenchError(f"cannot write {folder}: {error.strerror}; choose --run-dir")
 
 
-def _lock(opened: TextIO | int, folder: Path) -> None:
+def _lock(descriptor: int, folder: Path) -> None:
     """Keep a second process out for as long as a file, or a folder, is open."""
     if fcntl is None:
         return
     try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if not isinstance(opened, int):
-            opened.close()
         raise BenchError(f"run {folder.name} is still going on in another process") from error
 
 

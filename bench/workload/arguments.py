@@ -26,7 +26,10 @@ def output_file(option: str, name: str | None) -> Path | None:
     path = Path(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        new = not path.exists()
         path.open("a").close()
+        if new:
+            path.unlink()
     except OSError as error:
         raise BenchError(f"{option} {name}: {error.strerror}; name another file") from error
     return path

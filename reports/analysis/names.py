@@ -1,10 +1,8 @@
 """What arms and cases are called wherever people read of them."""
 
 import string
-from collections.abc import Hashable, Iterable, Mapping, Set
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
-
-from bench.schema.case import AXES
 
 Row = Mapping[Hashable, Any]
 """One row of a frame, by column."""
@@ -21,14 +19,3 @@ def run_letters(run_ids: Iterable[str]) -> dict[str, str]:
         return dict.fromkeys(runs, "")
     letters = [*string.ascii_uppercase, *(f"run {n}" for n in range(27, len(runs) + 1))]
     return dict(zip(runs, letters, strict=False))
-
-
-def group_name(row: Row, varying: Set[str]) -> str:
-    """Name the cases that differ in some axes alone by what they have in common.
-
-    Args:
-        row: one of them.
-        varying: fields of these axes.
-    """
-    labels = (axis.label(row) for axis in AXES if not varying & set(axis.fields))
-    return " ".join(filter(None, labels))

@@ -43,6 +43,9 @@ COLUMNS = {
 ones) or a count; lower is better. ``status`` is the case's, empty of others' files and of what was
 stored without it."""
 
+SECONDS = ("latency", "mean")
+"""Metrics that are times; the others are ratios."""
+
 PARTITIONS = ["fingerprint", "month"]
 
 ONCE = ["run_id", "case_id", "metric", "arm"]
@@ -162,18 +165,18 @@ def _own_rows(file: ResultFile) -> Iterator[dict[str, Any]]:
     frame = frames.frame_of([file])
     for case_id, arms in frame[frame["latency_s"].notna()].groupby("case_id", sort=False):
         by_arm = {row["arm"]: row for row in arms.to_dict("records")}
-        about["status"] = str(arms["status"].iloc[0])
+        of_case = about | {"status": str(arms["status"].iloc[0])}
         for arm, row in by_arm.items():
             ends = (row[f"latency_s{end}"] for end in ("_low", "_high"))
             latency = stats.Estimate(row["latency_s"], *ends)
-            yield _row(about, str(case_id), "latency", str(arm), latency, row["replicates_s"])
+            yield _row(of_case, str(case_id), "latency", str(arm), latency, row["replicates_s"])
         if {"fpn", "panet", "fpn_again"} <= set(by_arm):
             calls = frames.aligned(by_arm)
             ratios = stats.log_ratios([replicate.rounds_s for replicate in calls])
-            yield _row(about, str(case_id), "cost", "", stats.t_ratio(ratios), ratios)
+            yield _row(of_case, str(case_id), "cost", "", stats.t_ratio(ratios), ratios)
             if stats.is_split(calls):
                 ratios = stats.inside_log_ratios(calls)
-                yield _row(about, str(case_id), "inside", "", stats.t_ratio(ratios), ratios)
+                yield _row(of_case, str(case_id), "inside", "", stats.t_ratio(ratios), ratios)
 
 
 def _imported_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -216,9 +216,8 @@ def _latency(profiles: Profiles, case_id: str, arm: str) -> dict[str, Any]:
 
 
 def _latency_s(profiles: Profiles, case_id: str, arm: str) -> float | None:
-    table = profiles.table
-    known = table.loc[(table["case_id"] == case_id) & (table["arm"] == arm), "latency_s"].dropna()
-    return float(known.iloc[0]) if len(known) else None
+    latency_s = _latency(profiles, case_id, arm)["latency_s"]
+    return None if pd.isna(latency_s) else float(latency_s)
 
 
 def _time_s(time: Json, on_device: bool) -> float:

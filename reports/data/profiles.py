@@ -1,10 +1,11 @@
 """The profiles of a run, as they are stored."""
 
+import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -17,6 +18,8 @@ from reports.data.result_files import ResultFile
 ARMS = ("fpn", "panet")
 
 Json = Mapping[str, Any]
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -62,23 +65,26 @@ def load(run: Path) -> Profiles:
     file = result_files.read(run)
     folder = file.path.parent
     table = frames.frame_of([file])
-    arms: dict[tuple[str, str], Json] = {}
-    damaged = []
-    for case_id, arm in itertools.product(dict.fromkeys(map(str, table["case_id"])), ARMS):
-        path = profile_folder(folder, case_id, arm) / PROFILE
+    damaged: list[str] = []
+
+    def whole(read: Callable[[], Found]) -> Found | None:
+        """Return what is read; a damaged file is noted instead."""
         try:
-            if path.exists():
-                arms[case_id, arm] = stored.read(path, PROFILE_SCHEMA)
+            return read()
         except ReportError as error:
             damaged.append(str(error))
-    parts: tuple[ExtraCase, ...] = ()
-    known: dict[str, Json | None] = {}
-    try:
-        parts = extra_arms.load(folder, PARTS)
-        known = stored.read_mapping(folder / CEILINGS) if (folder / CEILINGS).exists() else {}
-    except ReportError as error:
-        damaged.append(str(error))
+            return None
+
+    arms: dict[tuple[str, str], Json] = {}
+    for key in itertools.product(dict.fromkeys(map(str, table["case_id"])), ARMS):
+        path = profile_folder(folder, *key) / PROFILE
+        if path.exists():
+            profile = whole(functools.partial(stored.read, path, PROFILE_SCHEMA))
+            arms |= {} if profile is None else {key: profile}
+    parts = whole(lambda: extra_arms.load(folder, PARTS)) or ()
+    ceilings = folder / CEILINGS
+    known = whole(lambda: stored.read_mapping(ceilings)) if ceilings.exists() else None
     if not arms and not parts:
         why = damaged[0] if damaged else f"{run} has no profile"
         raise ReportError(f"{why}; measure with `pytest bench --traces --parts`")
-    return Profiles(file, table, arms, known, parts, tuple(damaged))
+    return Profiles(file, table, arms, known or {}, parts, tuple(damaged))

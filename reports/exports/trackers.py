@@ -18,13 +18,11 @@ import pandas as pd
 
 from bench.schema.records import Status
 from reports.data.errors import ReportError
+from reports.data.history import SECONDS
 
 NANOSECONDS = 1e9
 
 Rows = Sequence[Mapping[Any, Any]]
-
-SECONDS = ("latency", "mean")
-"""Metrics that are times; the others are ratios."""
 
 METRICS: dict[str, Callable[[Mapping[Any, Any]], bool]] = {
     "cost": lambda row: row["metric"] in ("cost", "inside", "mean"),

@@ -44,6 +44,7 @@ def write(
     files: Sequence[ResultFile],
     frame: pd.DataFrame,
     table: pd.DataFrame,
+    found: pd.DataFrame,
     folder: Path,
     limits: Limits | None = None,
 ) -> list[Path]:
@@ -53,6 +54,7 @@ def write(
         files: of the runs.
         frame: of `reports.data.frames.frame_of`.
         table: of `reports.data.costs.cost`.
+        found: of `reports.data.stages.stages`, of FPN + PANet.
         folder: where to.
         limits: of the break-evens.
 
@@ -61,9 +63,9 @@ def write(
     """
     keyed = breakeven.with_pixels(cost_cases.keyed(table))
     inside, shown = len(keyed) <= MOST_WITH_ROUNDS, keyed.head(MOST_SHOWN)
-    sections = _sections(files, frame, shown, limits or Limits())
+    sections = _sections(files, frame, found, shown, limits or Limits())
     data = cost_cases.data(files, frame, shown, folder, with_rounds=inside)
-    drawn = pyramid.of_cases(frame, shown)
+    drawn = pyramid.of_cases(found, shown)
     text = _render(files, keyed, [*_pictures(drawn, shown), *sections], data, drawn)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -77,12 +79,16 @@ def write(
 
 
 def _sections(
-    files: Sequence[ResultFile], frame: pd.DataFrame, table: pd.DataFrame, limits: Limits
+    files: Sequence[ResultFile],
+    frame: pd.DataFrame,
+    found: pd.DataFrame,
+    table: pd.DataFrame,
+    limits: Limits,
 ) -> list[Section]:
     answered = table[table["ratio"].notna()]
     sections = [
         cost_sections.cost(answered),
-        stage_section.section(frame, answered),
+        stage_section.section(found, answered),
         breakeven_blocks.section(cost_cases.timed(answered), limits),
         *run_sections.profile(files),
         *run_sections.further_arms(files),
@@ -94,7 +100,7 @@ def _sections(
     return [section for section in sections if not section.empty]
 
 
-def _pictures(drawn: Mapping[tuple[str, str], str], table: pd.DataFrame) -> Iterator[Section]:
+def _pictures(drawn: pyramid.Drawings, table: pd.DataFrame) -> Iterator[Section]:
     """Yield the drawings that do not lead the page."""
     leading = pyramid.leading(drawn, table)
     blocks = [
@@ -111,7 +117,7 @@ def _render(
     table: pd.DataFrame,
     sections: Sequence[Section],
     data: Mapping[str, Any],
-    drawn: Mapping[tuple[str, str], str],
+    drawn: pyramid.Drawings,
 ) -> str:
     runs = [file.run for file in files]
     shown = table.head(MOST_SHOWN)

@@ -27,7 +27,7 @@ def write(table: pd.DataFrame, folder: Path, heading: str) -> list[Path]:
     """
     csv, parquet, markdown = (folder / name for name in NAMES)
     text = side_by_side(table).to_markdown(index=False, disable_numparse=True)
-    parts = [heading.replace("\n", "\n\n"), text, *_closing(table)]
+    parts = [heading.replace("\n", "\n\n"), text, *_of_runs(table, sentences)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         table.to_csv(csv, index=False)
@@ -58,11 +58,6 @@ def show(table: pd.DataFrame, console: Console, heading: str) -> None:
 def _say(console: Console, paragraphs: Iterator[str]) -> None:
     for paragraph in paragraphs:
         console.print(paragraph, markup=False, highlight=False)
-
-
-def _closing(table: pd.DataFrame) -> Iterator[str]:
-    """Yield the answer of every run, and how well it is known."""
-    return _of_runs(table, sentences)
 
 
 def _of_runs(table: pd.DataFrame, say: Callable[[pd.DataFrame], Iterator[str]]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from reports.analysis import change_points
 from reports.analysis.change_points import ChangePoint
 from reports.analysis.names import ARM_NAMES
 from reports.data.errors import ReportError
+from reports.data.history import SECONDS
 from reports.pages import drawing, page
 from reports.pages.drawing import COLORS
 from reports.pages.page import Block, Section, Table
@@ -30,8 +31,6 @@ ROWS = {
     "mean": "mean, ms",
 }
 """Metric -> title of its axis."""
-
-SECONDS = ("latency", "mean")
 
 OTHER_COLOR, MARK_COLOR = "#009e73", "#999999"
 

@@ -9,8 +9,8 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 import pandas as pd
 
@@ -19,7 +19,6 @@ from bench.schema.text import change
 from reports.analysis.names import Row
 from reports.analysis.readable import plus_minus
 from reports.data.errors import ReportError
-from reports.data.stages import stages
 from reports.pages.drawing import COLORS
 
 TITLES = {"backbone": "backbone", "fpn": "FPN", "panet": "bottom-up path"}
@@ -71,15 +70,18 @@ MOST_DRAWN = 12
 """Cases: a page with more is a wall."""
 
 
-def of_cases(frame: pd.DataFrame, table: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """Return the drawings of the first cases whose calls were split: run and case -> SVG.
+Drawings = Mapping[tuple[str, str], str]
+"""Run and case -> SVG."""
+
+
+def of_cases(found: pd.DataFrame, table: pd.DataFrame) -> Drawings:
+    """Return the drawings of the first cases whose calls were split.
 
     Args:
-        frame: of `reports.data.frames.load`.
+        found: of `reports.data.stages.stages`, of FPN + PANet.
         table: of `reports.data.costs.cost`.
     """
     rows = {(row["run_id"], row["case_id"]): row for row in table.to_dict("records")}
-    found = stages(frame[frame["arm"] == "panet"])
     drawn: dict[tuple[str, str], str] = {}
     for (run_id, case_id), spans in found.groupby(["run_id", "case_id"], sort=False):
         row = rows.get((str(run_id), str(case_id)))
@@ -89,7 +91,7 @@ def of_cases(frame: pd.DataFrame, table: pd.DataFrame) -> dict[tuple[str, str], 
     return drawn
 
 
-def leading(drawn: Mapping[tuple[str, str], str], table: pd.DataFrame) -> list[tuple[str, str]]:
+def leading(drawn: Drawings, table: pd.DataFrame) -> list[tuple[str, str]]:
     """Return which of the drawings lead the page: the first of every scope."""
     scopes = {(row["run_id"], row["case_id"]): row["scope"] for row in table.to_dict("records")}
     first = {scopes[key]: key for key in reversed(list(drawn))}
@@ -103,13 +105,12 @@ def _answer(row: Row) -> str:
     return f"{added}: {change(*(row[f'ratio{end}'] for end in ('', '_low', '_high')))}"
 
 
-def write(frame: pd.DataFrame, table: pd.DataFrame, folder: Path) -> list[Path]:
+def write(drawn: Drawings, folder: Path) -> list[Path]:
     """Write the drawings, a file per case; return their folder, or nothing without any.
 
     Raises:
         ReportError: the folder cannot be written.
     """
-    drawn = of_cases(frame, table)
     several = len({run_id for run_id, _ in drawn}) > 1
     try:
         for (run_id, case_id), picture in drawn.items():
@@ -140,7 +141,7 @@ def svg(spans: Sequence[Row], heading: str, answer: str) -> str:
     return (
         f'<svg class="pyramid" xmlns="http://www.w3.org/2000/svg" role="img" '
         f'viewBox="0 0 {drawing.width} {drawing.height}" style="max-width: {drawing.width}px" '
-        f'aria-label="{_quoted(label)}">\n'
+        f'aria-label="{label}">\n'
         f"<style>{STYLE}</style>\n"
         f'<text x="{MARGIN}" y="26" class="large">{escape(answer)}</text>\n'
         f'<text x="{MARGIN}" y="48" class="soft">{escape(heading)}</text>\n'
@@ -224,7 +225,7 @@ class _Drawing:
     def _stage(self, bar: Bar, x: int, y: int) -> str:
         opacity = FAINT + (FULL - FAINT) * (bar.share / self._most) ** 0.5
         milliseconds = _milliseconds(bar.row)
-        label = _quoted(escape(f"{bar.row['stage']}: {milliseconds} ms, {bar.share:.1%}"))
+        label = escape(f"{bar.row['stage']}: {milliseconds} ms, {bar.share:.1%}")
         return (
             f'<g tabindex="0" role="img" aria-label="{label}"><title>{label}</title>'
             f'<rect x="{x + 3}" y="{y}" width="{COLUMN - 6}" height="{BAR - 3}" rx="3" '
@@ -292,7 +293,3 @@ def _three_digits(seconds: float) -> str:
     milliseconds = seconds * 1e3
     digits = 0 if milliseconds >= 100 else 1 if milliseconds >= 10 else 2
     return f"{milliseconds:.{digits}f}"
-
-
-def _quoted(text: str) -> str:
-    return text.replace('"', "&quot;")

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from bench.schema.case import FIELDS, case_name
 from reports.analysis import breakeven
-from reports.analysis.names import ARM_NAMES, group_name
+from reports.analysis.names import ARM_NAMES
 from reports.pages.cost_plots import interval
 from reports.pages.drawing import COLORS, bars, numbers, plain
 
@@ -114,4 +114,4 @@ def _size(row: dict[Any, Any]) -> str:
 def _title(row: dict[Any, Any], table: pd.DataFrame) -> str:
     """Name a group of cases by one of them, and the run where there are several."""
     run = f", {row['run_id']}" if len(set(table["run_id"])) > 1 else ""
-    return group_name(row, SIZE) + run
+    return case_name(row, SIZE) + run

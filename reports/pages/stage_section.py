@@ -7,7 +7,6 @@ import plotly.graph_objects as go
 
 from bench.schema.case import case_name
 from reports.analysis.readable import plus_minus
-from reports.data.stages import stages
 from reports.pages import drawing
 from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX, numbers
 from reports.pages.page import Block, Section, Table
@@ -18,15 +17,14 @@ HOW = (
 )
 
 
-def section(frame: pd.DataFrame, table: pd.DataFrame) -> Section:
+def section(found: pd.DataFrame, table: pd.DataFrame) -> Section:
     """Return what the stages of FPN + PANet take; empty where no call was split.
 
     Args:
-        frame: of `reports.data.frames.load`.
+        found: of `reports.data.stages.stages`, of FPN + PANet.
         table: the cost table, with keys.
     """
-    shown = frame[(frame["arm"] == "panet") & frame["case_id"].isin(table["case_id"])]
-    found = stages(shown).merge(table, on=["run_id", "case_id"])
+    found = found.merge(table, on=["run_id", "case_id"])
     blocks = [*_blocks(found)] if len(found) else []
     return Section("stages", "Where the time goes", [], [], blocks)
 

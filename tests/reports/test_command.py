@@ -62,6 +62,16 @@ def test_several_runs_are_beside_each_other_in_a_row_per_case(
     assert "| neck cnn b1 224 nchw |" in (tmp_path / "out" / "cost.md").read_text()
 
 
+def test_a_run_and_a_copy_of_it_are_one_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = result_file(tmp_path, [measured(1.5)])
+    copy = tmp_path / "wanted.json"
+    copy.write_text(run.read_text())
+    assert main(["cost", str(run), str(copy), "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.count("Cost of PANet on top of FPN: run ") == 1
+
+
 @pytest.mark.process
 def test_a_reader_who_leaves_changes_neither_the_files_nor_the_exit_code(tmp_path: Path) -> None:
     path = result_file(tmp_path, [measured(1.5)])

@@ -8,6 +8,7 @@ from rich.console import Console
 from bench.engine.progress import ProgressBar
 from bench.engine.scheduler import Engine
 from bench.engine.stopping import HalfWidth
+from tests.support.factories import case
 from tests.support.machines import Forgetful, Machine, Noise, Silent, plan
 
 
@@ -61,3 +62,24 @@ def test_estimates_of_a_run_get_narrower_until_they_are_sure() -> None:
     assert set(first.values()) == {"not checked yet"}
     assert any(said.endswith("ok") for said in last.values())
     assert all(said.startswith("+") for said in last.values())
+
+
+def test_cases_that_are_called_alike_have_lines_of_their_own() -> None:
+    heard: list[int] = []
+
+    class Counting(Silent):
+        def update(
+            self,
+            now: str,
+            left_s: float,
+            share_done: float,
+            known: Mapping[str, str] | None = None,
+        ) -> None:
+            heard.append(len(known or {}))
+
+    machine = Machine()
+    cases = (case(threads=1), case(threads=2))
+    Engine(plan(cases=cases), machine, Forgetful(), lambda: machine.now_s, Counting()).run(
+        HalfWidth(0.5)
+    )
+    assert set(heard) == {2}

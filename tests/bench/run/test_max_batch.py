@@ -122,3 +122,9 @@ def test_table_has_both_arms_beside_each_other() -> None:
     assert "12" in table(fits)
     assert table(fits).count("neck cnn 224 nchw") == 1
     assert list(sentences(fits)) == ["neck cnn 224 nchw: PANet costs 4 of 12 images"]
+
+
+def test_cases_that_are_called_alike_are_told_apart() -> None:
+    cases = [case(threads=threads) for threads in (1, 2)]
+    fits = [Fit(c, arm, GIB, 13, 12, (), "") for c in cases for arm in ("fpn", "panet")]
+    assert [text.partition(":")[0] for text in sentences(fits)] == [c.case_id for c in cases]

@@ -10,6 +10,7 @@ from reports.data import costs, frames
 from reports.data import stages as stage_frames
 from reports.data.stages import STAGE_COLUMNS, stages
 from reports.pages import cost_cases, stage_section
+from reports.pages.page import Section
 from tests.support.factories import case, result, split_replicate
 from tests.support.result_files import measured, result_file
 
@@ -38,9 +39,14 @@ def test_calls_that_were_not_split_have_no_stages(tmp_path: Path) -> None:
     }
 
 
+def section_of(frame: pd.DataFrame) -> Section:
+    found = stages(frame[frame["arm"] == "panet"])
+    return stage_section.section(found, cost_cases.keyed(costs.cost(frame)))
+
+
 def test_page_draws_the_shares_and_has_a_table_behind_them(tmp_path: Path) -> None:
     frame = frame_of(tmp_path)
-    section = stage_section.section(frame, cost_cases.keyed(costs.cost(frame)))
+    section = section_of(frame)
     drawn, listed = section.blocks
     assert "panet n3 fuse" in drawn.figure
     (table,) = listed.tables
@@ -51,7 +57,7 @@ def test_page_draws_the_shares_and_has_a_table_behind_them(tmp_path: Path) -> No
 
 def test_run_without_split_calls_has_no_section(tmp_path: Path) -> None:
     frame = frames.load([result_file(tmp_path, [measured(1.5)])])
-    assert stage_section.section(frame, cost_cases.keyed(costs.cost(frame))).empty
+    assert section_of(frame).empty
 
 
 def test_examples_run() -> None:

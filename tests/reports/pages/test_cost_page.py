@@ -16,6 +16,7 @@ from reports.__main__ import main
 from reports.analysis import breakeven, peers_and_caches
 from reports.data import frames, result_files
 from reports.data.costs import cost
+from reports.data.stages import stages
 from reports.pages import cost_page
 from tests.support.factories import (
     CALM,
@@ -68,7 +69,8 @@ def written(folder: Path, results: list[CaseResult], **run: Any) -> Path:
 def write(paths: Sequence[Path], folder: Path) -> list[Path]:
     files = result_files.read_all(paths)
     frame = frames.frame_of(files)
-    return cost_page.write(files, frame, cost(frame), folder)
+    found = stages(frame[frame["arm"] == "panet"])
+    return cost_page.write(files, frame, cost(frame), found, folder)
 
 
 def page_of(folder: Path, results: list[CaseResult], **run: Any) -> str:
