@@ -258,9 +258,10 @@ class Engine:
         """Return the cases of the next turn: the widest first, as many as fit into the budget."""
         left_s = self._left_s()
         turn = []
-        for state in sorted(self.states, key=self._urgency, reverse=True):
-            forecast_s = self._forecast_s(state) if self._need(state) > 0 else None
-            if forecast_s is not None and forecast_s <= left_s:
+        lacking = [state for state in self.states if self._need(state) > 0]
+        for state in sorted(lacking, key=self._urgency, reverse=True):
+            forecast_s = self._forecast_s(state)
+            if forecast_s <= left_s:
                 left_s -= forecast_s
                 turn.append(state)
         return turn

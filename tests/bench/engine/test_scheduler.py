@@ -90,6 +90,14 @@ def test_budget_ends_the_run_with_undecided_and_says_what_was_missing(tmp_path: 
         assert "raise --budget" in result.reason
 
 
+def test_budget_that_is_spent_before_any_check_is_an_answer_for_every_case(tmp_path: Path) -> None:
+    results = run(Machine(), tmp_path / "run", budget_s=0.0)
+    assert results
+    for result in results:
+        assert result.status is Status.TOO_WIDE
+        assert "spent before this case" in result.reason
+
+
 def test_budget_is_shared_when_it_is_short(tmp_path: Path) -> None:
     machine = Machine(spread=0.2)
     results = run(machine, tmp_path / "run", budget_s=15.0)
