@@ -70,7 +70,7 @@ def _headline(result: ComparisonResult) -> str:
 
 def stage_change(stage: StageVerdict) -> str:
     """Return what became of a stage: ``fpn p3 smooth`` +38.0 % ±1.0 % (+1.1 % of a call)."""
-    of_call = f"{stage.of_call.value * 100:+.2f} % of a call"
+    of_call = f"{text.percent(stage.of_call.value, 2, signed=True)} of a call"
     return f"`{stage.name}` {_ratio(stage.ratio)} ({of_call})"
 
 
@@ -186,7 +186,7 @@ COUNTED_NAMES = {
 def _change(base: int, head: int) -> str:
     if base < 1000:
         return f"{base} → {head}"
-    return f"{(head / base - 1) * 100:+.2f} %"
+    return text.percent(head / base - 1, 2, signed=True)
 
 
 def _stage(change: StageChange) -> str:

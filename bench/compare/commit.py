@@ -13,6 +13,7 @@ from bench.compare import adaptive
 from bench.compare.measuring import both_checked_out, measuring
 from bench.compare.request import BASE, HEAD, Request
 from bench.schema.errors import BenchError
+from bench.schema.text import percent
 from bench.stats import Floats
 from bench.stats.multiplicity import level
 from bench.stats.stages import CaseStages
@@ -62,9 +63,9 @@ def changed_most_surely(rows: Mapping[str, Changes], tolerance: float) -> str:
     if not large:
         of_call = [abs(float(np.mean(rows[row].of_call))) for row in sure]
         whole = float(np.mean(rows[WHOLE].of_call))
-        why = f"surely, but by {max(of_call):.2%} of a call" if sure else "which is not sure"
+        why = f"surely, but by {percent(max(of_call), 2)} of a call" if sure else "which is not sure"
         raise BenchError(
-            f"GOOD and BAD differ by {whole:+.1%}, {why}: there is nothing to look for; name the "
+            f"GOOD and BAD differ by {percent(whole, signed=True)}, {why}: there is nothing to look for; name the "
             "case that `bench compare` names with --case"
         )
     return min(large, key=lambda row: p_values[row])

@@ -7,8 +7,10 @@ from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
+
+from bench.schema.text import percent
 
 LINES = 10
 """Plain ones in a run: one whenever a tenth of it is done."""
@@ -25,7 +27,7 @@ class ProgressBar:
         self._progress = Progress(
             TextColumn("{task.fields[left]} left"),
             BarColumn(bar_width=24),
-            TaskProgressColumn(),
+            TextColumn("{task.percentage:.0f} %"),
             TextColumn("{task.description}", markup=False),
             auto_refresh=False,  # no thread that wakes up beside what is timed
         )
@@ -68,7 +70,8 @@ class ProgressBar:
         self._lines = done
         sure = sum(said.endswith("ok") for said in known.values())
         counted = f": {sure} of {len(known)} cases are sure" if known else ""
-        self._console.print(f"{share_done:.0%}, at most {left} left{counted}", highlight=False)
+        said = f"{percent(share_done, 0)}, at most {left} left{counted}"
+        self._console.print(said, highlight=False)
 
 
 def _table(known: Mapping[str, str], most: int) -> Table:

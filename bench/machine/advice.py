@@ -10,6 +10,7 @@ from rich.console import Console
 
 from bench.machine.contention import read
 from bench.machine.environment import governor, usable_cores
+from bench.schema.text import percent
 
 LOOK_S = 0.5
 """Long enough for counters of 10 ms ticks to tell 100 % from 50 %."""
@@ -84,11 +85,11 @@ def give(threads: int, console: Console) -> list[str]:
 
 def _hints(machine: Machine, threads: int) -> Iterator[str]:
     for name, share in machine.busy:
-        yield f"{name} takes {share:.0%} of a core: stop it, or expect wide intervals"
+        yield f"{name} takes {percent(share, 0)} of a core: stop it, or expect wide intervals"
     if machine.stolen_ratio is not None and machine.stolen_ratio > STOLEN_RATIO:
         yield (
-            f"the hypervisor gives {machine.stolen_ratio:.0%} of the time to other machines: "
-            "another hour may be calmer"
+            f"the hypervisor gives {percent(machine.stolen_ratio, 0)} of the time to other "
+            "machines: another hour may be calmer"
         )
     if threads > machine.cores:
         yield (

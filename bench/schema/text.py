@@ -1,15 +1,18 @@
 """How numbers and machines are written, in one way wherever people read them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 UNKNOWN = "-"
 
 
-def percent(share: float | None, unknown: str = UNKNOWN) -> str:
-    """Return a share as ``2.3%``; `None` and NaN are unknown."""
-    return unknown if _missing(share) else f"{share:.1%}"
+def percent(share: float | None, digits: int = 1, *, signed: bool = False) -> str:
+    """Return a share as ``2.3 %``, or as ``+2.3 %``; `None` and NaN are unknown."""
+    if share is None or _missing(share):
+        return UNKNOWN
+    rounded = round(share * 100, digits) + 0.0  # never -0.0
+    return f"{rounded:{'+' if signed else ''}.{digits}f} %"
 
 
 def change(ratio: float | None, low: float | None = None, high: float | None = None) -> str:
@@ -22,10 +25,16 @@ def change(ratio: float | None, low: float | None = None, high: float | None = N
     """
     if ratio is None or _missing(ratio):
         return UNKNOWN
-    text = f"{round((ratio - 1) * 100, 1) + 0.0:+.1f} %"  # never -0.0
+    text = percent(ratio - 1, signed=True)
     if low is None or high is None or _missing(low) or _missing(high):
         return text
-    return f"{text} ±{(high - low) / 2 * 100:.1f} %"
+    return f"{text} ±{percent((high - low) / 2)}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names as a list in a sentence: ``a, b and c``."""
+    *before, last = names
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def machine(environment: Mapping[str, Any], *others: Mapping[str, Any]) -> str:

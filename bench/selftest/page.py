@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tabulate import tabulate
 
+from bench.schema.text import percent
 from bench.selftest.document import Document
 from bench.selftest.noise_components import Components
 from bench.selftest.rates import CaseSummary, Detections, GateSummary, SetupSummary
@@ -37,7 +38,7 @@ def _head(document: Document) -> str:
     sessions = document.sessions
     environment, speeds = sessions[-1].environment, sessions[-1].core_speed_sd
     rows = [
-        [f"core {core}", *map(_percent, spreads.values())] for core, spreads in enumerate(speeds)
+        [f"core {core}", *map(percent, spreads.values())] for core, spreads in enumerate(speeds)
     ]
     windows = list(speeds[0]) if rows else []
     headers = ["speed of fixed work, sd over windows of", *(f"{float(w):g} s" for w in windows)]
@@ -59,7 +60,7 @@ def _setup(setup: SetupSummary) -> str:
         ["95 % intervals of the cost that hold", _rate(setup.coverage)],
         ["cost over the trials, max over min, worst case", _worst(setup.cases)],
         ["a trial takes", _seconds(setup.elapsed_s)],
-        ["share of it in timed rounds", _percent(setup.timed_share)],
+        ["share of it in timed rounds", percent(setup.timed_share)],
         ["contended replicates", f"{setup.contended} of {setup.replicates}"],
     ]
     newest_first = setup.gates[::-1]
@@ -106,7 +107,7 @@ def _false_alarm_rate(resampled: Resampled | None) -> str:
     if resampled is None:
         return "too few replicates yet"
     return (
-        f"{resampled.false_alarm_rate:.2%} "
+        f"{percent(resampled.false_alarm_rate, 2)} "
         f"(at least {resampled.replicates_per_case} replicates a case)"
     )
 
@@ -117,8 +118,8 @@ COMPONENT_HEADERS = ["sd of a log ratio", "round", "process", "turn", "trial"]
 
 
 def _detection_row(detections: Detections) -> list[str]:
-    true = f"{detections.true_low:.2%} to {detections.true_high:.2%}"
-    size = f"+{detections.requested * 100:g} % in one case (truly {true})"
+    true = f"{percent(detections.true_low, 2)} to {percent(detections.true_high, 2)}"
+    size = f"{detections.requested * 100:+g} % in one case (truly {true})"
     others = {"wrong": detections.wrong, "undecided": detections.undecided}
     rest = [f"{count} {name}" for name, count in others.items() if count]
     text = ", ".join([f"{_rate(detections.detected)} found", *rest])
@@ -136,13 +137,13 @@ def _case_rows(setup: SetupSummary) -> Iterator[list[str]]:
             f"{case.replicates}",
             _number(case.cost),
             _number(case.cost_max_over_min),
-            _percent(case.replicate_sd),
-            _percent(newest.mde_ratio[case_id]),
+            percent(case.replicate_sd),
+            percent(newest.mde_ratio[case_id]),
         ]
 
 
 def _component_cells(parts: Components) -> Iterator[str]:
-    return map(_percent, (parts.round, parts.process, parts.turn, parts.trial))
+    return map(percent, (parts.round, parts.process, parts.turn, parts.trial))
 
 
 def _worst(cases: Mapping[str, CaseSummary]) -> str:
@@ -154,7 +155,7 @@ def _rate(rate: Rate) -> str:
     text = f"{rate.count} of {rate.total}"
     if rate.low is None:
         return text
-    return f"{text} (95 %: {rate.low:.1%} to {rate.high:.1%})"
+    return f"{text} (95 %: {percent(rate.low)} to {percent(rate.high)})"
 
 
 def _seconds(value: float | None) -> str:
@@ -163,10 +164,6 @@ def _seconds(value: float | None) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1%}"
 
 
 def _table(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from bench.schema.errors import BenchError
 from bench.schema.recipe import Arms, texts
 from bench.schema.records import Finding, Status, differences
 from bench.schema.tasks import Order
+from bench.schema.text import percent
 from bench.selftest import background_load, document, page, rates, trials
 from bench.selftest.calibration import Calibrated, Slowing, calibrate
 from bench.selftest.core_speed import probe_cores
@@ -69,7 +70,7 @@ class SelfTest:
                 self.write_page()
             share_done = (number + 1) / self._request.trials
             left_s = (time.monotonic() - start_s) * (1 / share_done - 1)
-            self._say(f"{share_done:.0%} done, about {left_s / 60:.0f} min left")
+            self._say(f"{percent(share_done, 0)} done, about {left_s / 60:.0f} min left")
 
     def write_page(self) -> None:
         """Compute everything again from the journals, and write it as JSON and as a page."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from bench.schema.text import listed, percent
 from reports.analysis.names import ARM_NAMES, MIB
 from reports.analysis.readable import plus_minus
 from reports.data.profile_frames import DISTURBED
@@ -52,17 +53,17 @@ def warnings(stages: pd.DataFrame, summary: pd.DataFrame, parts: pd.DataFrame) -
         name = ARM_NAMES[row["arm"]]
         if row["bound"] == "launch":
             texts.append(
-                f"{name}: launch-bound; the device is busy for {row['busy_share']:.0%} of a "
-                "step, and waits for the host in the rest"
+                f"{name}: launch-bound; the device is busy for "
+                f"{percent(row['busy_share'], 0)} of a step, and waits for the host in the rest"
             )
         elif not row["bound"] and row["busy_share"] < BUSY_SHARE:
             texts.append(
-                f"{name}: operators run for {row['busy_share']:.0%} of a step; the rest is "
+                f"{name}: operators run for {percent(row['busy_share'], 0)} of a step; the rest is "
                 "Python and dispatch (the profiler adds to it)"
             )
         if row["elsewhere_share"] > ELSEWHERE_SHARE:
             texts.append(
-                f"{name}: {row['elsewhere_share']:.1%} of the time cannot be attributed to a "
+                f"{name}: {percent(row['elsewhere_share'])} of the time cannot be attributed to a "
                 "stage (kernels that a compiler fused over several, a loss)"
             )
     if len(parts):
@@ -108,7 +109,7 @@ def _disagreeing(stages: pd.DataFrame, summary: pd.DataFrame) -> Iterator[str]:
     far = known[off & (known["share"] >= SMALL_SHARE)]
     for arm, rows in far.groupby("arm", sort=False):
         named = ", ".join(
-            f"{row['stage']} {row['profile_share']:.1%} instead of {row['share']:.1%}"
+            f"{row['stage']} {percent(row['profile_share'])} instead of {percent(row['share'])}"
             for row in rows.sort_values("share", ascending=False).to_dict("records")
         )
         yield (
@@ -127,7 +128,8 @@ def residual(whole: Mapping[Hashable, Any], rest: Mapping[Hashable, Any]) -> str
     """
     seconds, low, high = (rest[f"adds_s{bound}"] for bound in ("", "_low", "_high"))
     share = seconds / whole["alone_s"]
-    text = f"The whole takes {seconds * 1e3:+.2f} ms ({share:+.1%}) against the sum of its parts"
+    said = f"{seconds * 1e3:+.2f} ms ({percent(share, signed=True)})"
+    text = f"The whole takes {said} against the sum of its parts"
     if pd.isna(low):
         return f"{text}; there are too few replicates to say whether that is noise."
     text += f", with an interval from {low * 1e3:+.2f} to {high * 1e3:+.2f} ms"
@@ -152,7 +154,7 @@ def _division(stages: pd.DataFrame, summary: pd.DataFrame) -> str:
     shares = rows.groupby("part", sort=False)[["share", "macs"]].sum()
     macs = shares["macs"] / max(1, int(shares["macs"].sum()))
     parts = ", ".join(
-        f"{NAMES[str(part)]} {share:.1%} ({macs[str(part)]:.1%} of the multiply-accumulates)"
+        f"{NAMES[str(part)]} {percent(share)} ({percent(macs[str(part)])} of the MACs)"
         for part, share in shares["share"].items()
     )
     if pd.isna(of_arm["latency_s"]):
@@ -174,12 +176,13 @@ def _costliest(stages: pd.DataFrame) -> str:
     whole = float(ranked["time_s"].sum())
     count = int((ranked["time_s"].cumsum() < MOST_OF_PANET * whole).sum()) + 1
     top = ranked.head(count)
-    named = " and ".join(f"{row['level']} {row['step']}" for row in top.to_dict("records"))
-    text = f"PANet takes {whole * 1e3:.2f} ms, {top['time_s'].sum() / whole:.0%} of it in {named}"
+    named = listed(f"{row['level']} {row['step']}" for row in top.to_dict("records"))
+    share = percent(top["time_s"].sum() / whole, 0)
+    text = f"PANet takes {whole * 1e3:.2f} ms, {share} of it in {named}"
     if top["ceiling_share"].notna().all():
         reached = float(top["bound_s"].sum() / top["time_s"].sum())
-        bounds = " and ".join(dict.fromkeys(map(str, top["bound_by"])))
-        share = f"{reached:.0%} of" if reached < 1 else "the limit of"
+        bounds = listed(dict.fromkeys(map(str, top["bound_by"])))
+        share = f"{percent(reached, 0)} of" if reached < 1 else "the limit of"
         text += f", at {share} what this machine can do there (bound by {bounds})"
     return f"{text}."
 

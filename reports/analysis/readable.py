@@ -6,7 +6,7 @@ import pandas as pd
 
 from bench.schema.case import case_name
 from bench.schema.records import Status
-from bench.schema.text import percent
+from bench.schema.text import UNKNOWN, percent
 from reports.analysis.names import ARM_NAMES, Row, run_letters
 from reports.analysis.words import LAUNCH_BOUND
 
@@ -118,7 +118,7 @@ def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:
         "ratio": _interval(row, "ratio"),
         "residual": _interval(row, "residual"),
         "A/A": _interval(row, "aa_ratio"),
-        "MDE": percent(get("detectable_ratio"), ""),
+        "MDE": percent(get("detectable_ratio")).replace(UNKNOWN, ""),
         "MACs": _number(get("macs_ratio"), 1, 3),
         "adds MiB": _number(get("peak_difference_bytes"), 1 / 2**20, 1),
         "images/s": _number(get("panet_images_per_s"), 1, 1),
@@ -161,4 +161,4 @@ def _interval(row: Row, name: str) -> str:
     value, low, high = (row.get(column) for column in (name, f"{name}_low", f"{name}_high"))
     if value is None or low is None or high is None or pd.isna(low):
         return _number(value, 1, 3)
-    return f"{value:.3f} ±{(high - low) / 2 / value:.1%}"
+    return f"{value:.3f} ±{percent((high - low) / 2 / value)}"

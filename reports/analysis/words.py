@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.schema.case import case_name
 from bench.schema.records import Status
-from bench.schema.text import change
+from bench.schema.text import change, percent
 
 LAUNCH_BOUND = 0.8
 """Share of a call in which the host still launches: where it is larger, the device waits for the
@@ -155,4 +155,4 @@ def _span(low: float, high: float) -> str:
 def _percent(share: float) -> str:
     size = abs(round(share, 4))
     digits = 0 if size >= 0.1 else 1 if size >= 0.01 else 2
-    return f"{share * 100:.{digits}f} %"
+    return percent(share, digits)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from bench.schema.case import case_name
+from bench.schema.text import percent
 from reports.analysis import breakeven
 from reports.analysis.breakeven import Limits
 from reports.analysis.names import ARM_NAMES
@@ -70,7 +71,7 @@ def _deeper_backbone(table: pd.DataFrame) -> Iterator[Block]:
 
 def _share(shares: tuple[float, float, float]) -> str:
     value, low, high = shares
-    return f"{value:.0%} ({low:.0%} to {high:.0%})"
+    return f"{percent(value, 0)} ({percent(low, 0)} to {percent(high, 0)})"
 
 
 def _largest_rows(table: pd.DataFrame, along: str, limits: Limits) -> Iterator[list[str]]:

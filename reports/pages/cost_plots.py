@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from bench.schema.axis import Axis
 from bench.schema.case import AXES, FIELDS, case_name
+from bench.schema.text import percent
 from reports.analysis.names import ARM_NAMES, MIB
 from reports.data.costs import SORTED
 from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX, bars, log_axis, numbers, plain
@@ -176,5 +177,5 @@ def _names(table: pd.DataFrame) -> list[str]:
 def interval(row: dict[Any, Any], column: str) -> str:
     """Return a ratio and its interval as percent more."""
     value, low, high = (row[f"{column}{bound}"] for bound in ("", "_low", "_high"))
-    text = f"{(value - 1) * 100:+.2f} %"
-    return text if pd.isna(low) else f"{text} ({(low - 1) * 100:+.2f} to {(high - 1) * 100:+.2f})"
+    said = percent(value - 1, 2, signed=True)
+    return said if pd.isna(low) else f"{said} ({(low - 1) * 100:+.2f} to {(high - 1) * 100:+.2f})"

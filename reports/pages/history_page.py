@@ -69,7 +69,7 @@ MOST_SURE = 0.9999
 
 
 def _sure(change: ChangePoint) -> str:
-    return f"{min(change.confidence, MOST_SURE):.2%}"
+    return f"{text.percent(min(change.confidence, MOST_SURE), 2)}"
 
 
 def _subject(message: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from bench.schema.text import percent
 from reports.analysis.names import ARM_NAMES, MIB
 from reports.data.profile_frames import DISTURBED
 from reports.pages.drawing import COLORS, log_axis, plain
@@ -127,11 +128,11 @@ def memory_curves(curves: Mapping[str, Sequence[Sequence[float]]]) -> go.Figure:
 def _hover(rows: pd.DataFrame) -> list[list[str]]:
     return [
         [
-            _text(row["share"], 100, "{:.1f} %"),
+            percent(row["share"]),
             _text(row["macs"], 1e-6, "{:.1f} M"),
             _text(row["bytes"], 1 / MIB, "{:.2f}"),
             _text(row["flops_per_s"], 1e-9, "{:.0f}"),
-            _text(row["ceiling_share"], 100, "{:.0f} %"),
+            percent(row["ceiling_share"], 0),
             "-" if pd.isna(row["bound_by"]) else str(row["bound_by"]),
         ]
         for row in rows.to_dict("records")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.schema.case import case_name
-from bench.schema.text import change
+from bench.schema.text import change, percent
 from reports.analysis.names import Row
 from reports.analysis.readable import plus_minus
 from reports.data.errors import ReportError
@@ -181,7 +181,7 @@ class _Drawing:
             yield from self._column(part)
         lines = (
             "ms in a call, ± half of the 95 % interval;",
-            f"the fuller the colour, the more of the call (up to {self._most:.0%})",
+            f"the fuller the colour, the more of the call (up to {percent(self._most, 0)})",
         )
         for above, line in enumerate(reversed(lines)):
             y = self.height - 18 * above - 8
@@ -201,7 +201,7 @@ class _Drawing:
         x = self._x(part)
         yield (
             f'<text x="{x}" y="{TOP - 12}"><tspan class="head">{TITLES[part]}</tspan>'
-            f"<tspan> {_three_digits(seconds)} ms, {share:.0%}</tspan></text>"
+            f"<tspan> {_three_digits(seconds)} ms, {percent(share, 0)}</tspan></text>"
         )
         for level in self._y:
             cell = self._cells.get((part, level))
@@ -214,7 +214,7 @@ class _Drawing:
         x, y = self._x(part), self._y[level]
         share = sum(bar.share for bar in bars)
         yield f'<text x="{x + 6}" y="{y + 17}" class="head">{LETTERS[part]}{level}</text>'
-        yield f'<text x="{x + COLUMN - 6}" y="{y + 17}" class="ms soft">{share:.1%}</text>'
+        yield f'<text x="{x + COLUMN - 6}" y="{y + 17}" class="ms soft">{percent(share)}</text>'
         yield (
             f'<rect x="{x}" y="{y}" width="{COLUMN}" height="{HEAD + BAR * len(bars)}" rx="5" '
             f'fill="none" stroke="{COLORS[part]}" stroke-width="1.5"/>'
@@ -225,7 +225,7 @@ class _Drawing:
     def _stage(self, bar: Bar, x: int, y: int) -> str:
         opacity = FAINT + (FULL - FAINT) * (bar.share / self._most) ** 0.5
         milliseconds = _milliseconds(bar.row)
-        label = escape(f"{bar.row['stage']}: {milliseconds} ms, {bar.share:.1%}")
+        label = escape(f"{bar.row['stage']}: {milliseconds} ms, {percent(bar.share)}")
         return (
             f'<g tabindex="0" role="img" aria-label="{label}"><title>{label}</title>'
             f'<rect x="{x + 3}" y="{y}" width="{COLUMN - 6}" height="{BAR - 3}" rx="3" '

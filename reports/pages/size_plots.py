@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from bench.schema.case import FIELDS, case_name
+from bench.schema.text import change
 from reports.analysis import breakeven
 from reports.analysis.names import ARM_NAMES
 from reports.pages.cost_plots import interval
@@ -48,7 +49,7 @@ def _heat_map(rows: pd.DataFrame, top: float) -> go.Figure:
                 for row in grid
             ],
             text=[
-                ["" if c is None else f"+{(c['ratio'] - 1) * 100:.1f} %" for c in row]
+                ["" if c is None else change(c["ratio"]) for c in row]
                 for row in grid
             ],
             texttemplate="%{text}",

@@ -78,7 +78,7 @@ def test_stage_that_shows_the_change_more_surely_is_followed() -> None:
 
 
 def test_sure_change_within_the_tolerance_is_nothing_to_look_for() -> None:
-    with pytest.raises(BenchError, match=r"surely, but by 0\.20% of a call"):
+    with pytest.raises(BenchError, match=r"surely, but by 0\.20 % of a call"):
         changed_most_surely({WHOLE: changes(0.0), "a": changes(0.02, 0.001, 0.1)}, 0.005)
 
 

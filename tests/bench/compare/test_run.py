@@ -366,7 +366,7 @@ def test_comment_tells_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "`aten::clone` 0 → 1 calls (traces of both sides: `traces/a case`)" in text
     timed = replace(why, stages=(replace(stage, head_bytes=8 * 2**20, head_operators=2),))
     text = comment.render(replace(found, explanation=timed))
-    assert "1.30 ms; `aten::clone` 0 → 1 calls (the base twice: its stages differ by 4.3%" in text
+    assert "1.30 ms; `aten::clone` 0 → 1 calls (the base twice: its stages differ by 4.3 %" in text
     text = comment.render(replace(found, explanation=replace(timed, named=True)))
     assert "1.30 ms; `aten::clone` 0 → 1 calls (traces of both sides" in text
     assert found.to_json()["explanation"]["stages"][0]["name"] == "panet n3 fuse"
@@ -412,7 +412,7 @@ def test_change_within_the_tolerance_is_told_and_does_not_fail(
     found = with_stages(monkeypatch, "panet@head", fpn_p3_smooth=1.1)
     assert (found.verdict, found.exit_code) == (Verdict.WITHIN_NOISE, 0)
     said = comment.render(found)
-    assert "- surely there, but within the tolerance of 0.5% of a call: all cases" in said
+    assert "- surely there, but within the tolerance of 0.5 % of a call: all cases" in said
     assert "within tolerance" in said.split("</summary>")[1]
     assert "surely there, within the tolerance" in junit.render(found)
 
@@ -446,7 +446,7 @@ def test_tolerance_is_the_users(
     )
     arguments = [*of_equal_code(tmp_path), "--no-traces"]
     assert command.main([*arguments, "--tolerance", "5%"]) == 0
-    assert "within the tolerance of 5.0% of a call" in capsys.readouterr().out
+    assert "within the tolerance of 5.0 % of a call" in capsys.readouterr().out
     assert command.main([*arguments, "--tolerance", "often"]) == 2
     assert "--tolerance 'often': give a share of a call" in capsys.readouterr().err
 

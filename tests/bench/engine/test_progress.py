@@ -23,7 +23,7 @@ def drawn(*updates: tuple[float, dict[str, str]], terminal: bool, height: int = 
 
 def test_terminal_shows_every_case_with_what_is_known_of_it() -> None:
     said = drawn((0.3, {"neck b1": "+50.1 % ±1.2 %  ok", "neck b2": "checked"}), terminal=True)
-    for words in ("neck b1", "+50.1 % ±1.2 %  ok", "neck b2", "checked", "01:01 left", "30%"):
+    for words in ("neck b1", "+50.1 % ±1.2 %  ok", "neck b2", "checked", "01:01 left", "30 %"):
         assert words in said
     assert "measuring neck b1" in said
 
@@ -40,7 +40,7 @@ def test_without_a_terminal_there_is_a_line_per_tenth() -> None:
     known = {"neck b1": "+50.1 % ±1.2 %  ok", "neck b2": "checked"}
     lines = drawn(*((i / 100, known) for i in range(100)), terminal=False).splitlines()
     assert len(lines) == 9
-    assert lines[0] == "10%, at most 01:01 left: 1 of 2 cases are sure"
+    assert lines[0] == "10 %, at most 01:01 left: 1 of 2 cases are sure"
 
 
 def test_estimates_of_a_run_get_narrower_until_they_are_sure() -> None:

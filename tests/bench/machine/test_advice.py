@@ -27,9 +27,9 @@ def test_calm_machine_needs_no_hint() -> None:
 @pytest.mark.parametrize(
     ("values", "threads", "sentence"),
     [
-        ({"busy": (("cc1plus", 0.98),)}, 1, "cc1plus takes 98% of a core: stop it"),
+        ({"busy": (("cc1plus", 0.98),)}, 1, "cc1plus takes 98 % of a core: stop it"),
         ({"busy": (("cc1plus", 0.98),)}, 2, "--threads 1 leaves a core to the others"),
-        ({"stolen_ratio": 0.2}, 2, "the hypervisor gives 20% of the time to other machines"),
+        ({"stolen_ratio": 0.2}, 2, "the hypervisor gives 20 % of the time to other machines"),
         ({}, 4, "4 threads on 2 usable cores wait for each other: --threads 2"),
         ({"free_bytes": 2**30}, 2, "only 1.0 GiB of memory are free"),
         ({"governor": "powersave"}, 2, "the CPU governor is powersave"),

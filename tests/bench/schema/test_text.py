@@ -7,7 +7,7 @@ import pytest
 from bench.schema import text
 
 
-@pytest.mark.parametrize(("share", "said"), [(0.0234, "2.3%"), (None, "-"), (math.nan, "-")])
+@pytest.mark.parametrize(("share", "said"), [(0.0234, "2.3 %"), (None, "-"), (math.nan, "-")])
 def test_share_is_written_in_percent_and_what_is_unknown_as_such(
     share: float | None, said: str
 ) -> None:

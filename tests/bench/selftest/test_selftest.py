@@ -126,7 +126,7 @@ def test_quiet_machine_finds_every_slow_down_and_raises_no_false_alarm(tmp_path:
         assert case.cost == pytest.approx(1.5, rel=0.01)
     page = (tmp_path / "selftest-1" / session.PAGE).read_text()
     assert "| false alarms, identical code, live" in page
-    assert "0 of 3 (95 %: 0.0% to" in page
+    assert "0 of 3 (95 %: 0.0 % to" in page
 
 
 def test_noisy_machine_misses_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -225,9 +225,9 @@ def test_company_of_a_run_is_in_the_page(tmp_path: Path) -> None:
     taken = dataclasses.replace(CALM, waited_s=0.4)
     busy = [replicate(i, load=taken, contended=i < 2) for i in range(6)]
     found = result(case=case(), replicates=tuple(busy))
-    page = text_of(page_of(tmp_path, [found], hints=["chromium takes 76% of a core: stop it"]))
-    assert "When it began: chromium takes 76% of a core: stop it." in page
-    for cell in ("neck cnn b1 224 nchw", "2 of 6", "20.0%", "waited for a CPU (2)"):
+    page = text_of(page_of(tmp_path, [found], hints=["chromium takes 76 % of a core: stop it"]))
+    assert "When it began: chromium takes 76 % of a core: stop it." in page
+    for cell in ("neck cnn b1 224 nchw", "2 of 6", "20.0 %", "waited for a CPU (2)"):
         assert f"<td>{cell}</td>" in page
     assert "<td>scikit-image: astronaut</td>" in page
 

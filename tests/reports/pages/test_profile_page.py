@@ -24,7 +24,7 @@ def text_of(html: str) -> str:
 
 def test_page_says_where_the_time_goes(tmp_path: Path) -> None:
     text = text_of(page(made.run_dir(tmp_path)))
-    assert re.search(r"Of 18\.75 ±\d+\.\d\d ms: FPN 75\.0%", text)
+    assert re.search(r"Of 18\.75 ±\d+\.\d\d ms: FPN 75\.0 %", text)
     assert "neck cnn b1 224 nchw: ok" in text
     assert "n3 fuse" in text
     assert "Memory peaks at 2.0 MiB" in text
@@ -37,7 +37,7 @@ def test_profiler_that_divides_otherwise_than_the_timed_calls_is_said(
     tmp_path: Path, fuse_share: float, *, said: bool
 ) -> None:
     text = text_of(page(made.run_dir(tmp_path, case=made.split(fuse_share))))
-    assert ("n3 fuse 25.0% instead of 40.0%" in text) is said
+    assert ("n3 fuse 25.0 % instead of 40.0 %" in text) is said
     assert ("divides the time otherwise" in text) is said
 
 
@@ -101,7 +101,7 @@ def test_a_profile_that_cannot_be_read_costs_its_arm_and_no_more(tmp_path: Path)
     text = text_of(page(run))
     assert "FPN has no profile" in text
     assert "damaged JSON" in text
-    assert "FPN 75.0%" in text
+    assert "FPN 75.0 %" in text
 
 
 def test_what_only_a_disturbed_profile_tells_is_grey_or_left_out(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_what_only_a_disturbed_profile_tells_is_grey_or_left_out(tmp_path: Path)
     html = page(made.run_dir(tmp_path, panet=disturbed))
     text = text_of(html)
     assert "FPN + PANet: the profile was disturbed: other programs ran in 1 of its 1 steps" in text
-    assert "FPN 75.0%" not in text
+    assert "FPN 75.0 %" not in text
     assert "of it in n3 fuse" not in text
     assert "bbbbbb" in html
     assert text.count("own ms (profile)") == 1  # of FPN's operators
@@ -118,7 +118,7 @@ def test_what_only_a_disturbed_profile_tells_is_grey_or_left_out(tmp_path: Path)
 def test_marks_tell_the_time_of_stages_whatever_the_profile(tmp_path: Path) -> None:
     disturbed = made.profile("panet", disturbed_steps=1)
     html = page(made.run_dir(tmp_path, case=made.split(0.4), panet=disturbed))
-    assert "FPN 60.0%" in text_of(html)
+    assert "FPN 60.0 %" in text_of(html)
     assert "bbbbbb" not in html
 
 

@@ -35,7 +35,7 @@ def stages_of(picture: ET.Element) -> list[str]:
 def test_every_stage_says_its_name_time_and_share() -> None:
     names = ("fpn p3 lateral", "fpn p2 lateral", "fpn p2 top-down sum", "panet n3 fuse")
     picture = drawn(*names, "other")
-    said = [f"{name}: 2.00 ±0.50 ms, 20.0%" for name in names]
+    said = [f"{name}: 2.00 ±0.50 ms, 20.0 %" for name in names]
     assert sorted(stages_of(picture)) == sorted(said)
     assert all(group.get("tabindex") == "0" for group in picture.iter(f"{SVG}g"))
     assert picture.get("aria-label") == "a case. an answer"
