@@ -108,9 +108,10 @@ def _compare(arguments: argparse.Namespace, console: Console) -> int:
     base, head = (result_files.read(path) for path in (arguments.base, arguments.head))
     request = metrics.parse(arguments.metrics)
     thresholds = metrics.Thresholds.parse(arguments.threshold)
-    table = compare_files.compare(base, head, thresholds, request)
+    table = compare_files.compare(base, head, thresholds, request, arguments.case)
     compare_files_page.show(table, console)
-    _wrote(console, compare_files_page.write(table, arguments.out or head.path.parent))
+    if arguments.out is not None:
+        _wrote(console, compare_files_page.write(table, arguments.out))
     return EXIT_CODES[overall(table["verdict"])]
 
 
@@ -186,7 +187,9 @@ def _parser() -> argparse.ArgumentParser:
     two.add_argument("--threshold", action="append", default=[], metavar="SHARE", help=about)
     about = f"of {', '.join(metrics.METRICS)} (all)"
     two.add_argument("--metrics", metavar="LIST", help=about)
-    two.add_argument("--out", type=Path, metavar="DIR", help="where to (into HEAD)")
+    about = "only cases that match, such as those that both runs are to have"
+    two.add_argument("--case", default="*", metavar="PATTERN", help=about)
+    two.add_argument("--out", type=Path, metavar="DIR", help="write the table there as well")
     two.set_defaults(command=_compare)
     about = "many runs: when did it begin?"
     many = commands.add_parser("history", help=about, description=about)

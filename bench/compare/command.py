@@ -38,7 +38,6 @@ def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     for side in SIDES:
         parser.add_argument(f"--{side}-python", metavar="EXE", help=f"interpreter of the {side}")
     parser.add_argument("--no-traces", action="store_true", help="do not profile what is slower")
-    parser.add_argument("--junit", metavar="FILE", help="the verdicts as JUnit XML as well")
     parser.set_defaults(command=_compare)
 
 
@@ -66,6 +65,7 @@ def _add_comparison(parser: argparse.ArgumentParser, budget: str) -> None:
     add("--repository", default=".", metavar="DIR", help="of the revisions (here)")
     add("--budget", default=budget, help="of each measurement, at most (%(default)s)")
     add("--timeout", default=arguments.DEFAULT_TIMEOUT, help="of one worker (%(default)s)")
+    add("--junit", metavar="FILE", help="the answer as JUnit XML as well")
     arguments.add_run_dir(parser)
     arguments.add_resume(parser, "go on with one that was killed")
 
@@ -130,6 +130,7 @@ def _tidied(folder: Path, options: argparse.Namespace) -> Iterator[None]:
 
 def _bisect(options: argparse.Namespace) -> int:
     request = _request(options)
+    verdicts = arguments.output_file("--junit", options.junit)
     folder = run_folders.new_or_known(options.run_dir, "bisect", options.resume)
     try:
         with _tidied(folder, options):
@@ -137,6 +138,8 @@ def _bisect(options: argparse.Namespace) -> int:
     except UndecidedError as error:
         print(f"python -m bench: {error}", file=sys.stderr)
         return NOTHING_SAID
+    if verdicts is not None:
+        verdicts.write_text(junit.render_bisection(answer))
     print("\n".join(answer.lines()))
     print(f"wrote {folder / bisect.FILE}")
     return FINE

@@ -1,13 +1,17 @@
-"""The verdicts as JUnit XML, which every CI shows: a test per case, failed where it regressed."""
+"""The answers as JUnit XML, which every CI shows.
+
+Of a comparison a test per case, failed where it regressed; of a bisection a test per commit tried.
+"""
 
 from xml.etree import ElementTree as ET
 
+from bench.compare.bisect import BisectResult
 from bench.compare.comment import stage_change
 from bench.compare.request import HEAD
 from bench.compare.result import ComparisonResult
 from bench.stats.verdict import CaseVerdict, Verdict
 
-SUITE = "bench compare"
+SUITE, BISECTION = "bench compare", "bench bisect"
 
 
 def render(result: ComparisonResult) -> str:
@@ -26,6 +30,26 @@ def render(result: ComparisonResult) -> str:
     for case_id, reason in result.died.items():
         message = f"undecided, died while it was measured: {reason}"
         ET.SubElement(_test(suite, case_id), "skipped", message=message)
+    return _counted(suite)
+
+
+def render_bisection(result: BisectResult) -> str:
+    """Return the XML: what made it slower fails, commits that cannot be run are skipped."""
+    suite = ET.Element("testsuite", name=BISECTION)
+    *before, found = result.located.suspects
+    for commit, slow in result.located.tried.items():
+        test = _test(suite, f"{commit[:10]} {result.subjects[commit]}")
+        if commit == found:
+            ET.SubElement(test, "failure", message="; ".join(result.lines()))
+        elif slow is None:
+            perhaps = ", and may be the one" if commit in before else ""
+            ET.SubElement(test, "skipped", message=f"cannot be run{perhaps}")
+        else:
+            ET.SubElement(test, "system-out").text = "slow" if slow else "fast"
+    return _counted(suite)
+
+
+def _counted(suite: ET.Element) -> str:
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
@@ -56,4 +80,4 @@ def _said(change: CaseVerdict) -> str:
 
 
 def _test(suite: ET.Element, name: str) -> ET.Element:
-    return ET.SubElement(suite, "testcase", classname=SUITE, name=name)
+    return ET.SubElement(suite, "testcase", classname=suite.get("name", ""), name=name)

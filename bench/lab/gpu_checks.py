@@ -183,7 +183,7 @@ def _out_of_memory(target: Target) -> Check:
         (
             target.run_as_it_is(*training, "--resolutions=64", results=BEFORE),
             target.run_as_it_is(*training, too_large, results=AFTER),
-            ("-m", "reports", "compare", f"{{out}}/{BEFORE}", f"{{out}}/{AFTER}"),
+            ("-m", "reports", "compare", f"{{out}}/{BEFORE}", f"{{out}}/{AFTER}", "--out", "{out}"),
         ),
         240.0,
         gpu_answers.out_of_memory,

@@ -6,6 +6,7 @@ not take turns differ by what the machine did meanwhile, so a time has to be slo
 threshold, surely; and where most cases move together, it was the machine.
 """
 
+import fnmatch
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from bench.stats.multiplicity import holm
 from bench.stats.verdict import Verdict
 from reports.analysis.metrics import ARMS, METRICS, Metric, Thresholds
 from reports.data import frames
+from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
 
 TOGETHER_CASES = 4
@@ -30,18 +32,30 @@ def compare(
     head: ResultFile,
     thresholds: Thresholds,
     metrics: Sequence[str] = tuple(METRICS),
+    pattern: str = "*",
 ) -> pd.DataFrame:
     """Return one row per case, metric and arm.
 
     Columns: ``case_id``, ``metric``, ``arm``, ``base``, ``head``, ``ratio`` (head over base, with
     ``_low`` and ``_high``), ``threshold``, ``p_value`` (corrected), ``verdict``, ``reason``.
 
+    Args:
+        base: what is compared with.
+        head: what is compared.
+        thresholds: of times.
+        metrics: names of `METRICS`.
+        pattern: that the ids of the cases match.
+
     Raises:
-        ReportError: a file is damaged.
+        ReportError: a file is damaged, or no case matches.
     """
     sides = [_Side(file) for file in (base, head)]
     unequal = differences(sides[0].environment, sides[1].environment)
-    rows = [row for case_id in _case_ids(sides) for row in _rows(sides, case_id, metrics)]
+    case_ids = _case_ids(sides)
+    chosen = fnmatch.filter(case_ids, pattern)
+    if not chosen:
+        raise ReportError(f"--case {pattern}: matches none of {', '.join(case_ids)}")
+    rows = [row for case_id in chosen for row in _rows(sides, case_id, metrics)]
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["threshold"] = [_threshold(row, thresholds) for row in table.to_dict("records")]
     return _judged(table, unequal)

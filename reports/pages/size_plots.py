@@ -48,10 +48,7 @@ def _heat_map(rows: pd.DataFrame, top: float) -> go.Figure:
                 [None if cell is None else (cell["ratio"] - 1) * 100 for cell in row]
                 for row in grid
             ],
-            text=[
-                ["" if c is None else change(c["ratio"]) for c in row]
-                for row in grid
-            ],
+            text=[["" if c is None else change(c["ratio"]) for c in row] for row in grid],
             texttemplate="%{text}",
             customdata=[[None if c is None else interval(c, "ratio") for c in row] for row in grid],
             hovertemplate="%{x}, %{y}<br>%{customdata}<extra></extra>",

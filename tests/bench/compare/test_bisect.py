@@ -4,6 +4,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from bench import __main__ as command
-from bench.compare import bisect, measuring
+from bench.compare import bisect, junit, measuring
 from bench.compare.bisect import replicates_for, search, share_of
 from bench.compare.commit import MIN_REPLICATES, Changes, UndecidedError, changed_most_surely
 from bench.compare.request import Request
@@ -163,6 +164,12 @@ def test_commits_that_cannot_be_run_are_told(tmp_path: Path) -> None:
     )
     assert found.located.suspects == (commits[2], commits[3])
     assert f"or one of {commits[2][:10]}, which cannot be run" in found.lines()
+    suite = ET.fromstring(junit.render_bisection(found))  # noqa: S314 - our own
+    assert (suite.get("failures"), suite.get("skipped")) == ("1", "1")
+    (failed,) = suite.findall("testcase[failure]")
+    assert failed.get("name") == f"{commits[3][:10]} Change 3"
+    (skipped,) = suite.findall("testcase/skipped")
+    assert skipped.get("message") == "cannot be run, and may be the one"
 
 
 @pytest.mark.process
@@ -181,7 +188,9 @@ def test_command_says_the_commit(tmp_path: Path, capsys: pytest.CaptureFixture[s
     repository, commits = history(tmp_path / "repository", ["1.0", "1.0", "1.1", "1.1"])
     arguments = ["bisect", commits[0], commits[-1], "--repository", str(repository)]
     limits = ["--case", "*-b1-224x224-*-nhwc-*", "--run-dir", str(tmp_path / "runs")]
-    assert command.main([*arguments, *limits]) == 0
+    verdicts = tmp_path / "verdicts.xml"
+    assert command.main([*arguments, *limits, "--junit", str(verdicts)]) == 0
+    assert f"{commits[2][:10]} Change 2: +" in verdicts.read_text()
     assert capsys.readouterr().out.startswith(f"{commits[2][:10]} Change 2: +")
 
 

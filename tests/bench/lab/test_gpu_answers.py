@@ -115,7 +115,7 @@ def test_largest_batch_is_that_of_the_search(tmp_path: Path) -> None:
 def test_what_ran_out_of_memory_is_counted_and_the_rest_compared(tmp_path: Path) -> None:
     before = results(tmp_path, gpu_answers.BEFORE, measured(1.5))
     after = results(tmp_path, gpu_answers.AFTER, measured(1.5), NOT_POSSIBLE)
-    reports.main(["compare", str(before), str(after)])
+    reports.main(["compare", str(before), str(after), "--out", str(tmp_path)])
     said = gpu_answers.out_of_memory(tmp_path)
     assert said.startswith("1 of 2 cases out of memory; then ")
     assert "within_noise" in said

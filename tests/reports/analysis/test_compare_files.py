@@ -157,6 +157,9 @@ def test_a_case_that_is_gone_is_never_passed_over(tmp_path: Path) -> None:
     assert "missing in the head" in row["reason"]
     assert main(["compare", str(base), str(head)]) == 1
     assert main(["compare", str(head), str(base)]) == 0  # a new case is no loss
+    common = result_files.read(head).document["benchmarks"][0]["extra_info"]["case_id"]
+    assert main(["compare", str(base), str(head), "--case", common]) == 0
+    assert main(["compare", str(base), str(head), "--case", "zzz"]) == 2
 
 
 def test_a_case_that_no_longer_runs_is_never_passed_over(tmp_path: Path) -> None:
@@ -214,6 +217,8 @@ def test_what_is_worse_is_shown_first_and_written(
     main(["compare", str(base), str(head)])
     shown = capsys.readouterr().out
     assert "regressed: 2 regressed" in shown
+    assert not [*tmp_path.rglob("compare.*")], "beside a run it might overwrite somebody's"
+    main(["compare", str(base), str(head), "--out", str(tmp_path)])
     written = (tmp_path / "compare.md").read_text().splitlines()
     assert "regressed" in written[4]
     assert len(pd.read_csv(tmp_path / "compare.csv")) > 8
