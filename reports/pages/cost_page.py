@@ -5,6 +5,7 @@ On top the answer, then every case with what can be asked of it, then the drawin
 lie beside it as Parquet.
 """
 
+import html
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def write(
     """
     keyed = breakeven.with_pixels(cost_cases.keyed(table))
     inside, shown = len(keyed) <= MOST_WITH_ROUNDS, keyed.head(MOST_SHOWN)
-    sections = _sections(files, frame, found, shown, limits or Limits())
+    sections = _sections(files, frame, found, shown, folder, limits or Limits())
     data = cost_cases.data(files, frame, shown, folder, with_rounds=inside)
     drawn = pyramid.of_cases(found, shown)
     text = _render(files, keyed, [*_pictures(drawn, shown), *sections], data, drawn)
@@ -83,6 +84,7 @@ def _sections(
     frame: pd.DataFrame,
     found: pd.DataFrame,
     table: pd.DataFrame,
+    folder: Path,
     limits: Limits,
 ) -> list[Section]:
     answered = table[table["ratio"].notna()]
@@ -90,7 +92,7 @@ def _sections(
         cost_sections.cost(answered),
         stage_section.section(found, answered),
         breakeven_blocks.section(cost_cases.timed(answered), limits),
-        *run_sections.profile(files),
+        *run_sections.profile(files, folder),
         *run_sections.further_arms(files),
         cost_sections.compiling(frame),
         cost_sections.others(),
@@ -100,11 +102,19 @@ def _sections(
     return [section for section in sections if not section.empty]
 
 
+def _keys(table: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Return by what the script knows a case of a run."""
+    return {(row["run_id"], row["case_id"]): row["key"] for row in table.to_dict("records")}
+
+
+PICTURE = '<div class="scroll picture" data-case="{key}">{drawn}</div>'
+
+
 def _pictures(drawn: pyramid.Drawings, table: pd.DataFrame) -> Iterator[Section]:
     """Yield the drawings that do not lead the page."""
-    leading = pyramid.leading(drawn, table)
+    leading, keys = pyramid.leading(drawn, table), _keys(table)
     blocks = [
-        Block("", figure=f'<div class="scroll picture">{picture}</div>', wide=False)
+        Block("", figure=PICTURE.format(key=html.escape(keys[key]), drawn=picture), wide=False)
         for key, picture in drawn.items()
         if key not in leading
     ]
@@ -121,6 +131,7 @@ def _render(
 ) -> str:
     runs = [file.run for file in files]
     shown = table.head(MOST_SHOWN)
+    keys = _keys(shown)
     text = readable(shown)
     rows = [
         {"key": key, "cells": list(cells)}
@@ -135,7 +146,7 @@ def _render(
         template="report.html",
         answer=list(words.answers(table)),
         more=" ".join(words.remarks(table)),
-        pictures=[drawn[key] for key in pyramid.leading(drawn, shown)],
+        pictures=[(keys[key], drawn[key]) for key in pyramid.leading(drawn, shown)],
         warnings=[*_older(runs), *_differing(runs), *_too_many(len(table) - MOST_SHOWN)],
         filters=cost_cases.filters(shown),
         columns={name: EXPLAINED.get(name, "").replace("`", "") for name in text.columns},

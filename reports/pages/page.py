@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,8 @@ class Section:
     sentences: list[str]
     warnings: list[str]
     blocks: list[Block]
+    links: Mapping[str, str] = field(default_factory=dict)
+    """What is said of another page -> where it is, beside this one."""
 
     @property
     def empty(self) -> bool:
@@ -53,14 +55,27 @@ def render(
     sentences: Sequence[str],
     sections: Sequence[Section],
     template: str = "page.html",
+    *,
+    folded: bool = False,
     **more: Any,  # noqa: ANN401 - what the template asks for
 ) -> str:
-    """Return the page; every text is escaped, whatever it says."""
+    """Return the page; every text is escaped, whatever it says.
+
+    Args:
+        title: of the page.
+        machine: what was measured on.
+        sentences: below it.
+        sections: of the page.
+        template: what it is made with.
+        folded: whether only the first section is open.
+        more: what the template asks for.
+    """
     return _template(template).render(
         title=title,
         machine=machine,
         sentences=sentences,
         cases=sections,
+        folded=folded,
         plotly_js=get_plotlyjs(),
         **more,
     )

@@ -85,7 +85,12 @@ def _of_case(profiled: Profiles, case_id: str) -> tuple[Section, dict[str, pd.Da
 
 def _render(profiled: Profiles, sections: list[Section]) -> str:
     title = f"Where the time goes: run {profiled.file.run['run_id']}"
-    return page.render(title, text.machine(profiled.file.run["environment"]), [READING], sections)
+    machine = text.machine(profiled.file.run["environment"])
+    return page.render(title, machine, [READING], sections, folded=len(sections) > FEW)
+
+
+FEW = 2
+"""Cases that are read from top to bottom; of more only the first is open."""
 
 
 READING = (

@@ -1,10 +1,11 @@
 """The sections of the report on what runs have beside their rounds: profiles, further arms."""
 
 import itertools
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -16,39 +17,39 @@ from reports.data.result_files import ResultFile
 from reports.pages import cost_plots, drawing, profile_page
 from reports.pages.page import Block, Section, Table
 
-MOST_PROFILED = 12
-"""Cases whose profile is in the page; `profile.html` has them all, and more of each."""
 
+def profile(files: Sequence[ResultFile], out: Path) -> Iterator[Section]:
+    """Yield where the time goes, of the runs that were profiled.
 
-def profile(files: Sequence[ResultFile]) -> Iterator[Section]:
-    """Yield where the time goes, of the runs that were profiled."""
+    Args:
+        files: of the runs.
+        out: folder of the page.
+    """
     for file in files:
         folder = file.path.parent
         if not (folder / TRACES).is_dir():
             continue
         name = "Where the time goes" + (f", {folder.name}" if len(files) > 1 else "")
         try:
-            yield from _profile(file.path, name)
+            yield from _profile(file.path, name, out)
         except ReportError as error:
             yield Section(f"profile-{folder.name}", name, [], [str(error)], [])
 
 
-def _profile(path: Path, name: str) -> Iterator[Section]:
+def _profile(path: Path, name: str, out: Path) -> Iterator[Section]:
     run = path.parent.name
     cases, tables = profile_page.sections(profiles.load(path))
+    blocks, links = list[Block](), dict[str, str]()
     if len(tables["stages"]):
         figure = drawing.html(cost_plots.stages(tables["stages"]))
-        overview = Block("FPN + PANet, stage by stage", figure=figure)
-        yield Section(f"profile-{run}", name, [], [], [overview])
-    for case in cases[:MOST_PROFILED]:
-        more = f"More in profile.html (python -m reports profile {path.parent})."
-        yield replace(
-            case,
-            id=f"profile-{run}-{case.id}",
-            name=f"{name}: {case.name}",
-            sentences=[*case.sentences, more],
-            blocks=[replace(block, tables=[]) for block in case.blocks if block.figure],
-        )
+        blocks.append(Block("FPN + PANet, stage by stage", figure=figure))
+    said = [[case.name, " ".join([*case.sentences, *case.warnings])] for case in cases]
+    blocks.append(Block("", tables=[Table(("case", "what the profile says"), said)]))
+    if (page := path.parent / profile_page.PAGE).exists():
+        place = Path(os.path.relpath(page, out)).as_posix()
+        links["Stages, operators, memory and distance from the limit"] = quote(place)
+    sentences = [] if links else [f"All of it: python -m reports profile {path.parent}"]
+    yield Section(f"profile-{run}", name, sentences, [], blocks, links)
 
 
 def further_arms(files: Sequence[ResultFile]) -> Iterator[Section]:

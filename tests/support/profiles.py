@@ -1,6 +1,8 @@
 """Folders of profiled runs, without profiling: small traces, made-up work."""
 
+import itertools
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,12 +112,13 @@ def run_dir(
     *,
     with_parts: bool = True,
     case: CaseResult | None = None,
+    more: Sequence[CaseResult] = (),
     **arms: dict[str, Any],
 ) -> Path:
     """Write a run; its FPN takes 12.5 ms, and FPN + PANet 18.75."""
-    found = case or measured(1.5, Status.OK)
-    (folder / RESULTS).write_text(json.dumps(document([found])))
-    for arm in ("fpn", "panet"):
+    cases = [case or measured(1.5, Status.OK), *more]
+    (folder / RESULTS).write_text(json.dumps(document(cases)))
+    for found, arm in itertools.product(cases, ("fpn", "panet")):
         where = profile_folder(folder, found.case.case_id, arm)
         where.mkdir(parents=True)
         (where / PROFILE).write_text(json.dumps(arms.get(arm, profile(arm))))

@@ -168,6 +168,56 @@ def test_case_opens_by_keyboard_and_shows_its_rounds_and_command(
     assert heard == Heard()
 
 
+def test_open_case_leaves_the_columns_as_wide_as_they_were(chromium: Browser, report: Path) -> None:
+    page, _ = opened(chromium, report)
+    width = "document.getElementById('cases').getBoundingClientRect().width"
+    before = page.evaluate(width)
+    page.locator("#cases button.open").first.click()
+    page.locator("#cases .detail .main-svg").first.wait_for()
+    assert page.evaluate(width) == pytest.approx(before, abs=1)
+
+
+def test_filter_that_leaves_no_case_says_so_and_is_taken_back(
+    chromium: Browser, report: Path
+) -> None:
+    page, _ = opened(chromium, report)
+    every = visible_cases(page)
+    for box in page.locator("form.filter fieldset").first.locator("input").all():
+        box.uncheck()
+    assert visible_cases(page) == 0
+    assert page.locator(".picture[data-case]:visible").count() == 0
+    said = page.locator("#filtered")
+    assert f"No of {every} cases shown" in said.inner_text()
+    said.get_by_role("button").click()
+    assert visible_cases(page) == every
+    assert not said.is_visible()
+
+
+def test_table_is_sorted_by_the_column_that_is_clicked(chromium: Browser, report: Path) -> None:
+    page, _ = opened(chromium, report)
+    head = page.locator("#cases th", has_text="ratio").first
+    place = head.evaluate("head => head.cellIndex")
+    cells = f"[...document.querySelectorAll('#cases tr[data-case]')].map(r => r.cells[{place}])"
+    script = f"{cells}.map(cell => parseFloat(cell.textContent))"
+    head.click()
+    assert head.get_attribute("aria-sort") == "ascending"
+    ascending = page.evaluate(script)
+    assert ascending == sorted(ascending)
+    head.press("Enter")
+    assert page.evaluate(script) == ascending[::-1]
+
+
+def test_profile_of_many_cases_is_folded_and_opens_where_a_link_leads(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    profiled = profiles.run_dir(tmp_path, more=grid()[1:3])
+    assert main(["profile", str(profiled)]) == 0
+    page, _ = opened(chromium, profiled / "profile.html")
+    assert page.locator("details[open]").count() == 1
+    page.locator("nav a").last.click()
+    assert page.locator("details").last.get_attribute("open") is not None
+
+
 def test_every_control_is_reached_by_tab(chromium: Browser, report: Path) -> None:
     page, _ = opened(chromium, report)
     wanted = page.locator("#cases button, form.filter input, nav a").count()
