@@ -189,8 +189,15 @@ def _change(base: int, head: int) -> str:
     return text.percent(head / base - 1, 2, signed=True)
 
 
+def _from_to(base_s: float, head_s: float) -> str:
+    """Return two times in one unit, in which the larger has digits."""
+    if max(base_s, head_s) < 1e-4:
+        return f"{base_s * 1e6:.1f} → {head_s * 1e6:.1f} µs"
+    return f"{base_s * 1e3:.2f} → {head_s * 1e3:.2f} ms"
+
+
 def _stage(change: StageChange) -> str:
-    said = f"{change.name} {change.base_s * 1e3:.2f} → {change.head_s * 1e3:.2f} ms"
+    said = f"{change.name} {_from_to(change.base_s, change.head_s)}"
     if change.base_operators != change.head_operators:
         said += f", {change.base_operators} → {change.head_operators} operators"
     if change.base_bytes == change.head_bytes:

@@ -23,6 +23,7 @@ from bench.schema.errors import BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Task, task_from_json
 from bench.workload import check  # noqa: F401
+from bench.workload.code_loader import Side, in_own_names
 from bench.workload.compilation import CompileError
 from bench.workload.same_work import MismatchError
 from panet import InputError
@@ -54,6 +55,8 @@ def main(task: Task[Any], result_path: Path) -> None:
     except Exception as error:  # noqa: BLE001 - whatever happened becomes the status of the case
         traceback.print_exc()
         status, reason = _status_of(error)
+        sides = [Side(task.package, Path(folder), name) for name, folder in task.sides.items()]
+        reason = in_own_names(reason, sides)
         result = {"failure": {"status": status, "reason": reason}}
     del shift  # it was needed until here: what follows it in memory lies elsewhere in every worker
     partial = result_path.with_suffix(".partial")

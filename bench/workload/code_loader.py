@@ -14,8 +14,9 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -48,6 +49,14 @@ class Side:
     def owns(self, module: str) -> bool:
         """Whether a module is in one of the packages."""
         return module.partition(".")[0] in self.aliases
+
+
+def in_own_names(text: str, sides: Iterable[Side]) -> str:
+    """Return a text about the code of sides with the names that its author gave it."""
+    for side in sides:
+        for name, alias in side.aliases.items():
+            text = re.sub(rf"\b{re.escape(alias)}\b", name, text)
+    return text
 
 
 def packages(package: str) -> tuple[str, ...]:

@@ -121,7 +121,9 @@ def read(store: str) -> pd.DataFrame:
     try:
         return _typed(pd.read_parquet(store)).drop_duplicates(ONCE, ignore_index=True)
     except (OSError, ValueError, KeyError) as error:
-        raise ReportError(f"{store}: cannot be read ({error}); name the folder itself") from error
+        raise ReportError(
+            f"{store}: cannot be read ({error}); check its address, and whether you may read it"
+        ) from error
 
 
 def _files(path: Path) -> list[Path]:

@@ -364,6 +364,8 @@ def test_comment_tells_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
     text = comment.render(found)
     assert "panet n3 fuse 1.00 → 1.30 ms, 2 → 3 operators, 8.0 → 16.0 MiB moved" in text
     assert "`aten::clone` 0 → 1 calls (traces of both sides: `traces/a case`)" in text
+    small = replace(why, stages=(replace(stage, base_s=4e-6, head_s=3e-5),))
+    assert "panet n3 fuse 4.0 → 30.0 µs" in comment.render(replace(found, explanation=small))
     timed = replace(why, stages=(replace(stage, head_bytes=8 * 2**20, head_operators=2),))
     text = comment.render(replace(found, explanation=timed))
     assert "1.30 ms; `aten::clone` 0 → 1 calls (the base twice: its stages differ by 4.3 %" in text

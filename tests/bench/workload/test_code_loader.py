@@ -187,3 +187,10 @@ def test_a_file_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
     folder = package(written(tmp_path, bench="1 / 0"), __init__="")
     with pytest.raises(BenchError, match=r"bench\.py .* cannot be imported: ZeroDivisionError"):
         code_loader.load_file(tmp_path / "bench.py", code_loader.Side("thing", folder, "base"))
+
+
+def test_what_is_said_of_a_side_has_the_names_of_its_author(tmp_path: Path) -> None:
+    sides = [code_loader.Side("panet,ops", tmp_path, side) for side in ("base", "head")]
+    said = "No module named 'panet_base.nosuch'; ops_head.conv, panet_based, panet_head"
+    own = "No module named 'panet.nosuch'; ops.conv, panet_based, panet"
+    assert code_loader.in_own_names(said, sides) == own
