@@ -1,5 +1,5 @@
 # Two commands: `make bench` measures and shows the answer, `make test` runs the tests
-# (`make quick`: those that start no process, in a minute).
+# (`make quick`: those that start no process, in a minute). `make docs` builds the site.
 # `make VENV=path` uses an environment of yours: what it already has is left as it is.
 
 PYTHON ?= python3
@@ -8,12 +8,14 @@ PRESET ?= default
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.panet-bench-installed
+DOCS_STAMP := $(VENV)/.panet-bench-docs-installed
 CONSTRAINTS := $(if $(filter .venv,$(VENV)),--constraint constraints.txt)
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) --editable
 
 WORKERS := --numprocesses logical --maxprocesses 4 --dist loadscope
 STARTS := process or browser or install
 
-.PHONY: bench test quick check setup clean
+.PHONY: bench test quick check docs setup clean
 
 bench: setup
 	@status=0; \
@@ -21,7 +23,7 @@ bench: setup
 	$(BIN)/python -m reports cost reports/runs/latest/results.json || status=$$?; \
 	exit $$status
 
-test: setup
+test: setup $(DOCS_STAMP)
 	$(BIN)/pytest tests $(WORKERS)
 
 quick: setup
@@ -32,6 +34,10 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: setup $(DOCS_STAMP)
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --conf-dir docs \
+		--doctree-dir build/doctrees . site
+
 setup: $(STAMP)
 
 $(BIN)/python:
@@ -41,9 +47,12 @@ $(BIN)/python:
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing PyTorch and the rest into $(VENV): a few minutes, once."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) \
-		--editable '.[backbones,traces,dev]'
+	$(INSTALL) '.[backbones,traces,dev]'
+	@touch $@
+
+$(DOCS_STAMP): pyproject.toml constraints.txt | $(STAMP)
+	$(INSTALL) '.[docs]'
 	@touch $@
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build site *.egg-info

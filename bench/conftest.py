@@ -28,13 +28,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the axes, and when to stop."""
     group = parser.getgroup("panet", "what PANet costs on top of FPN")
     names = ", ".join(presets.PRESETS)
-    group.addoption("--preset", help=f"bundle of axis values: {names} ({presets.DEFAULT_PRESET})")
+    about = f"bundle of axis values: {names} ({presets.DEFAULT_PRESET})"
+    group.addoption("--preset", metavar="NAME", help=about)
     for axis in AXES:
         group.addoption(axis.flag, dest=axis.option, metavar="LIST", help=axis.help)
-    group.addoption("--half-width", help="how narrow the interval of the ratio shall be: 2%%")
-    group.addoption("--budget", help="for the whole run: 90s, 10m, 2h")
-    group.addoption("--timeout", help=f"for one worker process ({DEFAULT_TIMEOUT})")
-    group.addoption("--seed", help=f"of weights and orders ({DEFAULT_SEED})")
+    about = "how narrow the interval of the ratio shall be: 2%%"
+    group.addoption("--half-width", metavar="SHARE", help=about)
+    group.addoption("--budget", metavar="TIME", help="for the whole run: 90s, 10m, 2h")
+    about = f"for one worker process ({DEFAULT_TIMEOUT})"
+    group.addoption("--timeout", metavar="TIME", help=about)
+    group.addoption("--seed", metavar="N", help=f"of weights and orders ({DEFAULT_SEED})")
     group.addoption("--images", metavar="DIR", help="your own pictures instead of photographs")
     group.addoption(
         "--traces", action="store_true", help="profile every case after the timing: where time goes"
@@ -49,7 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         const=run_folders.LATEST,
         metavar="RUN_ID",
-        help="go on with a killed run",
+        help="go on with a killed run (the newest)",
     )
 
 

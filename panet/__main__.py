@@ -37,9 +37,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m panet", description="Shape walk of the network."
     )
-    parser.add_argument("--resolution", default="224", help="224, or HEIGHTxWIDTH such as 320x480")
-    parser.add_argument("--batch-size", type=int, default=1)
-    parser.add_argument("--backbone", default="cnn", help="cnn (the article's), or a timm name")
+    about = "224 (the default), or HEIGHTxWIDTH such as 320x480"
+    parser.add_argument("--resolution", default="224", metavar="SIZE", help=about)
+    about = "images per call (%(default)s)"
+    parser.add_argument("--batch-size", type=int, default=1, metavar="N", help=about)
+    about = "cnn (the article's, and the default), or a name of timm"
+    parser.add_argument("--backbone", default="cnn", metavar="NAME", help=about)
     parser.add_argument("--json", action="store_true", help="print the walk as JSON")
     return parser
 

@@ -199,11 +199,13 @@ def _parser() -> argparse.ArgumentParser:
     many.set_defaults(command=_history)
     about = "for other trackers of benchmarks"
     export = commands.add_parser("export", help=about, description=about)
-    export.add_argument("format", choices=("github", "bencher", "otava", "asv"))
-    export.add_argument("paths", nargs="+", type=Path, metavar="DIR|FILE")
-    about = "cost, latency, control: the last is FPN against itself (%(default)s)"
+    about = "the tracker that is to read it"
+    export.add_argument("format", choices=("github", "bencher", "otava", "asv"), help=about)
+    about = "runs, ours or not"
+    export.add_argument("paths", nargs="+", type=Path, metavar="DIR|FILE", help=about)
+    about = "of cost, latency, control, which is FPN against itself (%(default)s)"
     export.add_argument("--metrics", default="cost", metavar="LIST", help=about)
-    about = "asv, otava: a folder"
+    about = "where to; for asv and otava a folder"
     export.add_argument("--out", type=Path, required=True, metavar="FILE", help=about)
     export.set_defaults(command=_export)
     return parser

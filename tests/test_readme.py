@@ -1,5 +1,6 @@
 """README and docs say what the project does: their tables are tested against the code."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -8,9 +9,11 @@ import pytest
 
 import reports
 from bench.machine.environment import ROOT
+from bench.run.results_json import EXTRA_INFO, PANET_KEY
 from bench.schema.case import AXES
-from bench.schema.records import Status
+from bench.schema.records import FACTS, Status
 from bench.workload import presets
+from docs import generate
 from reports.analysis.readable import EXPLAINED, brief
 
 README = (ROOT / "README.md").read_text()
@@ -57,7 +60,7 @@ def test_every_dependency_has_its_reason() -> None:
 def test_table_columns_are_explained() -> None:
     table = README.split("<!-- table -->", 1)[1].split("<!-- /table -->", 1)[0]
     header = next(line for line in table.splitlines() if line.startswith("| case"))
-    assert rows("column") == EXPLAINED
+    assert rows("column | says") == EXPLAINED
     assert {cell.strip() for cell in header.strip("|").split("|")} <= set(EXPLAINED)
 
 
@@ -65,7 +68,7 @@ def test_table_columns_are_explained() -> None:
 def test_both_commands_are_targets_and_shown_with_their_output(command: str) -> None:
     assert f"$ {command}\n" in README
     assert re.search(
-        rf"^{command.split()[1]}: setup$", (ROOT / "Makefile").read_text(), re.MULTILINE
+        rf"^{command.split()[1]}: setup\b", (ROOT / "Makefile").read_text(), re.MULTILINE
     )
 
 
@@ -92,6 +95,21 @@ def test_measured_table_is_that_of_the_reference_page(name: str) -> None:
     assert set(lines) <= set(kept)
 
 
+@pytest.mark.parametrize("name", generate.PAGES)
+def test_page_is_what_the_code_says(name: str) -> None:
+    stands, made = (ROOT / "docs" / name).read_text(), generate.PAGES[name]()
+    assert stands == made, f"make it again: {generate.COMMAND}"
+
+
+def test_every_key_of_a_result_file_is_described() -> None:
+    document = json.loads((ROOT / "reports" / "reference" / "results.json").read_text())
+    assert set(document["panet"]) == set(PANET_KEY)
+    for benchmark in document["benchmarks"]:
+        assert set(benchmark["extra_info"]) <= {*EXTRA_INFO, *FACTS}
+    split = next(b for b in document["benchmarks"] if "spans_s" in b["extra_info"])
+    assert set(split["extra_info"]) == {*EXTRA_INFO, *FACTS}
+
+
 def test_readme_is_read_in_a_minute() -> None:
     assert len(README.splitlines()) <= 150
 
@@ -100,7 +118,7 @@ def test_readme_is_read_in_a_minute() -> None:
 def test_links_lead_somewhere(path: Path) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", PAGES[path]):
         file, _, heading = link.partition("#")
-        target = (path.parent / file).resolve()
+        target = (path.parent / file).resolve() if file else path
         assert target.exists(), link
         if heading:
             titles = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)

@@ -54,7 +54,7 @@ def _add_comparison(parser: argparse.ArgumentParser, budget: str) -> None:
     """Add the options that say what is compared."""
     add = parser.add_argument
     arguments.add_axes(parser)
-    add("--preset", default="cells", help="bundle of axis values (%(default)s)")
+    add("--preset", default="cells", metavar="NAME", help="bundle of axis values (%(default)s)")
     add("--case", metavar="PATTERN", default="*", help="of these cases, those that match")
     add("--package", default="panet", metavar="A,B", help="what is compared (%(default)s)")
     workload = "your network, or FILE.py:FACTORY outside the revisions: see docs/gate.md"
@@ -63,8 +63,10 @@ def _add_comparison(parser: argparse.ArgumentParser, budget: str) -> None:
     tolerance = "of a call: what surely costs less is told, and does not fail (%(default)s)"
     add("--tolerance", default=f"{GATE.tolerance:.1%}", metavar="SHARE", help=tolerance)
     add("--repository", default=".", metavar="DIR", help="of the revisions (here)")
-    add("--budget", default=budget, help="of each measurement, at most (%(default)s)")
-    add("--timeout", default=arguments.DEFAULT_TIMEOUT, help="of one worker (%(default)s)")
+    about = "of each measurement, at most (%(default)s)"
+    add("--budget", default=budget, metavar="TIME", help=about)
+    about = "of one worker (%(default)s)"
+    add("--timeout", default=arguments.DEFAULT_TIMEOUT, metavar="TIME", help=about)
     add("--junit", metavar="FILE", help="the answer as JUnit XML as well")
     arguments.add_run_dir(parser)
     arguments.add_resume(parser, "go on with one that was killed")

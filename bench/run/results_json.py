@@ -5,6 +5,39 @@ from typing import Any
 
 from bench.schema.records import FACTS, SCHEMA, CaseResult, Replicate, calls_in
 
+EXTRA_INFO = {
+    "case": "every axis of the case, by the names of its columns",
+    "case_id": "all axes in one name",
+    "arm": "fpn, panet (FPN + PANet) or fpn_again",
+    "status": "how the case ended",
+    "reason": "why, of every status but ok",
+    "replicates": "rounds per process: `stats.data` has them in this order",
+    "device_rounds_s": "the rounds in seconds by the device's own events; null on a CPU",
+    "launch_rounds_s": "seconds until each call came back, the device still at work; null on a CPU",
+    "spans_s": "stage -> seconds of it in each round; only of calls that were split",
+    "more_calls": "per process: calls behind the rounds, which were split, too",
+    "more_spans_s": "the spans of those calls",
+    "warm_compile_s": "seconds of a compilation from full caches, per process; null if eager",
+    "images": "the pictures that the input is made of",
+}
+"""Of ``extra_info``: key -> meaning; beside them stand the `FACTS` of the arm."""
+
+PANET_KEY = {
+    "schema": "the version of this format",
+    "run_id": "the name of the run's folder",
+    "environment": "processor, memory, system, libraries: what `panet-bench` knows of the machine",
+    "code": "a digest of the code that measured",
+    "commit": "its commit, with `+changes` where files were edited",
+    "cases": "the ids of all cases that were asked for",
+    "half_width": "how narrow the ratio's interval was to be, relative",
+    "seed": "of weights and orders",
+    "images_dir": "your own pictures, if any",
+    "hints": "what could have been calmer when the run began",
+    "outcomes": "how every case ended: its axes, its id, status and reason",
+    "loads": "case id -> what the machine did during each process, also those that do not count",
+}
+"""Of the key ``panet``: key -> meaning."""
+
 
 def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:
     """Return what one arm of a case is, beside its rounds.

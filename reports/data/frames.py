@@ -54,6 +54,16 @@ COLUMNS = {
 }
 """Of `load`: name -> type, and meaning with unit. Missing values are `pandas.NA`."""
 
+ROUND_COLUMNS = {
+    "run_id": COLUMNS["run_id"],
+    "case_id": COLUMNS["case_id"],
+    "arm": ("category", "fpn, panet (FPN + PANet) or fpn_again"),
+    "replicate": ("int64", "the process, from 0"),
+    "round": ("int64", "within the process, from 0"),
+    "time_s": ("float64", "seconds of the call"),
+}
+"""Of `rounds`: name -> type, and meaning with unit."""
+
 NOT_REPLAYED = "measured, but its tests did not run: go on with --resume"
 """What a run that was stopped between measuring and writing says of a case."""
 
@@ -138,9 +148,7 @@ def typed(rows: Sequence[Mapping[str, Any]], types: Mapping[str, tuple[str, str]
 
 
 def rounds(paths: Paths) -> pd.DataFrame:
-    """Return the raw rounds, one row per run, case, arm, replicate and round.
-
-    Columns: ``run_id``, ``case_id``, ``arm``, ``replicate`` and ``round`` (from 0), ``time_s``.
+    """Return the raw rounds, one row per run, case, arm, replicate and round: `ROUND_COLUMNS`.
 
     Raises:
         ReportError: a file cannot be read.
@@ -159,7 +167,7 @@ def rounds_of(frame: pd.DataFrame) -> pd.DataFrame:
     by_process = long.groupby([*keys, "replicate"], sort=False, observed=True)
     long["round"] = by_process.cumcount()
     long = long.astype({"time_s": "float64"}).reset_index(drop=True)
-    return long[[*keys, "replicate", "round", "time_s"]]
+    return long[list(ROUND_COLUMNS)]
 
 
 def aligned(by_arm: Mapping[Any, Mapping[Any, Any]]) -> list[stats.Calls]:
