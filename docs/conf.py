@@ -24,6 +24,7 @@ html_show_copyright = False
 
 CONTENTS = {
     "Use": ("measure", "read", "profile", "network", "gate", "limits"),
+    "Try": ("examples/own_neck/README", "examples/gate/README"),
     "Look up": ("options", "columns", "files"),
     "Believe": ("proof",),
     "Take part": ("CONTRIBUTING", "dependencies", "CHANGELOG"),

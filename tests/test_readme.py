@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,12 +16,15 @@ from bench.schema.records import FACTS, Status
 from bench.workload import presets
 from docs import generate
 from reports.analysis.readable import EXPLAINED, brief
+from tests.support import printed
 
 README = (ROOT / "README.md").read_text()
 PAGES = {
     path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 }
 ALL = "\n\n".join(PAGES.values())
+EVERY_PAGE = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+"""Those of the examples, too."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -114,9 +118,57 @@ def test_readme_is_read_in_a_minute() -> None:
     assert len(README.splitlines()) <= 150
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.fixture(scope="module")
+def reader_s_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reader")
+    printed.reader_s_folder(folder)
+    (folder / "bench").symlink_to(ROOT / "bench")  # he stands in a checkout
+    return folder
+
+
+PRINTED = list(dict.fromkeys(c for path in EVERY_PAGE for c in printed.commands(path.read_text())))
+
+
+def as_parameter(command: str) -> Any:
+    """Mark what needs pytest: pytest-benchmark asks git for the name of the project."""
+    marks = [pytest.mark.process] if command.startswith("pytest ") else []
+    return pytest.param(command, marks=marks, id=command)
+
+
+@pytest.mark.parametrize("command", [as_parameter(command) for command in PRINTED])
+def test_printed_command_is_accepted(
+    command: str, reader_s_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(reader_s_folder)
+    printed.try_out(command, monkeypatch)
+
+
+WRONG = (
+    "make beer",
+    "make bench PRESETS=smoke",
+    "pytest bench --no-such-option",
+    "pytest bench --batch-sizes none",
+    "python -m bench compare main HEAD --tolerance much",
+    "panet-bench selftest --load heavy",
+    "python -m reports cost reports/runs/latest --within 3furlongs",
+    "python -m panet --resolution 1",
+    "tensorboard --logdirectory reports",
+    "rm everything",
+)
+
+
+@pytest.mark.parametrize("command", [as_parameter(command) for command in WRONG])
+def test_wrong_command_is_not_accepted(
+    command: str, reader_s_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(reader_s_folder)
+    with pytest.raises((AssertionError, pytest.fail.Exception, SystemExit)):
+        printed.try_out(command, monkeypatch)
+
+
+@pytest.mark.parametrize("path", EVERY_PAGE, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
-    for link in re.findall(r"\]\(([^)]+)\)", PAGES[path]):
+    for link in re.findall(r"\]\(([^)]+)\)", path.read_text()):
         file, _, heading = link.partition("#")
         target = (path.parent / file).resolve() if file else path
         assert target.exists(), link

@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
 import psutil
@@ -35,6 +36,7 @@ def main(modules: list[str]) -> None:
     if CAN_FORK:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     _protocol = os.fdopen(os.dup(1), "w")  # a worker that is this process turns 1 into its log
+    sys.path.append(str(Path.cwd()))  # the user's, behind ours: he may have a `bench.py` there
     for module in ["bench.engine.worker", *modules]:
         importlib.import_module(module)
     # The workers inherit all of it: frozen, their garbage collector need not walk through it.

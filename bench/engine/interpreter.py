@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,9 @@ def variables(
     found = os.environ | (KEEPS_PAGES if allocator else {}) | compiler
     if python != sys.executable:
         found["PYTHONPATH"] = str(_hand_over(scratch_dir / "measured-code"))
+    elif Path(sysconfig.get_path("purelib")).resolve() != ROOT:  # a checkout, perhaps not installed
+        paths = (str(ROOT), os.environ.get("PYTHONPATH"))
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     return found
 
 

@@ -53,7 +53,8 @@ class Server:
         self._scratch_dir = scratch_dir
         with self._log.open("a") as stderr:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [python, "-m", "bench.engine.fork_server", *modules],
+                # -P: a file `bench.py` where the user stands is not our package
+                [python, "-P", "-m", "bench.engine.fork_server", *modules],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

@@ -1,8 +1,10 @@
 """What a process of another Python environment sees of ours, and what it is told."""
 
 import json
+import os
 import subprocess
 import sys
+import sysconfig
 import venv
 from pathlib import Path
 
@@ -73,9 +75,16 @@ def test_another_environment_keeps_its_packages_and_gets_only_the_measured_code(
     assert not any(Path(place).resolve().is_relative_to(ours) for place in seen["path"])
 
 
-def test_this_environment_needs_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("installed", [True, False])
+def test_this_environment_needs_no_path_but_that_of_a_checkout(
+    installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server does not look where the user stands: he may have a `bench.py` there."""
+    ours = Path(sysconfig.get_path("purelib")).resolve() if installed else tmp_path / "checkout"
+    monkeypatch.setattr(interpreter, "ROOT", ours)
     monkeypatch.setenv("PYTHONPATH", "as it was")
-    assert variables(sys.executable, tmp_path)["PYTHONPATH"] == "as it was"
+    expected = "as it was" if installed else os.pathsep.join((str(ours), "as it was"))
+    assert variables(sys.executable, tmp_path)["PYTHONPATH"] == expected
     assert not list(tmp_path.iterdir())
 
 

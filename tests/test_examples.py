@@ -1,0 +1,58 @@
+"""The examples of the docs: whole small projects, and the commands of their READMEs as printed."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench import __main__ as bench_command
+from bench.compare import command, measuring
+from bench.machine.environment import ROOT
+from bench.schema.run_folders import RUNS_DIR
+from bench.stats.sequential import Gate
+from tests.support import printed
+from tests.support.environments import copy_of_the_tree
+from tests.support.short import preload
+
+pytestmark = pytest.mark.process
+
+EXAMPLES = ROOT / "docs" / "examples"
+
+SHORT = Gate(screen_looks=(3,), confirm_looks=(4,), overall_looks=())
+
+TINY = ("--resolutions", "64", "--batch-sizes", "1", "--channels-last", "off", "--threads", "1")
+
+SLOWER = {"gate": "`.` is slower", "own_neck": "`with_path` is slower"}
+"""Example -> what its comparison says."""
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few and short replicates: both differences are large, and a busy machine sees them, too."""
+    monkeypatch.setattr(command, "GATE", SHORT)
+    monkeypatch.setattr(measuring, "preload", preload)
+    monkeypatch.setattr(measuring, "REPLICATE_S", 0.4)
+
+
+def test_every_example_is_tried() -> None:
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == set(SLOWER)
+
+
+@pytest.mark.parametrize("name", SLOWER)
+def test_commands_of_the_example_run_as_printed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "T")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "t@example.invalid")
+    monkeypatch.chdir(copy_of_the_tree(tmp_path / "checkout"))
+    *before, compared = printed.commands((EXAMPLES / name / "README.md").read_text())
+    for line in before:  # a place of its own for what is copied out of the checkout
+        script = line.replace("/tmp", str(tmp_path)) + " && pwd"  # noqa: S108 - the README's
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+        monkeypatch.chdir(done.stdout.splitlines()[-1])
+    program, *words = compared.split()
+    assert program == "panet-bench"
+    assert bench_command.main([*words, *TINY, "--no-traces"]) == 1
+    (comment,) = RUNS_DIR.glob("compare-*/comment.md")
+    assert SLOWER[name] in comment.read_text()
