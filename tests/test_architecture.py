@@ -21,8 +21,8 @@ HOUSES = ("panet", "bench", "reports")
 TOP_LEVEL = {
     *HOUSES,
     *("tests", "docs"),
-    *(".ci", ".github", ".gitignore", "LICENSE", "Makefile", "README.md"),
-    *("constraints.txt", "pyproject.toml"),
+    *(".ci", ".github", ".gitignore", ".pre-commit-config.yaml"),
+    *("LICENSE", "Makefile", "README.md", "constraints.txt", "pyproject.toml"),
 }
 
 ROOMS = {

@@ -1,0 +1,95 @@
+"""The recipes of CONTRIBUTING: every patch applies to today's code, and what it adds works."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bench.machine.environment import ROOT
+from tests.support.environments import copy_of_the_tree
+
+PAGE = (ROOT / "docs" / "CONTRIBUTING.md").read_text()
+
+CHECKED = """
+import sys
+from pathlib import Path
+
+from bench.workload.check import check
+from tests.support.factories import case, check_task
+
+small = dict(height_px=64, width_px=64, threads=1)
+"""
+"""Before a script that checks a case as it is checked before it is timed."""
+
+WORKS = {
+    "an axis": """
+import reports
+from bench.schema.case import repeat
+from bench.workload import axes, presets
+from docs.generate import options_page
+
+off, on = axes.sweep(presets.GRID, {"deterministic": "off,on", "threads": "1"})
+assert on.case_id == off.case_id + "-deterministic"
+assert "--deterministic on" in repeat(vars(on))
+assert "`--deterministic LIST`" in options_page()
+assert not reports.load("reports/reference")["deterministic"].any()
+import torch
+found = check(check_task(Path(sys.argv[1]), case(**small, deterministic=True)))
+assert found.status == "ok", found.reason
+assert torch.are_deterministic_algorithms_enabled()
+""",
+    "a network": """
+from bench.run.extra_arms import EXTRA_ARMS
+(arms,) = (extra.by_scope["neck"] for extra in EXTRA_ARMS if extra.name == "in-place")
+found = check(check_task(Path(sys.argv[1]), case(**small), arms=arms))
+assert found.status == "ok", found.reason
+assert found.facts["panet_in_place"].macs == found.facts["panet"].macs
+""",
+    "a runtime": """
+found = check(check_task(Path(sys.argv[1]), case(**small, compile_mode="aot-eager")))
+assert found.status == "ok", found.reason
+assert found.facts["panet"].graphs == 1
+""",
+}
+"""What is added -> a script that fails where it does not work."""
+
+
+def patches() -> dict[str, str]:
+    """Return the patch of every section that has one."""
+    sections = re.findall(r"^## Add (.+?)$(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    found = {what: re.search(r"```diff\n(.*?)```", text, re.DOTALL) for what, text in sections}
+    return {what: match[1] for what, match in found.items() if match}
+
+
+def test_every_patch_is_tried() -> None:
+    assert patches().keys() == WORKS.keys()
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("what", WORKS)
+def test_recipe_works(what: str, tmp_path: Path) -> None:
+    checkout = copy_of_the_tree(tmp_path / "checkout")
+    apply = ["git", "apply", "-"]
+    subprocess.run(apply, cwd=checkout, input=patches()[what], text=True, check=True)
+    (checkout / "works.py").write_text(CHECKED + WORKS[what])
+    done = subprocess.run(
+        [sys.executable, "works.py", str(tmp_path)],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_git_checks_is_what_make_checks() -> None:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    entries = [hook["entry"].removeprefix(".venv/bin/") for hook in repository["hooks"]]
+    recipe = (ROOT / "Makefile").read_text().split("\ncheck:", 1)[1].split("\n\n", 1)[0]
+    made = [line.removeprefix("\t$(BIN)/") for line in recipe.splitlines() if "$(BIN)" in line]
+    checks = ["ruff check", "ruff format", "mypy"]
+    for typed in (entries, made):
+        assert [" ".join(line.split()[:2]) for line in typed] == checks
