@@ -80,7 +80,7 @@ def environment_of(python: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         try:
             done = subprocess.run(  # noqa: S603 - the user's own interpreter
-                [python, "-c", code],
+                [python, "-P", "-c", code],
                 env=variables(python, Path(scratch)),
                 capture_output=True,
                 text=True,

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.machine.environment import ROOT
+
 WINDOWS_S = (0.001, 0.01, 0.1, 1.0)
 
 MATRIX_SIDE = 192
@@ -51,7 +53,8 @@ def probe_cores(seconds: float = PROBE_S) -> list[Spreads]:
 
 def _start(core: int, seconds: float) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "bench.selftest.core_speed", str(core), str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+    # From where our package lies: where the user stands there may be a `bench.py` of his.
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)  # noqa: S603
 
 
 def _run(core: int, seconds: float) -> NDArray[np.float64]:
