@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.schema.case import Case
-from bench.schema.errors import BenchError
 from bench.stats.sequential import GATE, Gate
+from bench.workload.users import factory_name
 
 BASE, HEAD, AGAIN = "base", "head", "base_again"
 """The sides, and the base once more as its own control: the arms of every case."""
@@ -54,17 +54,6 @@ def own_cases(cases: Sequence[Case], workload: str) -> tuple[Case, ...]:
     Raises:
         BenchError: the workload is not named as ``module:factory`` or ``file.py:factory``.
     """
-    module, _, factory = workload.rpartition(":")
-    if module.endswith(".py") and not Path(module).is_file():
-        raise BenchError(f"--workload {workload}: there is no file {module}")
-    is_module = all(part.isidentifier() for part in module.split("."))
-    if not factory.isidentifier() or not (is_module or module.endswith(".py")):
-        raise BenchError(
-            f"--workload {workload!r}: give module:factory, such as mynet.bench:make, or "
-            "file.py:factory"
-        )
-    if module.endswith(".py"):
-        module = str(Path(module).resolve())
-    network = f"{module}:{factory}"
+    network = factory_name(workload, "--workload")
     own = (replace(case, scope="own", backbone="", network=network) for case in cases)
     return tuple({case.case_id: case for case in own}.values())

@@ -93,6 +93,10 @@ class Plan:
     """What takes turns in every case."""
     split_arm: str = ""
     """The arm whose calls are split, and that is called more often than the others for that."""
+    marked: tuple[str, ...] = ()
+    """Modules that calls are split around; none: the stages of our networks."""
+    shapes: tuple[str, ...] = ()
+    """Of the inputs of a user's network; none: its factory gives them."""
     extra_arms: Mapping[str, Arms] = field(default_factory=dict)
     """Case id -> further arms of that case alone."""
     min_rounds: int = MIN_ROUNDS
@@ -177,6 +181,8 @@ class Engine:
             "images_dir": plan.images_dir,
             "sides": dict(plan.sides),
             "package": plan.package,
+            "marked": plan.marked,
+            "shapes": plan.shapes,
         }
         self._launcher = launcher
         self._journal = journal

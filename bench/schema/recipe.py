@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import quote, unquote
 
 
 @dataclass(frozen=True)
@@ -17,18 +18,38 @@ class Recipe:
     """For networks that take one (`bench.selftest.slowdown`)."""
     caches: str = ""
     """What it finds there (`bench.workload.cache_state`); empty: what the arm before it left."""
+    factory: str = ""
+    """Of a user's network, ``module:function``; empty: the case's."""
+    exchange: str = ""
+    """``part=module:function``: what stands in the place of a part of it; empty: nothing."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``network@side+slowdown~caches``; all but the network may be absent."""
+        """Read ``network=factory,exchange@side+slowdown~caches``; all but the first may be absent.
+
+        Factory and exchange are quoted as in a URL: they may be paths of files.
+        """
         whole, _, caches = text.partition("~")
         whole, _, slowdown = whole.partition("+")
-        network, _, side = whole.partition("@")
-        return cls(network, side, slowdown, caches)
+        whole, _, side = whole.partition("@")
+        whole, _, exchange = whole.partition(",")
+        network, _, factory = whole.partition("=")
+        return cls(network, side, slowdown, caches, unquote(factory), unquote(exchange))
 
     def __str__(self) -> str:
-        marks = (("@", self.side), ("+", self.slowdown), ("~", self.caches))
+        marks = (
+            ("=", _quoted(self.factory)),
+            (",", _quoted(self.exchange)),
+            ("@", self.side),
+            ("+", self.slowdown),
+            ("~", self.caches),
+        )
         return self.network + "".join(mark + part for mark, part in marks if part)
+
+
+def _quoted(text: str) -> str:
+    """Return a text without any of the marks between the fields, and fit for a file name."""
+    return quote(text, safe="").replace("~", "%7E")
 
 
 Arms = Mapping[str, Recipe]

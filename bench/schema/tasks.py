@@ -35,6 +35,11 @@ class Task(Generic[Result_co]):
     """What is loaded from these folders."""
     limit_bytes: int | None = None
     """Of memory; otherwise most of what is free."""
+    marked: tuple[str, ...] = ()
+    """Modules that split calls are split around, by their paths; none: what
+    `bench.workload.stages` says."""
+    shapes: tuple[str, ...] = ()
+    """Of a user's inputs, such as ``1x3x800x1344``; none: the factory gives the inputs."""
 
     def result(self, data: Any) -> Result_co:  # noqa: ANN401 - what the handler returned
         """Return the result, rebuilt from plain values."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch import nn
 
 from bench.schema.case import Case
 from bench.schema.errors import BenchError
@@ -19,6 +18,7 @@ from bench.workload.inputs import torch_dtype
 from bench.workload.marks import Marks
 from bench.workload.networks import Outputs, Shared, copies_of, network_of, whole_network
 from bench.workload.splitting import can_split
+from bench.workload.users import Inputs, tensors_in
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Arm:
 
 
 def build_arms(
-    task: Task[Any], inputs: Outputs, *, compiled: bool, index: int = 0, marked: bool = False
+    task: Task[Any], inputs: Inputs, *, compiled: bool, index: int = 0, marked: bool = False
 ) -> dict[str, Arm]:
     """Return the arms of the case, with equal weights in memory of their own.
 
@@ -53,21 +53,22 @@ def build_arms(
     """
     sweep = cache_state.Sweeper(torch.device(task.case.device))
     before = torch_globals.read()
-    wholes: dict[str, nn.Module] = {}
+    wholes: dict[tuple[str, str], nn.Module] = {}
     shared: Shared = {}
     order = list(task.arms)
     random.Random(f"{task.seed}-{index}").shuffle(order)  # noqa: S311 - no secret
     arms = {}
     for arm in order:
         recipe = task.arms[arm]
-        if recipe.side not in wholes:
-            wholes[recipe.side] = whole_network(task, inputs, recipe.side)
-        built = _build(arm, recipe, wholes[recipe.side], shared, task.case, inputs, compiled)
+        code = (recipe.side, recipe.factory)
+        if code not in wholes:
+            wholes[code] = whole_network(task, inputs, *code)
+        built = _build(arm, recipe, wholes[code], shared, task.case, inputs, compiled)
         prepare = cache_state.prepared(recipe.caches, built.prepare, built.call, sweep)
         split = marked and network_of(recipe).marked and (not compiled or can_split(task.case))
-        marks = _marks(built.network, task.case, compiled=compiled) if split else None
+        marks = _marks(built.network, task, compiled=compiled) if split else None
         arms[arm] = replace(built, prepare=prepare, marks=marks)
-    if len(wholes) > 1 and (changed := torch_globals.changed(before)):
+    if len({side for side, _ in wholes}) > 1 and (changed := torch_globals.changed(before)):
         raise BenchError(
             f"{task.package} changes for the whole process, and so for the other side: {changed}; "
             "give each side processes of its own with --apart"
@@ -75,10 +76,11 @@ def build_arms(
     return {arm: arms[arm] for arm in task.arms}
 
 
-def _marks(network: nn.Module, case: Case, *, compiled: bool) -> Marks:
+def _marks(network: nn.Module, task: Task[Any], *, compiled: bool) -> Marks:
     if compiled:  # at its first call, which is still to come
         return GraphMarks(network)
-    return Marks(network, torch.device(case.device), training=case.pass_name == "training")
+    device, training = torch.device(task.case.device), task.case.pass_name == "training"
+    return Marks(network, device, training=training, around_modules=task.marked)
 
 
 def _build(
@@ -87,7 +89,7 @@ def _build(
     whole: nn.Module,
     shared: Shared,
     case: Case,
-    inputs: Outputs,
+    inputs: Inputs,
     compiled: bool,
 ) -> Arm:
     entry = network_of(recipe)
@@ -104,7 +106,7 @@ def _placed(network: nn.Module, case: Case) -> nn.Module:
     return network.train(case.pass_name == "training")
 
 
-def _maps_before(part: str, network: nn.Module, case: Case, inputs: Outputs) -> Outputs:
+def _maps_before(part: str, network: nn.Module, case: Case, inputs: Inputs) -> Inputs:
     """Return what a part of the network is called with; in training it hands gradients on."""
     maps = inputs
     with torch.no_grad():
@@ -118,12 +120,12 @@ def _maps_before(part: str, network: nn.Module, case: Case, inputs: Outputs) -> 
     return maps
 
 
-def _arm(name: str, network: nn.Module, case: Case, inputs: Outputs, *, compiled: bool) -> Arm:
+def _arm(name: str, network: nn.Module, case: Case, inputs: Inputs, *, compiled: bool) -> Arm:
     run: Callable[..., Outputs] = network
     if compiled:
         run = torch.compile(network, mode=case.compile_mode, dynamic=False)
         if replays_graphs(case):  # they lie where the graph reads them, and need no copy
-            for x in inputs:
+            for x in tensors_in(inputs):
                 torch._dynamo.mark_static_address(x)
     forward = _forward(run, case, inputs)
     if case.pass_name == "inference":
@@ -131,13 +133,13 @@ def _arm(name: str, network: nn.Module, case: Case, inputs: Outputs, *, compiled
 
     def prepare() -> None:
         network.zero_grad(set_to_none=True)
-        for x in inputs:
+        for x in tensors_in(inputs):
             x.grad = None
 
     return Arm(name, network, _training_step(forward), prepare)
 
 
-def _forward(run: Callable[..., Any], case: Case, inputs: Outputs) -> Callable[[], Outputs]:
+def _forward(run: Callable[..., Any], case: Case, inputs: Inputs) -> Callable[[], Outputs]:
     """Return the call of a network, under autocast where the case asks for it."""
     call: Callable[..., Outputs] = _tensors_of(run) if case.network else run
     if not case.dtype.startswith("amp-"):
@@ -153,7 +155,7 @@ def _forward(run: Callable[..., Any], case: Case, inputs: Outputs) -> Callable[[
 
 def _tensors_of(run: Callable[..., Any]) -> Callable[..., Outputs]:
     """Return the call of a user's network, whose outputs may be any nest of tensors."""
-    return lambda *x: tuple(t for t in tree_leaves(run(*x)) if isinstance(t, Tensor))
+    return lambda *x: tensors_in(run(*x))
 
 
 def _training_step(forward: Callable[[], Outputs]) -> Callable[[], Outputs]:

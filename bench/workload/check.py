@@ -27,6 +27,7 @@ from bench.workload.same_work import (
     first_of_its_kind,
     tolerance,
 )
+from bench.workload.users import tensors_in
 
 
 def check_task(task: Task[Any]) -> dict[str, Any]:
@@ -46,11 +47,11 @@ def check(task: Task[Any]) -> Finding:
         return Finding(Status.SKIPPED, reason, images="")
     inputs, images = make_inputs(task)
     eager = build_arms(task, inputs, compiled=False)
-    before = [x.detach().clone() for x in inputs]
+    before = [x.detach().clone() for x in tensors_in(inputs)]
     ran: dict[str, _Counted] = {}
     for name, arm in eager.items():
         ran[name] = _run_counted(arm)
-        if not all(torch.equal(x, y) for x, y in zip(before, inputs, strict=True)):
+        if not all(torch.equal(x, y) for x, y in zip(before, tensors_in(inputs), strict=True)):
             raise MismatchError(f"{name} changes its inputs in place: the others would get these")
     outputs = {name: found.outputs for name, found in ran.items()}
     check_same_work(task.case, task.arms, outputs, {n: found.macs for n, found in ran.items()})

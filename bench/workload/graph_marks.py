@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from bench.machine.clock import wall_s
 from bench.workload.marks import Log, Marks, whole_parts
-from bench.workload.stages import Stage
+from bench.workload.stages import PARTS, Stage, parts
 
 
 class GraphMarks(Marks):
@@ -36,7 +36,7 @@ class GraphMarks(Marks):
 
     @staticmethod
     def _stages(network: nn.Module) -> list[Stage]:
-        return whole_parts(network)
+        return whole_parts({part: PARTS[part] for part in parts(network)})
 
     def _attach(self, network: nn.Module, found: Sequence[Stage]) -> None:
         for place, stage in enumerate(found[1:], start=2):  # the first begins with the call

@@ -6,11 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from bench.schema.case import Case
 from bench.schema.tasks import Task
 from bench.workload.images import load_batch
-from bench.workload.networks import Outputs, seeded_backbone, users_network
+from bench.workload.networks import Outputs, seeded_backbone
+from bench.workload.users import Inputs, tensors_in, users_network
 from panet.backbone import build_backbone
 
 CACHED_INPUT_BYTES = 512 * 2**20
@@ -26,7 +28,7 @@ def torch_dtype(dtype: str) -> torch.dtype:
     return found
 
 
-def make_inputs(task: Task[Any]) -> tuple[Outputs, str]:
+def make_inputs(task: Task[Any]) -> tuple[Inputs, str]:
     """Return what the networks of the case are called with, and which pictures it comes from.
 
     The neck's inputs are the maps that the backbone makes of the pictures.
@@ -40,16 +42,22 @@ def make_inputs(task: Task[Any]) -> tuple[Outputs, str]:
         inputs, source = tuple(stored["inputs"]), stored["source"]
     else:
         inputs, source = _fresh_inputs(task)
-        if sum(x.nbytes for x in inputs) <= CACHED_INPUT_BYTES:
+        if all(isinstance(x, Tensor) for x in inputs) and _bytes(inputs) <= CACHED_INPUT_BYTES:
             partial = cached.with_suffix(f".{os.getpid()}")
             torch.save({"inputs": list(inputs), "source": source}, partial)
             partial.rename(cached)
     layout = torch.channels_last if case.channels_last else torch.contiguous_format
     dtype = torch_dtype(case.dtype)
-    return tuple(_input_on(case, x, dtype, layout) for x in inputs), str(source)
+    return tuple(tree_map(lambda x: _input_on(case, x, dtype, layout), inputs)), str(source)
 
 
-def _input_on(case: Case, x: Tensor, dtype: torch.dtype, layout: torch.memory_format) -> Tensor:
+def _bytes(inputs: Inputs) -> int:
+    return sum(x.nbytes for x in tensors_in(inputs))
+
+
+def _input_on(case: Case, x: object, dtype: torch.dtype, layout: torch.memory_format) -> object:
+    if not isinstance(x, Tensor):  # a number, or a text, in what a user's network is called with
+        return x
     if not x.is_floating_point():  # indices of a user's network
         return x.to(case.device)
     return x.to(case.device, dtype, memory_format=layout if x.ndim == 4 else torch.preserve_format)
@@ -71,7 +79,7 @@ def placeholder_inputs(task: Task[Any]) -> Outputs:
     )
 
 
-def _fresh_inputs(task: Task[Any]) -> tuple[Outputs, str]:
+def _fresh_inputs(task: Task[Any]) -> tuple[Inputs, str]:
     case = task.case
     if case.scope == "own":
         side = next(iter(task.sides), "")

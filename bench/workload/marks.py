@@ -8,7 +8,7 @@ stage begins, and a part before the parts in front of it.)
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -37,15 +37,27 @@ class Marks:
         network: eager.
         device: that it runs on.
         training: whether its calls go backward, too.
+        around_modules: paths of modules, none inside another, that are the stages; everything else
+            is `OTHER`. None given: the stages of `bench.workload.stages`.
     """
 
-    def __init__(self, network: nn.Module, device: torch.device, *, training: bool) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        device: torch.device,
+        *,
+        training: bool,
+        around_modules: Sequence[str] = (),
+    ) -> None:
         timer = DeviceTimer(device)
         self._read: Callable[[], Any] = timer.mark if timer.available else wall_s
         self._between_s: Callable[[Any, Any], float] = (
             timer.between_s if timer.available else lambda start_s, end_s: end_s - start_s
         )
-        found = whole_parts(network) if timer.available else self._stages(network)
+        # What is left as well as entered: a module's path -> its stages' part.
+        self._left = {path: path for path in around_modules} or _our_parts(network)
+        whole = bool(around_modules) or timer.available
+        found = whole_parts(self._left) if whole else self._stages(network)
         self._names = (OTHER, *(stage.name for stage in found))
         self._part_of = ("", *(stage.part for stage in found))
         self._log: Log = [(0, None)]
@@ -90,16 +102,15 @@ class Marks:
         return stages(network)
 
     def _attach(self, network: nn.Module, found: Sequence[Stage]) -> None:
-        of_parts = parts(network)
-        for part in of_parts:
-            first = self._part_of.index(PARTS[part])
-            module = network.get_submodule(part)
+        for path, part in self._left.items():
+            first = self._part_of.index(part)
+            module = network.get_submodule(path)
             around(module, before=self._entering(-first), after=self._leaving())
         for place, stage in enumerate(found, start=1):
-            if stage.layers[0] not in of_parts:
+            if stage.layers[0] not in self._left:
                 module = network.get_submodule(stage.layers[0])
                 around(module, self._entering(place), self._made(place) if self._training else None)
-        if not of_parts:
+        if not self._left:
             around(network, after=self._leaving())
 
     def _entering(self, place: int) -> Callable[[tuple[Any, ...]], None]:
@@ -138,6 +149,10 @@ class Marks:
                 x.register_hook(lambda _: append((place, read())))  # type: ignore[no-untyped-call]  # torch's
 
 
-def whole_parts(network: nn.Module) -> list[Stage]:
-    """Return our parts of a network, each as one stage."""
-    return [Stage(PARTS[part], "", "", (part,)) for part in parts(network)]
+def _our_parts(network: nn.Module) -> dict[str, str]:
+    return {part: PARTS[part] for part in parts(network)}
+
+
+def whole_parts(called: Mapping[str, str]) -> list[Stage]:
+    """Return modules each as one stage: their paths -> what they are called."""
+    return [Stage(part, "", "", (path,)) for path, part in called.items()]

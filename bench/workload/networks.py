@@ -8,7 +8,6 @@ import copy
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +19,7 @@ from bench.schema.errors import BenchError
 from bench.schema.recipe import Recipe
 from bench.schema.tasks import Task
 from bench.workload import code_loader
+from bench.workload.users import side_of, users_module, users_network
 from panet.backbone import build_backbone
 
 Outputs = tuple[Tensor, ...]
@@ -58,10 +58,22 @@ def without_path(copied: Callable[[], nn.Module], _recipe: Recipe, _shared: Shar
     return network
 
 
+def _own(copied: Callable[[], nn.Module], recipe: Recipe, shared: Shared) -> nn.Module:
+    """Return a user's network, perhaps with another module in the place of a part."""
+    network = copied()
+    if recipe.exchange:
+        if recipe.exchange not in shared:
+            shared[recipe.exchange] = users_module(recipe.exchange.partition("=")[2])
+        part = recipe.exchange.partition("=")[0]
+        network.set_submodule(part, copy.deepcopy(shared[recipe.exchange]))
+    return network
+
+
 NETWORKS = {
     "panet": Network(_whole, marked=True),
     "fpn": Network(without_path, marked=True),
-    "own": Network(_whole, marked=True),
+    "own": Network(_own, marked=True),
+    "own_unsplit": Network(_own),
     "backbone": Network(_whole, part="cnn"),
     "fpn_alone": Network(_whole, part="fpn"),
     "panet_alone": Network(_whole, part="panet"),
@@ -111,10 +123,10 @@ def seeded_backbone(task: Task[Any]) -> nn.Module:
     return build_backbone(task.case.backbone)
 
 
-def whole_network(task: Task[Any], inputs: Outputs, side: str) -> nn.Module:
+def whole_network(task: Task[Any], inputs: Outputs, side: str, factory: str = "") -> nn.Module:
     """Return the network of a side with the weights of the seed; the arms run copies of it."""
     if task.case.scope == "own":
-        return users_network(task, side)[0]
+        return users_network(task, side, factory)[0]
     code: Any = _code_of(task, side)
     torch.manual_seed(task.seed)
     if task.case.scope == "model":
@@ -124,38 +136,4 @@ def whole_network(task: Task[Any], inputs: Outputs, side: str) -> nn.Module:
 
 
 def _code_of(task: Task[Any], side: str) -> ModuleType:
-    return code_loader.load(_side(task, side)) if side else panet
-
-
-def _side(task: Task[Any], side: str) -> code_loader.Side:
-    return code_loader.Side(task.package, Path(task.sides[side]), side)
-
-
-def users_network(task: Task[Any], side: str) -> tuple[nn.Module, Outputs]:
-    """Return what a user's factory makes: a network, and what it is called with.
-
-    Raises:
-        BenchError: there is no such factory, or it gives something else.
-    """
-    case = task.case
-    module_name, _, function = case.network.rpartition(":")
-    module: Any = (
-        code_loader.load_file(Path(module_name), _side(task, side))
-        if module_name.endswith(".py")
-        else code_loader.load_module(module_name, _side(task, side))
-    )
-    factory = getattr(module, function, None)
-    if not callable(factory):
-        raise BenchError(f"--workload {case.network}: {module_name} has no function {function!r}")
-    torch.manual_seed(task.seed)
-    made = factory(case.batch_size, case.height_px, case.width_px)
-    try:
-        network, inputs = made
-        inputs = tuple(inputs)
-    except (TypeError, ValueError):
-        network, inputs = None, ()
-    if not isinstance(network, nn.Module) or not all(isinstance(x, Tensor) for x in inputs):
-        raise BenchError(
-            f"--workload {case.network}: return a module and the tensors that it is called with"
-        )
-    return network, inputs
+    return code_loader.load(side_of(task, side)) if side else panet

@@ -116,14 +116,14 @@ def around(
 
     Args:
         module: whose.
-        before: gets the positional arguments.
+        before: gets the arguments, those by keyword last.
         after: gets what the module returned.
     """
     inner = module.forward
 
     def forward(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the module takes
         if before is not None:
-            before(args)
+            before((*args, *kwargs.values()) if kwargs else args)
         outputs = inner(*args, **kwargs)
         if after is not None:
             after(outputs)

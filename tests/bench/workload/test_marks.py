@@ -202,3 +202,55 @@ def test_mark_inside_a_compiled_graph_leaves_its_kernels_as_they_are() -> None:
 )
 def test_what_can_be_split(axes: dict[str, Any], expected: bool) -> None:
     assert can_split(case(**axes)) is expected
+
+
+class Twice(nn.Module):
+    """Calls its neck twice, by keyword, and gives a mapping on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Conv2d(3, 4, 3, padding=1)
+        self.neck = nn.ModuleDict({"lateral": nn.Conv2d(4, 4, 1)})
+        self.neck.forward = lambda x: {"p2": self.neck["lateral"](x)}
+        self.head = nn.Conv2d(4, 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps = self.neck(x=self.body(x))["p2"]
+        head: Tensor = self.head(self.neck(x=maps)["p2"])
+        return head
+
+
+def marked_spans(*paths: str, training: bool = False) -> tuple[dict[str, float], list[str]]:
+    """Return the spans of one call, by the number of readings, and the order of the marks."""
+    network = Twice()
+    marks = Marks(network, CPU, training=training, around_modules=paths)
+    marks.begin()
+    outputs = network(IMAGE)
+    if training:
+        outputs.mean().backward()
+    marks.end()
+    order = [marks._names[abs(place)] for place, _ in marks._log]
+    marks.keep()
+    return {stage: seconds for stage, (seconds,) in marks.spans_s().items()}, order
+
+
+@pytest.mark.usefixtures("ticks")
+def test_modules_that_are_named_are_the_stages_and_the_rest_is_other() -> None:
+    spans, order = marked_spans("neck", "head")
+    assert order == [OTHER, "neck", OTHER, "neck", OTHER, "head", OTHER, OTHER]
+    assert spans == {OTHER: 4, "neck": 2, "head": 1}
+
+
+@pytest.mark.usefixtures("ticks")
+def test_backward_pass_of_a_named_module_is_its_own() -> None:
+    spans, order = marked_spans("neck", training=True)
+    forward, backward = [OTHER, "neck", OTHER, "neck", OTHER], ["neck", "neck", OTHER, OTHER]
+    assert order == forward + backward  # the loss and the head's gradients are in the rest
+    assert sum(spans.values()) == len(order) - 1
+
+
+def test_named_modules_change_nothing_that_is_computed() -> None:
+    plain = Twice().eval()
+    marked = copy.deepcopy(plain)
+    Marks(marked, CPU, training=False, around_modules=("neck.lateral", "head"))
+    assert torch.equal(plain(IMAGE), marked(IMAGE))

@@ -1,0 +1,213 @@
+"""A user's network: found by its factory, made, and what it is called with.
+
+The factory gives a module, or a module and its inputs. It is a function of (batch, height, width)
+or without arguments, or a class whose instances are made without any.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from bench.schema.errors import BenchError
+from bench.schema.tasks import Task
+from bench.workload import code_loader
+
+Inputs = tuple[Any, ...]
+"""Positional arguments of a network: tensors, or nests of them."""
+
+MODULE = "panet_bench_users"
+"""The module of a file that is loaded as it stands; the sum of its path is behind it."""
+
+
+def tensors_in(tree: object) -> tuple[Tensor, ...]:
+    """Return the tensors of a nest (a pytree), in their order."""
+    return tuple(x for x in tree_leaves(tree) if isinstance(x, Tensor))
+
+
+def factory_name(text: str, option: str) -> str:
+    """Return the name of a factory, ``module:factory`` or ``/path/of/file.py:factory``.
+
+    Args:
+        text: as it was typed.
+        option: that it was typed for, for the message.
+
+    Raises:
+        BenchError: it is not named so, or there is no such file.
+    """
+    module, _, factory = text.rpartition(":")
+    if module.endswith(".py") and not Path(module).is_file():
+        raise BenchError(f"{option} {text}: there is no file {module}")
+    is_module = all(part.isidentifier() for part in module.split("."))
+    if not factory.isidentifier() or not (is_module or module.endswith(".py")):
+        raise BenchError(
+            f"{option} {text!r}: give module:factory, such as mynet.bench:make, or file.py:factory"
+        )
+    if module.endswith(".py"):
+        module = str(Path(module).resolve())
+    return f"{module}:{factory}"
+
+
+def side_of(task: Task[Any], side: str) -> code_loader.Side:
+    """Return the packages of a side of a comparison."""
+    return code_loader.Side(task.package, Path(task.sides[side]), side)
+
+
+def users_network(task: Task[Any], side: str, factory: str = "") -> tuple[nn.Module, Inputs]:
+    """Return what a user's factory makes: a network, and what it is called with.
+
+    Args:
+        task: whose case names the factory, batch and resolution.
+        side: of a comparison; empty: the code as it stands.
+        factory: another one than the case's.
+
+    Raises:
+        BenchError: there is no such factory, or it gives something else.
+    """
+    name = factory or task.case.network
+    told = f"--workload {name}" if side else name
+    made: Any = _made(_factory(name, task, side), name, task)
+    pair = isinstance(made, tuple | list) and len(made) == 2
+    network, inputs = made if pair else (made, ())
+    if task.shapes:
+        inputs = shaped_inputs(task.shapes, task.seed)
+    elif isinstance(network, nn.Module) and not pair and not side:
+        raise BenchError(f"{told}: it gives no inputs; say what it is called with: --input 1x3x...")
+    inputs = (inputs,) if isinstance(inputs, Tensor) else inputs
+    sequence = isinstance(inputs, tuple | list)
+    if not isinstance(network, nn.Module) or not sequence or not tensors_in(inputs):
+        raise BenchError(f"{told}: return a module and the tensors that it is called with")
+    return network, tuple(inputs)
+
+
+def users_module(name: str) -> nn.Module:
+    """Return the module that a factory without arguments makes, with weights of its own.
+
+    Raises:
+        BenchError: there is no such factory, or it gives something else.
+    """
+    torch.manual_seed(0)  # whatever was drawn before, it is the same module in every process
+    made = _called(_factory(name, None, ""), name, ())
+    if not isinstance(made, nn.Module):
+        raise BenchError(f"{name}: it gives a {type(made).__name__}; give the module, and no more")
+    return made
+
+
+def shaped_inputs(shapes: tuple[str, ...], seed: int) -> Inputs:
+    """Return normally distributed inputs of the shapes; `parse_shape` has read them before."""
+    drawn = torch.Generator().manual_seed(seed)
+    return tuple(torch.randn(parse_shape(shape), generator=drawn) for shape in shapes)
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """Return the sizes of ``1x3x800x1344``; raise `BenchError` for what is none."""
+    sizes = text.split("x")
+    if not all(size.isascii() and size.isdigit() and int(size) for size in sizes):
+        raise BenchError(f"--input {text!r}: give the shape of a tensor, such as 1x3x800x1344")
+    return tuple(map(int, sizes))
+
+
+def takes_sizes(factory: Callable[..., object]) -> bool:
+    """Return whether a factory is called with (batch, height, width), otherwise with nothing.
+
+    It is if it needs three arguments, or takes three that are called so.
+    """
+    if isinstance(factory, type):
+        return False
+    try:
+        known = inspect.signature(factory).parameters.values()
+    except ValueError:  # of a function that is not Python's
+        return False
+    positional = [p for p in known if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p for p in positional if p.default is p.empty]
+    named = [p.name[:1] for p in positional[:3]] == ["b", "h", "w"]
+    return len(needed) == 3 or (named and len(needed) < 3)
+
+
+def told_sizes(task: Task[Any]) -> bool:
+    """Return whether the factory of the case makes what its batch and resolution say."""
+    return takes_sizes(_factory(task.case.network, task, ""))
+
+
+def size_of(inputs: Inputs) -> tuple[int, int, int]:
+    """Return batch, height and width of the first input; 1 for what it has not."""
+    shape = tuple(tensors_in(inputs)[0].shape)
+    batch = shape[0] if len(shape) == 2 or len(shape) >= 4 else 1
+    height, width = (1, 1, *(shape if len(shape) > 2 else shape[-1:]))[-2:]
+    return max(1, batch), max(1, height), max(1, width)
+
+
+def _factory(name: str, task: Task[Any] | None, side: str) -> Callable[..., Any]:
+    module_name, _, function = name.rpartition(":")
+    file = module_name.endswith(".py")
+    if side and task is not None:
+        load: Any = code_loader.load_file if file else code_loader.load_module
+        module = load(Path(module_name) if file else module_name, side_of(task, side))
+    else:
+        module = _standing_file(Path(module_name)) if file else _standing_module(module_name)
+    factory = getattr(module, function, None)
+    if not callable(factory):
+        told = f"--workload {name}" if side else name
+        raise BenchError(f"{told}: {module_name} has no function {function!r}")
+    return factory  # type: ignore[no-any-return]  # a user's
+
+
+def _standing_module(name: str) -> object:
+    """Return a module as it stands: of the folder one stands in, or installed."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    return _imported(name, lambda: importlib.import_module(name))
+
+
+def _standing_file(path: Path) -> object:
+    """Return the module of a file, which may import what lies beside it."""
+    alias = f"{MODULE}_{zlib.crc32(str(path).encode()):x}"
+    if alias not in sys.modules:
+        if str(path.parent) not in sys.path:
+            sys.path.insert(0, str(path.parent))
+        spec = importlib.util.spec_from_file_location(alias, path)
+        assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - it ends in .py
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[alias] = module
+        try:
+            _imported(path.name, lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]  # asserted
+        except BenchError:
+            del sys.modules[alias]
+            raise
+    return sys.modules[alias]
+
+
+def _imported(name: str, load: Callable[[], Any]) -> Any:  # noqa: ANN401 - a module, or nothing
+    try:
+        return load()
+    except Exception as error:  # whatever a user's module raises while it is imported
+        kind = type(error).__name__
+        raise BenchError(f"{name} cannot be imported: {kind}: {error}") from error
+
+
+def _made(factory: Callable[..., Any], name: str, task: Task[Any]) -> object:
+    case = task.case
+    torch.manual_seed(task.seed)
+    sizes = (case.batch_size, case.height_px, case.width_px)
+    return _called(factory, name, sizes if takes_sizes(factory) else ())
+
+
+def _called(factory: Callable[..., Any], name: str, arguments: tuple[int, ...]) -> object:
+    try:
+        inspect.signature(factory).bind(*arguments)
+    except ValueError:  # not Python's: it is called, and will say
+        pass
+    except TypeError as error:
+        raise BenchError(
+            f"{name}: it is called with (batch, height, width) or without arguments: {error}"
+        ) from error
+    return factory(*arguments)
