@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from bench.compare import command as compare
 from bench.run import command as run
+from bench.run.own import command as own
 from bench.schema.errors import DEFECT, BenchError
 from bench.selftest import command as selftest
 
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    own.add_to(commands)
     compare.add_to(commands)
     selftest.add_to(commands)
     run.add_to(commands)

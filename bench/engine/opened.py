@@ -45,6 +45,7 @@ def opened(
     must_match: Mapping[str, str] | None = None,
     launcher: Launcher | None = None,
     known: journal.Entries | None = None,
+    adds: str = "PANet adds",
 ) -> Iterator[Engine]:
     """Provide an engine whose journal is in a folder: begun, or gone on with where there is one.
 
@@ -56,6 +57,7 @@ def opened(
         must_match: of the header, what a measurement that goes on shares with its first part.
         launcher: starts the processes, and is the caller's to close; otherwise fork servers do.
         known: findings from elsewhere, which are not checked again.
+        adds: what the progress calls what is known of the cases.
 
     Raises:
         BenchError: the folder has another measurement in it, or cannot be written.
@@ -73,5 +75,5 @@ def opened(
             launcher = stack.enter_context(
                 launched(scratch_dir, plan.cases, allocator=plan.design.allocator)
             )
-        bar = stack.enter_context(ProgressBar(console))
+        bar = stack.enter_context(ProgressBar(console, adds))
         yield Engine(plan, launcher, log, time.monotonic, bar, entries)

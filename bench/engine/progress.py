@@ -20,10 +20,16 @@ AROUND_TABLE = 3
 
 
 class ProgressBar:
-    """A `bench.engine.scheduler.Watch` that draws on the terminal."""
+    """A `bench.engine.scheduler.Watch` that draws on the terminal.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: drawn on.
+        known: what is known of the cases, as the head of its column.
+    """
+
+    def __init__(self, console: Console, known: str = "PANet adds") -> None:
         self._console = console
+        self._known = known
         self._progress = Progress(
             TextColumn("{task.fields[left]} left"),
             BarColumn(bar_width=24),
@@ -59,7 +65,7 @@ class ProgressBar:
             self._say(left, share_done, known or {})
             return
         self._progress.update(self._task, completed=share_done, description=now, left=left)
-        table = _table(known or {}, self._console.height - AROUND_TABLE)
+        table = _table(known or {}, self._known, self._console.height - AROUND_TABLE)
         self._live.update(Group(table, self._progress), refresh=True)
 
     def _say(self, left: str, share_done: float, known: Mapping[str, str]) -> None:
@@ -74,13 +80,13 @@ class ProgressBar:
         self._console.print(said, highlight=False)
 
 
-def _table(known: Mapping[str, str], most: int) -> Table:
+def _table(known: Mapping[str, str], head: str, most: int) -> Table:
     """Return what is known of the cases; of too many those that are not sure yet."""
     open_ones = {name: said for name, said in known.items() if not said.endswith("ok")}
     shown = known if len(known) <= most else dict(list(open_ones.items())[: max(0, most)])
     table = Table(box=None, pad_edge=False, show_header=bool(shown))
     table.add_column("case")
-    table.add_column("PANet adds", justify="right")
+    table.add_column(head, justify="right")
     for name, said in shown.items():
         table.add_row(name, said)
     return table

@@ -1,6 +1,7 @@
 """When a case has been measured enough: its interval is as narrow as it was asked for."""
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 
 from bench import stats
 from bench.engine.scheduler import CaseState
@@ -17,10 +18,16 @@ class HalfWidth:
 
     Args:
         half_width: of the cost, relative.
+        read: the logarithm of the cost, one per replicate.
     """
 
-    def __init__(self, half_width: float) -> None:
+    def __init__(
+        self,
+        half_width: float,
+        read: Callable[[Sequence[stats.Timed]], list[float]] = stats.cost_log_ratios,
+    ) -> None:
         self._half_width = half_width
+        self._read = read
         self._log_ratios: dict[str, list[float]] = {}
         self._first_stages = 0
         self._known_prior = NOTHING_KNOWN
@@ -80,5 +87,33 @@ class HalfWidth:
         """Return a log ratio per undisturbed replicate, each computed once."""
         known = self._log_ratios.setdefault(state.case.case_id, [])
         fresh = state.undisturbed[len(known) :]
-        known += stats.cost_log_ratios(fresh)
+        known += self._read(fresh)
         return known
+
+
+class All:
+    """Every one of several costs of a case is to be as narrow as it was asked for.
+
+    Args:
+        rules: what is asked of each, by its name; at least one.
+    """
+
+    def __init__(self, rules: Mapping[str, HalfWidth]) -> None:
+        self._rules = rules
+
+    def missing(self, state: CaseState) -> int:
+        """Return how many replicates the widest of them still needs."""
+        return max(rule.missing(state) for rule in self._rules.values())
+
+    def estimate(self, state: CaseState) -> str:
+        """Return what is known of the widest of them."""
+        name, rule = self._widest(state)
+        said = rule.estimate(state)
+        return said if len(self._rules) == 1 else f"{name} {said}"
+
+    def result(self, state: CaseState) -> CaseResult:
+        """Return the case with the status of the widest of them."""
+        return self._widest(state)[1].result(state)
+
+    def _widest(self, state: CaseState) -> tuple[str, HalfWidth]:
+        return max(self._rules.items(), key=lambda named: named[1].missing(state))

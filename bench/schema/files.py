@@ -32,6 +32,13 @@ was ``control_moved``, ``mde_ratio`` was ``detectable_ratio``, and ``left_to_ove
 ``settled``."""
 
 
+COST = "cost.json"
+COST_SCHEMA = 1
+"""Of ``bench cost``: ``asked``, ``environment``, ``command`` and ``cases``, every case with
+``case``, ``case_id``, ``status``, ``reason``, ``arms`` (what is counted of each), ``looks`` (of the
+parts of each), ``replicates`` (as in the journal) and ``answer``, which was computed from them."""
+
+
 def profile_folder(run_dir: Path, case_id: str, arm: str) -> Path:
     """Return where the trace and the `PROFILE` of an arm are."""
     return run_dir / TRACES / case_id / arm

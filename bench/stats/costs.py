@@ -196,7 +196,7 @@ def _read(replicates: Sequence[Timed]) -> _Readings:
         whole_ratios=whole,
         residuals=residuals(turns) if inside else [],
         aa_ratios=log_ratios(rounds_s, NOISE),
-        differences_s=[centre(_part_s(all_spans_s(one, PART))) for one in replicates]
+        differences_s=[centre(part_s(all_spans_s(one, PART))) for one in replicates]
         if inside
         else [difference_s(rounds) for rounds in rounds_s],
     )
@@ -220,7 +220,7 @@ def inside_log_ratios(replicates: Sequence[Timed], arm: str = PART) -> list[floa
     for replicate in replicates:
         spans_s = all_spans_s(replicate, arm)
         call_s = np.sum([*spans_s.values()], axis=0)
-        logs.append(centre(np.log(call_s / (call_s - _part_s(spans_s)))))
+        logs.append(centre(np.log(call_s / (call_s - part_s(spans_s)))))
     return logs
 
 
@@ -231,7 +231,7 @@ def residuals(replicates: Sequence[Timed]) -> list[float]:
     """
     logs = []
     for replicate in replicates:
-        rest_s = np.asarray(replicate.rounds_s[PART], float) - _part_s(replicate.spans_s[PART])
+        rest_s = np.asarray(replicate.rounds_s[PART], float) - part_s(replicate.spans_s[PART])
         without = [np.asarray(replicate.rounds_s[name], float) for name in COST.baselines]
         logs.append(centre(np.concatenate([np.log(rest_s / alone) for alone in without])))
     return logs
@@ -243,15 +243,15 @@ def all_spans_s(replicate: Timed, arm: str) -> dict[str, Floats]:
     return {s: np.array([*x, *more.get(s, ())], float) for s, x in replicate.spans_s[arm].items()}
 
 
-def _part_s(spans_s: Mapping[str, Sequence[float] | Floats]) -> Floats:
-    """Return the seconds of the part, call by call."""
-    part = [np.asarray(spans_s[stage], float) for stage in _of_part(spans_s)]
-    return np.asarray(np.sum(part, axis=0))
+def part_s(spans_s: Mapping[str, Sequence[float] | Floats], part: str = PART) -> Floats:
+    """Return the seconds of a part, call by call."""
+    found = [np.asarray(spans_s[stage], float) for stage in _of_part(spans_s, part)]
+    return np.asarray(np.sum(found, axis=0))
 
 
-def _of_part(stages: Iterable[str]) -> list[str]:
-    """Return which stages are the part's: they begin with its name."""
-    return [stage for stage in stages if stage.partition(" ")[0] == PART]
+def _of_part(stages: Iterable[str], part: str = PART) -> list[str]:
+    """Return which stages are a part's: they begin with its name."""
+    return [stage for stage in stages if stage == part or stage.startswith(f"{part} ")]
 
 
 def stage_times(replicates: Sequence[Timed], arm: str) -> dict[str, StageTime]:

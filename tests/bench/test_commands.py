@@ -11,6 +11,7 @@ from bench.__main__ import main
 from bench.compare import bisect, run
 from bench.lab.history_trials import GateTest
 from bench.run import max_batch
+from bench.run.own import measuring
 from bench.selftest.session import SelfTest
 
 
@@ -21,6 +22,7 @@ def interrupted(*_: object, **__: object) -> NoReturn:
 @pytest.mark.parametrize(
     ("arguments", "resumes"),
     [
+        (("cost", "torchvision.models:resnet18", "--parts-of", "."), True),
         (("compare", "HEAD", "HEAD"), True),
         (("selftest",), True),
         (("bisect", "HEAD~1", "HEAD"), True),
@@ -37,6 +39,7 @@ def test_interrupted_command_names_resume_only_where_it_has_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(run, "run", interrupted)
+    monkeypatch.setattr(measuring, "measure", interrupted)
     monkeypatch.setattr(bisect, "run", interrupted)
     monkeypatch.setattr(max_batch, "find_all", interrupted)
     monkeypatch.setattr(SelfTest, "run", interrupted)
@@ -53,4 +56,4 @@ def test_every_command_is_in_the_one_help(capsys: pytest.CaptureFixture[str]) ->
         main(["--help"])
     lines = capsys.readouterr().out.splitlines()
     listed = [line.split()[0] for line in lines if re.match(r" {4}\S", line)]
-    assert listed == ["compare", "bisect", "selftest", "fit", "lab"]
+    assert listed == ["cost", "compare", "bisect", "selftest", "fit", "lab"]

@@ -1,0 +1,85 @@
+"""``panet-bench cost``: what a part costs inside anyone's network; options, and what is printed."""
+
+import argparse
+import json
+
+from rich.console import Console
+
+from bench.run.own import measuring, result, sentences
+from bench.run.own.request import NO_AXES, Request, own_request
+from bench.schema import run_folders
+from bench.schema.errors import BenchError
+from bench.schema.files import COST
+from bench.workload import arguments, units
+
+ABOUT = "what a part costs inside your network, or one network beside another"
+
+EXAMPLES = """\
+examples:
+  cost mynet:make --part neck.bottom_up            the part inside the call, beside the rest
+  cost mynet:make --parts-of neck                  all children of a module
+  cost mynet:make --part neck --with mynet:bifpn   another module in its place
+  cost fpn=mynet:with_fpn panet=mynet:with_panet   whole networks, the first is the base
+"""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "cost",
+        help=ABOUT,
+        description=ABOUT,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    networks = "module:factory or FILE.py:factory, of a module, or of (module, inputs)"
+    add("networks", metavar="[NAME=]FACTORY", nargs="+", help=networks)
+    add("--part", action="append", default=[], metavar="PATH", help="of a module in it; repeatable")
+    parts_of = "all modules directly in one; repeatable; . is the network"
+    add("--parts-of", action="append", default=[], metavar="PATH", help=parts_of)
+    add("--with", dest="instead", metavar="FACTORY", help="of a module in the part's place")
+    shape = "such as 1x3x800x1344, of what it is called with; repeatable"
+    add("--input", action="append", default=[], metavar="SHAPE", help=shape)
+    arguments.add_axes(parser, leave_out=NO_AXES)
+    # The sign is doubled, or argparse would read it as one of its own.
+    add(
+        "--half-width", default="1%", metavar="SHARE", help="of the ratios, when it is enough (1%%)"
+    )
+    add("--budget", default="2m", help="of the turns, at most (%(default)s)")
+    add("--timeout", default=arguments.DEFAULT_TIMEOUT, help="of one worker (%(default)s)")
+    arguments.add_run_dir(parser)
+    arguments.add_resume(parser, "go on with one that was killed")
+    parser.set_defaults(command=_cost)
+
+
+def _cost(options: argparse.Namespace) -> int:
+    request = _request(options)
+    folder = run_folders.new_or_known(options.run_dir, "cost", options.resume)
+    try:
+        measured = measuring.measure(request, folder, Console(stderr=True))
+    except BenchError:
+        if options.resume is None:  # a wrong use leaves no folder behind
+            run_folders.tidy(folder, "scratch")
+        raise
+    found = result.answer(measured)
+    (folder / COST).write_text(json.dumps(found.to_json(), indent=1))
+    print(sentences.render(found))
+    print(f"wrote {folder / COST}")
+    run_folders.tidy(folder, "scratch")
+    return found.exit_code
+
+
+def _request(options: argparse.Namespace) -> Request:
+    return own_request(
+        options.networks,
+        parts=options.part,
+        parts_of=options.parts_of,
+        instead=options.instead,
+        shapes=options.input,
+        given=arguments.given_axes(options),
+        half_width=units.parse_half_width(options.half_width),
+        budget_s=units.parse_duration("--budget", options.budget),
+        timeout_s=units.parse_duration("--timeout", options.timeout),
+        command=options.typed,
+    )

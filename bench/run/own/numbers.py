@@ -1,0 +1,73 @@
+"""How the numbers of an answer are written, in its sentences and in its tables."""
+
+from bench.schema import text
+from bench.stats.intervals import Estimate
+
+KIB, MIB = 2**10, 2**20
+
+STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+DIGITS = ((100.0, 1), (10.0, 2), (0.0, 3))
+"""From so many milliseconds on so many digits behind the point."""
+
+
+def milliseconds(estimate: Estimate) -> str:
+    """Return ``3.210 ms (±0.8 %)``."""
+    return f"{ms(estimate.value)} ms ({plus_minus(estimate)})"
+
+
+def signed_milliseconds(estimate: Estimate) -> str:
+    """Return ``+3.210 ms ±0.020``."""
+    half = half_of(estimate)
+    sign = "+" if estimate.value >= 0 else "-"
+    return f"{sign}{ms(abs(estimate.value))} ms" + ("" if half is None else f" ±{ms(half)}")
+
+
+def share(estimate: Estimate) -> str:
+    """Return ``7.4 % ±0.2``, both of the call."""
+    half = half_of(estimate)
+    return f"{100 * estimate.value:.1f} %" + ("" if half is None else f" ±{100 * half:.1f}")
+
+
+def plus_minus(estimate: Estimate) -> str:
+    """Return half of the interval relative to the value, ``±0.8 %``; ``±?`` where it is unknown."""
+    half = half_of(estimate)
+    known = half is not None and estimate.value
+    return f"±{100 * abs(half / estimate.value):.1f} %" if known and half is not None else "±?"
+
+
+def change(estimate: Estimate | None) -> str:
+    """Return a ratio as a change: ``+0.2 % ±0.3 %``."""
+    if estimate is None:
+        return text.UNKNOWN
+    return text.change(estimate.value, estimate.low, estimate.high)
+
+
+def count(number: int) -> str:
+    """Return ``1.24 G``, ``3.5 M`` or ``12``."""
+    for factor, letter in STEPS:
+        if number >= factor:
+            return f"{number / factor:.3g} {letter}"
+    return str(number)
+
+
+def size(number_bytes: int | None) -> str:
+    """Return ``12.3 MiB``, or ``0.5 KiB`` of little."""
+    if number_bytes is None:
+        return text.UNKNOWN
+    unit, letter = (MIB, "M") if number_bytes >= MIB or not number_bytes else (KIB, "K")
+    return f"{number_bytes / unit:.3g} {letter}iB"
+
+
+def ms(seconds: float) -> str:
+    """Return milliseconds, with no digit below a microsecond."""
+    value = 1e3 * seconds
+    digits = next(digits for least, digits in DIGITS if abs(value) >= least)
+    return f"{value:.{digits}f}"
+
+
+def half_of(estimate: Estimate) -> float | None:
+    """Return half of the interval; `None` where it is unknown."""
+    if estimate.low is None or estimate.high is None:
+        return None
+    return (estimate.high - estimate.low) / 2

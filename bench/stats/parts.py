@@ -1,0 +1,261 @@
+"""What the parts of any network take inside its calls, and what another module in a place changes.
+
+As in `bench.stats.costs` the unit is the replicate, and everything is first read within it. The
+calls of an arm are split around the parts that were asked for, and what is left is the rest. Per
+replicate the rest is the call without its parts, so times and shares add up to the call.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.stats.costs import Contrast, Timed, all_spans_s, centre, difference_s, log_ratios, part_s
+from bench.stats.intervals import (
+    Estimate,
+    Floats,
+    first_stage_prior,
+    stein_interval,
+    stein_ratios,
+)
+
+LEAST_REST = 1e-6
+"""Of a call: two readings of a clock may be equal, and the logarithm of nothing is no number."""
+
+
+@dataclass(frozen=True)
+class PartTime:
+    """What a part takes in a call."""
+
+    time_s: Estimate
+    share: Estimate
+    """Of the call."""
+    ratio: Estimate | None
+    """Inside: the call over the call without it; `None` of the rest."""
+    aa_ratio: Estimate | None
+    """The same part in the A/A arm, over itself: the noise. `None` where that is not known."""
+    called: float
+    """Share of the calls in which it was called at all."""
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What is inside the calls of an arm."""
+
+    replicates: int
+    calls: int
+    call_s: Estimate
+    parts: dict[str, PartTime]
+    rest: PartTime
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Another arm beside the baselines, from whole calls that took turns."""
+
+    call_s: Estimate
+    ratio: Estimate
+    """Over the baselines."""
+    difference_s: Estimate
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What another module in the place of a part changes."""
+
+    difference_s: Estimate
+    """The new part less the old one, inside the calls."""
+    residual: Estimate
+    """The rest beside the new part, over the rest beside the old one."""
+
+
+def inside_logs(replicates: Sequence[Timed], arm: str, part: str) -> list[float]:
+    """Return log(call / call without the part) per replicate, of all calls of an arm.
+
+    Of a part that is not called in every call they are those of the mean call.
+    """
+    logs = []
+    for replicate in replicates:
+        call_s, own_s = _call_and_part(replicate, arm, part)
+        rest_s = np.maximum(call_s - own_s, LEAST_REST * call_s)
+        if own_s.min() > 0:
+            logs.append(centre(np.log(call_s / rest_s)))
+        else:
+            logs.append(float(np.log(call_s.mean() / rest_s.mean())))
+    return logs
+
+
+def insides(
+    cases: Sequence[Sequence[Timed]], arm: str, parts: Sequence[str], again: str
+) -> list[Inside | None]:
+    """Return what is inside the calls of an arm, case by case; `None` without replicates.
+
+    Args:
+        cases: the replicates of each.
+        arm: whose calls are split.
+        parts: their stages, none inside another.
+        again: the A/A arm, which is split, too.
+    """
+    calls = [[_middle(_call_s(one, arm)) for one in replicates] for replicates in cases]
+    scales = [float(np.mean(of)) if of else 1.0 for of in calls]
+    call_s = _estimates(calls, scales)
+    times = {p: [[_time_s(one, arm, p) for one in case] for case in cases] for p in parts}
+    shares = {p: [[_share(one, arm, p) for one in case] for case in cases] for p in parts}
+    left_s = [_left(calls[i], [times[p][i] for p in parts]) for i in range(len(cases))]
+    left = [_left([1.0] * len(case), [shares[p][i] for p in parts]) for i, case in enumerate(cases)]
+    ones = [1.0] * len(cases)
+    columns = {
+        part: list(
+            zip(
+                _estimates(times[part], scales),
+                _estimates(shares[part], ones),
+                stein_ratios([inside_logs(case, arm, part) for case in cases]),
+                stein_ratios([_again_logs(case, arm, part, again) for case in cases]),
+                [_called(case, arm, part) for case in cases],
+                strict=True,
+            )
+        )
+        for part in parts
+    }
+    rests = list(zip(_estimates(left_s, scales), _estimates(left, ones), strict=True))
+    found: list[Inside | None] = []
+    for i, replicates in enumerate(cases):
+        whole, (rest_s, rest) = call_s[i], rests[i]
+        if whole is None or rest_s is None or rest is None:
+            found.append(None)
+            continue
+        rows = {}
+        for part in parts:
+            time_s, share, ratio, aa_ratio, called = columns[part][i]
+            if time_s is not None and share is not None:
+                rows[part] = PartTime(time_s, share, ratio, aa_ratio, called)
+        count = sum(len(_call_s(one, arm)) for one in replicates)
+        around = PartTime(rest_s, rest, None, None, 1.0)
+        found.append(Inside(len(replicates), count, whole, rows, around))
+    return found
+
+
+def besides(
+    cases: Sequence[Sequence[Timed]], arm: str, baselines: Sequence[str]
+) -> list[Beside | None]:
+    """Return an arm beside the baselines, case by case; `None` without rounds of both."""
+    contrast = Contrast((arm,), tuple(baselines))
+    turns = [[one.rounds_s for one in case if len(one.rounds_s[arm])] for case in cases]
+    calls = [[_middle(np.asarray(rounds[arm], float)) for rounds in case] for case in turns]
+    scales = [float(np.mean(of)) if of else 1.0 for of in calls]
+    columns = zip(
+        _estimates(calls, scales),
+        stein_ratios([log_ratios(case, contrast) for case in turns]),
+        _estimates([[difference_s(r, contrast) for r in case] for case in turns], scales),
+        strict=True,
+    )
+    return [Beside(c, r, d) if c and r and d else None for c, r, d in columns]
+
+
+def exchanges(
+    cases: Sequence[Sequence[Timed]], part: str, arm: str, baselines: Sequence[str]
+) -> list[Exchange | None]:
+    """Return what the exchange of a part changes, case by case; `None` without rounds of both.
+
+    Args:
+        cases: the replicates of each.
+        part: that is another one in ``arm``.
+        arm: with the exchange.
+        baselines: turns of the network as it was.
+    """
+    turns = [[one for one in case if len(one.rounds_s[arm])] for case in cases]
+    changes = [[_exchange(one, part, arm, baselines) for one in case] for case in turns]
+    scales = [
+        float(np.mean([centre(_in_rounds(one, arm)[0]) for one in case])) if case else 1.0
+        for case in turns
+    ]
+    columns = zip(
+        _estimates([[change for change, _ in case] for case in changes], scales),
+        stein_ratios([[log for _, log in case] for case in changes]),
+        strict=True,
+    )
+    return [Exchange(d, residual) if d and residual else None for d, residual in columns]
+
+
+def _exchange(
+    replicate: Timed, part: str, arm: str, baselines: Sequence[str]
+) -> tuple[float, float]:
+    """Return the difference in seconds and the log of the residual, medians over rounds."""
+    call_s, new_s = _in_rounds(replicate, arm, part)
+    changes, logs = [], []
+    for baseline in baselines:
+        base_s, old_s = _in_rounds(replicate, baseline, part)
+        changes.append(new_s - old_s)
+        logs.append(np.log(_rest_s(call_s, new_s) / _rest_s(base_s, old_s)))
+    return centre(np.concatenate(changes)), centre(np.concatenate(logs))
+
+
+def _rest_s(call_s: Floats, own_s: Floats) -> Floats:
+    return np.maximum(call_s - own_s, LEAST_REST * call_s)
+
+
+def _in_rounds(replicate: Timed, arm: str, part: str = "") -> tuple[Floats, Floats]:
+    """Return the seconds of the calls of the rounds, and of the part in them."""
+    spans_s = replicate.spans_s[arm]
+    call_s = np.sum([np.asarray(span, float) for span in spans_s.values()], axis=0)
+    return call_s, np.zeros_like(call_s) + part_s(spans_s, part)
+
+
+def _call_s(replicate: Timed, arm: str) -> Floats:
+    return np.asarray(np.sum([*all_spans_s(replicate, arm).values()], axis=0))
+
+
+def _call_and_part(replicate: Timed, arm: str, part: str) -> tuple[Floats, Floats]:
+    call_s = _call_s(replicate, arm)
+    return call_s, np.zeros_like(call_s) + part_s(all_spans_s(replicate, arm), part)
+
+
+def _middle(values: Floats) -> float:
+    """Return the median; the mean of what is not there in every call."""
+    return centre(values) if values.min() > 0 else float(values.mean())
+
+
+def _time_s(replicate: Timed, arm: str, part: str) -> float:
+    return _middle(_call_and_part(replicate, arm, part)[1])
+
+
+def _share(replicate: Timed, arm: str, part: str) -> float:
+    call_s, own_s = _call_and_part(replicate, arm, part)
+    return centre(own_s / call_s) if own_s.min() > 0 else float(own_s.mean() / call_s.mean())
+
+
+def _left(whole: Sequence[float], taken: Sequence[Sequence[float]]) -> list[float]:
+    return [all_of - sum(part[i] for part in taken) for i, all_of in enumerate(whole)]
+
+
+def _called(replicates: Sequence[Timed], arm: str, part: str) -> float:
+    calls = [_call_and_part(one, arm, part)[1] > 0 for one in replicates]
+    return float(np.mean(np.concatenate(calls))) if calls else 0.0
+
+
+def _again_logs(replicates: Sequence[Timed], arm: str, part: str, again: str) -> list[float]:
+    """Return log(the part in the A/A arm / the part) per replicate that has rounds of both."""
+    logs = []
+    for replicate in replicates:
+        if not len(replicate.rounds_s[arm]):
+            continue
+        (_, once_s), (_, twice_s) = (_in_rounds(replicate, name, part) for name in (arm, again))
+        both = (once_s > 0) & (twice_s > 0)
+        if both.any():
+            logs.append(centre(np.log(twice_s[both] / once_s[both])))
+    return logs
+
+
+def _estimates(cases: Sequence[Sequence[float]], scales: Sequence[float]) -> list[Estimate | None]:
+    """Return the interval of every case, whose values spread in proportion to its scale."""
+    relative = [[x / scale for x in case] for case, scale in zip(cases, scales, strict=True)]
+    prior = first_stage_prior(relative)
+    found: list[Estimate | None] = []
+    for case, scale in zip(relative, scales, strict=True):
+        if not case:
+            found.append(None)
+            continue
+        one = stein_interval(case, prior)
+        low, high = (None if x is None else x * scale for x in (one.low, one.high))
+        found.append(Estimate(one.value * scale, low, high))
+    return found
