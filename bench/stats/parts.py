@@ -94,7 +94,7 @@ def insides(
         cases: the replicates of each.
         arm: whose calls are split.
         parts: their stages, none inside another.
-        again: the A/A arm, which is split, too.
+        again: the A/A arm, which is split, too; empty: there is none.
     """
     calls = [[_middle(_call_s(one, arm)) for one in replicates] for replicates in cases]
     scales = [float(np.mean(of)) if of else 1.0 for of in calls]
@@ -235,6 +235,8 @@ def _called(replicates: Sequence[Timed], arm: str, part: str) -> float:
 
 def _again_logs(replicates: Sequence[Timed], arm: str, part: str, again: str) -> list[float]:
     """Return log(the part in the A/A arm / the part) per replicate that has rounds of both."""
+    if not again:
+        return []
     logs = []
     for replicate in replicates:
         if not len(replicate.rounds_s[arm]):

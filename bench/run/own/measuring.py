@@ -90,7 +90,8 @@ def _looked(
     cases: dict[str, Case] = {}
     looks: dict[str, dict[str, Look]] = {}
     for case in request.cases:
-        console.print(f"looking into {' and '.join(_networks(request))}", style="dim")
+        looking = f"looking into {' and '.join(_networks(request))}"
+        console.print(looking, style="dim", highlight=False, soft_wrap=True)
         seen = _look(request, case, launcher, scratch)
         size = next((look.size for look in seen.values() if look.size is not None), None)
         if size is not None and request.sized:

@@ -63,6 +63,10 @@ class Request:
         """The arm that runs the base once more."""
         return next(a for a, r in self.arms.items() if r == self.arms[self.base] and a != self.base)
 
+    def again_of(self, arm: str) -> str:
+        """Return the A/A arm of an arm; only the base has one."""
+        return self.again if arm == self.base else ""
+
     @property
     def others(self) -> tuple[str, ...]:
         """The arms that are compared with the base."""

@@ -80,7 +80,7 @@ def answer(measured: Measured) -> Answer:
     used = [result.used for result in results]
     both = [request.base, request.again]
     split = (request.base, *request.others) if measured.parts else ()
-    inside = {arm: insides(used, arm, measured.parts, request.again) for arm in split}
+    inside = {arm: insides(used, arm, measured.parts, request.again_of(arm)) for arm in split}
     beside = {arm: besides(used, arm, both) for arm in request.others}
     beside[request.again] = besides(used, request.again, [request.base])
     exchanged: Sequence[Exchange | None] = [None] * len(results)

@@ -96,10 +96,10 @@ def _networks(request: Request, case: CaseAnswer) -> Iterator[str]:
 
 def _notes(request: Request, case: CaseAnswer) -> Iterator[str]:
     """Yield what else is to be known, a line each."""
-    replicates = len(case.result.used)
+    count_of = len(case.result.used)
     noise = case.besides.get(request.again)
     aa = "" if noise is None else f"; the network against itself {change(noise.ratio)} (A/A)"
-    yield f"{replicates} fresh processes{aa}."
+    yield f"{count_of} fresh process{'' if count_of == 1 else 'es'}{aa}."
     for arm in case.looks:
         yield from _notes_of(request, case, arm)
     for arm in request.others:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from tabulate import tabulate
+from tabulate import MIN_PADDING, tabulate
 
 from bench.run.own.numbers import change, count, ms, plus_minus, share, signed_milliseconds, size
 from bench.run.own.request import Kind, Request
 from bench.run.own.result import CaseAnswer
 from bench.schema.records import ArmFacts
+from bench.stats.intervals import Estimate
 from bench.stats.parts import PartTime
 from bench.workload.part_tally import PartFacts
 
@@ -15,6 +16,9 @@ COLUMNS = 100
 """Of a table; the names get what the numbers leave, and of a longer one the end is shown."""
 
 SHORTEST_NAME = 12
+
+GAP = 2
+"""Spaces between two columns."""
 
 
 def table(request: Request, parts: Sequence[str], case: CaseAnswer) -> str:
@@ -38,19 +42,22 @@ def _of_parts(request: Request, parts: Sequence[str], case: CaseAnswer, arm: str
     ]
     rows.append(_row("rest", inside.rest, None))
     facts = case.result.finding.facts.get(arm) if case.result.finding else None
-    call = [f"{ms(inside.call_s.value)} {plus_minus(inside.call_s)}", "100.0 %", ""]
-    noise = change(case.besides[request.again].ratio) if request.again in case.besides else ""
-    rows.append(["call", *call, noise if arm == request.base else "", *_counted(facts)])
+    noise = case.besides.get(request.again) if arm == request.base else None
+    aa = "" if noise is None else change(noise.ratio)
+    rows.append(["call", _timed(inside.call_s), "100.0 %", "", aa, *_counted(facts)])
     head = "part" if arm == request.base else f"with {request.typed[arm]}"
-    heads = [head, "ms per call", "of the call", "cost ratio", "A/A"]
+    heads = [head, "ms", "share", "ratio", "A/A"]
     return _tabulated(rows, [*heads, "MACs", "params", "peak"])
 
 
 def _row(name: str, found: PartTime, facts: PartFacts | None) -> list[str]:
     ratio = "" if found.ratio is None else f"{found.ratio.value:.3f} {plus_minus(found.ratio)}"
-    time = f"{ms(found.time_s.value)} {plus_minus(found.time_s)}"
-    noise = "" if found.ratio is None else change(found.aa_ratio)
-    return [name, time, share(found.share), ratio, noise, *_counted(facts)]
+    aa = "" if found.aa_ratio is None else change(found.aa_ratio)
+    return [name, _timed(found.time_s), share(found.share), ratio, aa, *_counted(facts)]
+
+
+def _timed(estimate: Estimate) -> str:
+    return f"{ms(estimate.value)} {plus_minus(estimate)}"
 
 
 def _of_networks(request: Request, case: CaseAnswer) -> str:
@@ -60,12 +67,12 @@ def _of_networks(request: Request, case: CaseAnswer) -> str:
         found = case.besides.get(arm)
         beside = ["", "", ""]
         if found is not None:
-            call = f"{ms(found.call_s.value)} {plus_minus(found.call_s)}"
-            beside = [call, change(found.ratio), signed_milliseconds(found.difference_s)]
+            over = change(found.ratio)
+            beside = [_timed(found.call_s), over, signed_milliseconds(found.difference_s)]
         rows.append([arm, *beside, *_counted(facts.get(arm))])
     if case.base_s is not None:
-        rows[0][1] = f"{ms(case.base_s.value)} {plus_minus(case.base_s)}"
-    heads = ["network", "ms per call", "over the base", "adds"]
+        rows[0][1] = _timed(case.base_s)
+    heads = ["network", "ms", "over the base", "adds"]
     return _tabulated(rows, [*heads, "MACs", "params", "peak"])
 
 
@@ -76,11 +83,14 @@ def _counted(facts: PartFacts | ArmFacts | None) -> list[str]:
 
 
 def _tabulated(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> str:
+    # Signs of per cent stand close to their numbers here: there is no room.
+    close = [[cell.replace(" %", "%") for cell in row] for row in (heads, *rows)]
+    columns = list(zip(*close, strict=True))[1:]
+    widths = [max(len(head) + MIN_PADDING, *map(len, cells)) for head, *cells in columns]
+    left = max(SHORTEST_NAME, COLUMNS - sum(width + GAP for width in widths) - MIN_PADDING)
+    shown = [[_short(name, left), *cells] for name, *cells in close]
     align = ("left", *["right"] * (len(heads) - 1))
-    columns = list(zip(heads, *rows, strict=True))[1:]
-    left = COLUMNS - sum(max(map(len, column)) + 2 for column in columns)
-    rows = [[_short(name, max(SHORTEST_NAME, left)), *cells] for name, *cells in (heads, *rows)]
-    return tabulate(rows[1:], rows[0], tablefmt="simple", disable_numparse=True, colalign=align)
+    return tabulate(shown[1:], shown[0], tablefmt="simple", disable_numparse=True, colalign=align)
 
 
 def _short(name: str, most: int) -> str:

@@ -1,0 +1,265 @@
+"""`bench cost` from the command line to its answer, on a simulated machine: no process, no clock.
+
+The look into the network is real; the rounds are not.
+"""
+
+import contextlib
+import json
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.__main__ import main
+from bench.engine.worker import _status_of
+from bench.run.own import measuring
+from bench.schema.files import COST, COST_SCHEMA
+from bench.schema.recipe import Recipe
+from bench.schema.records import OTHER, Finding, Replicate, Status
+from bench.schema.stored import RecordError
+from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Task
+from bench.stats.parts import insides
+from bench.workload.looking import LookTask, look
+from tests.support.factories import facts, replicate
+
+NETWORK = """
+    import torch
+    from torch import nn
+
+    class Neck(nn.Module):
+        def __init__(self, out=4):
+            super().__init__()
+            self.lateral, self.unused = nn.Conv2d(4, out, 1), nn.Identity()
+            self.bottom_up = nn.Conv2d(out, out, 3, padding=1)
+
+        def forward(self, x):
+            return self.bottom_up(self.bottom_up(self.lateral(x)))
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.neck = nn.Conv2d(3, 4, 3, padding=1), Neck()
+
+        def forward(self, x):
+            return [self.neck(self.body(x))]
+
+    def make(batch, height, width): return Net(), torch.zeros(batch, 3, height, width)
+    def wider(): return Neck(8)
+    def fails(batch, height, width): return Net(), torch.zeros(batch, 5, height, width)
+"""
+
+PART_S, REST_S = 0.002, 0.008
+"""Of a call; another module in the place of a part takes half as long again."""
+
+
+class Machine:
+    """A launcher without processes: it looks itself, and makes the rounds up."""
+
+    def __init__(self, *, busy: bool = False, status: Status = Status.OK) -> None:
+        self.busy, self.status = busy, status
+        self.tasks: list[Task[Any]] = []
+
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
+        self.tasks.append(task)
+        if isinstance(task, LookTask):
+            try:
+                return task.result(look(task).to_json())
+            except Exception as error:  # noqa: BLE001 - as a worker's
+                return Failure(*_status_of(error))
+        if isinstance(task, CheckTask):
+            counted = {arm: facts() for arm in task.arms}
+            return Finding(self.status, "no room", "", counted, round_s=0.05)
+        assert isinstance(task, ReplicateTask)
+        return self._replicate(task)
+
+    def close(self) -> None: ...
+
+    def _replicate(self, task: ReplicateTask) -> Replicate:
+        speed = 1 + 0.1 * (task.index % 3)
+
+        def spans_s(arm: str, count: int) -> dict[str, list[float]]:
+            scale = 1.5 if task.arms[arm].exchange or task.arms[arm].factory else 1.0
+            parts = dict.fromkeys(task.marked, PART_S * scale * speed)
+            return {name: [s] * count for name, s in {**parts, OTHER: REST_S * speed}.items()}
+
+        by_arm = {arm: spans_s(arm, task.rounds) for arm in task.arms}
+        rounds_s = {
+            arm: [sum(call) for call in zip(*of.values(), strict=True)]
+            for arm, of in by_arm.items()
+        }
+        return replicate(
+            task.index,
+            server=task.server,
+            first_round=task.first_round,
+            rounds_s=rounds_s,
+            spans_s=by_arm if task.marked else {},
+            more_spans_s={arm: spans_s(arm, count) for arm, count in task.more.items()},
+            contended=self.busy,
+        )
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
+    made = Machine()
+
+    @contextlib.contextmanager
+    def launched(scratch_dir: Path, cases: object) -> Iterator[Machine]:  # noqa: ARG001
+        scratch_dir.mkdir(parents=True, exist_ok=True)
+        yield made
+
+    monkeypatch.setattr(measuring, "launched", launched)
+    monkeypatch.setattr(measuring.advice, "give", lambda *_: [])
+    monkeypatch.setattr(measuring.header, "git_commit", lambda: None)
+    (tmp_path / "mynet.py").write_text(textwrap.dedent(NETWORK))
+    return made
+
+
+def run(folder: Path, factory: str, *options: str, code: int = 0) -> dict[str, Any]:
+    """Run the command; return its JSON."""
+    net = f"{folder / 'mynet.py'}:{factory}"
+    common = ["--resolutions", "32", "--devices", "cpu", "--threads", "1"]
+    arguments = ["cost", net, *options, *common, "--run-dir", str(folder / "runs")]
+    assert main(arguments) == code
+    (written,) = (folder / "runs").glob(f"cost-*/{COST}")
+    stored: dict[str, Any] = json.loads(written.read_text())
+    return stored
+
+
+def test_part_is_answered_first_and_adds_up(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = run(tmp_path, "make", "--part", "neck.bottom_up")
+    said = capsys.readouterr().out.splitlines()
+    net = f"{tmp_path / 'mynet.py'}:make"
+    assert said[0].startswith("`neck.bottom_up` takes 2.")
+    assert said[0].endswith(f", 20.0 % ±0.0 of the call of `{net}`.")
+    table = {line.split()[0]: line for line in said if line.startswith(("neck", "rest", "call"))}
+    assert "1.250" in table["neck.bottom_up"]
+    assert "80.0%" in table["rest"]
+    assert "100.0%" in table["call"]
+    assert "`neck.bottom_up` is called 2 times per call; all are in its row." in said
+    assert said[-1].startswith("wrote ")
+    assert max(map(len, said[1:-1])) <= 100
+    assert stored["schema"] == COST_SCHEMA
+    assert stored["cases"][0]["status"] == "ok"
+    marked = [task.marked for task in machine.tasks if isinstance(task, ReplicateTask)]
+    assert set(marked) == {("neck.bottom_up",)}
+
+
+def test_answer_can_be_computed_again_from_the_file(machine: Machine, tmp_path: Path) -> None:
+    assert machine.status is Status.OK
+    (stored,) = run(tmp_path, "make", "--parts-of", "neck")["cases"]
+    replicates = [Replicate.from_json(one) for one in stored["replicates"]]
+    (found,) = insides([replicates], "network", ("neck.lateral", "neck.bottom_up"), "network_again")
+    assert found is not None
+    kept = stored["answer"]["insides"]["network"]
+    assert kept["call_s"]["value"] == pytest.approx(found.call_s.value)
+    for part, row in found.parts.items():
+        assert kept["parts"][part]["share"]["value"] == pytest.approx(row.share.value)
+    assert stored["looks"]["network"]["never_called"] == ["neck.unused"]
+    with pytest.raises(RecordError):
+        Replicate.from_json({**stored["replicates"][0], "more": 1})
+
+
+def test_module_in_the_place_of_a_part_is_told_with_its_residual(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wider = f"{tmp_path / 'mynet.py'}:wider"
+    stored = run(tmp_path, "make", "--part", "neck", "--with", wider)
+    said = capsys.readouterr().out
+    assert f"`{wider}` in the place of `neck` takes 3." in said
+    assert "instead of 2." in said
+    assert "Beside it the rest of the call takes +0.0 % ±0.0 % (the residual)" in said
+    assert "the whole call +10.0 % ±0.0 %" in said
+    assert "gives outputs of other shapes: 1x8x32x32 instead of 1x4x32x32." in said
+    assert stored["cases"][0]["looks"]["exchanged"]["parts"]["neck"]["params"] == 624
+    arms = next(task.arms for task in machine.tasks if isinstance(task, ReplicateTask))
+    assert arms["exchanged"] == Recipe("own", exchange=f"neck={wider}")
+
+
+def test_whole_networks_take_turns_beside_the_base(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mynet.py"
+    common = ["--devices", "cpu", "--threads", "1", "--run-dir", str(tmp_path / "runs")]
+    assert main(["cost", f"a={file}:make", f"b={file}:Net", "--input", "1x3x8x8", *common]) == 0
+    said = capsys.readouterr().out
+    assert "`b` takes 1.000 (±0.0 %) times as long as `a`: +0.000 ms ±0.000 per call." in said
+    assert "is it another network?" in said
+    assert "a_again" in said
+    assert {task.marked for task in machine.tasks} == {()}
+
+
+def test_contended_is_no_answer(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.busy = True
+    stored = run(tmp_path, "make", "--part", "neck", "--budget", "1s", code=3)
+    assert stored["cases"][0]["status"] == "contended"
+    assert capsys.readouterr().out.startswith("Nothing is sure: the machine was busy")
+
+
+def test_case_that_does_not_run_is_said_with_its_status(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.status = Status.OOM
+    run(tmp_path, "make", "--part", "neck", code=3)
+    assert capsys.readouterr().out.startswith("oom: no room.")
+
+
+@pytest.mark.parametrize(
+    ("factory", "options", "said"),
+    [
+        ("make", ("--part", "nek"), "no module 'nek' in Net; did you mean neck?"),
+        ("make", ("--part", "neck.unused"), "neck.unused (Identity) is never called"),
+        ("make", ("--parts-of", "body"), "--parts-of body: it has no modules inside"),
+        ("Net", ("--part", "neck"), "it gives no inputs"),
+        ("none", ("--part", "neck"), "has no function 'none'"),
+        ("fails", ("--part", "neck"), "its call fails: RuntimeError: Given groups=1"),
+        ("make", ("--part", "neck", "--with", "torch.nn:absent"), "has no function 'absent'"),
+        ("make", ("--part", "neck", "--with", "torch.nn:Linear"), "without arguments"),
+        ("make", ("--part", "neck", "--with", "builtins:dict"), "it gives a dict; give the module"),
+    ],
+)
+def test_what_the_look_refuses_is_one_line_and_leaves_no_folder(
+    factory: str,
+    options: tuple[str, ...],
+    said: str,
+    machine: Machine,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    net = f"{tmp_path / 'mynet.py'}:{factory}"
+    common = ["--resolutions", "32", "--devices", "cpu", "--run-dir", str(tmp_path / "runs")]
+    assert main(["cost", net, *options, *common]) == 2
+    told = [line for line in capsys.readouterr().err.splitlines() if "looking into" not in line]
+    assert len(told) == 1
+    assert said in told[0]
+    assert not list((tmp_path / "runs").glob("*"))
+    assert machine.tasks
+
+
+def test_edited_network_is_no_answer(machine: Machine, tmp_path: Path) -> None:
+    file = tmp_path / "mynet.py"
+
+    def edits(task: Task[Any], timeout_s: float) -> Any:
+        if isinstance(task, ReplicateTask):
+            file.write_text(textwrap.dedent(NETWORK) + f"# edit {task.index}\n")
+        return Machine.run(machine, task, timeout_s)
+
+    machine.run = edits  # type: ignore[method-assign]  # as somebody does meanwhile
+    common = ["--resolutions", "32", "--devices", "cpu", "--run-dir", str(tmp_path / "runs")]
+    assert main(["cost", f"{file}:make", "--part", "neck", *common]) == 2
+
+
+def test_finished_one_is_gone_on_with_only_as_it_was(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, "make", "--part", "neck")
+    before = sum(isinstance(task, ReplicateTask) for task in machine.tasks)
+    run(tmp_path, "make", "--part", "neck", "--resume")
+    assert sum(isinstance(task, ReplicateTask) for task in machine.tasks) == before
+    run(tmp_path, "make", "--part", "body", "--resume", code=2)
+    assert "the parts differ from those of that run" in capsys.readouterr().err
