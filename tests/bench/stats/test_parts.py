@@ -92,7 +92,7 @@ def test_name_of_a_part_is_not_the_beginning_of_another_one() -> None:
 
 def exchanged(number: int, residual: float) -> Calls:
     rest = {name: seconds * residual for name, seconds in CALL_S.items() if name != "neck"}
-    new: dict[str, Any] = spans(1 + 0.2 * (number % 3), neck=0.005, **rest)
+    new: dict[str, Any] = spans(1 + 0.2 * (number % 3), 3, neck=0.005, **rest)
     return calls(number, more=0, exchanged=new)
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from bench.__main__ import main
 from bench.engine.worker import _status_of
+from bench.machine import advice
+from bench.run import header
 from bench.run.own import measuring
 from bench.schema.files import COST, COST_SCHEMA
 from bench.schema.recipe import Recipe
@@ -110,8 +112,8 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
         yield made
 
     monkeypatch.setattr(measuring, "launched", launched)
-    monkeypatch.setattr(measuring.advice, "give", lambda *_: [])
-    monkeypatch.setattr(measuring.header, "git_commit", lambda: None)
+    monkeypatch.setattr(advice, "give", lambda *_: [])
+    monkeypatch.setattr(header, "git_commit", lambda: None)
     (tmp_path / "mynet.py").write_text(textwrap.dedent(NETWORK))
     return made
 

@@ -1,0 +1,71 @@
+"""`bench cost` of a real network in real processes, with as few of them as an interval takes."""
+
+import json
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from bench import stats
+from bench.__main__ import main
+from bench.engine import opened, scheduler
+from bench.schema.files import COST
+from tests.support.short import preload
+
+pytestmark = pytest.mark.process
+
+NETWORK = """
+    import torch
+    from torch import nn
+    from layers import Neck  # beside this file
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = nn.Conv2d(3, 8, 3, padding=1)
+            self.neck = Neck()
+
+        def forward(self, images):
+            return {"maps": self.neck(x=self.body(images[0]))}
+
+    def make(batch, height, width):
+        return Net(), [[torch.randn(batch, 3, height, width)]]
+"""
+
+LAYERS = """
+    from torch import nn
+
+    class Neck(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.small, self.large = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 9, padding=4)
+
+        def forward(self, x):
+            return self.large(self.small(x))
+"""
+
+
+@pytest.mark.parametrize("passes", ["inference", "training"])
+def test_larger_part_is_the_larger_one_and_all_add_up(
+    passes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(stats, "FIRST_STAGE", stats.MIN_FOR_INTERVAL)
+    monkeypatch.setattr(scheduler, "SPLIT_REPLICATE_S", 0.1)
+    monkeypatch.setattr(opened, "preload", preload)
+    for name, code in {"net.py": NETWORK, "layers.py": LAYERS}.items():
+        (tmp_path / name).write_text(textwrap.dedent(code))
+    factory = f"{tmp_path / 'net.py'}:make"
+    options = ["--parts-of", "neck", "--half-width", "99%", "--passes", passes, "--threads", "1"]
+    where = ["--resolutions", "64", "--devices", "cpu", "--run-dir", str(tmp_path / "runs")]
+    assert main(["cost", factory, *options, *where]) == 0
+    assert capsys.readouterr().out.startswith("`neck.large` takes ")
+    ((written),) = (tmp_path / "runs").glob(f"cost-*/{COST}")
+    (case,) = json.loads(written.read_text())["cases"]
+    assert case["status"] == "ok"
+    for replicate in case["replicates"]:
+        for arm, spans_s in replicate["spans_s"].items():
+            assert {"neck.small", "neck.large", "other"} == set(spans_s)
+            calls = zip(*spans_s.values(), strict=True)
+            within = zip(map(sum, calls), replicate["rounds_s"][arm], strict=True)
+            assert all(0 < spans <= call_s for spans, call_s in within)
+    assert not list(written.parent.glob("scratch"))
