@@ -1,8 +1,9 @@
 """What the parts of any network take inside its calls, and what another module in a place changes.
 
 As in `bench.stats.costs` the unit is the replicate, and everything is first read within it. The
-calls of an arm are split around the parts that were asked for, and what is left is the rest. Per
-replicate the rest is the call without its parts, so times and shares add up to the call.
+calls of an arm are split around the parts that were asked for, and what is left is the rest. A part
+takes its share of the call, in which the machine's speed cancels, times the call; so shares and
+times add up.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,9 @@ from bench.stats.intervals import (
     stein_interval,
     stein_ratios,
 )
+
+REST = ""
+"""Its name, where those of the parts are."""
 
 LEAST_REST = 1e-6
 """Of a call: two readings of a clock may be equal, and the logarithm of nothing is no number."""
@@ -96,19 +100,23 @@ def insides(
         parts: their stages, none inside another.
         again: the A/A arm, which is split, too; empty: there is none.
     """
-    calls = [[_middle(_call_s(one, arm)) for one in replicates] for replicates in cases]
+    divided = [[_divided(one, arm, parts) for one in replicates] for replicates in cases]
+    calls = [[call_s for call_s, _ in case] for case in divided]
     scales = [float(np.mean(of)) if of else 1.0 for of in calls]
     call_s = _estimates(calls, scales)
-    times = {p: [[_time_s(one, arm, p) for one in case] for case in cases] for p in parts}
-    shares = {p: [[_share(one, arm, p) for one in case] for case in cases] for p in parts}
-    left_s = [_left(calls[i], [times[p][i] for p in parts]) for i in range(len(cases))]
-    left = [_left([1.0] * len(case), [shares[p][i] for p in parts]) for i, case in enumerate(cases)]
     ones = [1.0] * len(cases)
+
+    def times(name: str) -> list[Estimate | None]:
+        return _estimates([[s * of[name] for s, of in case] for case in divided], scales)
+
+    def shares(name: str) -> list[Estimate | None]:
+        return _estimates([[of[name] for _, of in case] for case in divided], ones)
+
     columns = {
         part: list(
             zip(
-                _estimates(times[part], scales),
-                _estimates(shares[part], ones),
+                times(part),
+                shares(part),
                 stein_ratios([inside_logs(case, arm, part) for case in cases]),
                 stein_ratios([_again_logs(case, arm, part, again) for case in cases]),
                 [_called(case, arm, part) for case in cases],
@@ -117,7 +125,7 @@ def insides(
         )
         for part in parts
     }
-    rests = list(zip(_estimates(left_s, scales), _estimates(left, ones), strict=True))
+    rests = list(zip(times(REST), shares(REST), strict=True))
     found: list[Inside | None] = []
     for i, replicates in enumerate(cases):
         whole, (rest_s, rest) = call_s[i], rests[i]
@@ -141,7 +149,7 @@ def besides(
     """Return an arm beside the baselines, case by case; `None` without rounds of both."""
     contrast = Contrast((arm,), tuple(baselines))
     turns = [[one.rounds_s for one in case if len(one.rounds_s[arm])] for case in cases]
-    calls = [[_middle(np.asarray(rounds[arm], float)) for rounds in case] for case in turns]
+    calls = [[centre(np.asarray(rounds[arm], float)) for rounds in case] for case in turns]
     scales = [float(np.mean(of)) if of else 1.0 for of in calls]
     columns = zip(
         _estimates(calls, scales),
@@ -210,22 +218,22 @@ def _call_and_part(replicate: Timed, arm: str, part: str) -> tuple[Floats, Float
     return call_s, np.zeros_like(call_s) + part_s(all_spans_s(replicate, arm), part)
 
 
-def _middle(values: Floats) -> float:
-    """Return the median; the mean of what is not there in every call."""
-    return centre(values) if values.min() > 0 else float(values.mean())
+def _divided(replicate: Timed, arm: str, parts: Sequence[str]) -> tuple[float, dict[str, float]]:
+    """Return the seconds of a call and how it is shared by the parts and the `REST`, to the whole.
 
-
-def _time_s(replicate: Timed, arm: str, part: str) -> float:
-    return _middle(_call_and_part(replicate, arm, part)[1])
-
-
-def _share(replicate: Timed, arm: str, part: str) -> float:
-    call_s, own_s = _call_and_part(replicate, arm, part)
-    return centre(own_s / call_s) if own_s.min() > 0 else float(own_s.mean() / call_s.mean())
-
-
-def _left(whole: Sequence[float], taken: Sequence[Sequence[float]]) -> list[float]:
-    return [all_of - sum(part[i] for part in taken) for i, all_of in enumerate(whole)]
+    Medians over calls; means where a part is not called in every call.
+    """
+    call_s = _call_s(replicate, arm)
+    own = {part: _call_and_part(replicate, arm, part)[1] for part in parts}
+    own[REST] = call_s - np.sum([*own.values()], axis=0)
+    if any(own[part].min() <= 0 < own[part].max() for part in parts):
+        middle = float(call_s.mean())
+        shares = {name: float(seconds.mean()) / middle for name, seconds in own.items()}
+    else:
+        middle = centre(call_s)
+        shares = {name: centre(seconds / call_s) for name, seconds in own.items()}
+    total = sum(shares.values())  # medians add up to about 1
+    return middle, {name: share / total for name, share in shares.items()}
 
 
 def _called(replicates: Sequence[Timed], arm: str, part: str) -> float:

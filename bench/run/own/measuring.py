@@ -16,7 +16,7 @@ from bench.machine import advice
 from bench.machine.environment import digest
 from bench.run import header
 from bench.run.own.request import NETWORK, Kind, Request
-from bench.schema import journal
+from bench.schema import journal, text
 from bench.schema.case import Case
 from bench.schema.errors import BenchError
 from bench.schema.recipe import texts
@@ -90,7 +90,7 @@ def _looked(
     cases: dict[str, Case] = {}
     looks: dict[str, dict[str, Look]] = {}
     for case in request.cases:
-        looking = f"looking into {' and '.join(_networks(request))}"
+        looking = f"looking into {text.listed(_networks(request))}"
         console.print(looking, style="dim", highlight=False, soft_wrap=True)
         seen = _look(request, case, launcher, scratch)
         size = next((look.size for look in seen.values() if look.size is not None), None)

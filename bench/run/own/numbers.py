@@ -24,16 +24,17 @@ def signed_milliseconds(estimate: Estimate) -> str:
 
 
 def share(estimate: Estimate) -> str:
-    """Return ``7.4 % ±0.2``, both of the call."""
+    """Return ``7.4 % ±0.2 %``, both of the call."""
     half = half_of(estimate)
-    return f"{100 * estimate.value:.1f} %" + ("" if half is None else f" ±{100 * half:.1f}")
+    return text.percent(estimate.value) + ("" if half is None else f" ±{text.percent(half)}")
 
 
 def plus_minus(estimate: Estimate) -> str:
     """Return half of the interval relative to the value, ``±0.8 %``; ``±?`` where it is unknown."""
     half = half_of(estimate)
-    known = half is not None and estimate.value
-    return f"±{100 * abs(half / estimate.value):.1f} %" if known and half is not None else "±?"
+    if half is None or not estimate.value:
+        return "±?"
+    return f"±{text.percent(abs(half / estimate.value))}"
 
 
 def change(estimate: Estimate | None) -> str:

@@ -16,6 +16,7 @@ from bench.run.own.request import NETWORK, Kind, Request
 from bench.run.own.result import Answer, CaseAnswer
 from bench.schema.case import names_of
 from bench.schema.records import Status
+from bench.schema.text import percent
 
 MOST = 3
 """Parts that are told in a sentence, or shapes; the table has all."""
@@ -61,7 +62,10 @@ def _parts_taken(request: Request, case: CaseAnswer) -> str:
     told = [f"`{p}` takes {milliseconds(of.time_s)}, {share(of.share)}" for p, of in largest]
     told[0] += f" of the call of `{request.typed[NETWORK]}`"
     if len(inside.parts) == 1:
-        return f"{told[0]}."
+        ratio = largest[0][1].ratio
+        if ratio is None:
+            return f"{told[0]}."
+        return f"{told[0]}, which takes {ratio.value:.3f} ({plus_minus(ratio)}) times the rest."
     most = f"Of {len(inside.parts)} parts most: " if len(inside.parts) > MOST else ""
     return f"{most}{'; '.join(told)}. What is in no part takes {share(inside.rest.share)}."
 
@@ -114,7 +118,7 @@ def _notes_of(request: Request, case: CaseAnswer, arm: str) -> Iterator[str]:
         if facts.fewest_calls != facts.most_calls or called < 1:
             yield (
                 f"`{part}`{of} is not called equally often: {facts.fewest_calls} to "
-                f"{facts.most_calls} times, and in {called:.0%} of the calls at all."
+                f"{facts.most_calls} times, and in {percent(called, 0)} of the calls at all."
             )
         elif facts.most_calls > 1:
             yield f"`{part}`{of} is called {facts.most_calls} times per call; all are in its row."

@@ -7,6 +7,7 @@ from tabulate import MIN_PADDING, tabulate
 from bench.run.own.numbers import change, count, ms, plus_minus, share, signed_milliseconds, size
 from bench.run.own.request import Kind, Request
 from bench.run.own.result import CaseAnswer
+from bench.schema import text
 from bench.schema.records import ArmFacts
 from bench.stats.intervals import Estimate
 from bench.stats.parts import PartTime
@@ -44,14 +45,14 @@ def _of_parts(request: Request, parts: Sequence[str], case: CaseAnswer, arm: str
     facts = case.result.finding.facts.get(arm) if case.result.finding else None
     noise = case.besides.get(request.again) if arm == request.base else None
     aa = "" if noise is None else change(noise.ratio)
-    rows.append(["call", _timed(inside.call_s), "100.0 %", "", aa, *_counted(facts)])
+    rows.append(["call", _timed(inside.call_s), text.percent(1.0), "", aa, *_counted(facts)])
     head = "part" if arm == request.base else f"with {request.typed[arm]}"
     heads = [head, "ms", "share", "ratio", "A/A"]
     return _tabulated(rows, [*heads, "MACs", "params", "peak"])
 
 
 def _row(name: str, found: PartTime, facts: PartFacts | None) -> list[str]:
-    ratio = "" if found.ratio is None else f"{found.ratio.value:.3f} {plus_minus(found.ratio)}"
+    ratio = "" if found.ratio is None else f"{found.ratio.value:.3f}"  # as wide as the share
     aa = "" if found.aa_ratio is None else change(found.aa_ratio)
     return [name, _timed(found.time_s), share(found.share), ratio, aa, *_counted(facts)]
 
@@ -83,12 +84,10 @@ def _counted(facts: PartFacts | ArmFacts | None) -> list[str]:
 
 
 def _tabulated(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> str:
-    # Signs of per cent stand close to their numbers here: there is no room.
-    close = [[cell.replace(" %", "%") for cell in row] for row in (heads, *rows)]
-    columns = list(zip(*close, strict=True))[1:]
+    columns = list(zip(heads, *rows, strict=True))[1:]
     widths = [max(len(head) + MIN_PADDING, *map(len, cells)) for head, *cells in columns]
     left = max(SHORTEST_NAME, COLUMNS - sum(width + GAP for width in widths) - MIN_PADDING)
-    shown = [[_short(name, left), *cells] for name, *cells in close]
+    shown = [[_short(name, left), *cells] for name, *cells in (heads, *rows)]
     align = ("left", *["right"] * (len(heads) - 1))
     return tabulate(shown[1:], shown[0], tablefmt="simple", disable_numparse=True, colalign=align)
 

@@ -136,11 +136,11 @@ def test_part_is_answered_first_and_adds_up(
     said = capsys.readouterr().out.splitlines()
     net = f"{tmp_path / 'mynet.py'}:make"
     assert said[0].startswith("`neck.bottom_up` takes 2.")
-    assert said[0].endswith(f", 20.0 % ±0.0 of the call of `{net}`.")
+    assert f", 20.0 % ±0.0 % of the call of `{net}`, which takes 1.250 (±0.0 %) times" in said[0]
     table = {line.split()[0]: line for line in said if line.startswith(("neck", "rest", "call"))}
     assert "1.250" in table["neck.bottom_up"]
-    assert "80.0%" in table["rest"]
-    assert "100.0%" in table["call"]
+    assert "80.0 %" in table["rest"]
+    assert "100.0 %" in table["call"]
     assert "`neck.bottom_up` is called 2 times per call; all are in its row." in said
     assert said[-1].startswith("wrote ")
     assert max(map(len, said[1:-1])) <= 100
