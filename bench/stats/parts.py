@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.stats.costs import Contrast, Timed, all_spans_s, centre, difference_s, log_ratios, part_s
+from bench.stats.costs import Timed, all_spans_s, centre, part_s
 from bench.stats.intervals import (
     Estimate,
     Floats,
@@ -53,26 +53,6 @@ class Inside:
     rest: PartTime
 
 
-@dataclass(frozen=True)
-class Beside:
-    """Another arm beside the baselines, from whole calls that took turns."""
-
-    call_s: Estimate
-    ratio: Estimate
-    """Over the baselines."""
-    difference_s: Estimate
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """What another module in the place of a part changes."""
-
-    difference_s: Estimate
-    """The new part less the old one, inside the calls."""
-    residual: Estimate
-    """The rest beside the new part, over the rest beside the old one."""
-
-
 def inside_logs(replicates: Sequence[Timed], arm: str, part: str) -> list[float]:
     """Return log(call / call without the part) per replicate, of all calls of an arm.
 
@@ -81,7 +61,7 @@ def inside_logs(replicates: Sequence[Timed], arm: str, part: str) -> list[float]
     logs = []
     for replicate in replicates:
         call_s, own_s = _call_and_part(replicate, arm, part)
-        rest_s = np.maximum(call_s - own_s, LEAST_REST * call_s)
+        rest_s = rest_of(call_s, own_s)
         if own_s.min() > 0:
             logs.append(centre(np.log(call_s / rest_s)))
         else:
@@ -103,14 +83,14 @@ def insides(
     divided = [[_divided(one, arm, parts) for one in replicates] for replicates in cases]
     calls = [[call_s for call_s, _ in case] for case in divided]
     scales = [float(np.mean(of)) if of else 1.0 for of in calls]
-    call_s = _estimates(calls, scales)
+    call_s = scaled_intervals(calls, scales)
     ones = [1.0] * len(cases)
 
     def times(name: str) -> list[Estimate | None]:
-        return _estimates([[s * of[name] for s, of in case] for case in divided], scales)
+        return scaled_intervals([[s * of[name] for s, of in case] for case in divided], scales)
 
     def shares(name: str) -> list[Estimate | None]:
-        return _estimates([[of[name] for _, of in case] for case in divided], ones)
+        return scaled_intervals([[of[name] for _, of in case] for case in divided], ones)
 
     columns = {
         part: list(
@@ -143,66 +123,12 @@ def insides(
     return found
 
 
-def besides(
-    cases: Sequence[Sequence[Timed]], arm: str, baselines: Sequence[str]
-) -> list[Beside | None]:
-    """Return an arm beside the baselines, case by case; `None` without rounds of both."""
-    contrast = Contrast((arm,), tuple(baselines))
-    turns = [[one.rounds_s for one in case if len(one.rounds_s[arm])] for case in cases]
-    calls = [[centre(np.asarray(rounds[arm], float)) for rounds in case] for case in turns]
-    scales = [float(np.mean(of)) if of else 1.0 for of in calls]
-    columns = zip(
-        _estimates(calls, scales),
-        stein_ratios([log_ratios(case, contrast) for case in turns]),
-        _estimates([[difference_s(r, contrast) for r in case] for case in turns], scales),
-        strict=True,
-    )
-    return [Beside(c, r, d) if c and r and d else None for c, r, d in columns]
-
-
-def exchanges(
-    cases: Sequence[Sequence[Timed]], part: str, arm: str, baselines: Sequence[str]
-) -> list[Exchange | None]:
-    """Return what the exchange of a part changes, case by case; `None` without rounds of both.
-
-    Args:
-        cases: the replicates of each.
-        part: that is another one in ``arm``.
-        arm: with the exchange.
-        baselines: turns of the network as it was.
-    """
-    turns = [[one for one in case if len(one.rounds_s[arm])] for case in cases]
-    changes = [[_exchange(one, part, arm, baselines) for one in case] for case in turns]
-    scales = [
-        float(np.mean([centre(_in_rounds(one, arm)[0]) for one in case])) if case else 1.0
-        for case in turns
-    ]
-    columns = zip(
-        _estimates([[change for change, _ in case] for case in changes], scales),
-        stein_ratios([[log for _, log in case] for case in changes]),
-        strict=True,
-    )
-    return [Exchange(d, residual) if d and residual else None for d, residual in columns]
-
-
-def _exchange(
-    replicate: Timed, part: str, arm: str, baselines: Sequence[str]
-) -> tuple[float, float]:
-    """Return the difference in seconds and the log of the residual, medians over rounds."""
-    call_s, new_s = _in_rounds(replicate, arm, part)
-    changes, logs = [], []
-    for baseline in baselines:
-        base_s, old_s = _in_rounds(replicate, baseline, part)
-        changes.append(new_s - old_s)
-        logs.append(np.log(_rest_s(call_s, new_s) / _rest_s(base_s, old_s)))
-    return centre(np.concatenate(changes)), centre(np.concatenate(logs))
-
-
-def _rest_s(call_s: Floats, own_s: Floats) -> Floats:
+def rest_of(call_s: Floats, own_s: Floats) -> Floats:
+    """Return the calls without a part, which are never nothing."""
     return np.maximum(call_s - own_s, LEAST_REST * call_s)
 
 
-def _in_rounds(replicate: Timed, arm: str, part: str = "") -> tuple[Floats, Floats]:
+def part_in_rounds(replicate: Timed, arm: str, part: str = "") -> tuple[Floats, Floats]:
     """Return the seconds of the calls of the rounds, and of the part in them."""
     spans_s = replicate.spans_s[arm]
     call_s = np.sum([np.asarray(span, float) for span in spans_s.values()], axis=0)
@@ -249,14 +175,16 @@ def _again_logs(replicates: Sequence[Timed], arm: str, part: str, again: str) ->
     for replicate in replicates:
         if not len(replicate.rounds_s[arm]):
             continue
-        (_, once_s), (_, twice_s) = (_in_rounds(replicate, name, part) for name in (arm, again))
+        (_, once_s), (_, twice_s) = (part_in_rounds(replicate, name, part) for name in (arm, again))
         both = (once_s > 0) & (twice_s > 0)
         if both.any():
             logs.append(centre(np.log(twice_s[both] / once_s[both])))
     return logs
 
 
-def _estimates(cases: Sequence[Sequence[float]], scales: Sequence[float]) -> list[Estimate | None]:
+def scaled_intervals(
+    cases: Sequence[Sequence[float]], scales: Sequence[float]
+) -> list[Estimate | None]:
     """Return the interval of every case, whose values spread in proportion to its scale."""
     relative = [[x / scale for x in case] for case, scale in zip(cases, scales, strict=True)]
     prior = first_stage_prior(relative)

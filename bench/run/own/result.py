@@ -8,9 +8,10 @@ from bench.run.own.measuring import Measured
 from bench.run.own.request import Kind, Request
 from bench.schema.files import COST_SCHEMA
 from bench.schema.records import MEASURED, NOT_POSSIBLE, CaseResult, Status
+from bench.stats.beside import Beside, Exchange, besides, exchanges
 from bench.stats.costs import latencies_s
 from bench.stats.intervals import Estimate
-from bench.stats.parts import Beside, Exchange, Inside, besides, exchanges, insides
+from bench.stats.parts import Inside, insides
 from bench.stats.verdict import FINE, NOTHING_SAID
 from bench.workload.looking import Look
 
