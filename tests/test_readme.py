@@ -150,6 +150,8 @@ WRONG = (
     "pytest bench --batch-sizes none",
     "python -m bench compare main HEAD --tolerance much",
     "panet-bench selftest --load heavy",
+    "panet-bench cost mynet:make --part",
+    "panet-bench cost mynet --part neck",
     "python -m reports cost reports/runs/latest --within 3furlongs",
     "python -m panet --resolution 1",
     "tensorboard --logdirectory reports",

@@ -18,6 +18,7 @@ from bench.lab import gpu_checklist, other_tools, tensorboard_check
 from bench.lab.history_trials import GateTest
 from bench.machine.environment import ROOT
 from bench.run import max_batch
+from bench.run.own import measuring as own
 from bench.schema.files import JOURNAL, RESULTS
 from bench.schema.run_folders import point_latest_at
 from bench.selftest.session import SelfTest
@@ -43,7 +44,7 @@ OTHERS = {"cd", "cp", "git", "sed"}
 MEASURING = (
     *((run, "run"), (bisect, "run"), (SelfTest, "run"), (max_batch, "find_all")),
     *((GateTest, "run"), (other_tools, "run_all"), (gpu_checklist, "run")),
-    (tensorboard_check, "check"),
+    *((tensorboard_check, "check"), (own, "measure")),
 )
 """Whatever a command of ``python -m bench`` does when all that was typed has been accepted."""
 
