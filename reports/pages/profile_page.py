@@ -42,10 +42,16 @@ def write(profiled: Profiles, folder: Path) -> tuple[list[Section], list[Path]]:
     return made, [folder / PAGE, *(folder / CSV.format(name) for name in tables)]
 
 
-def sections(profiled: Profiles) -> tuple[list[Section], dict[str, pd.DataFrame]]:
+def sections(
+    profiled: Profiles, *, drawn: bool = True
+) -> tuple[list[Section], dict[str, pd.DataFrame]]:
     """Return what there is to say of every case, and the frames that it rests on.
 
     A damaged profile costs what is said of its case, and no more.
+
+    Args:
+        profiled: the run.
+        drawn: whether drawings and tables are wanted, or words alone.
 
     Raises:
         ReportError: all are damaged.
@@ -54,7 +60,7 @@ def sections(profiled: Profiles) -> tuple[list[Section], dict[str, pd.DataFrame]
     tables: dict[str, list[pd.DataFrame]] = {}
     for case_id in profiled.cases:
         try:
-            section, frames = _of_case(profiled.of_case(case_id), case_id)
+            section, frames = _of_case(profiled.of_case(case_id), case_id, drawn=drawn)
         except (KeyError, TypeError, AttributeError, ValueError, ZeroDivisionError) as error:
             damaged.append(
                 f"{case_id}: damaged profile ({type(error).__name__}: {error}); measure again"
@@ -71,7 +77,9 @@ def sections(profiled: Profiles) -> tuple[list[Section], dict[str, pd.DataFrame]
     return made, {name: pd.concat(frames) for name, frames in tables.items()}
 
 
-def _of_case(profiled: Profiles, case_id: str) -> tuple[Section, dict[str, pd.DataFrame]]:
+def _of_case(
+    profiled: Profiles, case_id: str, *, drawn: bool
+) -> tuple[Section, dict[str, pd.DataFrame]]:
     stages = profile_frames.stages(profiled)
     tables = {
         "stages": stages,
@@ -80,7 +88,8 @@ def _of_case(profiled: Profiles, case_id: str) -> tuple[Section, dict[str, pd.Da
         "parts": parts(profiled),
     }
     frames = {**tables, "summary": profile_frames.summary(profiled)}
-    return _section(profiled, frames, case_id), tables
+    blocks = list(_blocks(profiled, frames, case_id)) if drawn else []
+    return _section(profiled, frames, case_id, blocks), tables
 
 
 def _render(profiled: Profiles, sections: list[Section]) -> str:
@@ -100,16 +109,21 @@ READING = (
 )
 
 
-def _section(profiled: Profiles, frames: Mapping[str, pd.DataFrame], case_id: str) -> Section:
-    row = profiled.table.iloc[0].to_dict()
+def _blocks(
+    profiled: Profiles, frames: Mapping[str, pd.DataFrame], case_id: str
+) -> Iterator[Block]:
     profile = profiled.arms.get((case_id, "panet"))
     ceilings = profiled.ceilings.get(profile["ceilings"]) if profile else None
-    blocks = [
-        *_stage_blocks(frames["stages"], ceilings),
-        *_part_blocks(frames["parts"], _why_no_parts(profiled)),
-        *_memory_blocks(profiled, case_id),
-        *_operator_blocks(frames["operators"], frames["summary"]),
-    ]
+    yield from _stage_blocks(frames["stages"], ceilings)
+    yield from _part_blocks(frames["parts"], _why_no_parts(profiled))
+    yield from _memory_blocks(profiled, case_id)
+    yield from _operator_blocks(frames["operators"], frames["summary"])
+
+
+def _section(
+    profiled: Profiles, frames: Mapping[str, pd.DataFrame], case_id: str, blocks: list[Block]
+) -> Section:
+    row = profiled.table.iloc[0].to_dict()
     memory = {arm: _memory(profiled, case_id, arm) for arm in profiles.ARMS}
     missing = [
         f"{ARM_NAMES[arm]} has no profile"

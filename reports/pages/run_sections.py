@@ -38,7 +38,7 @@ def profile(files: Sequence[ResultFile], out: Path) -> Iterator[Section]:
 
 def _profile(path: Path, name: str, out: Path) -> Iterator[Section]:
     run = path.parent.name
-    cases, tables = profile_page.sections(profiles.load(path))
+    cases, tables = profile_page.sections(profiles.load(path), drawn=False)
     blocks, links = list[Block](), dict[str, str]()
     if len(tables["stages"]):
         figure = drawing.html(cost_plots.stages(tables["stages"]))
