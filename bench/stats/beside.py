@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.stats.costs import Contrast, Timed, centre, difference_s, log_ratios
-from bench.stats.intervals import Estimate, stein_ratios
-from bench.stats.parts import part_in_rounds, rest_of, scaled_intervals
+from bench.stats.intervals import Estimate, relative_intervals, stein_ratios
+from bench.stats.parts import part_in_rounds, rest_of
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ def besides(
     calls = [[centre(np.asarray(rounds[arm], float)) for rounds in case] for case in turns]
     scales = [float(np.mean(of)) if of else 1.0 for of in calls]
     columns = zip(
-        scaled_intervals(calls, scales),
+        relative_intervals(calls, scales),
         stein_ratios([log_ratios(case, contrast) for case in turns]),
-        scaled_intervals([[difference_s(r, contrast) for r in case] for case in turns], scales),
+        relative_intervals([[difference_s(r, contrast) for r in case] for case in turns], scales),
         strict=True,
     )
     return [Beside(c, r, d) if c and r and d else None for c, r, d in columns]
@@ -65,7 +65,7 @@ def exchanges(
         for case in turns
     ]
     columns = zip(
-        scaled_intervals([[change for change, _ in case] for case in changes], scales),
+        relative_intervals([[change for change, _ in case] for case in changes], scales),
         stein_ratios([[log for _, log in case] for case in changes]),
         strict=True,
     )

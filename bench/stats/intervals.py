@@ -77,13 +77,17 @@ def stein_intervals(samples: Floats, prior: Prior = NOTHING_KNOWN) -> list[Estim
     return _intervals(samples, first_stage(prior), prior)
 
 
-def relative_intervals(cases: Sequence[Sequence[float] | Floats]) -> list[Estimate | None]:
+def relative_intervals(
+    cases: Sequence[Sequence[float] | Floats], scales: Sequence[float] | None = None
+) -> list[Estimate | None]:
     """Return the `stein_interval` of every case of a run; `None` without replicates.
 
     Args:
-        cases: of one positive quantity the replicates of each case, which spread in proportion.
+        cases: of one quantity the replicates of each case.
+        scales: that they spread in proportion to; the means, of a quantity that is positive.
     """
-    scales = [float(np.mean(values)) if len(values) else 1.0 for values in cases]
+    if scales is None:
+        scales = [float(np.mean(values)) if len(values) else 1.0 for values in cases]
     relative = [np.asarray(v, float) / scale for v, scale in zip(cases, scales, strict=True)]
     prior = first_stage_prior(relative)
     counts = np.array([len(values) for values in relative], int)

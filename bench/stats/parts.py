@@ -15,8 +15,7 @@ from bench.stats.costs import Timed, all_spans_s, centre, part_s
 from bench.stats.intervals import (
     Estimate,
     Floats,
-    first_stage_prior,
-    stein_interval,
+    relative_intervals,
     stein_ratios,
 )
 
@@ -83,14 +82,14 @@ def insides(
     divided = [[_divided(one, arm, parts) for one in replicates] for replicates in cases]
     calls = [[call_s for call_s, _ in case] for case in divided]
     scales = [float(np.mean(of)) if of else 1.0 for of in calls]
-    call_s = scaled_intervals(calls, scales)
+    call_s = relative_intervals(calls, scales)
     ones = [1.0] * len(cases)
 
     def times(name: str) -> list[Estimate | None]:
-        return scaled_intervals([[s * of[name] for s, of in case] for case in divided], scales)
+        return relative_intervals([[s * of[name] for s, of in case] for case in divided], scales)
 
     def shares(name: str) -> list[Estimate | None]:
-        return scaled_intervals([[of[name] for _, of in case] for case in divided], ones)
+        return relative_intervals([[of[name] for _, of in case] for case in divided], ones)
 
     columns = {
         part: list(
@@ -180,20 +179,3 @@ def _again_logs(replicates: Sequence[Timed], arm: str, part: str, again: str) ->
         if both.any():
             logs.append(centre(np.log(twice_s[both] / once_s[both])))
     return logs
-
-
-def scaled_intervals(
-    cases: Sequence[Sequence[float]], scales: Sequence[float]
-) -> list[Estimate | None]:
-    """Return the interval of every case, whose values spread in proportion to its scale."""
-    relative = [[x / scale for x in case] for case, scale in zip(cases, scales, strict=True)]
-    prior = first_stage_prior(relative)
-    found: list[Estimate | None] = []
-    for case, scale in zip(relative, scales, strict=True):
-        if not case:
-            found.append(None)
-            continue
-        one = stein_interval(case, prior)
-        low, high = (None if x is None else x * scale for x in (one.low, one.high))
-        found.append(Estimate(one.value * scale, low, high))
-    return found
