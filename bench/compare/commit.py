@@ -63,8 +63,9 @@ def changed_most_surely(rows: Mapping[str, Changes], tolerance: float) -> str:
     if not large:
         of_call = [abs(float(np.mean(rows[row].of_call))) for row in sure]
         whole = float(np.mean(rows[WHOLE].of_call))
-        least = f"surely, but by {percent(max(of_call, default=0), 2)} of a call"
-        why = least if sure else "which is not sure"
+        why = "which is not sure"
+        if sure:
+            why = f"surely, but by {percent(max(of_call), 2)} of a call"
         raise BenchError(
             f"GOOD and BAD differ by {percent(whole, signed=True)}, {why}: there is nothing to "
             "look for; name the case that `bench compare` names with --case"

@@ -43,43 +43,31 @@ def test_without_a_terminal_there_is_a_line_per_tenth() -> None:
     assert lines[0] == "10 %, at most 01:01 left: 1 of 2 cases are sure"
 
 
+class Listening(Silent):
+    """Keeps what is known of the cases, as often as it is told."""
+
+    def __init__(self) -> None:
+        self.heard: list[dict[str, str]] = []
+
+    def update(
+        self, now: str, left_s: float, share_done: float, known: Mapping[str, str] | None = None
+    ) -> None:
+        self.heard.append(dict(known or {}))
+
+
 def test_estimates_of_a_run_get_narrower_until_they_are_sure() -> None:
-    heard: list[dict[str, str]] = []
-
-    class Listening(Silent):
-        def update(
-            self,
-            now: str,
-            left_s: float,
-            share_done: float,
-            known: Mapping[str, str] | None = None,
-        ) -> None:
-            heard.append(dict(known or {}))
-
-    machine = Machine(noise=Noise(round_sd=0.05))
-    Engine(plan(), machine, Forgetful(), lambda: machine.now_s, Listening()).run(HalfWidth(0.03))
-    first, *_, last = heard
+    machine, watch = Machine(noise=Noise(round_sd=0.05)), Listening()
+    Engine(plan(), machine, Forgetful(), lambda: machine.now_s, watch).run(HalfWidth(0.03))
+    first, *_, last = watch.heard
     assert set(first.values()) == {"not checked yet"}
     assert any(said.endswith("ok") for said in last.values())
     assert all(said.startswith("+") for said in last.values())
 
 
 def test_cases_that_are_called_alike_have_lines_of_their_own() -> None:
-    heard: list[int] = []
-
-    class Counting(Silent):
-        def update(
-            self,
-            now: str,
-            left_s: float,
-            share_done: float,
-            known: Mapping[str, str] | None = None,
-        ) -> None:
-            heard.append(len(known or {}))
-
-    machine = Machine()
+    machine, watch = Machine(), Listening()
     cases = (case(threads=1), case(threads=2))
-    Engine(plan(cases=cases), machine, Forgetful(), lambda: machine.now_s, Counting()).run(
+    Engine(plan(cases=cases), machine, Forgetful(), lambda: machine.now_s, watch).run(
         HalfWidth(0.5)
     )
-    assert set(heard) == {2}
+    assert {len(known) for known in watch.heard} == {2}
