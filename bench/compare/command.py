@@ -1,10 +1,8 @@
 """``python -m bench compare`` and ``bisect``: options, and what is printed."""
 
 import argparse
-import contextlib
 import fnmatch
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,7 +105,7 @@ def _compare(options: argparse.Namespace) -> int:
     )
     verdicts = arguments.output_file("--junit", options.junit)
     folder = run_folders.new_or_known(options.run_dir, "compare", options.resume)
-    with _tidied(folder, options):
+    with run_folders.tidied(folder, options.resume):
         compared = run.run(request, folder, Console(stderr=True))
     text = comment.render(compared)
     (folder / "comment.md").write_text(text)
@@ -119,23 +117,12 @@ def _compare(options: argparse.Namespace) -> int:
     return compared.exit_code
 
 
-@contextlib.contextmanager
-def _tidied(folder: Path, options: argparse.Namespace) -> Iterator[None]:
-    """Leave no empty folder behind a wrong use; one that is gone on with may be another's."""
-    try:
-        yield
-    except BenchError:
-        if options.resume is None:
-            run_folders.tidy(folder)
-        raise
-
-
 def _bisect(options: argparse.Namespace) -> int:
     request = _request(options)
     verdicts = arguments.output_file("--junit", options.junit)
     folder = run_folders.new_or_known(options.run_dir, "bisect", options.resume)
     try:
-        with _tidied(folder, options):
+        with run_folders.tidied(folder, options.resume):
             answer = bisect.run(request, folder, Console(stderr=True))
     except UndecidedError as error:
         print(f"python -m bench: {error}", file=sys.stderr)

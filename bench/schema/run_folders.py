@@ -4,7 +4,7 @@ import contextlib
 import datetime as dt
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,23 @@ def tidy(folder: Path, *names: str) -> None:
     for path in (*inside, folder):
         with contextlib.suppress(OSError):  # something is in it
             path.rmdir()
+
+
+@contextlib.contextmanager
+def tidied(folder: Path, run_id: str | None, *own: str) -> Iterator[None]:
+    """Leave no empty folder behind a wrong use; one that is gone on with may be another's.
+
+    Args:
+        folder: of the run.
+        run_id: that it is gone on with; `None` for a new one.
+        own: names of sub-folders, as for `tidy`.
+    """
+    try:
+        yield
+    except BenchError:
+        if run_id is None:
+            tidy(folder, *own)
+        raise
 
 
 def new_or_known(runs_dir: Path, kind: str, run_id: str | None) -> Path:

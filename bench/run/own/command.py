@@ -8,7 +8,6 @@ from rich.console import Console
 from bench.run.own import measuring, result, sentences
 from bench.run.own.request import NO_AXES, Request, own_request
 from bench.schema import run_folders
-from bench.schema.errors import BenchError
 from bench.schema.files import COST
 from bench.workload import arguments, units
 
@@ -56,12 +55,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def _cost(options: argparse.Namespace) -> int:
     request = _request(options)
     folder = run_folders.new_or_known(options.run_dir, "cost", options.resume)
-    try:
+    with run_folders.tidied(folder, options.resume, "scratch"):
         measured = measuring.measure(request, folder, Console(stderr=True))
-    except BenchError:
-        if options.resume is None:  # a wrong use leaves no folder behind
-            run_folders.tidy(folder, "scratch")
-        raise
     found = result.answer(measured)
     (folder / COST).write_text(json.dumps(found.to_json(), indent=1))
     print(sentences.render(found))
