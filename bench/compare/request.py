@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.schema.case import Case
 from bench.stats.sequential import GATE, Gate
-from bench.workload.users import factory_name
+from bench.workload import users
 
 BASE, HEAD, AGAIN = "base", "head", "base_again"
 """The sides, and the base once more as its own control: the arms of every case."""
@@ -54,6 +54,4 @@ def own_cases(cases: Sequence[Case], workload: str) -> tuple[Case, ...]:
     Raises:
         BenchError: the workload is not named as ``module:factory`` or ``file.py:factory``.
     """
-    network = factory_name(workload, "--workload")
-    own = (replace(case, scope="own", backbone="", network=network) for case in cases)
-    return tuple({case.case_id: case for case in own}.values())
+    return users.own_cases(cases, users.factory_name(workload, "--workload"))

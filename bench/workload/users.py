@@ -9,7 +9,8 @@ import importlib.util
 import inspect
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from bench.schema.case import Case
 from bench.schema.errors import BenchError
 from bench.schema.tasks import Task
 from bench.workload import code_loader
@@ -54,6 +56,17 @@ def factory_name(text: str, option: str) -> str:
     if module.endswith(".py"):
         module = str(Path(module).resolve())
     return f"{module}:{factory}"
+
+
+def own_cases(cases: Sequence[Case], factory: str) -> tuple[Case, ...]:
+    """Return the cases with a user's network in the place of ours, each once.
+
+    Args:
+        cases: as the axes give them; scope and backbone are those of our networks.
+        factory: as `factory_name` returns it.
+    """
+    own = (replace(case, scope="own", backbone="", network=factory) for case in cases)
+    return tuple({case.case_id: case for case in own}.values())
 
 
 def side_of(task: Task[Any], side: str) -> code_loader.Side:

@@ -9,7 +9,7 @@ from bench.schema.case import Case
 from bench.schema.errors import BenchError
 from bench.schema.recipe import Arms, Recipe
 from bench.workload import axes, presets
-from bench.workload.users import factory_name, parse_shape
+from bench.workload.users import factory_name, own_cases, parse_shape
 
 NETWORK, AGAIN, EXCHANGED = "network", "network_again", "exchanged"
 """Arms where parts are asked for: the network, the same again (A/A), and with another module."""
@@ -120,7 +120,7 @@ def own_request(
     cases = axes.sweep(presets.GRID, given)
     factory = arms[next(iter(arms))].factory
     arms = {arm: replace(r, factory="") if r.factory == factory else r for arm, r in arms.items()}
-    own = [replace(case, scope="own", backbone="", network=factory) for case in cases]
+    own = own_cases(cases, factory)
     if kind is not Kind.NETWORKS and any(case.compile_mode != "off" for case in own):
         raise BenchError(
             "--compile: one compiled graph has no inside to mark; compare whole networks: "
@@ -130,7 +130,7 @@ def own_request(
         kind=kind,
         arms=arms,
         typed=typed,
-        cases=tuple({case.case_id: case for case in own}.values()),
+        cases=own,
         parts=tuple(dict.fromkeys(parts)),
         parts_of=tuple("" if path == "." else path for path in parts_of),
         shapes=tuple(shapes),
