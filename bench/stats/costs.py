@@ -178,9 +178,7 @@ def costs(cases: Sequence[Sequence[Timed]], half_width: float) -> list[Cost | No
 
 
 def _half_width_of(ratio: Estimate) -> float | None:
-    if ratio.low is None or ratio.high is None:
-        return None
-    return (ratio.high - ratio.low) / 2 / ratio.value
+    return None if ratio.half_width is None else ratio.half_width / ratio.value
 
 
 def _read(replicates: Sequence[Timed]) -> _Readings:

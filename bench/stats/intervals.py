@@ -50,6 +50,11 @@ class Estimate:
     low: float | None
     high: float | None
 
+    @property
+    def half_width(self) -> float | None:
+        """Half of the interval; `None` where it is unknown."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
 
 def t_interval(values: Sequence[float]) -> Estimate:
     """Return mean and 95 % interval (Student, 1908) of replicates whose number was fixed before."""

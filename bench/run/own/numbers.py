@@ -18,20 +18,20 @@ def milliseconds(estimate: Estimate) -> str:
 
 def signed_milliseconds(estimate: Estimate) -> str:
     """Return ``+3.210 ms ±0.020``."""
-    half = half_of(estimate)
+    half = estimate.half_width
     sign = "+" if estimate.value >= 0 else "-"
     return f"{sign}{ms(abs(estimate.value))} ms" + ("" if half is None else f" ±{ms(half)}")
 
 
 def share(estimate: Estimate) -> str:
     """Return ``7.4 % ±0.2 %``, both of the call."""
-    half = half_of(estimate)
+    half = estimate.half_width
     return text.percent(estimate.value) + ("" if half is None else f" ±{text.percent(half)}")
 
 
 def plus_minus(estimate: Estimate) -> str:
     """Return half of the interval relative to the value, ``±0.8 %``; ``±?`` where it is unknown."""
-    half = half_of(estimate)
+    half = estimate.half_width
     if half is None or not estimate.value:
         return "±?"
     return f"±{text.percent(abs(half / estimate.value))}"
@@ -65,10 +65,3 @@ def ms(seconds: float) -> str:
     value = 1e3 * seconds
     digits = next(digits for least, digits in DIGITS if abs(value) >= least)
     return f"{value:.{digits}f}"
-
-
-def half_of(estimate: Estimate) -> float | None:
-    """Return half of the interval; `None` where it is unknown."""
-    if estimate.low is None or estimate.high is None:
-        return None
-    return (estimate.high - estimate.low) / 2
