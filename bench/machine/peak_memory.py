@@ -1,8 +1,10 @@
 """Peak tensor memory of one call, on top of the parameters and inputs that were there before."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import torch
+from torch._C._profiler import _EventType
 from torch.profiler import ProfilerActivity, profile
 
 
@@ -26,17 +28,24 @@ def peak_bytes(call: Callable[[], object], device: torch.device) -> int | None:
 
 def _cpu_peak_bytes(call: Callable[[], object]) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        before = torch.empty(1)  # its event tells what was there when the call began
         outputs = call()
     del outputs  # after the profile: what is returned is part of the peak
-    events = profiler.profiler.kineto_results.events()
-    allocations = [(e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]"]
-    return peak_of(nbytes for _, nbytes in sorted(allocations, key=lambda event: event[0]))
+    changes = list(_changes(profiler.profiler.kineto_results.experimental_event_tree()))
+    level = next(c.total_allocated - c.alloc_size for c in changes if c.ptr == before.data_ptr())
+    highest: int = max(c.total_allocated for c in changes)
+    return highest - level - before.nbytes
 
 
-def peak_of(changes: Iterable[int]) -> int:
-    """Return the highest running sum of allocations and (negative) releases, in bytes."""
-    level = peak = 0
-    for change in changes:
-        level += change
-        peak = max(peak, level)
-    return peak
+def _changes(roots: Iterable[Any]) -> Iterator[Any]:
+    """Go through the allocations and releases; each holds the total that the allocator counted.
+
+    Not added up in the order of their times: a call that is moved to another core may find its
+    clock a little earlier there.
+    """
+    waiting = list(roots)
+    while waiting:
+        event = waiting.pop()
+        waiting.extend(event.children)
+        if event.typed[0] == _EventType.Allocation and event.typed[1].device.type == "cpu":
+            yield event.typed[1]

@@ -2,12 +2,7 @@
 
 import torch
 
-from bench.machine.peak_memory import peak_bytes, peak_of
-
-
-def test_peak_is_the_highest_running_sum() -> None:
-    assert peak_of([5, 7, -5, 4, -11]) == 12
-    assert peak_of([]) == 0
+from bench.machine.peak_memory import peak_bytes
 
 
 def test_peak_of_a_call_counts_what_lives_at_the_same_time() -> None:
@@ -23,6 +18,11 @@ def test_peak_of_a_call_counts_what_lives_at_the_same_time() -> None:
     peak = peak_bytes(call, torch.device("cpu"))
     assert peak is not None
     assert 8000 <= peak < 8200
+
+
+def test_a_call_that_allocates_nothing_has_no_peak() -> None:
+    peaks = [peak_bytes(call, torch.device("cpu")) for call in (lambda: None, torch.Tensor)]
+    assert peaks == [0, 0]
 
 
 def test_memory_of_a_device_that_does_not_tell_is_unknown() -> None:
