@@ -13,6 +13,7 @@ from panet.backbone import CNN, TimmBackbone
 from panet.errors import InputError
 from panet.fpn import FPN
 from panet.model import BackboneNeck
+from panet.neck import build_neck
 from panet.panet import PANet
 
-__all__ = ["CNN", "FPN", "BackboneNeck", "InputError", "PANet", "TimmBackbone"]
+__all__ = ["CNN", "FPN", "BackboneNeck", "InputError", "PANet", "TimmBackbone", "build_neck"]

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from bench.schema.recipe import Recipe
 from bench.workload.networks import Network, Shared, without_path
 from panet import FPN, PANet
+from panet.behaviours import BEHAVIOURS
+from panet.general import GeneralPANet
 
 
 class TorchvisionFPN(nn.Module):
@@ -42,30 +44,6 @@ class TorchvisionFPN(nn.Module):
         return tuple(self.pyramid(named).values())
 
 
-class MmdetPAFPN(nn.Module):
-    """The bottom-up path as in mmdetection's ``PAFPN``, with the weights of a PANet of ours.
-
-    Args:
-        path: whose weights it gets.
-    """
-
-    def __init__(self, path: PANet) -> None:
-        super().__init__()
-        levels = path.levels[:-1]
-        steps = [f"n{level}down_p{level + 1}" for level in levels]
-        self.downsample = nn.ModuleList(path.get_submodule(f"downsample_n{k}") for k in levels)
-        self.sum = nn.ModuleList(path.get_submodule(f"sum_{step}") for step in steps)
-        self.fuse = nn.ModuleList(path.get_submodule(f"conv_{step}") for step in steps)
-
-    def forward(self, *p: Tensor) -> tuple[Tensor, ...]:
-        """Take p2..p5; return as many maps of the same shapes."""
-        summed = [p[0]]
-        for downsample, add, coarser in zip(self.downsample, self.sum, p[1:], strict=True):
-            summed.append(add(downsample(summed[-1]), coarser))
-        fused = (fuse(x) for fuse, x in zip(self.fuse, summed[1:], strict=True))
-        return (summed[0], *fused)
-
-
 def _with_torchvision(copied: Callable[[], nn.Module], recipe: Recipe, shared: Shared) -> nn.Module:
     network = without_path(copied, recipe, shared)
     network.fpn = TorchvisionFPN(network.fpn)  # type: ignore[arg-type]  # of ours
@@ -74,7 +52,12 @@ def _with_torchvision(copied: Callable[[], nn.Module], recipe: Recipe, shared: S
 
 def _with_pafpn(copied: Callable[[], nn.Module], _recipe: Recipe, _shared: Shared) -> nn.Module:
     network = copied()
-    network.panet = MmdetPAFPN(network.panet)  # type: ignore[arg-type]  # of ours
+    ours: PANet = network.panet  # type: ignore[assignment]  # of a whole network
+    path = GeneralPANet(
+        ours.channels, BEHAVIOURS["mmdetection"], len(ours.levels), ours.finest_level
+    )
+    path.load_state_dict(ours.state_dict(), assign=True)  # with their layout
+    network.panet = path
     return network
 
 
