@@ -18,6 +18,7 @@ from bench import conftest
 from bench.run.results_json import EXTRA_INFO, PANET_KEY
 from bench.schema.case import AXES
 from bench.schema.records import FACTS
+from bench.schema.text import listed
 from panet import __main__ as panet_command
 from reports import __main__ as reports_command
 
@@ -98,6 +99,9 @@ def _sections(parser: argparse.ArgumentParser) -> Iterator[str]:
                 yield from _sections(sub_parser)
             return
     flags = [axis.flag for axis in AXES]
+    lacking = [f"`{flag}`" for flag in flags if flag not in parser._option_string_actions]
+    if 2 * len(lacking) > len(flags):  # such an option of its own is no list of a sweep
+        flags = []
     rows = [
         (f"`{_named(action)}`", _explained(action, parser))
         for action in parser._actions
@@ -105,9 +109,8 @@ def _sections(parser: argparse.ArgumentParser) -> Iterator[str]:
         and action.help != argparse.SUPPRESS
         and not set(action.option_strings) & set(flags)
     ]
-    lacking = [f"`{flag}`" for flag in flags if flag not in parser._option_string_actions]
-    if len(lacking) < len(flags):
-        but = f", but {' and '.join(lacking)}" if lacking else ""
+    if flags:
+        but = f", but {listed(lacking)}" if lacking else ""
         rows.append((AXES_LINK, f"every one{but}"))
     about = (parser.description or "").removesuffix(".")
     about = f"{about[:1].upper()}{about[1:]}{'' if about.endswith('?') else '.'}"

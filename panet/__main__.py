@@ -8,7 +8,9 @@ from dataclasses import asdict
 
 import torch
 
+from panet.backbone import build_backbone
 from panet.errors import InputError
+from panet.levels import parse_levels
 from panet.model import BackboneNeck
 from panet.resolution import parse_resolution
 from panet.walk import Part, ShapeWalk, Stage, shape_walk
@@ -23,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise InputError(f"--batch-size {arguments.batch_size}: give a number of 1 or more")
         # The meta device has sizes and no data: the walk of a large image costs nothing.
         with torch.device("meta"):
-            model = BackboneNeck(arguments.backbone)
+            levels = parse_levels(arguments.levels)
+            model = BackboneNeck(build_backbone(arguments.backbone, levels=levels))
             image = torch.empty(arguments.batch_size, 3, height_px, width_px)
             walk = shape_walk(model.eval(), image)
     except InputError as error:
@@ -43,6 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=int, default=1, metavar="N", help=about)
     about = "cnn (the article's, and the default), or a name of timm"
     parser.add_argument("--backbone", default="cnn", metavar="NAME", help=about)
+    about = "p2-p5 (the article's, and the default), p3-p5, p3-p7, or others from p2 to p8"
+    parser.add_argument("--levels", default="p2-p5", metavar="LEVELS", help=about)
     parser.add_argument("--json", action="store_true", help="print the walk as JSON")
     return parser
 

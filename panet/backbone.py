@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from panet.errors import InputError
+from panet.levels import ARTICLE_LEVELS, BackboneLevels
 
 REDUCTIONS = (4, 8, 16, 32)
 """Strides of c2..c5: level k has stride 2**k (FPN paper, section 3)."""
@@ -107,17 +108,22 @@ class TimmBackbone(nn.Module):
         return {}
 
 
-def build_backbone(name: str, pretrained: bool = False) -> CNN | TimmBackbone:
+def build_backbone(
+    name: str, pretrained: bool = False, levels: tuple[int, int] = ARTICLE_LEVELS
+) -> CNN | TimmBackbone | BackboneLevels:
     """Return the article's `CNN` for ``"cnn"``, a `TimmBackbone` for any other name.
 
+    With other levels than c2..c5 (finest and coarsest, both included) it is in a `BackboneLevels`,
+    and has the same weights as without: those of the further levels are drawn last.
+
     Raises:
-        InputError: see `TimmBackbone`; also where pretrained weights of ``"cnn"`` are asked for.
+        InputError: see `TimmBackbone` and `BackboneLevels`; also where pretrained weights of
+            ``"cnn"`` are asked for.
     """
-    if name != "cnn":
-        return TimmBackbone(name, pretrained)
-    if pretrained:
+    if name == "cnn" and pretrained:
         raise InputError("the article's cnn has no pretrained weights; name a timm backbone")
-    return CNN()
+    body = CNN() if name == "cnn" else TimmBackbone(name, pretrained)
+    return body if levels == ARTICLE_LEVELS else BackboneLevels(body, levels)
 
 
 def check_image(image: Tensor) -> None:

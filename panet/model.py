@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from panet.backbone import build_backbone
 from panet.errors import InputError
 from panet.fpn import FPN
+from panet.levels import ARTICLE_LEVELS
 from panet.panet import PANet
 
 Neck = Literal["panet", "fpn"]
@@ -19,7 +20,8 @@ class BackboneNeck(nn.Module):
 
     Args:
         backbone: ``"cnn"`` (the article's), the name of a timm backbone, or a module that maps an
-            image to a pyramid and tells its channels as ``out_channels``.
+            image to a pyramid and tells its channels as ``out_channels``, and as ``finest_level``
+            the ``k`` of the finest map where that is not 2.
         neck: ``"panet"`` (FPN and bottom-up path) or ``"fpn"``.
         out_channels: channels of every output.
         pretrained: load timm's weights of the backbone.
@@ -46,8 +48,9 @@ class BackboneNeck(nn.Module):
                 "give it a tuple of channels, fine to coarse"
             )
         self.cnn = body  # the article's name, whatever the backbone is
-        self.fpn = FPN(in_channels, out_channels)
-        self.panet = PANet(out_channels, len(in_channels)) if neck == "panet" else None
+        finest = int(getattr(body, "finest_level", ARTICLE_LEVELS[0]))
+        self.fpn = FPN(in_channels, out_channels, finest)
+        self.panet = PANet(out_channels, len(in_channels), finest) if neck == "panet" else None
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Take ``(N, 3, H, W)``, sides of 32 px or more; return n2..n5 (``neck="fpn"``: p2..p5).

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from panet.backbone import CNN
+from panet.levels import BackboneLevels
 from panet.model import BackboneNeck
 
 
@@ -91,14 +92,16 @@ def _backbone_stages(
     model: BackboneNeck, sizes: dict[str, list[tuple[int, ...]]], macs: dict[str, int]
 ) -> Iterator[Stage]:
     """Yield the stages inside the article's CNN."""
-    if not isinstance(model.cnn, CNN):
+    path = "cnn.body" if isinstance(model.cnn, BackboneLevels) else "cnn"
+    body = model.get_submodule(path)
+    if not isinstance(body, CNN):
         return
-    for block, level in enumerate(model.cnn.stages()):
-        conv = f"cnn.conv{block + 1}"
+    for block, level in enumerate(body.stages()):
+        conv = f"{path}.conv{block + 1}"
         params = _params(model.get_submodule(conv))
         yield Stage(f"after conv{block + 1}", sizes[conv][0], params, macs[conv])
         pooled = "after pool" if level == "c1" else f"after pool ({level})"
-        yield Stage(pooled, sizes["cnn.maxpool"][block], 0, 0)
+        yield Stage(pooled, sizes[f"{path}.maxpool"][block], 0, 0)
 
 
 def _level_stages(
@@ -108,7 +111,7 @@ def _level_stages(
     sizes: list[tuple[int, ...]],
     macs: dict[str, int],
 ) -> Iterator[Stage]:
-    layers_of = {} if part == "cnn" or not sizes else model.get_submodule(part).stages()  # type: ignore[operator]  # FPN and PANet both have it
+    layers_of = _layers_of(model, part) if sizes else {}
     for level, shape in enumerate(sizes, start=model.fpn.finest_level):
         name = f"{prefix}{level}"
         if name not in layers_of:
@@ -117,6 +120,14 @@ def _level_stages(
         layers = [f"{part}.{layer}" for layer in layers_of[name]]
         params = sum(_params(model.get_submodule(layer)) for layer in layers)
         yield Stage(name, shape, params, sum(macs.get(layer, 0) for layer in layers))
+
+
+def _layers_of(model: BackboneNeck, part: str) -> dict[str, tuple[str, ...]]:
+    """Return the layers of the levels of a part; of the backbone, of those behind its own maps."""
+    if part != "cnn":
+        return model.get_submodule(part).stages()  # type: ignore[operator, no-any-return]  # FPN and PANet both have it
+    extra = model.cnn.extra_levels if isinstance(model.cnn, BackboneLevels) else ()
+    return {f"c{level}": (f"extra_c{level}",) for level in extra}
 
 
 def _params(module: nn.Module) -> int:

@@ -192,6 +192,21 @@ class Case(Stored):
             )
         }
     )
+    levels: str = field(
+        default="p2-p5",  # of files that were written before
+        metadata={
+            AXIS: Axis(
+                option="levels",
+                default="p2-p5",
+                columns={"levels": "finest and coarsest of the pyramid; level k has stride 2**k"},
+                kind="category",
+                id_place=10,
+                parse="bench.workload.axes:parse_levels",
+                about="p2-p5 (the article's), p3-p5, p3-p7, or others from p2 to p8",
+                as_tag=_but("p2-p5"),  # ids of before stay
+            )
+        },
+    )
     network: str = ""
     """A user's, by its factory: ``module:function``, or ``file.py:function`` with the path of the
     file. Empty: one of ours."""

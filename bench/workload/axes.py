@@ -14,7 +14,7 @@ from bench.schema.case import AXES, Case
 from bench.schema.errors import BenchError
 from bench.workload.presets import Preset
 from bench.workload.units import one_of, positive
-from panet import InputError
+from panet import InputError, levels
 from panet.backbone import MIN_SIDE_PX
 from panet.resolution import parse_resolution
 
@@ -74,6 +74,15 @@ def parse_device(text: str) -> str:
 def parse_threads(text: str) -> int:
     """Return the number of threads; ``auto`` is that of the cores this process may use."""
     return usable_cores() if text == "auto" else positive("--threads")(text)
+
+
+def parse_levels(text: str) -> str:
+    """Return the finest and the coarsest level, ``p3-p7``."""
+    try:
+        levels.parse_levels(text)
+    except InputError as error:
+        raise BenchError(f"--levels: {error}") from error
+    return text
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from bench.workload.images import load_batch
 from bench.workload.networks import Outputs, seeded_backbone
 from bench.workload.users import Inputs, tensors_in, users_network
 from panet.backbone import build_backbone
+from panet.levels import parse_levels
 
 CACHED_INPUT_BYTES = 512 * 2**20
 """Inputs up to this size are made once per run and read by every worker; larger ones are made anew,
@@ -34,7 +35,7 @@ def make_inputs(task: Task[Any]) -> tuple[Inputs, str]:
     The neck's inputs are the maps that the backbone makes of the pictures.
     """
     case = task.case
-    body = case.backbone if case.scope == "neck" else "image"
+    body = f"{case.backbone}-{case.levels}" if case.scope == "neck" else "image"
     size = f"b{case.batch_size}-{case.height_px}x{case.width_px}"
     cached = Path(task.scratch_dir) / f"{body}-{size}.pt"
     if cached.exists():
@@ -70,7 +71,8 @@ def placeholder_inputs(task: Task[Any]) -> Outputs:
     if case.scope == "neck":
         with torch.device("meta"), torch.inference_mode():
             one = torch.empty(1, 3, case.height_px, case.width_px)
-            shapes = [(case.batch_size, *c.shape[1:]) for c in build_backbone(case.backbone)(one)]
+            maps = build_backbone(case.backbone, levels=parse_levels(case.levels))(one)
+            shapes = [(case.batch_size, *c.shape[1:]) for c in maps]
     layout = torch.channels_last if case.channels_last else torch.contiguous_format
     dtype = torch_dtype(case.dtype)
     return tuple(

@@ -21,6 +21,7 @@ from bench.schema.tasks import Task
 from bench.workload import code_loader
 from bench.workload.users import side_of, users_module, users_network
 from panet.backbone import build_backbone
+from panet.levels import ARTICLE_LEVELS, parse_levels
 
 Outputs = tuple[Tensor, ...]
 
@@ -101,17 +102,23 @@ class Neck(nn.Module):
     """FPN and bottom-up path: c2..c5 -> n2..n5; p2..p5 where ``panet`` is taken away.
 
     Args:
-        in_channels: of c2..c5.
+        in_channels: of the maps, fine to coarse.
+        finest_level: the ``k`` of the first map.
         code: the package that FPN and PANet are taken from.
     """
 
-    def __init__(self, in_channels: Sequence[int], code: Any = panet) -> None:  # noqa: ANN401 - a package
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        finest_level: int = ARTICLE_LEVELS[0],
+        code: Any = panet,  # noqa: ANN401 - a package
+    ) -> None:
         super().__init__()
-        self.fpn = code.FPN(in_channels)
-        self.panet = code.PANet(self.fpn.out_channels, len(in_channels))
+        self.fpn = code.FPN(in_channels, finest_level=finest_level)
+        self.panet = code.PANet(self.fpn.out_channels, len(in_channels), finest_level)
 
     def forward(self, *c: Tensor) -> Outputs:
-        """Take c2..c5 of ``in_channels``; return one map per level with 256 channels."""
+        """Take maps of ``in_channels``; return one map per level with 256 channels."""
         p: Outputs = self.fpn(*c)
         n: Outputs = p if self.panet is None else self.panet(*p)
         return n
@@ -120,7 +127,7 @@ class Neck(nn.Module):
 def seeded_backbone(task: Task[Any]) -> nn.Module:
     """Return the backbone of the case with the weights of the seed."""
     torch.manual_seed(task.seed)
-    return build_backbone(task.case.backbone)
+    return build_backbone(task.case.backbone, levels=parse_levels(task.case.levels))
 
 
 def whole_network(task: Task[Any], inputs: Outputs, side: str, factory: str = "") -> nn.Module:
@@ -129,10 +136,14 @@ def whole_network(task: Task[Any], inputs: Outputs, side: str, factory: str = ""
         return users_network(task, side, factory)[0]
     code: Any = _code_of(task, side)
     torch.manual_seed(task.seed)
+    levels = parse_levels(task.case.levels)
     if task.case.scope == "model":
-        network: nn.Module = code.BackboneNeck(task.case.backbone)
+        backbone = task.case.backbone
+        if levels != ARTICLE_LEVELS:  # which code of before the choice of levels lacks
+            backbone = code.backbone.build_backbone(backbone, levels=levels)
+        network: nn.Module = code.BackboneNeck(backbone)
         return network
-    return Neck([c.shape[1] for c in inputs], code)
+    return Neck([c.shape[1] for c in inputs], levels[0], code)
 
 
 def _code_of(task: Task[Any], side: str) -> ModuleType:

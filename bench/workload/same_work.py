@@ -82,10 +82,12 @@ def _check_maps(case: Case, arm: str, recipe: Recipe, maps: Outputs) -> None:
 
 def _check_bottom_up(case: Case, p: Outputs, n: Outputs) -> None:
     if difference(p[:1], n[:1]) > tolerance(case):
-        raise MismatchError("p2 of fpn and n2 of panet differ: they are to share the FPN")
+        raise MismatchError("the finest maps of fpn and panet differ: they are to share the FPN")
     coarser = zip(p[1:], n[1:], strict=True)
     if any(torch.equal(fine, fused) or fused.min() < 0 for fine, fused in coarser):
-        raise MismatchError("n3..n5 are p3..p5, or negative: the bottom-up path did not run")
+        raise MismatchError(
+            "a coarser map of panet is that of fpn, or negative: the bottom-up path did not run"
+        )
 
 
 def check_layout(case: Case, arm: str, maps: Outputs) -> None:

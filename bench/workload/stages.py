@@ -34,8 +34,8 @@ class Stage:
     part: str
     """``backbone``, ``fpn`` or ``panet``; empty in a network of somebody else's."""
     level: str
-    """``c2`` .. ``c5``, ``p2`` .. ``p5``, ``n2`` .. ``n5``; ``c1`` is what comes before. In a
-    network of somebody else's the path of a module."""
+    """``c2`` .. ``c5``, ``p2`` .. ``p5``, ``n2`` .. ``n5``, or others (`panet.levels`); ``c1`` is
+    what comes before. In a network of somebody else's the path of a module."""
     step: str
     """Of `STEPS`; empty in the backbone."""
     layers: tuple[str, ...]

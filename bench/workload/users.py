@@ -62,10 +62,13 @@ def own_cases(cases: Sequence[Case], factory: str) -> tuple[Case, ...]:
     """Return the cases with a user's network in the place of ours, each once.
 
     Args:
-        cases: as the axes give them; scope and backbone are those of our networks.
+        cases: as the axes give them; scope, backbone and levels are those of our networks.
         factory: as `factory_name` returns it.
     """
-    own = (replace(case, scope="own", backbone="", network=factory) for case in cases)
+    own = (
+        replace(case, scope="own", backbone="", levels=Case.levels, network=factory)
+        for case in cases
+    )
     return tuple({case.case_id: case for case in own}.values())
 
 

@@ -71,9 +71,12 @@ def test_timed_workers_load_nothing_of_the_profiling() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("scope", ["neck", "model"])
-def test_placeholders_are_like_the_inputs(scope: str, tmp_path: Path) -> None:
-    chosen = case(height_px=64, width_px=96, batch_size=2, channels_last=True, scope=scope)
+@pytest.mark.parametrize(
+    ("scope", "levels"), [("neck", "p2-p5"), ("neck", "p3-p7"), ("model", "p2-p5")]
+)
+def test_placeholders_are_like_the_inputs(scope: str, levels: str, tmp_path: Path) -> None:
+    sizes = {"height_px": 192, "width_px": 160, "batch_size": 2}
+    chosen = case(**sizes, channels_last=True, scope=scope, levels=levels)
     task = check_task(tmp_path, chosen)
     real, _ = make_inputs(task)
     for placeholder, x in zip(placeholder_inputs(task), real, strict=True):

@@ -35,6 +35,8 @@ NOT_GIVEN: dict[str, str | None] = dict.fromkeys(
         ("dtypes", "int8", "--dtypes 'int8': choose from float32"),
         ("passes", "backward", "--passes 'backward': choose from inference, training"),
         ("threads", "all", "--threads 'all': give a whole number"),
+        ("levels", "p3", "--levels: levels 'p3': give the finest, of p2 to p5"),
+        ("levels", "p3-p5,p1-p5", "--levels: levels p1-p5: give the finest, of p2 to p5"),
         ("backbones", "resnet51", "unknown backbone 'resnet51'; did you mean"),
         ("preset", "fulll", "--preset 'fulll': did you mean full?"),
         ("preset", "x", "--preset 'x': choose from smoke, default, cells, gpu, full"),

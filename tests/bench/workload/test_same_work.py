@@ -16,6 +16,7 @@ from bench.workload.check import check
 from bench.workload.compilation import compiler_cache
 from bench.workload.inputs import make_inputs
 from bench.workload.same_work import MismatchError, check_same_work
+from bench.workload.stages import stages
 from tests.support.factories import case, check_task
 
 SMALL = {"height_px": 64, "width_px": 64, "threads": 1}
@@ -52,6 +53,23 @@ def test_real_case_passes_with_its_facts(scope: str, pass_name: str, tmp_path: P
     assert panet.peak_bytes >= fpn.peak_bytes
     assert found.round_s
     assert found.images.startswith("scikit-image")
+
+
+@pytest.mark.parametrize("levels", ["p3-p5", "p3-p7"])
+@pytest.mark.parametrize("scope", ["neck", "model"])
+def test_case_of_other_levels_passes(scope: str, levels: str, tmp_path: Path) -> None:
+    asked = task(tmp_path, scope=scope, levels=levels, channels_last=True)
+    found = check(asked)
+    assert found.status == Status.OK, found.reason
+    arms = build_arms(asked, make_inputs(asked)[0], compiled=False)
+    assert len(arms["panet"].call()) == 1 + int(levels[-1]) - int(levels[1])
+    stages_of = {stage.level for stage in stages(arms["panet"].network) if stage.part == "panet"}
+    assert stages_of == {f"n{k}" for k in range(4, int(levels[-1]) + 1)}
+
+
+def test_scratch_of_a_run_keeps_the_maps_of_every_level_apart(tmp_path: Path) -> None:
+    sizes = [len(make_inputs(task(tmp_path, levels=x))[0]) for x in ("p2-p5", "p3-p5", "p3-p7")]
+    assert sizes == [4, 3, 5]
 
 
 def test_training_keeps_more_memory_than_inference(tmp_path: Path) -> None:
