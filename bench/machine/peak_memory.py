@@ -32,9 +32,9 @@ def _cpu_peak_bytes(call: Callable[[], object]) -> int:
         outputs = call()
     del outputs  # after the profile: what is returned is part of the peak
     changes = list(_changes(profiler.profiler.kineto_results.experimental_event_tree()))
-    level = next(c.total_allocated - c.alloc_size for c in changes if c.ptr == before.data_ptr())
-    highest: int = max(c.total_allocated for c in changes)
-    return highest - level - before.nbytes
+    first = next(change for change in changes if change.ptr == before.data_ptr())
+    highest: int = max(change.total_allocated for change in changes)
+    return highest - int(first.total_allocated)
 
 
 def _changes(roots: Iterable[Any]) -> Iterator[Any]:

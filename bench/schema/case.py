@@ -5,6 +5,7 @@ columns and filters of `reports`, and the command that repeats a case are all ma
 axis more is a field more (and whatever the new value does to the work).
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, fields
@@ -219,7 +220,7 @@ class Case(Stored):
         if min(self.batch_size, self.height_px, self.width_px, self.threads) < 1:
             raise RecordError("Case: batch, resolution or threads below 1")
 
-    @property
+    @functools.cached_property
     def case_id(self) -> str:
         """Every axis in a fixed order; safe as a file name, and one-to-one.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from bench.stats.moderation import NOTHING_KNOWN, Prior, prior_of
 
@@ -183,7 +183,7 @@ def mean_of_cases(cases: Sequence[Sequence[float]]) -> Estimate | None:
     if not total:
         return Estimate(mean, mean, mean)
     freedom = total**2 / float(np.sum(errors**2 / [values.size - 1 for values in known]))
-    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom)) * math.sqrt(total) / len(known)
+    half = _quantile(0.5 + CONFIDENCE / 2, freedom) * math.sqrt(total) / len(known)
     return Estimate(mean, mean - half, mean + half)
 
 
@@ -280,10 +280,9 @@ def _half_width(stage: tuple[float, ...], prior: Prior) -> float:
     return float(_half_widths(np.array([stage], float), prior).item())
 
 
-@functools.cache
 def _quantile(p: float, freedom: float) -> float:
-    """Return a quantile of Student's t; scipy takes long for what is asked over and over."""
-    return float(stats.t.ppf(p, freedom))
+    """Return a quantile of Student's t."""
+    return float(special.stdtrit(freedom, p))
 
 
 def _exp(estimate: Estimate) -> Estimate:

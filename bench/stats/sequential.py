@@ -33,7 +33,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats as distributions
+from scipy import special
 
 from bench.stats.intervals import Floats
 from bench.stats.multiplicity import bonferroni, level
@@ -245,4 +245,6 @@ def _tail_p(rows: Floats, direction: Ints | int) -> Floats:
         freedom = (count - 1) * errors.sum(axis=0) ** 2 / (errors**2).sum(axis=0)
         t = np.where(error > 0, mean / error, np.sign(mean) * np.inf)
     t = np.where((error == 0) & (mean == 0), 0.0, t)
-    return np.asarray(distributions.t.sf(t, np.where(error > 0, freedom, 1)))
+    return np.asarray(
+        special.stdtr(np.where(error > 0, freedom, 1), -t)
+    )  # Student's, the upper tail

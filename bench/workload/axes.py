@@ -12,7 +12,7 @@ from bench.machine.environment import usable_cores
 from bench.schema.axis import Axis
 from bench.schema.case import AXES, Case
 from bench.schema.errors import BenchError
-from bench.workload.presets import Preset
+from bench.workload.presets import BACKBONES, Preset
 from bench.workload.units import one_of, positive
 from panet import InputError, levels
 from panet.backbone import MIN_SIDE_PX
@@ -88,7 +88,7 @@ def parse_levels(text: str) -> str:
 @functools.cache
 def parse_backbone(text: str) -> str:
     """Return the name; an unknown one is refused here, a missing timm later, case by case."""
-    if text == "cnn" or importlib.util.find_spec("timm") is None:
+    if text in BACKBONES or importlib.util.find_spec("timm") is None:
         return text
     import torch
 

@@ -87,6 +87,9 @@ PRESETS = {
 }
 DEFAULT_PRESET = "default"
 
+BACKBONES = ("cnn", "resnet50")
+"""Of all presets: known by name, without the seconds in which timm is imported."""
+
 GRID = Preset(
     blocks=({},), half_width=PRESETS["default"].half_width, budget=PRESETS["default"].budget
 )

@@ -1,11 +1,13 @@
 """Options: what is asked for is parsed once, and refused with one sentence."""
 
 import pytest
+import torch
 
 from bench.run.session import parse_request
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError
 from bench.workload import axes, presets, units
+from panet.backbone import build_backbone
 
 NOT_GIVEN: dict[str, str | None] = dict.fromkeys(
     [
@@ -119,3 +121,12 @@ def test_sizes_are_binary_unless_they_say_otherwise(text: str, size: int) -> Non
 def test_a_wrong_size_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(BenchError, match="give a size such as 8GiB"):
         units.parse_bytes("--memory", text)
+
+
+def test_backbones_of_the_presets_are_known_and_can_be_built() -> None:
+    of_presets = {
+        case.backbone for preset in presets.PRESETS.values() for case in axes.sweep(preset, {})
+    }
+    assert of_presets == set(presets.BACKBONES)
+    with torch.device("meta"):
+        assert all(build_backbone(name).out_channels for name in presets.BACKBONES)
