@@ -18,6 +18,7 @@ from typing import Protocol
 from torch import nn
 
 from panet.fpn import FPN
+from panet.necks.bifpn import BiFPN
 from panet.necks.fpn_panet import FPNPANet
 
 
@@ -44,6 +45,8 @@ class NeckEntry:
     coarsest_level: int
     out_channels: int
     """The paper's width."""
+    level_count: int | None = None
+    """The only number of levels that it can have; `None`: two or more."""
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -63,6 +66,12 @@ NECKS = {
         "FPN, then a bottom-up path of sums",
         "Liu et al., Path Aggregation Network for Instance Segmentation, 2018",
         *(2, 5, 256),
+    ),
+    "bifpn": NeckEntry(
+        BiFPN,
+        "weighted sums of separable convolutions, down and up three times",
+        "Tan et al., EfficientDet: Scalable and Efficient Object Detection, 2020",
+        *(3, 7, 64),
     ),
 }
 """Name -> neck."""
