@@ -19,6 +19,7 @@ from torch import nn
 
 from panet.fpn import FPN
 from panet.necks.bifpn import BiFPN
+from panet.necks.concat_pan import ConcatPAN
 from panet.necks.fpn_panet import FPNPANet
 
 
@@ -72,6 +73,12 @@ NECKS = {
         "weighted sums of separable convolutions, down and up three times",
         "Tan et al., EfficientDet: Scalable and Efficient Object Detection, 2020",
         *(3, 7, 64),
+    ),
+    "concat_pan": NeckEntry(
+        ConcatPAN,
+        "concatenations and CSP blocks, down and up, as in YOLOX",
+        "Ge et al., YOLOX: Exceeding YOLO Series in 2021, 2021",
+        *(3, 5, 256),
     ),
 }
 """Name -> neck."""
