@@ -19,6 +19,7 @@ from torch import nn
 
 from panet.fpn import FPN
 from panet.necks.bifpn import BiFPN
+from panet.necks.ccfm import CCFM
 from panet.necks.concat_pan import ConcatPAN
 from panet.necks.fpn_panet import FPNPANet
 
@@ -78,6 +79,12 @@ NECKS = {
         ConcatPAN,
         "concatenations and CSP blocks, down and up, as in YOLOX",
         "Ge et al., YOLOX: Exceeding YOLO Series in 2021, 2021",
+        *(3, 5, 256),
+    ),
+    "ccfm": NeckEntry(
+        CCFM,
+        "concatenations and rep blocks, down and up, as in RT-DETR",
+        "Zhao et al., DETRs Beat YOLOs on Real-time Object Detection, 2024",
         *(3, 5, 256),
     ),
 }
