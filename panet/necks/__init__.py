@@ -22,6 +22,7 @@ from panet.necks.bifpn import BiFPN
 from panet.necks.ccfm import CCFM
 from panet.necks.concat_pan import ConcatPAN
 from panet.necks.fpn_panet import FPNPANet
+from panet.necks.nas_fpn import NASFPN
 
 
 class Builder(Protocol):
@@ -86,6 +87,14 @@ NECKS = {
         "concatenations and rep blocks, down and up, as in RT-DETR",
         "Zhao et al., DETRs Beat YOLOs on Real-time Object Detection, 2024",
         *(3, 5, 256),
+    ),
+    "nas_fpn": NeckEntry(
+        NASFPN,
+        "sums and global pooling in an order found by search, seven times",
+        "Ghiasi et al., NAS-FPN: Learning Scalable Feature Pyramid Architecture for Object "
+        "Detection, 2019",
+        *(3, 7, 256),
+        level_count=5,
     ),
 }
 """Name -> neck."""
