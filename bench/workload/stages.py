@@ -20,8 +20,15 @@ STEPS = {
     "downsample": "downsample",
     "sum": "sum",
     "conv": "fuse",
+    "project": "projection",
+    "concat": "concat",
+    "block": "block",
+    "bottomup": "bottom-up sum",
+    "attend": "attention",
+    "out": "output",
+    "extra": "extra level",
 }
-"""First word of a layer's name in FPN and PANet -> what its stage is called."""
+"""First word of a layer's name in FPN, PANet and `panet.necks` -> what its stage is called."""
 
 PARTS = {"cnn": "backbone", "fpn": "fpn", "panet": "panet"}
 """Name of a part in `state_dict` -> what it is called."""
@@ -133,8 +140,13 @@ def around(
 
 
 def _step(layer: str) -> str:
-    """Return what the stage of a layer is called; one that the table lacks by its own name."""
-    return STEPS.get(layer.partition("_")[0], layer)
+    """Return what the stage of a layer is called; one that the table lacks by its own name.
+
+    What comes several times is counted as in `state_dict`: of ``cells.1.topdown_p4`` the second.
+    """
+    *path, last = layer.split(".")
+    called = STEPS.get(last.partition("_")[0], last)
+    return " ".join([called, *(name for name in path if name.isdigit())])
 
 
 def parts(network: nn.Module) -> list[str]:

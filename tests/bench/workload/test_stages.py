@@ -1,6 +1,8 @@
 """Names of stages, and the hooks that say where a network is."""
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from bench.profiling.arithmetic import count
 from bench.workload.networks import Neck
 from bench.workload.stages import stages, watched
 from panet import BackboneNeck
+from panet.necks import NECKS
 
 CHANNELS = (8, 16, 32, 64)
 MAPS = tuple(torch.randn(1, c, 64 >> i, 64 >> i) for i, c in enumerate(CHANNELS))
@@ -96,6 +99,29 @@ def test_work_adds_up_to_the_network() -> None:
     side = 64 // 2
     assert found["panet n3 fuse"].macs == side**2 * 256 * 256 * 9
     assert found["panet n3 sum"].macs == 0
+
+
+@pytest.mark.parametrize("name", NECKS)
+def test_any_neck_of_the_table_is_told_level_by_level(name: str) -> None:
+    """In the place of FPN, which is where an arm has it."""
+    network: Any = nn.Module()
+    entry = NECKS[name]
+    network.fpn = entry.build((8, 12, 16, 20, 24)[: len(entry.levels)], 16, 3)
+    network.eval()
+    maps = [torch.randn(1, 4 * i, 256 >> i, 256 >> i) for i in range(2, 2 + len(entry.levels))]
+    heard: list[str] = []
+    with watched(network, lambda stage: heard.append(stage.name), lambda: None):
+        network.fpn(*maps)
+    names = [stage.name for stage in stages(network)]
+    assert sorted(heard) == sorted(names)
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"fpn [cpn]\d [\w -]+", name) for name in names), names
+    with FlopCounterMode(display=False) as counter:
+        found = count(network, lambda: network.fpn(*maps))
+    assert sum(work.macs for work in found.values()) == counter.get_total_flops() // 2
+    assert sum(work.params for work in found.values()) == sum(
+        p.numel() for p in network.parameters()
+    )
 
 
 def test_bytes_of_a_stage_are_what_comes_in_and_goes_out() -> None:
