@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from panet.necks.blocks import ConvNorm, check_channels, crop_like, upsample_like
+from panet.necks.blocks import ConvNorm, check_options, crop_like, upsample_like
 from panet.pyramid import check_pyramid
 
 EPSILON = 1e-4
@@ -107,7 +107,7 @@ class BiFPN(nn.Module):
             3x3 maxima; the paper makes P6 and P7 of C5.
 
     Raises:
-        InputError: fewer than two levels, or channels below 1.
+        InputError: fewer than two levels, channels or repeats below 1, or extra levels below 0.
     """
 
     def __init__(
@@ -120,7 +120,9 @@ class BiFPN(nn.Module):
         extra_levels: int = 0,
     ) -> None:
         super().__init__()
-        check_channels("BiFPN", in_channels, out_channels)
+        check_options(
+            "BiFPN", in_channels, out_channels, repeats=repeats, extra_levels=extra_levels
+        )
         self.in_channels = tuple(in_channels)
         self.out_channels = out_channels
         channels = [*in_channels, *[out_channels] * extra_levels]

@@ -78,8 +78,22 @@ class ConcatCoarser(nn.Module):
         return torch.cat((crop_like(halved, own), own), dim=1)
 
 
-def check_channels(neck: str, in_channels: Sequence[int], out_channels: int) -> None:
-    """Raise `InputError` unless these are two levels or more, each of at least one channel."""
+def check_options(
+    neck: str,
+    in_channels: Sequence[int],
+    out_channels: int,
+    *,
+    repeats: int = 1,
+    extra_levels: int = 0,
+) -> None:
+    """Raise `InputError` unless these are two levels or more, each of at least one channel.
+
+    ``repeats`` must be 1 or more, and ``extra_levels`` 0 or more.
+    """
+    if repeats < 1:
+        raise InputError(f"{neck} of repeats={repeats}: give 1 or more")
+    if extra_levels < 0:
+        raise InputError(f"{neck} of extra_levels={extra_levels}: give 0 or more")
     if len(in_channels) < 2 or min(*in_channels, out_channels) < 1:
         raise InputError(
             f"{neck} of in_channels={tuple(in_channels)}, out_channels={out_channels}: "

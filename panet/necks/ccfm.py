@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from panet.necks.aifi import AIFI
-from panet.necks.blocks import ConvNorm, check_channels
+from panet.necks.blocks import ConvNorm, check_options
 from panet.necks.concat_pan import ConcatPath
 from panet.pyramid import check_pyramid
 
@@ -85,7 +85,7 @@ class CCFM(nn.Module):
         blocks: int = 3,
     ) -> None:
         super().__init__()
-        check_channels("CCFM", in_channels, out_channels)
+        check_options("CCFM", in_channels, out_channels)
         self.in_channels = tuple(in_channels)
         self.out_channels = out_channels
         self.levels = tuple(range(finest_level, finest_level + len(in_channels)))

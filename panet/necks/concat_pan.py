@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from panet.errors import InputError
-from panet.necks.blocks import ConcatCoarser, ConcatFiner, ConvNorm, Norm, check_channels
+from panet.necks.blocks import ConcatCoarser, ConcatFiner, ConvNorm, Norm, check_options
 from panet.pyramid import check_pyramid
 
 norm = partial(nn.BatchNorm2d, eps=1e-3, momentum=0.03)
@@ -137,7 +137,7 @@ class ConcatPAN(nn.Module):
         bottlenecks: int = 3,
     ) -> None:
         super().__init__()
-        check_channels("ConcatPAN", in_channels, out_channels)
+        check_options("ConcatPAN", in_channels, out_channels)
         doubling = [out_channels * min(2**index, WIDEST) for index in range(len(in_channels))]
         inside = doubling if widths is None else list(widths)
         if len(inside) != len(in_channels) or any(width < 2 or width % 2 for width in inside):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from panet.errors import InputError
-from panet.necks.blocks import ConvNorm, check_channels, crop_like, upsample_like
+from panet.necks.blocks import ConvNorm, check_options, crop_like, upsample_like
 from panet.pyramid import check_pyramid
 
 
@@ -124,7 +124,7 @@ class NASFPN(nn.Module):
             2x2 maxima each; the paper has P6 and P7 of C5. All levels together must be five.
 
     Raises:
-        InputError: not five levels, or channels below 1.
+        InputError: not five levels, or channels or repeats below 1.
     """
 
     def __init__(
@@ -137,7 +137,9 @@ class NASFPN(nn.Module):
         extra_levels: int = 0,
     ) -> None:
         super().__init__()
-        check_channels("NASFPN", in_channels, out_channels)
+        check_options(
+            "NASFPN", in_channels, out_channels, repeats=repeats, extra_levels=extra_levels
+        )
         if len(in_channels) + extra_levels != LEVELS:
             raise InputError(
                 f"NASFPN of {len(in_channels)} in_channels, extra_levels={extra_levels}: its cells "

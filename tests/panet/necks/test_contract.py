@@ -91,6 +91,12 @@ def test_compiles_as_one_graph_and_exports(name: str) -> None:
 
 
 @every_neck
+def test_autocast_gives_its_dtype(name: str) -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert {x.dtype for x in neck(name)(*pyramid(name))} == {torch.bfloat16}
+
+
+@every_neck
 def test_every_parameter_gets_a_gradient(name: str) -> None:
     built = neck(name)
     torch.stack([x.square().mean() for x in built(*pyramid(name))]).sum().backward()  # type: ignore[no-untyped-call]  # torch's
