@@ -109,7 +109,7 @@ def test_detector_with_path_trains_a_step_and_detects(kind: str) -> None:
     optimiser = torch.optim.SGD(detector.parameters(), lr=1e-3)
     losses = detector(images(), targets())
     loss = torch.stack(list(losses.values())).sum()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch's
     path = dict(detector.backbone.path.named_parameters())
     assert all(w.grad is not None and bool(w.grad.isfinite().all()) for w in path.values())
     before = path["conv_n4down_p5.weight"].clone()
