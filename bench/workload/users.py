@@ -1,6 +1,7 @@
 """A user's network: found by its factory, made, and what it is called with.
 
-The factory gives a module, or a module and its inputs. It is a function of (batch, height, width)
+The factory gives a module, or a module and its inputs: a tensor, a sequence of arguments, or a
+mapping of keyword arguments. It is a function of (batch, height, width)
 or without arguments, or a class whose instances are made without any.
 """
 
@@ -9,7 +10,7 @@ import importlib.util
 import inspect
 import sys
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,11 +98,28 @@ def users_network(task: Task[Any], side: str, factory: str = "") -> tuple[nn.Mod
         inputs = shaped_inputs(task.shapes, task.seed)
     elif isinstance(network, nn.Module) and not pair and not side:
         raise BenchError(f"{told}: it gives no inputs; say what it is called with: --input 1x3x...")
+    if isinstance(inputs, Mapping) and isinstance(network, nn.Module):
+        inputs = _by_position(network, inputs, told)
     inputs = (inputs,) if isinstance(inputs, Tensor) else inputs
     sequence = isinstance(inputs, tuple | list)
     if not isinstance(network, nn.Module) or not sequence or not tensors_in(inputs):
         raise BenchError(f"{told}: return a module and the tensors that it is called with")
     return network, tuple(inputs)
+
+
+def _by_position(network: nn.Module, named: Mapping[str, Any], told: str) -> Inputs:
+    """Return keyword arguments of a network as positional ones, defaults between them included."""
+    try:
+        bound = inspect.signature(network.forward).bind(**named)
+    except TypeError as error:
+        raise BenchError(f"{told}: {type(network).__name__} takes other inputs: {error}") from error
+    bound.apply_defaults()
+    if by_name := [name for name in bound.kwargs if name in named]:
+        raise BenchError(
+            f"{told}: {type(network).__name__} takes {', '.join(by_name)} by keyword only; "
+            "give a module that calls it with them"
+        )
+    return bound.args
 
 
 def users_module(name: str) -> nn.Module:

@@ -16,7 +16,7 @@ from bench.run.own.request import NETWORK, Kind, Request
 from bench.run.own.result import Answer, CaseAnswer
 from bench.schema.case import names_of
 from bench.schema.records import Status
-from bench.schema.text import percent
+from bench.schema.text import listed, percent
 
 MOST = 3
 """Parts that are told in a sentence, or shapes; the table has all."""
@@ -122,8 +122,9 @@ def _notes_of(request: Request, case: CaseAnswer, arm: str) -> Iterator[str]:
             )
         elif facts.most_calls > 1:
             yield f"`{part}`{of} is called {facts.most_calls} times per call; all are in its row."
-        if facts.does_nothing:
-            yield f"`{part}`{of} does nothing: it returns what it gets."
+    if idle := [f"`{part}`" for part, facts in look.parts.items() if facts.does_nothing]:
+        one, more = "does nothing: it returns what it gets", "do nothing: they return what they get"
+        yield f"{listed(idle)}{of} {more if len(idle) > 1 else one}."
     if look.never_called:
         never = ", ".join(f"`{path}`" for path in look.never_called)
         yield f"Never called, and so in no row{of}: {never}."

@@ -57,6 +57,14 @@ NETWORK = """
     def sized(batch, height, width):
         return Net(), [torch.zeros(batch, 3, height, width)]
 
+    class Named(Net):
+        def forward(self, ids, scale=2.0, image=None, *, flag=False):
+            return super().forward(image * scale * ids.float().mean())
+
+    def named(): return Named(), {"image": torch.zeros(1, 3, 8, 16), "ids": torch.ones(1, 5).long()}
+    def misnamed(): return Named(), {"pixels": torch.zeros(1, 3, 8, 16)}
+    def only_named(): return Named(), {"ids": torch.zeros(1, 5), "flag": torch.zeros(1)}
+
     def scripted():
         net = Net()
         with warnings.catch_warnings():
@@ -115,6 +123,23 @@ def test_factory_that_takes_sizes_is_told_them(tmp_path: Path) -> None:
     seen = look_at(tmp_path, "sized", "neck", shapes=())
     assert seen.outputs == ((1, 4, 8, 16),)
     assert seen.size is None
+
+
+def test_inputs_may_be_named_as_the_network_s_forward_names_them(tmp_path: Path) -> None:
+    seen = look_at(tmp_path, "named", "neck", shapes=())
+    assert seen.outputs == ((1, 4, 8, 16),)
+
+
+@pytest.mark.parametrize(
+    ("factory", "said"),
+    [
+        ("misnamed", "Named takes other inputs: .*'ids'"),
+        ("only_named", "Named takes flag by keyword only; give a module that calls it"),
+    ],
+)
+def test_names_that_it_does_not_take_are_told(factory: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=said):
+        look_at(tmp_path, factory, "neck", shapes=())
 
 
 def test_training_is_counted_in_its_forward_pass(tmp_path: Path) -> None:
