@@ -1,7 +1,7 @@
 """CCFM, the cross-scale fusion of RT-DETR's hybrid encoder.
 
-Source: Zhao et al., "DETRs Beat YOLOs on Real-time Object Detection", section 4.2 and figure 5 (the
-first version says CCFM, the published one CCFF).
+Source: Zhao et al., "DETRs Beat YOLOs on Real-time Object Detection", section 4.2; the first
+version says CCFM, the published one CCFF.
 """
 
 from collections.abc import Sequence
@@ -59,8 +59,8 @@ class CSPRep(nn.Module):
 class CCFM(nn.Module):
     """1x1 projections to one width, then top-down and bottom-up path of concatenations.
 
-    The attention within the coarsest level (AIFI) is the encoder's other half in the paper
-    (equation 3), so it is an option here.
+    The attention within the coarsest level (AIFI) is a module of its own in the paper, the other
+    half of the hybrid encoder, so it is an option here.
 
     Args:
         in_channels: channels of the backbone's maps, fine to coarse, one per level.

@@ -1,7 +1,7 @@
 """Concat PAN: top-down and bottom-up path that concatenate, and a CSP block at every node.
 
-Source: Ge et al., "YOLOX: Exceeding YOLO Series in 2021", section 2.1, after Bochkovskiy et al.,
-"YOLOv4", section 3.4 (PAN that concatenates) and Wang et al., "CSPNet", section 3.2 (the block).
+Source: Ge et al., "YOLOX: Exceeding YOLO Series in 2021", section 2 and its code, after Bochkovskiy
+et al., "YOLOv4", figure 6 (the PAN that concatenates), and Wang et al., "CSPNet" (the block).
 """
 
 from collections.abc import Callable, Sequence

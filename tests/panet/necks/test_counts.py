@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench.machine.environment import ROOT
+from panet.necks import NECKS
 from panet.necks.bifpn import BiFPN
 from panet.necks.ccfm import CCFM
 from panet.necks.concat_pan import ConcatPAN
@@ -92,3 +94,29 @@ def test_nas_fpn() -> None:
     assert weights(neck) == 256 * (C3 + C4 + C5) + 2 * one + 7 * 7 * 9 * one
     lateral = 256 * (C3 * P3 + C4 * P4 + C5 * P5) + one * (P5 + P6)
     assert macs(neck) == lateral + 7 * 9 * one * (P3 + 3 * P4 + P5 + P6 + P7)
+
+
+IN_CHANNELS = {2: 256, 3: C3, 4: C4, 5: C5, 6: 256, 7: 256}
+"""Of a ResNet-50 and what `panet.levels` makes behind it."""
+
+
+def counted(name: str, finest: int, coarsest: int) -> str:
+    """Return a cell of the table in the docs: millions of weights, billions of MACs."""
+    entry, levels = NECKS[name], range(finest, coarsest + 1)
+    if entry.level_count not in (None, len(levels)):
+        return ""
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        neck = entry.build([IN_CHANNELS[k] for k in levels], 256, finest).eval()
+        neck(*(torch.empty(1, IN_CHANNELS[k], 640 >> k, 640 >> k) for k in levels))
+    parameters = sum(p.numel() for p in neck.parameters())
+    return f"{parameters / 1e6:.2f} M, {counter.get_total_flops() / 2e9:.2f} G"
+
+
+def test_table_of_the_docs_is_what_is_counted() -> None:
+    page = (ROOT / "docs" / "necks.md").read_text()
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| `")]
+    stands = {row[0].strip(" `"): [cell.strip() for cell in row[1:]] for row in rows}
+    assert stands == {
+        name: [entry.about, *(counted(name, *ends) for ends in ((2, 5), (3, 5), (3, 7)))]
+        for name, entry in NECKS.items()
+    }
