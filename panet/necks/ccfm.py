@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from panet.errors import InputError
 from panet.necks.aifi import AIFI
 from panet.necks.blocks import ConvNorm, check_options
 from panet.necks.concat_pan import ConcatPath
@@ -110,7 +111,13 @@ class CCFM(nn.Module):
         return n
 
     def deploy(self) -> None:
-        """Make every rep block a single convolution, as it runs when trained; in `eval` only."""
+        """Make every rep block a single convolution, as it runs when trained.
+
+        Raises:
+            InputError: in training, where the two norms of a block have statistics of their own.
+        """
+        if self.training:
+            raise InputError("CCFM.deploy in training: call eval() first")
         for block in self.modules():
             if isinstance(block, RepBlock):
                 block.deploy()

@@ -25,6 +25,7 @@ THREE = (8, 8, 8)
         (lambda: BiFPN(THREE, extra_levels=-1), "BiFPN of extra_levels=-1: give 0 or more"),
         (lambda: ConcatPAN(THREE, widths=(8, 8)), "give one even width per level"),
         (lambda: ConcatPAN(THREE, 7), r"widths=\(7, 14, 28\): give one even width"),
+        (lambda: CCFM(THREE).deploy(), r"deploy in training: call eval\(\) first"),
         (lambda: CCFM(THREE, 12, aifi=True), "AIFI of 12 channels: give a multiple of its 8 heads"),
     ],
 )
