@@ -1,7 +1,7 @@
 """Which modules of a user's network are its parts, and why some cannot be."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
@@ -31,12 +31,13 @@ def chosen(
     children = []
     for path in parts_of:
         whole = _found(network, path) if path else network
-        names = [name for name, _ in whole.named_children()]
+        names = list(_children(whole))
         if not names:
             raise BenchError(f"--parts-of {path}: it has no modules inside; --part {path} is all")
         children += [f"{path}.{name}" if path else name for name in names]
     asked = list(dict.fromkeys(parts))
     children = [path for path in dict.fromkeys(children) if path not in asked]
+    children = [path for path in children if not _held_twice(network, path, children)]
     modules = {path: _found(network, path) for path in asked + children}
     for path, module in modules.items():
         _refuse_unmarkable(network, path)
@@ -46,6 +47,29 @@ def chosen(
             if other != path and any(inner is below for below in module.modules()):
                 raise BenchError(f"{other} is inside {path}: ask for one of them at a time")
     return asked, children
+
+
+def _children(whole: nn.Module) -> Iterator[str]:
+    """Yield the names of its modules; theirs where one only holds others."""
+    for name, child in whole.named_children():
+        if type(child).forward is nn.Module.forward:
+            yield from (f"{name}.{inner}" for inner in _children(child))
+        else:
+            yield name
+
+
+def _held_twice(network: nn.Module, path: str, children: Sequence[str]) -> bool:
+    """Whether a child is inside another as well, or is one that comes before: it has its row."""
+    module = network.get_submodule(path)
+    earlier = children[: children.index(path)]
+    for other in children:
+        there = network.get_submodule(other)
+        if there is module:
+            if other in earlier:
+                return True
+        elif any(module is below for below in there.modules()):
+            return True
+    return False
 
 
 def _found(network: nn.Module, path: str) -> nn.Module:

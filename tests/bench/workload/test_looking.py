@@ -57,6 +57,11 @@ NETWORK = """
     def sized(batch, height, width):
         return Net(), [torch.zeros(batch, 3, height, width)]
 
+    class HeldTwice(Net):
+        def __init__(self):
+            super().__init__()
+            self.neck.append(self.held[0])
+
     class Named(Net):
         def forward(self, ids, scale=2.0, image=None, *, flag=False):
             return super().forward(image * scale * ids.float().mean())
@@ -115,8 +120,16 @@ def test_parts_are_counted_wherever_they_are_called(tmp_path: Path) -> None:
 
 def test_children_that_are_never_called_are_told_and_left_out(tmp_path: Path) -> None:
     seen = look_at(tmp_path, "Net", parts_of=("",))
-    assert list(seen.parts) == ["body", "neck", "nothing"]
-    assert seen.never_called == ("never", "held")
+    assert list(seen.parts) == ["body", "neck", "held.0", "nothing"]  # a list is never called
+    assert seen.never_called == ("never",)
+
+
+def test_child_that_is_in_another_s_row_has_none_of_its_own(tmp_path: Path) -> None:
+    seen = look_at(tmp_path, "Shared", parts_of=("",))
+    assert "body" in seen.parts
+    assert "alias" not in (*seen.parts, *seen.never_called)
+    held = look_at(tmp_path, "HeldTwice", parts_of=("",))
+    assert [path for path in held.parts if path.startswith(("neck", "held"))] == ["neck"]
 
 
 def test_factory_that_takes_sizes_is_told_them(tmp_path: Path) -> None:
