@@ -23,7 +23,8 @@ html_show_sphinx = False
 html_show_copyright = False
 
 CONTENTS = {
-    "Use": ("measure", "read", "profile", "network", "necks", "behaviours", "gate", "limits"),
+    "Use": ("measure", "read", "profile", "network", "gate", "limits"),
+    "Networks": ("behaviours", "necks", "torchvision"),
     "Try": ("examples/own_neck/README", "examples/gate/README"),
     "Look up": ("options", "columns", "files"),
     "Believe": ("proof",),
