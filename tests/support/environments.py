@@ -9,6 +9,8 @@ from pathlib import Path
 from bench.machine.environment import ROOT
 from tests.support.repositories import commit, git
 
+HURRY = Path(__file__).with_name("in_a_hurry.py")
+
 
 def new_python(folder: Path) -> Path:
     """Make an interpreter that finds torch and the rest here, but not our project; return it."""
@@ -16,7 +18,8 @@ def new_python(folder: Path) -> Path:
     own = next((folder / "lib").glob("python*")) / "site-packages"
     # Only of these folders, and not of what is named in them: an editable install stays out.
     here = [path for path in sys.path if path.endswith("site-packages")]
-    (own / "host.pth").write_text("\n".join(here) + "\n")
+    (own / "host.pth").write_text("\n".join([*here, f"import {HURRY.stem}"]) + "\n")
+    shutil.copy(HURRY, own)
     return folder / "bin" / "python"
 
 
