@@ -47,6 +47,23 @@ def besides(
     return [Beside(c, r, d) if c and r and d else None for c, r, d in columns]
 
 
+def beside_base(cases: Sequence[Sequence[Timed]], base: str, again: str) -> list[dict[str, Beside]]:
+    """Return every arm beside the base, case by case, the base itself first among them.
+
+    Args:
+        cases: the replicates of each, which have the same arms.
+        base: an arm.
+        again: the same network once more: both are its turns.
+    """
+    arms = dict.fromkeys(arm for case in cases for one in case for arm in one.rounds_s)
+    alone = {base: (base,), again: (base,)}
+    found = {arm: besides(cases, arm, alone.get(arm, (base, again))) for arm in arms}
+    return [
+        {arm: one for arm, of in found.items() if (one := of[place]) is not None}
+        for place in range(len(cases))
+    ]
+
+
 def exchanges(
     cases: Sequence[Sequence[Timed]], part: str, arm: str, baselines: Sequence[str]
 ) -> list[Exchange | None]:
