@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from bench.run import necks
 from bench.run.extra_arms import EXTRA_ARMS
 from bench.run.replay import REPLAY_CLOCK
 from bench.run.session import Session, forecast, keep_copy, parse_request
@@ -44,6 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     for extra in EXTRA_ARMS:
         group.addoption(f"--{extra.name}", action="store_true", help=extra.help)
+    group.addoption(f"--{necks.NAME}", metavar="LIST", help=necks.HELP)
     group.addoption(
         "--run-dir", metavar="DIR", help=f"where runs are kept ({run_folders.RUNS_DIR})"
     )
@@ -70,6 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
             config.getoption("resume"),
             traces=bool(config.getoption("traces")),
             extra_arms=tuple(extra for extra in EXTRA_ARMS if config.getoption(extra.name)),
+            neck_names=config.getoption(necks.NAME),
         )
     except BenchError as error:
         raise pytest.UsageError(str(error)) from error
@@ -209,6 +212,8 @@ def pytest_terminal_summary(
         return
     counts = Counter(result.status for result in session.results.values())
     terminalreporter.write_line(", ".join(f"{n} {status}" for status, n in counts.items()))
+    for table in session.tables:
+        terminalreporter.write_line(f"\n{table}\n")
     for note in session.notes:
         terminalreporter.write_line(note)
     if not session.measured_any:

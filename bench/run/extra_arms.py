@@ -8,10 +8,12 @@ everything in front of it (backbone; backbone + FPN; all). All of these take tur
 
 ``caches``: in the rounds of a run an arm finds what the arm before it left behind. In a service it
 may find caches that were emptied, or those of its own last call.
+
+``necks``: any of `panet.necks`, beside FPN (`bench.run.necks`).
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from bench.engine.scheduler import CaseState, Engine
 from bench.schema.files import EXTRA_ARMS_SCHEMA
 from bench.schema.recipe import Arms, Recipe
 from bench.workload.cache_state import COLD, WARM
+
+COUNTED = ("params", "macs", "peak_bytes")
 
 REPLICATES = 8
 """Of every case: enough for an interval, and as long as the screen of a comparison."""
@@ -32,6 +36,8 @@ class ExtraArms:
     """Of the option and of the file."""
     help: str
     by_scope: Mapping[str, Arms]
+    tables: Callable[[Sequence[CaseState]], Iterator[str]] = lambda _: iter(())
+    """What is said of them at the end of the run."""
 
     @property
     def file(self) -> str:
@@ -98,14 +104,22 @@ def write(states: Sequence[CaseState], path: Path) -> None:
             "case_id": state.case.case_id,
             "replicates": [r.rounds_s for r in state.undisturbed],
             "contended": len(state.replicates) - len(state.undisturbed),
-            "reason": _reason(state),
+            "reason": why_nothing(state),
+            "facts": _facts(state),
         }
         for state in states
     ]
     path.write_text(json.dumps({"schema": EXTRA_ARMS_SCHEMA, "cases": cases}))
 
 
-def _reason(state: CaseState) -> str:
+def _facts(state: CaseState) -> dict[str, dict[str, int | None]]:
+    """Return what is counted of every arm."""
+    facts = state.finding.facts if state.finding is not None else {}
+    return {arm: {name: getattr(found, name) for name in COUNTED} for arm, found in facts.items()}
+
+
+def why_nothing(state: CaseState) -> str:
+    """Return why a case has no replicate that counts; empty where it has some."""
     if state.finding is not None and state.finding.reason:
         return state.finding.reason
     if state.undisturbed:

@@ -21,14 +21,14 @@ from bench.machine.environment import code_digest
 from bench.profiling import ceilings
 from bench.profiling.ceilings import CeilingsTask
 from bench.profiling.trace import TraceTask
-from bench.run import extra_arms
+from bench.run import extra_arms, necks
 from bench.run.extra_arms import ExtraArms
 from bench.run.header import MUST_MATCH, header
 from bench.run.results_json import panet_key
 from bench.schema import files, run_folders
 from bench.schema.case import AXES, Case, case_name
 from bench.schema.errors import BenchError
-from bench.schema.recipe import TRACED_ARMS
+from bench.schema.recipe import TRACED_ARMS, texts
 from bench.schema.records import CaseResult
 from bench.schema.tasks import Failure
 from bench.stats.disturbed_profiles import profiled_steps, why_disturbed
@@ -63,6 +63,8 @@ class Session:
     """What could have been calmer when the run began."""
     notes: list[str] = field(default_factory=list)
     """What went wrong behind the timing, a line each."""
+    tables: list[str] = field(default_factory=list)
+    """Of further arms."""
 
     def measure(self, case_ids: Sequence[str], console: Console) -> None:
         """Measure these cases of the request, or what is left of them.
@@ -106,9 +108,10 @@ class Session:
         """Let further arms of every case that was measured take turns, within a budget of theirs.
 
         Raises:
-            BenchError: the folder cannot be written.
+            BenchError: the folder cannot be written, or other arms were begun there.
         """
         cases = tuple(self._measured)
+        arms = {scope: texts(arms) for scope, arms in extra.by_scope.items()}
         plan = replace(
             self.request.plan,
             cases=cases,
@@ -117,8 +120,16 @@ class Session:
             extra_arms={case.case_id: extra.by_scope[case.scope] for case in cases},
         )
         folder = self.request.run_dir
-        with opened(plan, folder / extra.name, self.run, console) as engine:
-            extra_arms.write(extra_arms.measure(engine), folder / extra.file)
+        with opened(
+            plan,
+            folder / extra.name,
+            self.run | {"arms": arms},
+            console,
+            must_match={"arms": f"the arms of --{extra.name}"},
+        ) as engine:
+            states = extra_arms.measure(engine)
+            extra_arms.write(states, folder / extra.file)
+        self.tables += extra.tables(states)
 
     def clean_up(self) -> None:
         """Remove what only a resumed run would need."""
@@ -217,6 +228,7 @@ def parse_request(
     *,
     traces: bool,
     extra_arms: tuple[ExtraArms, ...] = (),
+    neck_names: str | None = None,
 ) -> Request:
     """Build the request from option texts, `None` where not given.
 
@@ -232,11 +244,14 @@ def parse_request(
     images_dir = values["images"]
     if images_dir is not None:
         axes.check_images(images_dir)
+    cases = axes.sweep(preset, given)
+    if neck_names is not None:
+        extra_arms = (*extra_arms, necks.chosen(neck_names, cases))
     run_dir = (
         run_folders.find_run_dir(runs_dir, resume) if resume else run_folders.new_run_dir(runs_dir)
     )
     plan = Plan(
-        cases=axes.sweep(preset, given),
+        cases=cases,
         budget_s=units.parse_duration("--budget", values["budget"] or preset.budget),
         timeout_s=units.parse_duration("--timeout", values["timeout"] or DEFAULT_TIMEOUT),
         seed=int(seed),

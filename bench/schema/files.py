@@ -12,10 +12,12 @@ JOURNAL = "journal.jsonl"
 PARTS = "parts.json"
 PEERS = "peers.json"
 CACHES = "caches.json"
+NECKS = "necks.json"
 EXTRA_ARMS_SCHEMA = 1
 """Of the files of further arms: ``{"schema": 1, "cases": [...]}``, every case with ``case``,
-``case_id``, ``replicates`` (the rounds of those that count), ``contended`` (how many do not) and
-``reason``."""
+``case_id``, ``replicates`` (the rounds of those that count), ``contended`` (how many do not),
+``reason``, and ``facts`` (``params``, ``macs``, ``peak_bytes`` of every arm), which files of 0.1.0
+lack."""
 
 CEILINGS = "ceilings.json"
 TRACES = "traces"

@@ -18,7 +18,7 @@ from bench.workload.arms import Arm, build_arms, replays_graphs
 from bench.workload.capability import unsupported
 from bench.workload.compilation import FirstCall, compiler_cache, first_calls
 from bench.workload.inputs import make_inputs
-from bench.workload.networks import Outputs
+from bench.workload.networks import Outputs, network_of
 from bench.workload.same_work import (
     MismatchError,
     check_layout,
@@ -55,6 +55,8 @@ def check(task: Task[Any]) -> Finding:
             raise MismatchError(f"{name} changes its inputs in place: the others would get these")
     outputs = {name: found.outputs for name, found in ran.items()}
     check_same_work(task.case, task.arms, outputs, {n: found.macs for n, found in ran.items()})
+    if task.case.dtype != "float32":
+        _check_float32(task, outputs)
     compiled: dict[str, FirstCall] = {}
     arms = eager
     if task.case.compile_mode != "off":
@@ -109,6 +111,21 @@ def _run_counted(arm: Arm) -> _Counted:
     forward = [n for op, n in by_operator.items() if "backward" not in str(op)]
     arm.prepare()
     return _Counted(outputs, sum(forward) // 2, executed)
+
+
+def _check_float32(task: Task[Any], outputs: Mapping[str, Outputs]) -> None:
+    """Hold the arms that are like no other to their own eager outputs in float32."""
+    alone = {a: r for a, r in task.arms.items() if network_of(r).against_float32}
+    if not alone:
+        return
+    exact = replace(task, case=replace(task.case, dtype="float32"), arms=alone)
+    for name, arm in build_arms(exact, make_inputs(exact)[0], compiled=False).items():
+        off = difference(_run_counted(arm).outputs, outputs[name])
+        if not off <= tolerance(task.case):
+            raise MismatchError(
+                f"{name} in {task.case.dtype} differs from itself in float32 by {off:.1e} of its "
+                "largest value"
+            )
 
 
 def _compile_cold(

@@ -22,6 +22,7 @@ from bench.workload import code_loader
 from bench.workload.users import side_of, users_module, users_network
 from panet.backbone import build_backbone
 from panet.levels import ARTICLE_LEVELS, parse_levels
+from panet.necks import NECKS
 
 Outputs = tuple[Tensor, ...]
 
@@ -40,10 +41,13 @@ class Network:
     part: str = ""
     """The sub-module that runs by itself, on maps stored before; empty: the whole."""
     like: str = ""
-    """The network that it is compared with for equal work; empty: none."""
+    """The recipe that it is compared with for equal work; empty: none. Maps of the same shapes it
+    gives in any case."""
     same_macs: bool = True
     same_outputs: bool = True
     """Of ``like``."""
+    against_float32: bool = False
+    """Whether it is held to its own eager outputs in float32, as it is like no other."""
     marked: bool = False
     """Whether its calls are split by marks, where they can be (`bench.workload.splitting`)."""
 
@@ -73,6 +77,9 @@ def _own(copied: Callable[[], nn.Module], recipe: Recipe, shared: Shared) -> nn.
 NETWORKS = {
     "panet": Network(_whole, marked=True),
     "fpn": Network(without_path, marked=True),
+    "neck": Network(
+        _whole, like="neck=fpn", same_macs=False, same_outputs=False, against_float32=True
+    ),
     "own": Network(_own, marked=True),
     "own_unsplit": Network(_own),
     "backbone": Network(_whole, part="cnn"),
@@ -131,7 +138,14 @@ def seeded_backbone(task: Task[Any]) -> nn.Module:
 
 
 def whole_network(task: Task[Any], inputs: Outputs, side: str, factory: str = "") -> nn.Module:
-    """Return the network of a side with the weights of the seed; the arms run copies of it."""
+    """Return the network of a side with the weights of the seed; the arms run copies of it.
+
+    Args:
+        task: names case and seed.
+        inputs: of the network.
+        side: of a comparison; empty: the code as it stands.
+        factory: of a user's network, or a neck that takes the place of ours.
+    """
     if task.case.scope == "own":
         return users_network(task, side, factory)[0]
     code: Any = _code_of(task, side)
@@ -141,9 +155,15 @@ def whole_network(task: Task[Any], inputs: Outputs, side: str, factory: str = ""
         backbone = task.case.backbone
         if levels != ARTICLE_LEVELS:  # which code of before the choice of levels lacks
             backbone = code.backbone.build_backbone(backbone, levels=levels)
-        network: nn.Module = code.BackboneNeck(backbone)
-        return network
-    return Neck([c.shape[1] for c in inputs], levels[0], code)
+        network: Any = code.BackboneNeck(backbone)
+    else:
+        network = Neck([c.shape[1] for c in inputs], levels[0], code)
+    if factory:
+        fpn = network.fpn
+        network.fpn = NECKS[factory].build(fpn.in_channels, fpn.out_channels, fpn.finest_level)
+        network.panet = None
+    whole: nn.Module = network
+    return whole
 
 
 def _code_of(task: Task[Any], side: str) -> ModuleType:

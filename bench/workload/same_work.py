@@ -44,8 +44,8 @@ def check_same_work(
             raise MismatchError(f"{first} and {arm} differ: they are to be the same network")
     first_of = {recipe: arm for arm, recipe in reversed(list(arms.items()))}
     for recipe, arm in first_of.items():
-        like = first_of.get(Recipe(network_of(recipe).like, recipe.side))
-        if like is not None:
+        like = first_of.get(replace(Recipe.parse(network_of(recipe).like), side=recipe.side))
+        if like is not None and like != arm:
             _check_like(case, recipe, arm, like, outputs, macs)
     fpn, panet = first_of.get(Recipe("fpn")), first_of.get(Recipe("panet"))
     if fpn is not None and panet is not None:
@@ -64,6 +64,9 @@ def _check_like(
 ) -> None:
     """Raise `MismatchError` unless an arm does as much of another one's work as it says."""
     entry = network_of(recipe)
+    shapes = {each: [tuple(x.shape) for x in outputs[each]] for each in (arm, like)}
+    if shapes[arm] != shapes[like]:
+        raise MismatchError(f"{arm} gives maps of {shapes[arm]}, {like} of {shapes[like]}")
     if entry.same_macs and macs[arm] != macs[like]:
         raise MismatchError(f"{arm} executes {macs[arm]} MACs, {like} {macs[like]}")
     if entry.same_outputs and difference(outputs[like], outputs[arm]) > tolerance(case):

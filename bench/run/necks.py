@@ -1,0 +1,94 @@
+"""``--necks``: the necks that people choose between, on the same inputs: milliseconds beside MACs.
+
+Each gets the maps that FPN gets, in a process with the others, and gives as many maps of the same
+shapes. They are other networks, so each is held to its own eager outputs in float32.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from tabulate import tabulate
+
+from bench.engine.scheduler import CaseState
+from bench.run.extra_arms import ExtraArms, why_nothing
+from bench.run.own.numbers import count, ms, plus_minus
+from bench.schema.case import Case, names_of
+from bench.schema.errors import BenchError
+from bench.schema.recipe import Recipe
+from bench.schema.records import ArmFacts
+from bench.stats.beside import Beside, beside_base
+from panet.levels import parse_levels
+from panet.necks import NECKS
+
+NAME = "necks"
+
+BASE, AGAIN = "fpn", "fpn_again"
+"""What the others are compared with, and the same once more (A/A)."""
+
+HELP = f"time necks beside FPN as well: {', '.join(NECKS)}"
+
+HEADS = ("neck", "ms", "over fpn", "MACs over fpn", "MACs", "params", "GMAC/s")
+
+
+def chosen(text: str, cases: Iterable[Case]) -> ExtraArms:
+    """Return the necks of a comma-separated list as further arms, FPN among them and once more.
+
+    Args:
+        text: the list.
+        cases: whose levels they are to take.
+
+    Raises:
+        BenchError: there is no such neck, or it does not take these levels.
+    """
+    names = dict.fromkeys((BASE, *(item.strip() for item in text.split(","))))
+    levels = dict.fromkeys(case.levels for case in cases)
+    for name in names:
+        if name not in NECKS:
+            near = difflib.get_close_matches(name, NECKS, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise BenchError(f"--necks {name!r}: {hint}There are {', '.join(NECKS)}")
+        for of_case in levels:
+            _check_levels(name, of_case)
+    arms = {name: Recipe("neck", factory=name) for name in names}
+    arms[AGAIN] = arms[BASE]
+    return ExtraArms(NAME, HELP, dict.fromkeys(("model", "neck"), arms), tables)
+
+
+def _check_levels(name: str, levels: str) -> None:
+    """Raise `BenchError` unless a neck takes as many levels as a case has."""
+    finest, coarsest = parse_levels(levels)
+    entry = NECKS[name]
+    if entry.level_count not in (None, coarsest - finest + 1):
+        raise BenchError(
+            f"--necks {name}: it takes {entry.level_count} levels, not {levels}; "
+            f"give them, such as --levels p{entry.finest_level}-p{entry.coarsest_level}"
+        )
+
+
+def tables(states: Sequence[CaseState]) -> Iterator[str]:
+    """Yield what is known of the necks in every case, as text."""
+    names = names_of(state.case for state in states)
+    found = beside_base([state.undisturbed for state in states], BASE, AGAIN)
+    for state, necks in zip(states, found, strict=True):
+        facts = state.finding.facts if state.finding is not None else {}
+        name = names[state.case.case_id]
+        if not necks:
+            yield f"necks, {name}: {why_nothing(state)}"
+            continue
+        head = f"necks, {name}; fresh processes: {len(state.undisturbed)}"
+        rows = [_row(state.case, neck, of, facts) for neck, of in necks.items()]
+        align = ("left", *["right"] * (len(HEADS) - 1))
+        shown = tabulate(rows, HEADS, "simple", disable_numparse=True, colalign=align)
+        yield f"{head}\n{shown}"
+
+
+def _row(case: Case, neck: str, found: Beside, facts: Mapping[str, ArmFacts]) -> list[str]:
+    timed = f"{ms(found.call_s.value)} {plus_minus(found.call_s)}"
+    over = f"{found.ratio.value:.3f} {plus_minus(found.ratio)}"
+    if neck == AGAIN:
+        return [f"{BASE} again (A/A)", timed, over, "", "", "", ""]
+    macs = facts[neck].macs
+    more = [over, f"{macs / facts[BASE].macs:.3f}"] if neck != BASE else ["", ""]
+    # A step of training executes about three times the forward pass's, and these are not counted.
+    rate = f"{macs / found.call_s.value / 1e9:.1f}" if case.pass_name == "inference" else ""
+    return [neck, timed, *more, count(macs), count(facts[neck].params), rate]
