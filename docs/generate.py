@@ -141,6 +141,11 @@ def columns_page() -> str:
         ),
         _frame("reports.stages", "a row per stage of every arm and case", reports.STAGE_COLUMNS),
         _frame(
+            "reports.necks",
+            "a row per neck and case of a run with `--necks`; also `necks.csv`",
+            reports.NECK_COLUMNS,
+        ),
+        _frame(
             "reports.rounds",
             "a row per round; above 200 cases also `rounds.parquet`",
             reports.ROUND_COLUMNS,

@@ -17,7 +17,7 @@ from bench.stats.verdict import EXIT_CODES, overall
 from reports.analysis import compare_files, compilation, metrics, peers_and_caches
 from reports.analysis.breakeven import Limits
 from reports.analysis.names import run_letters
-from reports.data import frames, profiles, result_files
+from reports.data import frames, necks, profiles, result_files
 from reports.data.costs import cost
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _cost(arguments: argparse.Namespace, console: Console) -> int:
-    from reports.pages import breakeven_blocks, cost_page, pyramid  # drawings are slow to import
+    from reports.pages import breakeven_blocks, cost_page, neck_section, pyramid  # slow to import
 
     limits = Limits() if arguments.within is None else Limits.parse(arguments.within)
     files = result_files.read_all(arguments.runs)
@@ -67,14 +67,17 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
     frame = frames.frame_of(files)
     table, heading = cost(frame), _heading(files)
     found = stages(frame[frame["arm"] == "panet"])
+    of_necks, damaged = necks.of_files(files)
     out = arguments.out or files[0].path.parent
     written = [  # before anything is said: a pipe may be closed, and a folder not writable
         *cost_table.write(table, out, heading),
         *cost_page.write(files, frame, table, found, out, limits),
         *pyramid.write(pyramid.of_cases(found, table), out),
+        *neck_section.write(of_necks, out),
         *tensorboard.write(table, out, heading),
     ]
     cost_table.show(table, console, heading)
+    _say(console, damaged)
     letters = run_letters(frame["run_id"])
     for file in files:
         run_id = file.run["run_id"]
@@ -82,6 +85,7 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
         said = [
             *compilation.sentences(compilation.table(of_run)),
             *peers_and_caches.sentences(file.path.parent),
+            *neck_section.sentences(of_necks[of_necks["run_id"] == run_id]),
         ]
         _say(console, (f"{letter}: {sentence}" if letter else sentence for sentence in said))
     if arguments.within is not None:

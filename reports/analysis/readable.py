@@ -115,9 +115,9 @@ def _readable_row(row: Row, varying: Sequence[str]) -> dict[str, str]:
         "FPN ms": _number(get("fpn_s"), 1e3, 1),
         "+PANet ms": _number(get("panet_s"), 1e3, 1),
         "adds ms": plus_minus(row, "difference_s", 1e3, 2),
-        "ratio": _interval(row, "ratio"),
-        "residual": _interval(row, "residual"),
-        "A/A": _interval(row, "aa_ratio"),
+        "ratio": ratio(row, "ratio"),
+        "residual": ratio(row, "residual"),
+        "A/A": ratio(row, "aa_ratio"),
         "MDE": percent(get("detectable_ratio")).replace(UNKNOWN, ""),
         "MACs": _number(get("macs_ratio"), 1, 3),
         "adds MiB": _number(get("peak_difference_bytes"), 1 / 2**20, 1),
@@ -157,7 +157,8 @@ def _number(value: float | None, factor: float, digits: int) -> str:
     return "" if value is None or pd.isna(value) else f"{value * factor:.{digits}f}"
 
 
-def _interval(row: Row, name: str) -> str:
+def ratio(row: Row, name: str) -> str:
+    """Return a ratio with half of its interval, where it has one: ``1.450 ±0.3 %``."""
     value, low, high = (row.get(column) for column in (name, f"{name}_low", f"{name}_high"))
     if value is None or low is None or high is None or pd.isna(low):
         return _number(value, 1, 3)

@@ -1,7 +1,7 @@
 """What was measured beside a run, with further arms that took turns in every case.
 
 The parts of the networks (``--parts``), others' networks (``--peers``), caches cold and warm
-(``--caches``): a file each, all of one schema.
+(``--caches``), other necks (``--necks``): a file each, all of one schema.
 """
 
 from collections.abc import Mapping
@@ -27,6 +27,8 @@ class ExtraCase:
     """Replicates that do not count."""
     reason: str
     """Why none counts; empty where some do."""
+    facts: Mapping[str, Mapping[str, int | None]]
+    """What is counted of every arm: parameters, MACs, bytes; nothing in older files."""
 
 
 def load(run_dir: Path, name: str) -> tuple[ExtraCase, ...]:
@@ -55,4 +57,5 @@ def _case(entry: Mapping[str, Any]) -> ExtraCase:
         tuple(dict(rounds) for rounds in entry["replicates"]),
         int(entry["contended"]),
         str(entry["reason"]),
+        {arm: dict(found) for arm, found in entry.get("facts", {}).items()},
     )

@@ -17,7 +17,7 @@ from bench.schema.text import machine
 from reports.analysis import breakeven, words
 from reports.analysis.breakeven import Limits
 from reports.analysis.readable import EXPLAINED, readable, reasons
-from reports.data import frames
+from reports.data import frames, necks
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
 from reports.pages import (
@@ -25,6 +25,7 @@ from reports.pages import (
     cost_cases,
     cost_sections,
     machine_sections,
+    neck_section,
     page,
     pyramid,
     run_sections,
@@ -93,6 +94,7 @@ def _sections(
         stage_section.section(found, answered),
         breakeven_blocks.section(cost_cases.timed(answered), limits),
         *run_sections.profile(files, folder),
+        neck_section.section(*necks.of_files(files), _keys(table)),
         *run_sections.further_arms(files),
         cost_sections.compiling(frame),
         cost_sections.others(),

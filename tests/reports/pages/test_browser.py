@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from reports.__main__ import main
 from tests.reports.data.test_history import run as history_run
-from tests.reports.pages.test_cost_page import grid, written
+from tests.reports.data.test_necks import run as necks_run
+from tests.reports.pages.test_cost_page import grid
 from tests.support import profiles
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
@@ -31,7 +32,7 @@ def chromium() -> Iterator[Browser]:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     (folder / "traces" / grid()[0].case.case_id).mkdir(parents=True)
-    assert main(["cost", str(written(folder, grid()))]) == 0
+    assert main(["cost", str(necks_run(folder, grid()[0].case))]) == 0
     return folder / "report.html"
 
 
