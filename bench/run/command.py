@@ -1,10 +1,13 @@
-"""``python -m bench fit``: the largest batch; what `pytest bench` takes is in `bench.conftest`."""
+"""``python -m bench fit`` and ``arms``; what `pytest bench` takes is in `bench.conftest`.
+
+``fit`` finds the largest batch, ``arms`` lists the networks that can be measured by a name.
+"""
 
 import argparse
 
 from rich.console import Console
 
-from bench.run import max_batch
+from bench.run import arms, max_batch
 from bench.schema import run_folders
 from bench.stats.verdict import FINE
 from bench.workload import arguments, axes, presets, units
@@ -14,7 +17,19 @@ NOT_OF_FIT = ("batch_sizes", "compile")
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command."""
+    """Add both commands."""
+    _add_fit(commands)
+    about = "the networks that can be measured by a name: ours, and those of other packages"
+    parser = commands.add_parser("arms", help=about, description=about)
+    parser.set_defaults(command=_arms)
+
+
+def _arms(_options: argparse.Namespace) -> int:
+    print(arms.table())
+    return FINE
+
+
+def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     about = "the largest batch that fits into memory, with FPN and with PANet"
     parser = commands.add_parser("fit", help=about, description=about)
     parser.add_argument("--memory", required=True, metavar="SIZE", help="such as 8GiB")

@@ -6,7 +6,7 @@ often they are called, and their multiply-accumulates, parameters and memory.
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,10 +16,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.schema.errors import BenchError
 from bench.schema.stored import Stored
 from bench.schema.tasks import Task
+from bench.workload import carried
 from bench.workload.arms import Arm, build_arms
 from bench.workload.capability import unsupported
 from bench.workload.inputs import make_inputs
 from bench.workload.part_tally import LEFT, PartFacts, Tally
+from bench.workload.stages import stages
 from bench.workload.user_parts import LOOKS, chosen, not_called
 from bench.workload.users import size_of, told_sizes
 
@@ -94,14 +96,16 @@ def look(task: LookTask) -> Look:
             raise BenchError(not_called(path, arm.network.get_submodule(path)))
     if task.case.pass_name == "inference":
         _find_peaks(arm, tallies, torch.device(task.case.device))
+    stage_of = {s.layers[0]: s.name for s in stages(arm.network) if s.part and len(s.layers) == 1}
+    facts = {path: tallies[path].facts() for path in dict.fromkeys(met) if path != LEFT}
     factories = (recipe.factory or task.case.network, recipe.exchange.partition("=")[2])
     return Look(
         "",
-        {path: tallies[path].facts() for path in dict.fromkeys(met) if path != LEFT},
+        {path: replace(of, stage=stage_of.get(path, "")) for path, of in facts.items()},
         tuple(path for path in children if not tallies[path].most_calls),
         shapes,
         None if told_sizes(task) and not task.shapes else size_of(inputs),
-        tuple(_place_of(name) for name in factories if name),
+        tuple(place for name in factories if name and (place := _place_of(name))),
     )
 
 
@@ -127,9 +131,11 @@ def _find_peaks(arm: Arm, tallies: Mapping[str, Tally], device: torch.device) ->
     arm.call()
 
 
-def _place_of(factory: str) -> tuple[str, str]:
-    """Return the folder and the name of the package or module that a factory is in."""
+def _place_of(factory: str) -> tuple[str, str] | None:
+    """Return the folder and the name of the package or module that a factory is in, if any."""
     module_name = factory.rpartition(":")[0]
+    if module_name.endswith(carried.OBJECT):
+        return carried.place_of(Path(module_name))
     if module_name.endswith(".py"):
         return str(Path(module_name).parent), Path(module_name).stem
     head = module_name.partition(".")[0]

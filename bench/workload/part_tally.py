@@ -33,6 +33,8 @@ class PartFacts(Stored):
     most_calls: int
     does_nothing: bool
     """Whether it returns what it gets."""
+    stage: str = ""
+    """Of `bench.workload.stages`, where it is the whole of one of ours."""
 
 
 class Tally:

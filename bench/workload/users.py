@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 from bench.schema.case import Case
 from bench.schema.errors import BenchError
 from bench.schema.tasks import Task
-from bench.workload import code_loader
+from bench.workload import carried, code_loader, plugins
 
 Inputs = tuple[Any, ...]
 """Positional arguments of a network: tensors, or nests of them."""
@@ -40,23 +40,31 @@ def factory_name(text: str, option: str) -> str:
     """Return the name of a factory, ``module:factory`` or ``/path/of/file.py:factory``.
 
     Args:
-        text: as it was typed.
+        text: as it was typed; or the name of a network that another package offers.
         option: that it was typed for, for the message.
 
     Raises:
         BenchError: it is not named so, or there is no such file.
     """
-    module, _, factory = text.rpartition(":")
-    if module.endswith(".py") and not Path(module).is_file():
+    offered = text if ":" in text else plugins.factory_of(text)
+    module, _, factory = offered.rpartition(":")
+    if is_file(module) and not Path(module).is_file():
         raise BenchError(f"{option} {text}: there is no file {module}")
     is_module = all(part.isidentifier() for part in module.split("."))
-    if not factory.isidentifier() or not (is_module or module.endswith(".py")):
+    if not factory.isidentifier() or not (is_module or is_file(module)):
+        alike = "" if ":" in text else plugins.like(text)
         raise BenchError(
             f"{option} {text!r}: give module:factory, such as mynet.bench:make, or file.py:factory"
+            f"{alike}"
         )
-    if module.endswith(".py"):
+    if is_file(module):
         module = str(Path(module).resolve())
     return f"{module}:{factory}"
+
+
+def is_file(module: str) -> bool:
+    """Whether a factory is in a file by its path, of Python's or of an object that travels."""
+    return module.endswith((".py", carried.OBJECT))
 
 
 def own_cases(cases: Sequence[Case], factory: str) -> tuple[Case, ...]:
@@ -95,7 +103,7 @@ def users_network(task: Task[Any], side: str, factory: str = "") -> tuple[nn.Mod
     pair = isinstance(made, tuple | list) and len(made) == 2
     network, inputs = made if pair else (made, ())
     if task.shapes:
-        inputs = shaped_inputs(task.shapes, task.seed)
+        inputs = given_inputs(task.shapes, task.seed)
     elif isinstance(network, nn.Module) and not pair and not side:
         raise BenchError(f"{told}: it gives no inputs; say what it is called with: --input 1x3x...")
     if isinstance(inputs, Mapping) and isinstance(network, nn.Module):
@@ -135,14 +143,33 @@ def users_module(name: str) -> nn.Module:
     return made
 
 
-def shaped_inputs(shapes: tuple[str, ...], seed: int) -> Inputs:
-    """Return normally distributed inputs of the shapes; `parse_shape` has read them before."""
+def given_inputs(names: tuple[str, ...], seed: int) -> Any:  # noqa: ANN401 - as a factory's
+    """Return inputs of a file, or normally distributed ones; `input_name` has read their names."""
+    if names[0].endswith(carried.INPUT):
+        return carried.load_input(Path(names[0]))
     drawn = torch.Generator().manual_seed(seed)
-    return tuple(torch.randn(parse_shape(shape), generator=drawn) for shape in shapes)
+    return tuple(torch.randn(_sizes(name), generator=drawn) for name in names)
 
 
-def parse_shape(text: str) -> tuple[int, ...]:
-    """Return the sizes of ``1x3x800x1344``; raise `BenchError` for what is none."""
+def input_names(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of inputs: ``1x3x800x1344`` of each, or ``/path/of/file.pt`` of all.
+
+    Raises:
+        BenchError: one is no shape, or there is no such file.
+    """
+    for text in texts:
+        if not text.endswith(carried.INPUT):
+            _sizes(text)
+        elif len(texts) > 1:
+            raise BenchError(f"--input {text}: all inputs are in the file; leave the others out")
+        elif not Path(text).is_file():
+            raise BenchError(f"--input {text}: there is no such file")
+        else:
+            return (str(Path(text).resolve()),)
+    return tuple(texts)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
     sizes = text.split("x")
     if not all(size.isascii() and size.isdigit() and int(size) for size in sizes):
         raise BenchError(f"--input {text!r}: give the shape of a tensor, such as 1x3x800x1344")
@@ -181,6 +208,8 @@ def size_of(inputs: Inputs) -> tuple[int, int, int]:
 
 def _factory(name: str, task: Task[Any] | None, side: str) -> Callable[..., Any]:
     module_name, _, function = name.rpartition(":")
+    if module_name.endswith(carried.OBJECT):
+        return _carried(Path(module_name), function)
     file = module_name.endswith(".py")
     if side and task is not None:
         load: Any = code_loader.load_file if file else code_loader.load_module
@@ -192,6 +221,11 @@ def _factory(name: str, task: Task[Any] | None, side: str) -> Callable[..., Any]
         told = f"--workload {name}" if side else name
         raise BenchError(f"{told}: {module_name} has no function {function!r}")
     return factory  # type: ignore[no-any-return]  # a user's
+
+
+def _carried(path: Path, name: str) -> Callable[..., Any]:
+    made: Any = _imported(name, lambda: carried.load(path))
+    return (lambda: made) if isinstance(made, nn.Module) else made
 
 
 def _standing_module(name: str) -> object:

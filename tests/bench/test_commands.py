@@ -56,4 +56,4 @@ def test_every_command_is_in_the_one_help(capsys: pytest.CaptureFixture[str]) ->
         main(["--help"])
     lines = capsys.readouterr().out.splitlines()
     listed = [line.split()[0] for line in lines if re.match(r" {4}\S", line)]
-    assert listed == ["cost", "compare", "bisect", "selftest", "fit", "lab"]
+    assert listed == ["cost", "compare", "bisect", "selftest", "fit", "arms", "lab"]

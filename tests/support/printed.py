@@ -31,7 +31,7 @@ SHELLS = ("console", "sh", "bash")
 
 WHAT_A_READER_HAS = (
     *("monday.json", "today.json", "laptop.json", "server.json"),
-    *("bench.py", "benchmarks/mynet.py"),
+    *("bench.py", "workload.py", "benchmarks/mynet.py"),
 )
 """Files that commands name: results of his, and a workload of his."""
 
@@ -92,6 +92,8 @@ def try_out(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
             _make(rest)
         case ["pytest", "bench", *rest]:
             assert pytest.main(["bench", *rest, "--collect-only", "-q"]) == pytest.ExitCode.OK
+        case ["panet-bench", "arms"]:
+            assert bench_command.main(["arms"]) == 0
         case ["panet-bench", *rest] | ["python", "-m", "bench", *rest]:
             _bench(rest, monkeypatch)
         case ["python", "-m", "reports", *rest]:

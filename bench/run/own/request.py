@@ -9,7 +9,7 @@ from bench.schema.case import Case
 from bench.schema.errors import BenchError
 from bench.schema.recipe import Arms, Recipe
 from bench.workload import axes, presets
-from bench.workload.users import factory_name, own_cases, parse_shape
+from bench.workload.users import factory_name, input_names, own_cases
 
 NETWORK, AGAIN, EXCHANGED = "network", "network_again", "exchanged"
 """Arms where parts are asked for: the network, the same again (A/A), and with another module."""
@@ -43,7 +43,7 @@ class Request:
     parts_of: tuple[str, ...]
     """Modules whose children are parts; an empty path is the network itself."""
     shapes: tuple[str, ...]
-    """Of the inputs; none: the factory gives them."""
+    """Of the inputs, or a file of them; none: the factory gives them."""
     sized: bool
     """Whether sizes were given, which the factory is to take."""
     half_width: float
@@ -93,7 +93,7 @@ def own_request(
         parts: paths of modules.
         parts_of: paths of modules whose children are meant; ``.`` is the network.
         instead: factory of the module that takes the place of the only part.
-        shapes: of the inputs.
+        shapes: of the inputs, or a file of them.
         given: axes that were given.
         half_width: relative, of the ratios.
         budget_s: at most, for the turns.
@@ -103,8 +103,7 @@ def own_request(
     Raises:
         BenchError: what is asked for is not one question, or is not named as it should be.
     """
-    for shape in shapes:
-        parse_shape(shape)
+    shapes = input_names(shapes)
     if shapes and (both := [axis for axis in SIZES if axis in given]):
         option = "--" + both[0].replace("_", "-")
         raise BenchError(f"{option} and --input: the input says it; leave {option} out")

@@ -11,7 +11,7 @@ import torch
 from bench.schema.errors import BenchError
 from bench.schema.recipe import Recipe
 from bench.workload.looking import Look, LookTask, look
-from bench.workload.users import parse_shape, size_of, takes_sizes
+from bench.workload.users import input_names, size_of, takes_sizes
 from tests.support.factories import case
 
 NETWORK = """
@@ -246,4 +246,4 @@ def test_size_is_read_from_the_first_input(
 @pytest.mark.parametrize("text", ["", "x", "1x", "1x0", "3,4", "1x-3", "1x3x8.5", "²x2"])
 def test_shape_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(BenchError, match="give the shape of a tensor"):
-        parse_shape(text)
+        input_names([text])
