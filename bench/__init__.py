@@ -15,3 +15,23 @@ The rooms, each importing those above it:
 
 The files beside the rooms are the face: options and printing. Begin with schema, workload, engine.
 """
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.compare.api import compare
+    from bench.run.own.api import cost
+    from bench.schema.errors import BenchError
+
+__all__ = ["BenchError", "compare", "cost"]
+
+_AT = {"BenchError": "bench.schema.errors", "cost": "bench.run.own.api"}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for only then: whoever imports us needs no torch."""
+    if name not in _AT:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_AT[name]), name)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.compare import bisect, comment, junit, run
+from bench.compare import bisect, junit, run
 from bench.compare.commit import UndecidedError
 from bench.compare.request import BASE, HEAD, ONE_PROCESS, SEPARATE, Request, own_cases
+from bench.compare.result import ComparisonResult
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
 from bench.schema.files import COMPARE
@@ -94,6 +95,18 @@ def _request(options: argparse.Namespace) -> Request:
 
 
 def _compare(options: argparse.Namespace) -> int:
+    folder, compared = measured(options)
+    print(compared)
+    print(f"wrote {folder / COMPARE}\nwrote {folder / 'comment.md'}")
+    return compared.exit_code
+
+
+def measured(options: argparse.Namespace) -> tuple[Path, ComparisonResult]:
+    """Compare, and write the answer; return the folder of the run, and what came of it.
+
+    Raises:
+        BenchError: as `bench.compare.run.run`, or the options ask for what is none.
+    """
     named = {side: getattr(options, f"{side}_python") for side in SIDES}
     pythons = {side: python for side, python in named.items() if python is not None}
     request = _request(options)
@@ -107,14 +120,11 @@ def _compare(options: argparse.Namespace) -> int:
     folder = run_folders.new_or_known(options.run_dir, "compare", options.resume)
     with run_folders.tidied(folder, options.resume):
         compared = run.run(request, folder, Console(stderr=True))
-    text = comment.render(compared)
-    (folder / "comment.md").write_text(text)
+    (folder / "comment.md").write_text(str(compared))
     if verdicts is not None:
         verdicts.write_text(junit.render(compared))
-    print(text)
-    print(f"wrote {folder / COMPARE}\nwrote {folder / 'comment.md'}")
     run_folders.tidy(folder, "scratch", "profiling")
-    return compared.exit_code
+    return folder, compared
 
 
 def _bisect(options: argparse.Namespace) -> int:

@@ -75,6 +75,15 @@ class ComparisonResult:
         """For a shell."""
         return EXIT_CODES[self.verdict]
 
+    def __str__(self) -> str:
+        """Return the comment for a reviewer: Markdown, which a notebook shows as such."""
+        from bench.compare import comment  # which is about this type
+
+        return comment.render(self)
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         timed = self.timed

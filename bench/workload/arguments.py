@@ -1,8 +1,13 @@
 """What the command lines of several commands have in common: the axes, and where runs are kept."""
 
 import argparse
-from collections.abc import Collection
+import contextlib
+import difflib
+import re
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn, TypeAlias
 
 from bench.schema import run_folders
 from bench.schema.case import AXES
@@ -65,3 +70,87 @@ def add_resume(parser: argparse.ArgumentParser, about: str) -> None:
         "--resume", nargs="?", const=run_folders.LATEST, metavar="ID", help=f"{about} (the newest)"
     )
     parser.set_defaults(goes_on="add --resume to go on")
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, to whoever calls us from Python."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BenchError(message)
+
+
+def as_typed(
+    name: str,
+    add_to: Callable[[Commands], None],
+    words: Sequence[str],
+    keywords: Mapping[str, object],
+) -> argparse.Namespace:
+    """Return the options of a command that is called from Python, by its own parser.
+
+    Args:
+        name: of the command.
+        add_to: adds it.
+        words: what it takes without a name.
+        keywords: its options by their names, a value or several; of one that takes a list the
+            name may be in the singular, and `None` is not given.
+
+    Raises:
+        BenchError: there is no such option, or it takes another value.
+    """
+    root: argparse.ArgumentParser = _Parser(prog="python -m bench")
+    commands = root.add_subparsers()
+    add_to(commands)
+    parser = commands.choices[name]
+    known = {a.dest: a for a in parser._actions if a.option_strings and a.dest != "help"}
+    typed = [name, *words]
+    for keyword, value in keywords.items():
+        dest = keyword if keyword in known else f"{keyword}s"
+        if dest not in known:
+            near = difflib.get_close_matches(keyword, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise BenchError(f"{name}() takes no {keyword}; {hint}")
+        if value is not None:
+            typed += _typed(known[dest], value)
+    options = parser.parse_args(typed[1:])
+    options.typed = shlex.join(["python", "-m", "bench", *typed])
+    return options
+
+
+def _typed(action: argparse.Action, value: object) -> Iterator[str]:
+    """Yield an option as it would be typed."""
+    flag = action.option_strings[0]
+    if action.nargs == 0:
+        yield from [flag] if value else []
+        return
+    several = value if isinstance(value, list | tuple) else [value]
+    texts = [{True: "on", False: "off"}[v] if isinstance(v, bool) else str(v) for v in several]
+    repeated = isinstance(action, argparse._AppendAction)
+    yield from (f"{flag}={text}" for text in (texts if repeated else [",".join(texts)]))
+
+
+IN_PYTHON = {"with": "instead", "input": "inputs"}
+"""Option -> keyword, where the name differs in more than its dashes."""
+
+
+OPTION_AND_SPACE = r"--([a-z][a-z-]*)(?: (?=['\"0-9A-Z/]|[\w.-]+:))?"
+"""The space counts where a value follows, and no other word of the sentence."""
+
+
+@contextlib.contextmanager
+def told_in_python(readable: Callable[[str], str] = str) -> Iterator[None]:
+    """Let errors name keywords in the place of options; ``readable`` changes their text before."""
+
+    def keyword(found: re.Match[str]) -> str:
+        return f"{IN_PYTHON.get(found[1], found[1]).replace('-', '_')}="
+
+    try:
+        yield
+    except BenchError as error:
+        # A value that follows is the keyword's.
+        text = re.sub(
+            r"--([a-z][a-z-]*)(?: (?=['\"0-9A-Z/]|[\w.-]+:))?", keyword, readable(str(error))
+        )
+        raise BenchError(text) from None

@@ -1,12 +1,12 @@
 """``panet-bench cost``: what a part costs inside anyone's network; options, and what is printed."""
 
 import argparse
-import json
 
 from rich.console import Console
 
-from bench.run.own import measuring, result, sentences
+from bench.run.own import sentences
 from bench.run.own.request import NO_AXES, Request, own_request
+from bench.run.own.run import SCRATCH, run
 from bench.schema import run_folders
 from bench.schema.files import COST
 from bench.workload import arguments, units
@@ -32,13 +32,15 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    networks = "module:factory or FILE.py:factory, of a module, or of (module, inputs)"
+    networks = (
+        "module:factory or FILE.py:factory, of a module, or of (module, inputs); or of `arms`"
+    )
     add("networks", metavar="[NAME=]FACTORY", nargs="+", help=networks)
     add("--part", action="append", default=[], metavar="PATH", help="of a module in it; repeatable")
     parts_of = "all modules directly in one; repeatable; . is the network"
     add("--parts-of", action="append", default=[], metavar="PATH", help=parts_of)
     add("--with", dest="instead", metavar="FACTORY", help="of a module in the part's place")
-    shape = "such as 1x3x800x1344, of what it is called with; repeatable"
+    shape = "such as 1x3x800x1344, of what it is called with; repeatable; or FILE.pt with all of it"
     add("--input", action="append", default=[], metavar="SHAPE", help=shape)
     arguments.add_axes(parser, leave_out=NO_AXES)
     # The sign is doubled, or argparse would read it as one of its own.
@@ -53,19 +55,17 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _cost(options: argparse.Namespace) -> int:
-    request = _request(options)
+    request = asked(options)
     folder = run_folders.new_or_known(options.run_dir, "cost", options.resume)
-    with run_folders.tidied(folder, options.resume, "scratch"):
-        measured = measuring.measure(request, folder, Console(stderr=True))
-    found = result.answer(measured)
-    (folder / COST).write_text(json.dumps(found.to_json(), indent=1))
+    with run_folders.tidied(folder, options.resume, SCRATCH):
+        found = run(request, folder, Console(stderr=True))
     print(sentences.render(found))
     print(f"wrote {folder / COST}")
-    run_folders.tidy(folder, "scratch")
     return found.exit_code
 
 
-def _request(options: argparse.Namespace) -> Request:
+def asked(options: argparse.Namespace) -> Request:
+    """Return the request that the options make; raise `BenchError` for what is none."""
     return own_request(
         options.networks,
         parts=options.part,

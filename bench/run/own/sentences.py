@@ -27,19 +27,26 @@ OF_OURS = frozenset({"scope", "backbone"})
 
 def render(answer: Answer) -> str:
     """Return the whole answer."""
-    names = names_of((case.result.case for case in answer.cases), OF_OURS)
     lines: list[str] = []
-    for case in answer.cases:
-        if len(answer.cases) > 1:
-            lines.append(f"{names[case.result.case.case_id]}:")
-        lines += [*_headline(answer.request, case), ""]
+    for name, case in named(answer):
+        lines += [f"{name}:"] if name else []
+        lines += [*headline(answer.request, case), ""]
         if case.insides or case.besides:
-            lines += [tables.table(answer.request, answer.parts, case), ""]
-            lines += [*_notes(answer.request, case), ""]
+            for table in tables.tables(answer.request, answer.parts, case):
+                lines += [str(table), ""]
+            lines += [*notes(answer.request, case), ""]
     return "\n".join(lines).rstrip()
 
 
-def _headline(request: Request, case: CaseAnswer) -> Iterator[str]:
+def named(answer: Answer) -> Iterator[tuple[str, CaseAnswer]]:
+    """Yield the cases, each with its name; of a single one it is empty."""
+    names = names_of((case.result.case for case in answer.cases), OF_OURS)
+    for case in answer.cases:
+        yield names[case.result.case.case_id] if len(answer.cases) > 1 else "", case
+
+
+def headline(request: Request, case: CaseAnswer) -> Iterator[str]:
+    """Yield the answer itself, a sentence each."""
     status, reason = case.result.status, case.result.reason
     if not case.insides and not case.besides:
         yield f"{status}: {reason}."
@@ -98,7 +105,7 @@ def _networks(request: Request, case: CaseAnswer) -> Iterator[str]:
             )
 
 
-def _notes(request: Request, case: CaseAnswer) -> Iterator[str]:
+def notes(request: Request, case: CaseAnswer) -> Iterator[str]:
     """Yield what else is to be known, a line each."""
     count_of = len(case.result.used)
     noise = case.besides.get(request.again)

@@ -1,6 +1,7 @@
-"""The table of an answer: what adds up to a call, or arms beside each other."""
+"""The tables of an answer: what adds up to a call, or arms beside each other."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tabulate import MIN_PADDING, tabulate
 
@@ -22,19 +23,49 @@ GAP = 2
 """Spaces between two columns."""
 
 
-def table(request: Request, parts: Sequence[str], case: CaseAnswer) -> str:
-    """Return the table of a case."""
+@dataclass(frozen=True)
+class Table:
+    """Cells as texts; the first column has names, the others numbers."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def align(self) -> tuple[str, ...]:
+        """Of the columns."""
+        return ("left", *["right"] * (len(self.heads) - 1))
+
+    def __str__(self) -> str:
+        """Return what fits into a terminal."""
+        columns = list(zip(self.heads, *self.rows, strict=True))[1:]
+        widths = [max(len(head) + MIN_PADDING, *map(len, cells)) for head, *cells in columns]
+        left = max(SHORTEST_NAME, COLUMNS - sum(width + GAP for width in widths) - MIN_PADDING)
+        shown = [[_short(name, left), *cells] for name, *cells in (self.heads, *self.rows)]
+        return tabulate(
+            shown[1:], shown[0], tablefmt="simple", disable_numparse=True, colalign=self.align
+        )
+
+    def html(self) -> str:
+        """Return it as an element of a page."""
+        return str(
+            tabulate(
+                self.rows, self.heads, tablefmt="html", disable_numparse=True, colalign=self.align
+            )
+        )
+
+
+def tables(request: Request, parts: Sequence[str], case: CaseAnswer) -> list[Table]:
+    """Return the tables of a case."""
     if request.kind is Kind.NETWORKS:
-        return _of_networks(request, case)
-    tables = [
+        return [_of_networks(request, case)]
+    return [
         _of_parts(request, parts, case, arm)
         for arm in (request.base, *request.others)
         if arm in case.insides
     ]
-    return "\n\n".join(tables)
 
 
-def _of_parts(request: Request, parts: Sequence[str], case: CaseAnswer, arm: str) -> str:
+def _of_parts(request: Request, parts: Sequence[str], case: CaseAnswer, arm: str) -> Table:
     inside, look = case.insides[arm], case.looks.get(arm)
     rows = [
         _row(part, inside.parts[part], look.parts.get(part) if look else None)
@@ -48,7 +79,7 @@ def _of_parts(request: Request, parts: Sequence[str], case: CaseAnswer, arm: str
     rows.append(["call", _timed(inside.call_s), text.percent(1.0), "", aa, *_counted(facts)])
     head = "part" if arm == request.base else f"with {request.typed[arm]}"
     heads = [head, "ms", "share", "ratio", "A/A"]
-    return _tabulated(rows, [*heads, "MACs", "params", "peak"])
+    return Table((*heads, "MACs", "params", "peak"), tuple(map(tuple, rows)))
 
 
 def _row(name: str, found: PartTime, facts: PartFacts | None) -> list[str]:
@@ -61,7 +92,7 @@ def _timed(estimate: Estimate) -> str:
     return f"{ms(estimate.value)} {plus_minus(estimate)}"
 
 
-def _of_networks(request: Request, case: CaseAnswer) -> str:
+def _of_networks(request: Request, case: CaseAnswer) -> Table:
     facts = case.result.finding.facts if case.result.finding else {}
     rows = []
     for arm in (request.base, *request.others, request.again):
@@ -74,22 +105,13 @@ def _of_networks(request: Request, case: CaseAnswer) -> str:
     if case.base_s is not None:
         rows[0][1] = _timed(case.base_s)
     heads = ["network", "ms", "over the base", "adds"]
-    return _tabulated(rows, [*heads, "MACs", "params", "peak"])
+    return Table((*heads, "MACs", "params", "peak"), tuple(map(tuple, rows)))
 
 
 def _counted(facts: PartFacts | ArmFacts | None) -> list[str]:
     if facts is None:
         return ["", "", ""]
     return [count(facts.macs), count(facts.params), size(facts.peak_bytes)]
-
-
-def _tabulated(rows: Sequence[Sequence[str]], heads: Sequence[str]) -> str:
-    columns = list(zip(heads, *rows, strict=True))[1:]
-    widths = [max(len(head) + MIN_PADDING, *map(len, cells)) for head, *cells in columns]
-    left = max(SHORTEST_NAME, COLUMNS - sum(width + GAP for width in widths) - MIN_PADDING)
-    shown = [[_short(name, left), *cells] for name, *cells in (heads, *rows)]
-    align = ("left", *["right"] * (len(heads) - 1))
-    return tabulate(shown[1:], shown[0], tablefmt="simple", disable_numparse=True, colalign=align)
 
 
 def _short(name: str, most: int) -> str:

@@ -55,6 +55,7 @@ def test_slower_code_is_found_in_all_cases_together(monkeypatch: pytest.MonkeyPa
     assert together.verdict is Verdict.REGRESSED
     assert together.ratio is not None
     assert together.ratio.value == pytest.approx(1.05, abs=0.01)
+    assert str(found) == found._repr_markdown_() == comment.render(found)
 
 
 def test_equal_code_is_within_noise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,119 +3,21 @@
 The look into the network is real; the rounds are not.
 """
 
-import contextlib
 import json
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.__main__ import main
-from bench.engine.worker import _status_of
-from bench.machine import advice
-from bench.run import header
-from bench.run.own import measuring
 from bench.schema.files import COST, COST_SCHEMA
 from bench.schema.recipe import Recipe
-from bench.schema.records import OTHER, Finding, Replicate, Status
+from bench.schema.records import Replicate, Status
 from bench.schema.stored import RecordError
-from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Task
+from bench.schema.tasks import ReplicateTask, Task
 from bench.stats.parts import insides
-from bench.workload.looking import LookTask, look
-from tests.support.factories import facts, replicate
-
-NETWORK = """
-    import torch
-    from torch import nn
-
-    class Neck(nn.Module):
-        def __init__(self, out=4):
-            super().__init__()
-            self.lateral, self.unused = nn.Conv2d(4, out, 1), nn.Identity()
-            self.bottom_up = nn.Conv2d(out, out, 3, padding=1)
-
-        def forward(self, x):
-            return self.bottom_up(self.bottom_up(self.lateral(x)))
-
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.body, self.neck = nn.Conv2d(3, 4, 3, padding=1), Neck()
-
-        def forward(self, x):
-            return [self.neck(self.body(x))]
-
-    def make(batch, height, width): return Net(), torch.zeros(batch, 3, height, width)
-    def wider(): return Neck(8)
-    def fails(batch, height, width): return Net(), torch.zeros(batch, 5, height, width)
-"""
-
-PART_S, REST_S = 0.002, 0.008
-"""Of a call; another module in the place of a part takes half as long again."""
-
-
-class Machine:
-    """A launcher without processes: it looks itself, and makes the rounds up."""
-
-    def __init__(self, *, busy: bool = False, status: Status = Status.OK) -> None:
-        self.busy, self.status = busy, status
-        self.tasks: list[Task[Any]] = []
-
-    def run(self, task: Task[Any], timeout_s: float) -> Any:
-        self.tasks.append(task)
-        if isinstance(task, LookTask):
-            try:
-                return task.result(look(task).to_json())
-            except Exception as error:  # noqa: BLE001 - as a worker's
-                return Failure(*_status_of(error))
-        if isinstance(task, CheckTask):
-            counted = {arm: facts() for arm in task.arms}
-            return Finding(self.status, "no room", "", counted, round_s=0.05)
-        assert isinstance(task, ReplicateTask)
-        return self._replicate(task)
-
-    def close(self) -> None: ...
-
-    def _replicate(self, task: ReplicateTask) -> Replicate:
-        speed = 1 + 0.1 * (task.index % 3)
-
-        def spans_s(arm: str, count: int) -> dict[str, list[float]]:
-            scale = 1.5 if task.arms[arm].exchange or task.arms[arm].factory else 1.0
-            parts = dict.fromkeys(task.marked, PART_S * scale * speed)
-            return {name: [s] * count for name, s in {**parts, OTHER: REST_S * speed}.items()}
-
-        by_arm = {arm: spans_s(arm, task.rounds) for arm in task.arms}
-        rounds_s = {
-            arm: [sum(call) for call in zip(*of.values(), strict=True)]
-            for arm, of in by_arm.items()
-        }
-        return replicate(
-            task.index,
-            server=task.server,
-            first_round=task.first_round,
-            rounds_s=rounds_s,
-            spans_s=by_arm if task.marked else {},
-            more_spans_s={arm: spans_s(arm, count) for arm, count in task.more.items()},
-            contended=self.busy,
-        )
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
-    made = Machine()
-
-    @contextlib.contextmanager
-    def launched(scratch_dir: Path, cases: object) -> Iterator[Machine]:  # noqa: ARG001
-        scratch_dir.mkdir(parents=True, exist_ok=True)
-        yield made
-
-    monkeypatch.setattr(measuring, "launched", launched)
-    monkeypatch.setattr(advice, "give", lambda *_: [])
-    monkeypatch.setattr(header, "git_commit", lambda: None)
-    (tmp_path / "mynet.py").write_text(textwrap.dedent(NETWORK))
-    return made
+from tests.support.own_networks import NETWORK, Machine
 
 
 def run(folder: Path, factory: str, *options: str, code: int = 0) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 import json
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bench import stats
+from bench import cost, stats
 from bench.__main__ import main
 from bench.engine import opened, scheduler
 from bench.schema.files import COST
@@ -45,20 +46,37 @@ LAYERS = """
 """
 
 
-@pytest.mark.parametrize("passes", ["inference", "training"])
+def by_command(folder: Path, passes: str, _: pytest.MonkeyPatch) -> None:
+    factory = f"{folder / 'net.py'}:make"
+    options = ["--parts-of", "neck", "--half-width", "99%", "--passes", passes, "--threads", "1"]
+    where = ["--resolutions", "64", "--devices", "cpu", "--run-dir", str(folder / "runs")]
+    assert main(["cost", factory, *options, *where]) == 0
+
+
+def in_python(folder: Path, passes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask with a function that no process can import, of a module that is beside a script."""
+    monkeypatch.syspath_prepend(folder)
+    from net import make  # type: ignore[import-not-found]  # just written
+
+    def anywhere(b: int, h: int, w: int) -> object:
+        return make(b, h, w)
+
+    options: dict[str, Any] = {"passes": passes, "threads": 1, "resolution": 64, "device": "cpu"}
+    found = cost(anywhere, parts_of="neck", half_width=0.99, run_dir=folder / "runs", **options)
+    assert str(found).startswith("`neck.large` takes ")
+    assert 0.5 < found.parts["neck.large"].share.value < 1
+
+
+@pytest.mark.parametrize(("asked", "passes"), [("command", "inference"), ("python", "training")])
 def test_larger_part_is_the_larger_one_and_all_add_up(
-    passes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    asked: str, passes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stats, "FIRST_STAGE", stats.MIN_FOR_INTERVAL)
     monkeypatch.setattr(scheduler, "SPLIT_REPLICATE_S", 0.1)
     monkeypatch.setattr(opened, "preload", preload)
     for name, code in {"net.py": NETWORK, "layers.py": LAYERS}.items():
         (tmp_path / name).write_text(textwrap.dedent(code))
-    factory = f"{tmp_path / 'net.py'}:make"
-    options = ["--parts-of", "neck", "--half-width", "99%", "--passes", passes, "--threads", "1"]
-    where = ["--resolutions", "64", "--devices", "cpu", "--run-dir", str(tmp_path / "runs")]
-    assert main(["cost", factory, *options, *where]) == 0
-    assert capsys.readouterr().out.startswith("`neck.large` takes ")
+    {"command": by_command, "python": in_python}[asked](tmp_path, passes, monkeypatch)
     ((written),) = (tmp_path / "runs").glob(f"cost-*/{COST}")
     (case,) = json.loads(written.read_text())["cases"]
     assert case["status"] == "ok"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import main
-from bench.run.own.command import _request
+from bench.run.own.command import asked as asked_by
 from bench.run.own.request import Kind, Request
 from bench.schema.recipe import Recipe
 
@@ -18,7 +18,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Request:
     found: list[Request] = []
 
     def keep(options: object) -> int:
-        found.append(_request(options))  # type: ignore[arg-type]  # of argparse
+        found.append(asked_by(options))  # type: ignore[arg-type]  # of argparse
         return 0
 
     monkeypatch.setattr("bench.run.own.command._cost", keep)
