@@ -25,7 +25,7 @@ html_show_copyright = False
 CONTENTS = {
     "Use": ("measure", "read", "profile", "network", "gate", "limits"),
     "Networks": ("behaviours", "necks", "torchvision"),
-    "Try": ("examples/own_neck/README", "examples/gate/README"),
+    "Try": ("examples/own_neck/README", "examples/gate/README", "examples/notebook/README"),
     "Look up": ("options", "columns", "files"),
     "Believe": ("proof",),
     "Take part": ("CONTRIBUTING", "dependencies", "CHANGELOG"),

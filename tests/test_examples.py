@@ -1,17 +1,23 @@
 """The examples of the docs: whole small projects, and the commands of their READMEs as printed."""
 
+import ast
+import json
 import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench import __main__ as bench_command
 from bench.compare import command, measuring
 from bench.machine.environment import ROOT
+from bench.run.own.cost import Cost
 from bench.schema.run_folders import RUNS_DIR
 from bench.stats.sequential import Gate
 from tests.support import printed
 from tests.support.environments import copy_of_the_tree
+from tests.support.own_networks import simulated
 from tests.support.short import preload
 
 pytestmark = pytest.mark.process
@@ -35,7 +41,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_example_is_tried() -> None:
-    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == set(SLOWER)
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == {*SLOWER, "notebook"}
 
 
 @pytest.mark.parametrize("name", SLOWER)
@@ -56,3 +62,28 @@ def test_commands_of_the_example_run_as_printed(
     assert bench_command.main([*words, *TINY, "--no-traces"]) == 1
     (comment,) = RUNS_DIR.glob("compare-*/comment.md")
     assert SLOWER[name] in comment.read_text()
+
+
+def test_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = json.loads((EXAMPLES / "notebook" / "cost.ipynb").read_text())
+    cells = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+    simulated(monkeypatch, tmp_path)  # what is looked into and called is real, the rounds are not
+    monkeypatch.chdir(tmp_path)
+    shown = [*executed(cells)]
+    kinds = [found.answer.request.kind for found in shown if isinstance(found, Cost)]
+    assert kinds == ["parts", "exchange", "networks"]
+    for found in shown:
+        if isinstance(found, Cost):
+            assert "<table>" in found._repr_html_()
+
+
+def executed(cells: Sequence[str]) -> Iterator[Any]:
+    """Yield what each cell would show, its last expression; the code is the main module's."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for cell in cells:
+        *before, last = ast.parse(cell).body
+        whole = not isinstance(last, ast.Expr)
+        body = ast.Module([*before, *([last] if whole else [])], [])
+        exec(compile(body, "<cell>", "exec"), names)  # noqa: S102 - our own notebook
+        if isinstance(last, ast.Expr):
+            yield eval(compile(ast.Expression(last.value), "<cell>", "eval"), names)  # noqa: S307
