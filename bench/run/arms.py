@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
+from bench.run import necks
 from bench.run.extra_arms import EXTRA_ARMS
 from bench.schema.recipe import COST_ARMS
 from bench.workload.plugins import GROUP, Plugin, plugins
+from panet.necks import NECKS
 
 OURS = "pytest bench"
 
@@ -29,6 +31,8 @@ def _ours() -> Iterator[tuple[str, str, str]]:
         for of_scope in extra.by_scope.values():
             for arm in of_scope:
                 asked.setdefault(arm, f"{OURS} --{extra.name}")
+    for neck in NECKS:
+        asked.setdefault(neck, f"{OURS} --{necks.NAME} {neck}")
     yield from ((arm, "panet-bench", how) for arm, how in asked.items())
 
 

@@ -73,6 +73,7 @@ def test_arms_are_ours_and_theirs_and_a_line_for_each_that_is_broken(
     told = {line.split()[0]: line for line in said.splitlines() if line}
     assert told["panet"].endswith("pytest bench")
     assert told["panet_alone"].endswith("pytest bench --parts")
+    assert told["bifpn"].endswith("pytest bench --necks bifpn")
     assert "offering 1.2, offering.nets:make" in told["tiny"]
     assert told["tiny"].endswith("panet-bench cost tiny --part PATH")
     assert "broken: AttributeError: module 'offering.nets' has no attribute" in told["gone"]
