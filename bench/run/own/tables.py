@@ -40,6 +40,9 @@ class Table:
         columns = list(zip(self.heads, *self.rows, strict=True))[1:]
         widths = [max(len(head) + MIN_PADDING, *map(len, cells)) for head, *cells in columns]
         left = max(SHORTEST_NAME, COLUMNS - sum(width + GAP for width in widths) - MIN_PADDING)
+        names = {name for name, *_ in self.rows}
+        if len({_short(name, left) for name in names}) < len(names):  # rather wider than alike
+            left = max(map(len, names))
         shown = [[_short(name, left), *cells] for name, *cells in (self.heads, *self.rows)]
         return tabulate(
             shown[1:], shown[0], tablefmt="simple", disable_numparse=True, colalign=self.align

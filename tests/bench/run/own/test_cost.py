@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bench.__main__ import main
+from bench.run.own.tables import Table
 from bench.schema.files import COST, COST_SCHEMA
 from bench.schema.recipe import Recipe
 from bench.schema.records import Replicate, Status
@@ -111,6 +112,13 @@ def test_case_that_does_not_run_is_said_with_its_status(
     machine.status = Status.OOM
     run(tmp_path, "make", "--part", "neck", code=3)
     assert capsys.readouterr().out.startswith("oom: no room.")
+
+
+def test_names_that_end_alike_are_still_told_apart() -> None:
+    names = ["model.encoder_input_proj.0", "model.decoder_input_proj.0", "rest"]
+    rows = tuple((name, *["12.345 ±12.3 %"] * 6) for name in names)
+    shown = str(Table(("part", *"abcdef"), rows)).splitlines()[2:]
+    assert [line.split()[0] for line in shown] == names
 
 
 @pytest.mark.parametrize(
