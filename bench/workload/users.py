@@ -1,8 +1,8 @@
 """A user's network: found by its factory, made, and what it is called with.
 
 The factory gives a module, or a module and its inputs: a tensor, a sequence of arguments, or a
-mapping of keyword arguments. It is a function of (batch, height, width)
-or without arguments, or a class whose instances are made without any.
+mapping of keyword arguments. It is a function of (batch, height, width) or without arguments, or a
+class whose instances are made without any.
 """
 
 import importlib
