@@ -13,7 +13,7 @@ from reports.analysis.readable import plus_minus, ratio
 from reports.data.errors import ReportError
 from reports.data.necks import AGAIN, BASE
 from reports.pages import drawing
-from reports.pages.drawing import COLORS, bars, log_axis, numbers, plain
+from reports.pages.drawing import COLORS, NOISE_COLOR, bars, log_axis, numbers, plain
 from reports.pages.page import Block, Section, Table
 
 CSV = "necks.csv"
@@ -133,7 +133,7 @@ def _scatter(rows: pd.DataFrame, key: str) -> go.Figure:
     figure.add_scatter(
         x=numbers(macs),
         y=numbers(ms),
-        error_y=bars(rows, "call_s", 1e3),
+        error_y={**bars(rows, "call_s", 1e3), "color": NOISE_COLOR},  # seen on light and dark
         mode="markers+text",
         marker={"color": [COLORS.get(neck, OTHER_COLOR) for neck in rows["neck"]], "size": 10},
         text=list(rows["neck"]),
