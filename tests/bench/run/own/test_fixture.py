@@ -1,5 +1,6 @@
 """The fixture ``cost`` in somebody's own tests, which know nothing of our harness."""
 
+import importlib
 import json
 import shutil
 import sys
@@ -65,7 +66,7 @@ def test_end_of_the_interval_decides(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.usefixtures("his")
 def test_call_is_in_the_table_of_benchmarks(pytester: pytest.Pytester) -> None:
-    done = ran(pytester, "-k", "neck", "-W=error::pytest.PytestWarning")
+    done = ran(pytester, "-k", "neck", "-W=error::pytest_benchmark.logger.PytestBenchmarkWarning")
     done.assert_outcomes(passed=1, deselected=2)
     (row,) = (line for line in done.stdout.lines if line.startswith("test_neck "))
     assert 10.0 <= float(row.split()[1]) <= 12.0  # ms, of the machine's calls
@@ -146,6 +147,7 @@ def test_his_own_package_of_our_name_is_told(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytester.mkpydir("bench")
+    importlib.invalidate_caches()
     for name in [name for name in sys.modules if name.partition(".")[0] == "bench"]:
         monkeypatch.delitem(sys.modules, name)
     done = ran(pytester, "-k", "neck")
