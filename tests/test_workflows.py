@@ -115,7 +115,8 @@ def run_shell(
 
 @pytest.mark.install
 def test_nightly_adds_a_run_to_the_branch_every_night(clone: Path, interpreter: Path) -> None:
-    axes = f"-p tests.support.short --scopes neck {TINY} --half-width 90% --budget 60s"
+    short = "-p tests.support.short --half-width 90% --budget 60s"
+    axes = f"{short} --scopes neck {TINY} --threads 1"
     nightly = GITHUB / "workflows" / "nightly.yml"
     for night in (1, 2):
         for done in run_steps(nightly, clone, interpreter, AXES=axes):

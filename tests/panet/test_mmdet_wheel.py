@@ -27,7 +27,8 @@ def test_behaviour_is_the_released_neck_s_bit_for_bit(tmp_path: Path) -> None:
     if installed.returncode:
         pytest.skip(f"mmdet cannot be installed here: {installed.stderr[-300:]}")
     command = [str(python), mmdet_pafpn.__file__, "out.pt", "16x24", "19x30", "25x13"]
-    subprocess.run(command, env=environment(python), cwd=tmp_path, check=True, capture_output=True)
+    threads = environment(python, OMP_NUM_THREADS=str(torch.get_num_threads()))  # sums in one order
+    subprocess.run(command, env=threads, cwd=tmp_path, check=True, capture_output=True)
     theirs = torch.load(tmp_path / "out.pt")
     ours = build_neck(CHANNELS, "mmdetection", OUT, extra_levels=1).eval()
     ours.load_state_dict(from_original(theirs["weights"], "mmdetection"))
