@@ -67,13 +67,15 @@ class ServerLauncher:
 
     def close(self) -> None:
         """End all servers and workers."""
-        self._close_helper()
         self._close_timing()
+        if self._helper is not None:
+            self._helper.close()
+            self._helper = None
 
     def _timing_server(self, server_id: int) -> Server:
         """Return the server of that number; ids only grow, so older servers are done."""
         if server_id not in self._timing or not self._timing[server_id].alive:
-            self.close()
+            self._close_timing()
             for fresh_id in range(server_id, server_id + self._at_once):
                 self._timing[fresh_id] = self._start(self._preload)
             for server in self._timing.values():
@@ -91,8 +93,3 @@ class ServerLauncher:
             self._helper = self._start(modules, compilers=self._at_once)
             self._helper.wait_until_ready()
         return self._helper
-
-    def _close_helper(self) -> None:
-        if self._helper is not None:
-            self._helper.close()
-            self._helper = None

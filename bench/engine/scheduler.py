@@ -204,13 +204,20 @@ class Engine:
     def run(self, rule: Rule) -> list[CaseResult]:
         """Check, take turns until the rule has enough, and return every case with its status."""
         self._wanted, self._estimate = rule.missing, rule.estimate
+        eager = [state for state in self.states if state.case.compile_mode == "off"]
+        if len(eager) < len(self.states):
+            self._check_all(eager)
+            self._turn()  # the first numbers are there before anything is compiled
         self.check()
         self.take_turns(rule.missing, rule.estimate)
         return [rule.result(state) for state in self.states]
 
     def check(self) -> None:
         """Check every case that was not checked yet."""
-        for state in self.states:
+        self._check_all(self.states)
+
+    def _check_all(self, states: Sequence[CaseState]) -> None:
+        for state in states:
             self._check(state)
 
     def take_turns(self, need: Need, estimate: Callable[[CaseState], str] | None = None) -> None:
@@ -222,15 +229,21 @@ class Engine:
         """
         self._wanted = need
         self._estimate = estimate or self._estimate
-        while turn := self._affordable():
-            repeats = math.ceil(self._plan.per_turn / len(turn))
-            for state in itertools.chain.from_iterable([turn] * repeats):
-                # Servers took time to start, and not every case needs all that they could give.
-                if self._forecast_s(state) <= self._left_s() and self._need(state) > 0:
-                    self._tell(state, "measuring")
-                    self._replicate(state, self._next_server)
-            if not self._plan.design.one_server:
-                self._next_server += 1
+        while self._turn():
+            pass
+
+    def _turn(self) -> bool:
+        """Measure a replicate of every case that needs one; return whether there was any."""
+        turn = self._affordable()
+        repeats = math.ceil(self._plan.per_turn / len(turn)) if turn else 0
+        for state in itertools.chain.from_iterable([turn] * repeats):
+            # Servers took time to start, and not every case needs all that they could give.
+            if self._forecast_s(state) <= self._left_s() and self._need(state) > 0:
+                self._tell(state, "measuring")
+                self._replicate(state, self._next_server)
+        if turn and not self._plan.design.one_server:
+            self._next_server += 1
+        return bool(turn)
 
     def _check(self, state: CaseState) -> None:
         if state.finding is not None or self._left_s() <= 0:

@@ -58,7 +58,7 @@ class Estimate:
 
 def t_interval(values: Sequence[float]) -> Estimate:
     """Return mean and 95 % interval (Student, 1908) of replicates whose number was fixed before."""
-    (estimate,) = _intervals(np.asarray([values], float), len(values), NOTHING_KNOWN)
+    (estimate,) = _intervals(np.asarray([values], float), (len(values),), NOTHING_KNOWN)
     return estimate
 
 
@@ -67,7 +67,8 @@ def stein_interval(values: Sequence[float], prior: Prior = NOTHING_KNOWN) -> Est
 
     How many replicates are taken depends on the spread of the first ones, so a plain t interval
     over all of them is too narrow. With the variance of the first stage alone the coverage is exact
-    for normal replicates, whatever number follows.
+    for normal replicates, whatever number follows. Where all of them spread more than that, as with
+    one that comes late and lies far off, the interval is as wide as they say: it holds no less.
 
     Args:
         values: one per replicate, in the order in which they were taken.
@@ -79,7 +80,7 @@ def stein_interval(values: Sequence[float], prior: Prior = NOTHING_KNOWN) -> Est
 
 def stein_intervals(samples: Floats, prior: Prior = NOTHING_KNOWN) -> list[Estimate]:
     """Return the `stein_interval` of every row: (samples, replicates)."""
-    return _intervals(samples, first_stage(prior), prior)
+    return _intervals(samples, (first_stage(prior), samples.shape[1]), prior)
 
 
 def relative_intervals(
@@ -119,13 +120,14 @@ def first_stage_prior(cases: Iterable[Sequence[float] | Floats]) -> Prior:
     return Prior(prior.variance, prior.freedom * PRIOR_SHARE)
 
 
-def _intervals(samples: Floats, spread_of: int, prior: Prior) -> list[Estimate]:
-    """Return an interval per row, from the spread of so many of its first replicates."""
+def _intervals(samples: Floats, stages: Sequence[int], prior: Prior) -> list[Estimate]:
+    """Return an interval per row, from the largest spread of so many of its first replicates."""
     count = samples.shape[1]
     means: list[float] = samples.mean(axis=1).tolist()
     if count < MIN_FOR_INTERVAL:
         return [Estimate(mean, None, None) for mean in means]
-    halves = _half_widths(samples[:, :spread_of], prior) / math.sqrt(count)
+    widths = [_half_widths(samples[:, :stage], prior) for stage in stages]
+    halves = np.max(widths, axis=0) / math.sqrt(count)
     pairs = zip(means, halves.tolist(), strict=True)
     return [Estimate(mean, mean - half, mean + half) for mean, half in pairs]
 
@@ -270,7 +272,7 @@ def replicates_needed(
     stage = first_stage(prior)
     if len(values) < stage:
         return None
-    half = _half_width(tuple(values[:stage]), prior)
+    half = max(_half_width(tuple(values[:count]), prior) for count in (stage, len(values)))
     return max(stage, math.ceil((half / half_width) ** 2))
 
 

@@ -84,8 +84,15 @@ def test_number_fixed_before_gives_students_interval_over_all_replicates() -> No
     estimate = stats.t_interval(values)
     half = 2.5705818 * np.std(values, ddof=1) / math.sqrt(6)  # t(0.975, 5), from a table
     assert (estimate.low, estimate.high) == pytest.approx((7.5 - half, 7.5 + half))
-    first = stats.stein_interval(values)  # from the spread of the first five
-    assert first.high == pytest.approx(7.5 + 2.7764451 * math.sqrt(2.5) / math.sqrt(6))
+
+
+def test_interval_is_of_the_first_stage_or_as_wide_as_all_replicates_say() -> None:
+    of_first = 2.7764451 * math.sqrt(2.5)  # t(0.975, 4), and the variance of 1..5
+    near, far = [1.0, 2.0, 3.0, 4.0, 5.0, 3.0], [1.0, 2.0, 3.0, 4.0, 5.0, 30.0]
+    assert stats.stein_interval(near).half_width == pytest.approx(of_first / math.sqrt(6))
+    assert stats.stein_interval(far).half_width == stats.t_interval(far).half_width
+    needed = [stats.replicates_needed(values, half_width=1.0) for values in (near, far)]
+    assert needed == [math.ceil(of_first**2), math.ceil(6 * 11.6624364**2)]
 
 
 def test_ratio_is_the_exponential_of_the_interval() -> None:
