@@ -72,7 +72,8 @@ def _parts_taken(request: Request, case: CaseAnswer) -> str:
         ratio = largest[0][1].ratio
         if ratio is None:
             return f"{told[0]}."
-        return f"{told[0]}, which takes {ratio.value:.3f} ({plus_minus(ratio)}) times the rest."
+        times = f"{ratio.value:.3f} ({plus_minus(ratio)})"
+        return f"{told[0]}; the whole call takes {times} times what its rest takes."
     most = f"Of {len(inside.parts)} parts most: " if len(inside.parts) > MOST else ""
     return f"{most}{'; '.join(told)}. What is in no part takes {share(inside.rest.share)}."
 
