@@ -88,7 +88,7 @@ class _Side:
     def rounds(self, case_id: str) -> list[stats.Calls]:
         """Return the rounds of all arms of a case, replicate by replicate."""
         own = {a: row for (i, a), row in self.arms.items() if i == case_id and a is not None}
-        return frames.aligned(own) if {"fpn", "panet"} <= set(own) else []
+        return frames.aligned(own) if {"fpn", "panet", "fpn_again"} <= set(own) else []
 
 
 def _case_ids(sides: Sequence[_Side]) -> list[str]:

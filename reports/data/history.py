@@ -6,6 +6,7 @@ and polars read the folder, on a disk or in an object store (``s3://...``, by fs
 """
 
 import contextlib
+import datetime as dt
 import hashlib
 import json
 import uuid
@@ -50,6 +51,8 @@ PARTITIONS = ["fingerprint", "month"]
 
 ONCE = ["run_id", "case_id", "metric", "arm"]
 """A store has each of these once."""
+
+NEVER_MISSING = [*PARTITIONS, "machine", "date", "commit", "message", *ONCE]
 
 LOCK = ".lock"
 """Beside the partitions of a store on a disk; readers of Parquet pass by hidden files."""
@@ -119,8 +122,12 @@ def read(store: str) -> pd.DataFrame:
         ReportError: it cannot be read.
     """
     try:
-        return _typed(pd.read_parquet(store)).drop_duplicates(ONCE, ignore_index=True)
-    except (OSError, ValueError, KeyError) as error:
+        table = _typed(pd.read_parquet(store))
+        unknown = [name for name in NEVER_MISSING if table[name].isna().any()]
+        if unknown:
+            raise ValueError(f"rows without {', '.join(unknown)}")
+        return table.drop_duplicates(ONCE, ignore_index=True)
+    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
         raise ReportError(
             f"{store}: cannot be read ({error}); check its address, and whether you may read it"
         ) from error
@@ -207,8 +214,11 @@ def _when(document: Mapping[str, Any]) -> dict[str, Any]:
     written = document.get("datetime") or info.get("time")
     if not written:
         raise ValueError("it does not say when it was written")
+    date = dt.datetime.fromisoformat(written)
+    if not pd.Timestamp.min.year < date.year < pd.Timestamp.max.year:
+        raise ValueError(f"it was written in the year {date.year}")
     return {
-        "date": pd.Timestamp(written).isoformat(),
+        "date": date.isoformat(),
         "message": str(info.get("message") or ""),
     }
 

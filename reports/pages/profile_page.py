@@ -61,7 +61,7 @@ def sections(
     for case_id in profiled.cases:
         try:
             section, frames = _of_case(profiled.of_case(case_id), case_id, drawn=drawn)
-        except (KeyError, TypeError, AttributeError, ValueError, ZeroDivisionError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
             damaged.append(
                 f"{case_id}: damaged profile ({type(error).__name__}: {error}); measure again"
             )

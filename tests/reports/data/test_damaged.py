@@ -160,3 +160,20 @@ def test_newer_file_says_which_version_reads_it(
     for command in COMMANDS:
         assert run(command, json.dumps(newer), tmp_path) == 2
         assert f"this version reads up to {SCHEMA}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_missing_arm_leaves_the_comparison_undecided(number: int, tmp_path: Path) -> None:
+    lacking = good()
+    lacking["benchmarks"][number]["extra_info"]["arm"] = "x"
+    assert run("compare", json.dumps(lacking), tmp_path) == 3
+
+
+@pytest.mark.parametrize("written", ["-1", "nan", "0001-01-01", "9999-12-31", 5])
+def test_impossible_date_is_one_line(
+    written: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    undated = good() | {"datetime": written}
+    for command in ("history", "export"):
+        assert run(command, json.dumps(undated), tmp_path) == 2
+        assert capsys.readouterr().err.count("\n") == 1

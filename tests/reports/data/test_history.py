@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from bench.schema.records import CaseResult
@@ -119,3 +120,20 @@ def test_a_damaged_file_is_named(content: str, tmp_path: Path) -> None:
 def test_a_folder_without_runs_says_what_to_name(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="name result files"):
         history.collect([tmp_path])
+
+
+@pytest.mark.parametrize("damage", ["lists", "unknown machine"])
+def test_store_with_a_damaged_part_is_one_line(damage: str, tmp_path: Path) -> None:
+    run(tmp_path / "runs", 1)
+    store = tmp_path / "store"
+    history.add(history.collect([tmp_path / "runs"]), str(store))
+    (part,) = store.rglob("*.parquet")
+    table = pd.read_parquet(part, partitioning=None)
+    if damage == "lists":
+        part = part.with_name("part-b.parquet")
+        table["value"] = [[1.0]] * len(table)
+    else:
+        table["machine"] = None
+    table.to_parquet(part, index=False)
+    with pytest.raises(ReportError, match="cannot be read"):
+        history.read(str(store))

@@ -94,6 +94,15 @@ def test_damaged_profile_is_one_line_and_exit_code_2(
     assert error.count("\n") == 1
 
 
+def test_parts_of_a_case_that_the_run_has_not_are_named(tmp_path: Path) -> None:
+    run = made.run_dir(tmp_path)
+    path = run / "parts.json"
+    stored = json.loads(path.read_text())
+    stored["cases"][0]["case"]["height_px"] += 32
+    path.write_text(json.dumps(stored))
+    assert "damaged profile" in text_of(page(run))
+
+
 def test_a_profile_that_cannot_be_read_costs_its_arm_and_no_more(tmp_path: Path) -> None:
     run = made.run_dir(tmp_path)
     path = next(path for path in run.rglob("profile.json") if path.parent.name == "fpn")
