@@ -16,8 +16,8 @@ from typing import Any, TextIO
 
 from bench.schema.errors import BenchError
 from bench.schema.files import JOURNAL
-from bench.schema.records import SCHEMA, SCHEMA_HISTORY, Finding, Replicate
-from bench.schema.stored import RecordError
+from bench.schema.records import SCHEMA, SCHEMA_HISTORY, Finding, Replicate, Status
+from bench.schema.stored import RecordError, check_types
 
 try:
     import fcntl
@@ -151,7 +151,7 @@ def read(folder: Path) -> Entries:
         try:
             entry = json.loads(line)
             entries = _add(entries, entry)
-        except (ValueError, KeyError, TypeError, RecordError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise BenchError(
                 f"{path}, line {number} is damaged ({error}); start a new run"
             ) from error
@@ -170,8 +170,12 @@ def _add(entries: Entries | None, entry: Mapping[str, Any]) -> Entries:
         return Entries(header)
     case_id = str(entry["case_id"])
     if "finding" in entry:
-        entries.findings[case_id] = Finding.from_json(entry["finding"])
+        finding = Finding.from_json(entry["finding"])
+        check_types(finding)
+        Status(finding.status)
+        entries.findings[case_id] = finding
     else:
         replicate = Replicate.from_json(entry["replicate"])
+        check_types(replicate)
         entries.replicates.setdefault(case_id, []).append(replicate)
     return entries

@@ -1,8 +1,9 @@
 """Frozen data that go to JSON and come back strictly."""
 
+import types
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields
-from typing import Any, Self
+from dataclasses import MISSING, asdict, fields, is_dataclass
+from typing import Any, Self, Union, get_args, get_origin, get_type_hints
 
 
 class RecordError(ValueError):
@@ -31,3 +32,32 @@ class Stored:
     def to_json(self) -> dict[str, Any]:
         """Return plain lists, numbers, strings and mappings."""
         return asdict(self)  # type: ignore[call-overload, no-any-return]  # every subclass is a dataclass
+
+
+EXACT = 2**53
+"""Below it every whole number is a float."""
+
+
+def check_types(record: object) -> None:
+    """Raise `RecordError` where a field of a dataclass, or what is in it, is not what it says."""
+    for name, hint in get_type_hints(type(record)).items():
+        if not _is_a(getattr(record, name), hint):
+            raise RecordError(f"{type(record).__name__}: {name} is not {hint}")
+
+
+def _is_a(value: object, hint: object) -> bool:
+    kind: Any = get_origin(hint) or hint
+    inner = get_args(hint)
+    if kind in (Union, types.UnionType):
+        return any(_is_a(value, each) for each in inner)
+    if kind is float:  # JSON writes a whole one without its point
+        return isinstance(value, float) or (isinstance(value, int) and abs(value) < EXACT)
+    if not isinstance(value, kind):
+        return False
+    if is_dataclass(kind):
+        check_types(value)
+    if isinstance(value, Mapping):
+        return all(_is_a(k, inner[0]) and _is_a(v, inner[1]) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return all(_is_a(each, inner[0]) for each in value)
+    return True

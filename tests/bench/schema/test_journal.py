@@ -1,5 +1,6 @@
 """The journal survives a kill at any byte."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,33 @@ def test_damage_in_the_middle_is_named_with_its_line(tmp_path: Path) -> None:
     lines = data.splitlines(keepends=True)
     (tmp_path / "run" / files.JOURNAL).write_bytes(lines[0] + b"{]\n" + lines[2])
     with pytest.raises(BenchError, match=r"journal.jsonl, line 2 is damaged"):
+        journal.read(tmp_path / "run")
+
+
+WRONG = {
+    "status": (1, '"x"'),
+    "round_s": (1, '"x"'),
+    "facts": (1, "[]"),
+    "server": (2, '"x"'),
+    "first_round": (2, "1.5"),
+    "compile_s": (2, "[1]"),
+    "device_rounds_s": (2, '"x"'),
+    "load": (2, "{}"),
+    "rounds_s": (2, '{"fpn": [1' + 400 * "0" + "]}"),
+    "disturbed": (2, 10_000 * "[" + 10_000 * "]"),
+}
+"""Field -> its line, and what cannot stand in it."""
+
+
+@pytest.mark.parametrize("field", WRONG)
+def test_wrong_value_is_named_with_its_line(field: str, tmp_path: Path) -> None:
+    lines = written(tmp_path / "run").decode().splitlines(keepends=True)
+    number, value = WRONG[field]
+    (kind,) = set(entry := json.loads(lines[number])) - {"case_id"}
+    entry[kind][field] = "HERE"
+    lines[number] = json.dumps(entry).replace('"HERE"', value) + "\n"
+    (tmp_path / "run" / files.JOURNAL).write_text("".join(lines))
+    with pytest.raises(BenchError, match=f"line {number + 1} is damaged"):
         journal.read(tmp_path / "run")
 
 
