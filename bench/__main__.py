@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from bench.compare import command as compare
 from bench.run import command as run
 from bench.run.own import command as own
-from bench.schema.errors import DEFECT, BenchError
+from bench.schema.errors import DEFECT, BenchError, storage_faults
 from bench.selftest import command as selftest
 
 BAD_INPUT = 2
@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     request = _parser().parse_args(typed)
     request.typed = shlex.join(["python", "-m", "bench", *typed])
     try:
-        return int(request.command(request))
+        with storage_faults("mend that and try again"):
+            return int(request.command(request))
     except BenchError as error:
         print(f"python -m bench: {error}", file=sys.stderr)
         return BAD_INPUT

@@ -16,7 +16,7 @@ from bench.run.replay import REPLAY_CLOCK
 from bench.run.session import Session, forecast, keep_copy, parse_request
 from bench.schema import files, journal, run_folders
 from bench.schema.case import AXES
-from bench.schema.errors import BenchError
+from bench.schema.errors import BenchError, storage_faults
 from bench.schema.recipe import ARMS
 from bench.workload import presets
 from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
@@ -158,12 +158,16 @@ def _outside_pytest(config: pytest.Config) -> Iterator[None]:
     capture: Any = config.pluginmanager.getplugin("capturemanager")
     run_dir = config.stash[SESSION].request.run_dir
     try:
-        with capture.global_and_fixture_disabled():
+        with capture.global_and_fixture_disabled(), storage_faults(_mend_it(run_dir)):
             yield
     except BenchError as error:
         raise pytest.UsageError(str(error)) from error
     except KeyboardInterrupt:
         pytest.exit(f"stopped; add --resume {run_dir.name} to go on", returncode=2)
+
+
+def _mend_it(run_dir: Path) -> str:
+    return f"mend that, and go on with --resume {run_dir.name}"
 
 
 @pytest.fixture
@@ -189,16 +193,23 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 
     A run in which nothing was measured is no success.
     """
-    yield
     config = session.config
     bench_session = config.stash.get(SESSION, None)
-    if bench_session is None or not bench_session.results:
-        return
-    written = bench_session.request.run_dir / files.RESULTS
-    if not written.exists():
-        document = {"machine_info": {}, "benchmarks": [], "panet": bench_session.document()}
-        written.write_text(json.dumps(document, indent=4))
-    keep_copy(written, config.stash[WANTED_JSON])
+    if bench_session is None:
+        return (yield)
+    run_dir = bench_session.request.run_dir
+    try:
+        with storage_faults(_mend_it(run_dir)):
+            yield
+            if not bench_session.results:
+                return None
+            written = run_dir / files.RESULTS
+            if not written.exists():
+                document = {"machine_info": {}, "benchmarks": [], "panet": bench_session.document()}
+                written.write_text(json.dumps(document, indent=4))
+            keep_copy(written, config.stash[WANTED_JSON])
+    except BenchError as error:
+        raise pytest.UsageError(str(error)) from error
     if not bench_session.measured_any and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 

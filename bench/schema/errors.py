@@ -1,5 +1,9 @@
 """The one base class of what the user can mend: says what, where, and what to do next."""
 
+import contextlib
+import errno
+from collections.abc import Iterator
+
 
 class BenchError(Exception):
     """One line for the user; ends in exit code 2 (pytest: its usage error)."""
@@ -7,6 +11,24 @@ class BenchError(Exception):
     def _render_traceback_(self) -> list[str]:
         """Return what a notebook shows in the place of a traceback."""
         return [f"{type(self).__name__}: {self}"]
+
+
+STORAGE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EACCES}
+)
+"""What a full, lost or locked disk answers."""
+
+
+@contextlib.contextmanager
+def storage_faults(advice: str) -> Iterator[None]:
+    """Turn what a full, lost or locked disk answers into a `BenchError` that ends in an advice."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in STORAGE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        raise BenchError(f"{where}{error.strerror}; {advice}") from error
 
 
 DEFECT = 70

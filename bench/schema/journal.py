@@ -96,9 +96,14 @@ class Journal:
         self._stream.close()
 
     def _write(self, entry: Mapping[str, Any]) -> None:
-        self._stream.write(json.dumps(entry, separators=(",", ":")) + "\n")
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        try:
+            self._stream.write(json.dumps(entry, separators=(",", ":")) + "\n")
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):  # it would write what is left of the line once more
+                self._stream.close()
+            raise
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """``python -m bench``: one table of commands, and what is said when one is interrupted."""
 
+import errno
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,3 +58,15 @@ def test_every_command_is_in_the_one_help(capsys: pytest.CaptureFixture[str]) ->
     lines = capsys.readouterr().out.splitlines()
     listed = [line.split()[0] for line in lines if re.match(r" {4}\S", line)]
     assert listed == ["cost", "compare", "bisect", "selftest", "fit", "arms", "lab"]
+
+
+def test_full_disk_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device", "a file")
+
+    monkeypatch.setattr(run, "run", full)
+    assert main(["compare", "HEAD", "HEAD", "--run-dir", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said == "python -m bench: a file: No space left on device; mend that and try again\n"

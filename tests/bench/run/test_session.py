@@ -1,15 +1,19 @@
 """A run that is not what it seems is refused."""
 
 import contextlib
+import errno
 import io
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
 
+from bench import conftest
 from bench.run import session
+from bench.schema import files
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError
 
@@ -34,3 +38,28 @@ def test_run_whose_code_was_edited_meanwhile_is_refused(
     monkeypatch.setattr(session, "code_digest", lambda: "another")
     with pytest.raises(BenchError, match="edited while it was measured"):
         run.measure([], console)
+
+
+def configured(run_dir: Path, wanted: Path | None = None) -> Any:
+    """A pytest that has measured a case."""
+    plugin = SimpleNamespace(global_and_fixture_disabled=contextlib.nullcontext)
+    measured = SimpleNamespace(results={"a": None}, request=SimpleNamespace(run_dir=run_dir))
+    return SimpleNamespace(
+        stash={conftest.SESSION: measured, conftest.WANTED_JSON: wanted},
+        pluginmanager=SimpleNamespace(getplugin=lambda _: plugin),
+    )
+
+
+def test_full_disk_is_pytests_usage_error_that_says_how_to_go_on(tmp_path: Path) -> None:
+    said = pytest.raises(pytest.UsageError, match=r"No space left.*--resume run-1")
+    with said, conftest._outside_pytest(configured(tmp_path / "run-1")):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_copy_that_finds_no_room_is_a_usage_error_too(tmp_path: Path) -> None:
+    (tmp_path / files.RESULTS).write_text("{}")
+    ended: Any = SimpleNamespace(config=configured(tmp_path, tmp_path / "none" / "copy.json"))
+    finish = conftest.pytest_sessionfinish(ended)
+    next(finish)
+    with pytest.raises(pytest.UsageError, match=r"copy.json: No such file.*--resume"):
+        next(finish)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.schema import files, journal
-from bench.schema.errors import BenchError
+from bench.schema.errors import BenchError, storage_faults
 from bench.schema.journal import Journal
 from tests.support.factories import finding, replicate
 
@@ -139,3 +139,18 @@ def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_older_schema_is_read(tmp_path: Path) -> None:
     (tmp_path / files.JOURNAL).write_bytes(b'{"header": {"schema": 1}}\n')
     assert journal.read(tmp_path).header == {"schema": 1}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_full_disk_ends_the_journal_without_a_second_error() -> None:
+    with Path("/dev/full").open("w") as stream:
+        log = Journal(stream, journal.Entries({}))
+        said = pytest.raises(BenchError, match="No space left on device; free some")
+        with said, storage_faults("free some"):
+            log.add_finding("a", finding())
+        log.close()
+
+
+def test_other_errors_of_the_system_are_left_alone() -> None:
+    with pytest.raises(BrokenPipeError), storage_faults(""):
+        raise BrokenPipeError(32, "Broken pipe")
