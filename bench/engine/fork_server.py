@@ -19,6 +19,8 @@ from typing import Any, TextIO
 
 import psutil
 
+from bench.schema.errors import FULL, NO_ROOM
+
 CAN_FORK = sys.platform == "linux"
 """macOS has `fork`, but its system libraries do not survive it."""
 
@@ -94,9 +96,14 @@ def _work(request: dict[str, Any]) -> None:
     try:
         run_in_this_process(request["task"], request["result_path"])
         code = 0
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        code = NO_ROOM
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # the log has no room either
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 import psutil
 
 from bench.engine.interpreter import variables
-from bench.schema.errors import BenchError
+from bench.schema.errors import NO_ROOM, BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Failure, Result, Task
 
@@ -100,6 +100,11 @@ class Server:
         except queue.Empty:
             self.close()
             return Failure(Status.TIMEOUT, f"no result within {timeout_s:.0f} s")
+        if exit_code == NO_ROOM and not result_path.exists():
+            raise BenchError(
+                f"{self._scratch_dir}: no room for what a worker writes; free some, and go on with "
+                "--resume"
+            )
         if not result_path.exists():
             return _died(exit_code, _oom_kills() > kills_before, _tail(log_path))
         written = json.loads(result_path.read_text())

@@ -19,7 +19,7 @@ import torch
 # Servers import this module before they fork: whatever most workers need is loaded once, here.
 from bench.engine import replicate  # noqa: F401
 from bench.schema.case import Case
-from bench.schema.errors import BenchError
+from bench.schema.errors import FULL, BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Task, task_from_json
 from bench.workload import check  # noqa: F401
@@ -52,7 +52,9 @@ def main(task: Task[Any], result_path: Path) -> None:
         _set_precision(task.case)
         torch.set_num_threads(task.case.threads)
         result = {"result": pkgutil.resolve_name(task.handler)(task)}
-    except Exception as error:  # noqa: BLE001 - whatever happened becomes the status of the case
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
         traceback.print_exc()
         status, reason = _status_of(error)
         sides = [Side(task.package, Path(folder), name) for name, folder in task.sides.items()]

@@ -31,6 +31,11 @@ def storage_faults(advice: str) -> Iterator[None]:
         raise BenchError(f"{where}{error.strerror}; {advice}") from error
 
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+NO_ROOM = 74
+"""Exit code of a worker that could not write, as sysexits(3) has it: no finding about its case."""
+
 DEFECT = 70
 """Exit code of a failure of the program itself, as sysexits(3) has it: Python's own, 1, would say
 "regressed"."""

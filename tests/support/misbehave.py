@@ -1,5 +1,6 @@
 """Imported by a test's fork server: makes its workers fail in the way that the task names."""
 
+import errno
 import os
 import signal
 import threading
@@ -41,6 +42,7 @@ HOW: dict[str, Callable[[], object]] = {
     "mismatch": lambda: _raise(MismatchError("planted")),
     "compile": lambda: _raise(CompileError("planted")),
     "refuse": lambda: _raise(BenchError("planted")),
+    "full-disk": lambda: _raise(OSError(errno.ENOSPC, "No space left on device")),
     "leave-behind": _leave_somebody_behind,
     "hang": lambda: threading.Event().wait(),
 }

@@ -56,6 +56,12 @@ def test_every_task_has_a_process_of_its_own(server: Server, tmp_path: Path) -> 
     assert str(os.getpid()) not in "".join(pids)
 
 
+def test_disk_without_room_is_no_finding_about_the_case(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="no room for what a worker writes"):
+        misbehave(server, tmp_path, "full-disk")
+    assert server.alive
+
+
 @pytest.mark.parametrize(
     ("how", "status", "words"),
     [
