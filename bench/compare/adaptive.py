@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from bench import stats
-from bench.engine.scheduler import CaseState, Engine
+from bench.engine.plan import CaseState
+from bench.engine.scheduler import Engine
 from bench.schema.records import Replicate, undisturbed
 from bench.stats import judging
 from bench.stats.sequential import GATE, Gate

@@ -20,7 +20,8 @@ from bench.compare.revisions import Code, checked_out
 from bench.engine.interpreter import environment_of
 from bench.engine.launcher import Launcher, ServerLauncher
 from bench.engine.opened import opened
-from bench.engine.scheduler import Design, Engine, Plan, preload
+from bench.engine.plan import Design, Plan
+from bench.engine.scheduler import Engine, preload
 from bench.engine.separate_processes import ApartLauncher
 from bench.machine.environment import code_digest, digest, usable_cores
 from bench.profiling.profile_diff import Explanation, explain

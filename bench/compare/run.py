@@ -19,7 +19,8 @@ from bench.compare.request import AGAIN, BASE, HEAD, Request
 from bench.compare.result import COUNTED, ComparisonResult, Measured, Sides
 from bench.compare.revisions import Code
 from bench.engine.interpreter import environment_of
-from bench.engine.scheduler import CaseState, Engine
+from bench.engine.plan import CaseState
+from bench.engine.scheduler import Engine
 from bench.machine import advice
 from bench.schema import journal
 from bench.schema.errors import BenchError

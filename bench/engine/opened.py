@@ -9,8 +9,9 @@ from typing import Any
 from rich.console import Console
 
 from bench.engine.launcher import Launcher, ServerLauncher
+from bench.engine.plan import Plan
 from bench.engine.progress import ProgressBar
-from bench.engine.scheduler import Engine, Plan, preload
+from bench.engine.scheduler import Engine, preload
 from bench.machine.environment import usable_cores
 from bench.schema import journal, run_folders
 from bench.schema.case import Case

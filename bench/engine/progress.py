@@ -20,7 +20,7 @@ AROUND_TABLE = 3
 
 
 class ProgressBar:
-    """A `bench.engine.scheduler.Watch` that draws on the terminal.
+    """A `bench.engine.plan.Watch` that draws on the terminal.
 
     Args:
         console: drawn on.

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from bench import stats
-from bench.engine.scheduler import CaseState
+from bench.engine.plan import CaseState
 from bench.schema import text
 from bench.schema.records import CaseResult, Status
 from bench.stats.moderation import NOTHING_KNOWN, Prior

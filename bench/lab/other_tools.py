@@ -21,7 +21,7 @@ from tabulate import tabulate
 
 from bench import stats
 from bench.engine.opened import opened
-from bench.engine.scheduler import REPLICATE_S, Design, Plan
+from bench.engine.plan import REPLICATE_S, Design, Plan
 from bench.lab import other_tools_cells
 from bench.machine.environment import describe
 from bench.schema.errors import BenchError

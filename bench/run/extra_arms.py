@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.engine.scheduler import CaseState, Engine
+from bench.engine.plan import CaseState
+from bench.engine.scheduler import Engine
 from bench.schema.files import EXTRA_ARMS_SCHEMA
 from bench.schema.recipe import Arms, Recipe
 from bench.workload.cache_state import COLD, WARM

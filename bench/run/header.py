@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench.engine.scheduler import Plan
+from bench.engine.plan import Plan
 from bench.machine.environment import code_digest, describe, git_commit
 
 

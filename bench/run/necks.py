@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tabulate import tabulate
 
-from bench.engine.scheduler import CaseState
+from bench.engine.plan import CaseState
 from bench.run.extra_arms import ExtraArms, why_nothing
 from bench.run.own.numbers import count, ms, plus_minus
 from bench.schema.case import Case, names_of

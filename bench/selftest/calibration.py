@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from bench import stats
-from bench.engine.scheduler import CaseState
+from bench.engine.plan import CaseState
 from bench.schema.case import Case
 from bench.schema.recipe import Arms, Recipe
 from bench.schema.records import Finding

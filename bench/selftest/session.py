@@ -8,7 +8,8 @@ from dataclasses import replace
 from rich.console import Console
 
 from bench.engine.opened import opened
-from bench.engine.scheduler import BLOCK_ROUNDS, CaseState, Design, Plan
+from bench.engine.plan import CaseState, Design, Plan
+from bench.engine.scheduler import BLOCK_ROUNDS
 from bench.machine.environment import code_digest, describe, git_commit, usable_cores
 from bench.schema import journal
 from bench.schema.errors import BenchError

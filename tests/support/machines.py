@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from bench.engine.orders import orders
-from bench.engine.scheduler import Engine, Plan
+from bench.engine.plan import Plan
+from bench.engine.scheduler import Engine
 from bench.engine.stopping import HalfWidth
 from bench.schema.journal import Entries, Journal
 from bench.schema.recipe import Recipe

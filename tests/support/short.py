@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bench import stats
 from bench.engine import opened, scheduler
-from bench.engine.scheduler import Design, Plan
+from bench.engine.plan import Design, Plan
 from bench.run import extra_arms, session
 from bench.schema.case import Case
 

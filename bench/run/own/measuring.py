@@ -10,7 +10,7 @@ from rich.console import Console
 from bench import stats
 from bench.engine.launcher import Launcher
 from bench.engine.opened import launched, opened
-from bench.engine.scheduler import Plan
+from bench.engine.plan import Plan
 from bench.engine.stopping import All, HalfWidth
 from bench.machine import advice
 from bench.machine.environment import digest

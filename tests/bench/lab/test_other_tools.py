@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from bench import __main__ as command
-from bench.engine.scheduler import REPLICATE_S, Design
+from bench.engine.plan import REPLICATE_S, Design
 from bench.lab import other_tools, other_tools_cells
 from bench.lab.other_tools import (
     OURS,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from bench.engine.scheduler import CaseState
+from bench.engine.plan import CaseState
 from bench.run import necks
 from bench.run.necks import chosen, tables
 from bench.schema.case import Case

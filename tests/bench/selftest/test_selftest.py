@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bench import __main__ as command
 from bench.engine import opened
-from bench.engine.scheduler import CaseState
+from bench.engine.plan import CaseState
 from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
