@@ -58,11 +58,15 @@ def _own(folder: Path, count: int) -> list[Image.Image]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if len(pictures) == count:
             break
+        if not path.is_file():  # a pipe would be waited for
+            continue
         try:
             pictures.append(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
-        except (UnidentifiedImageError, IsADirectoryError):
+        except UnidentifiedImageError:
             continue  # a folder of pictures may hold other things too
-        except (OSError, Image.DecompressionBombError) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # every format of Pillow's has errors of its own
             raise BenchError(f"--images: {path} cannot be read ({error}); remove it") from error
     if not pictures:
         raise BenchError(f"--images {folder}: no readable picture there; name a folder with some")

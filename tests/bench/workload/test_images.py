@@ -1,5 +1,6 @@
 """Photographs in, normalised batches of different pictures out."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,24 @@ def test_own_pictures_are_taken_and_other_files_passed_over(tmp_path: Path) -> N
 def test_folder_without_a_picture_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no readable picture"):
         load_batch(1, 32, 32, str(tmp_path))
+
+
+@pytest.mark.parametrize("error", [ValueError, RuntimeError, OSError])
+def test_damaged_picture_is_named(
+    error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (50, 70)).save(tmp_path / "bad.png")
+
+    def fails(*_: object) -> None:
+        raise error("planted")
+
+    monkeypatch.setattr(Image.Image, "convert", fails)
+    with pytest.raises(BenchError, match=r"bad.png cannot be read \(planted\)"):
+        load_batch(1, 32, 32, str(tmp_path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders")
+def test_pipe_is_passed_over(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a-pipe")
+    Image.new("RGB", (50, 70)).save(tmp_path / "red.png")
+    assert load_batch(1, 32, 32, str(tmp_path))[0].shape == (1, 3, 32, 32)
