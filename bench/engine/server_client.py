@@ -82,9 +82,12 @@ class Server:
         try:
             said = self._lines.get(timeout=START_TIMEOUT_S)
         except queue.Empty:
-            said = None
+            raise BenchError(
+                f"a worker server is not ready after {START_TIMEOUT_S:.0f} s: {_tail(self._log)}"
+            ) from None
         if said != "ready":
-            raise BenchError(f"a worker server does not start: {_tail(self._log)}")
+            how = _ended(self._process.wait())
+            raise BenchError(f"a worker server does not start ({how}): {_tail(self._log)}")
 
     def run(self, task: Task[Result], timeout_s: float) -> Result | Failure:
         """Run the task in a fresh process and return what became of it."""
@@ -155,9 +158,12 @@ def _died(exit_code: int, killed_for_memory: bool, log_tail: str) -> Failure:
         return Failure(Status.OOM, "killed by the kernel: out of memory")
     if "std::bad_alloc" in log_tail:  # thrown where nobody catches it
         return Failure(Status.OOM, f"out of memory: {log_tail}")
-    how = f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
-    reason = f"the worker died ({how}); its last words: {log_tail or 'none'}"
+    reason = f"the worker died ({_ended(exit_code)}); its last words: {log_tail or 'none'}"
     return Failure(Status.CRASHED, reason, from_outside=-exit_code in FROM_OUTSIDE)
+
+
+def _ended(exit_code: int) -> str:
+    return f"killed by signal {-exit_code}" if exit_code < 0 else f"exit code {exit_code}"
 
 
 def _oom_kills() -> int:

@@ -1,6 +1,7 @@
 """Real worker processes: results, and every way of not giving one."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,9 +114,16 @@ def test_what_a_worker_leaves_behind_neither_outlives_it_nor_holds_the_server(
 
 def test_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     broken = Server(["no_such_module"], tmp_path)
-    with pytest.raises(BenchError, match="no_such_module"):
+    with pytest.raises(BenchError, match=r"\(exit code 1\): (.|\n)*no_such_module"):
         broken.wait_until_ready()
     broken.close()
+
+
+def test_server_that_is_killed_while_it_starts_says_so(tmp_path: Path) -> None:
+    killed = Server([], tmp_path)
+    killed.close()
+    with pytest.raises(BenchError, match=f"killed by signal {signal.SIGKILL:d}"):
+        killed.wait_until_ready()
 
 
 def test_timed_tasks_go_to_the_server_they_name(tmp_path: Path) -> None:
