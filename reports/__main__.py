@@ -115,7 +115,10 @@ def _compare(arguments: argparse.Namespace, console: Console) -> int:
     table = compare_files.compare(base, head, thresholds, request, arguments.case)
     compare_files_page.show(table, console)
     if arguments.out is not None:
+        from reports.pages import compare_page  # its drawings take a second to import
+
         _wrote(console, compare_files_page.write(table, arguments.out))
+        _wrote(console, [compare_page.write(table, base.run, head.run, arguments.out)])
     return EXIT_CODES[overall(table["verdict"])]
 
 

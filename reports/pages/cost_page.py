@@ -139,15 +139,15 @@ def _render(
         {"key": key, "cells": list(cells)}
         for key, cells in zip(shown["key"], text.itertuples(index=False), strict=True)
     ]
+    said = list(words.remarks(table))
     named = f"{len(runs)} runs" if len(runs) > 1 else f"run {runs[0]['run_id']}"
     return page.render(
         f"What PANet costs: {named}",
         "; ".join(dict.fromkeys(machine(run["environment"]) for run in runs)),
-        [],
+        [" ".join(said)] if said else [],
         sections,
         template="report.html",
         answer=list(words.answers(table)),
-        more=" ".join(words.remarks(table)),
         pictures=[(keys[key], drawn[key]) for key in pyramid.leading(drawn, shown)],
         warnings=[*_older(runs), *_differing(runs), *_too_many(len(table) - MOST_SHOWN)],
         filters=cost_cases.filters(shown),

@@ -111,8 +111,10 @@ def _render(table: pd.DataFrame, changes: Sequence[ChangePoint]) -> str:
         _section(key, rows, [c for c in changes if (c.fingerprint, c.case_id) == key], several)
         for key, rows in groups[:MOST_CASES]
     ]
-    overview = Section("changes", "What changed", sentences(changes, table), [], [])
-    return page.render("History", machines, said, [overview, *sections])
+    answer, *others = sentences(changes, table)
+    overview = Section("changes", "What else changed", others, [], [])
+    shown = [each for each in (overview, *sections) if not each.empty]
+    return page.render("When it changed", machines, said, shown, answer=[answer])
 
 
 def _section(

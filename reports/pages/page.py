@@ -56,6 +56,7 @@ def render(
     sections: Sequence[Section],
     template: str = "page.html",
     *,
+    answer: Sequence[str] = (),
     folded: bool = False,
     **more: Any,  # noqa: ANN401 - what the template asks for
 ) -> str:
@@ -64,15 +65,17 @@ def render(
     Args:
         title: of the page.
         machine: what was measured on.
-        sentences: below it.
+        sentences: below the answer, in smaller type.
         sections: of the page.
         template: what it is made with.
+        answer: what the reader came for, in large type.
         folded: whether only the first section is open.
         more: what the template asks for.
     """
     return _template(template).render(
         title=title,
         machine=machine,
+        answer=answer,
         sentences=sentences,
         cases=sections,
         folded=folded,

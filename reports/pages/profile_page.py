@@ -1,6 +1,7 @@
 """The page of a profile: one HTML file that needs no internet, and its numbers as CSV."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,21 @@ def _of_case(
 def _render(profiled: Profiles, sections: list[Section]) -> str:
     title = f"Where the time goes: run {profiled.file.run['run_id']}"
     machine = text.machine(profiled.file.run["environment"])
-    return page.render(title, machine, [READING], sections, folded=len(sections) > FEW)
+    answer, folded = _answers(sections), len(sections) > FEW
+    if len(answer) == 1:  # it is not said twice
+        sections = [
+            replace(each, sentences=[said for said in each.sentences if said not in answer])
+            for each in sections
+        ]
+    return page.render(title, machine, [READING], sections, answer=answer, folded=folded)
+
+
+def _answers(sections: list[Section]) -> list[str]:
+    """Return the first sentence of the first cases; of several, each with its case."""
+    said = [each for each in sections if each.sentences][:FEW]
+    if len(said) == 1:
+        return said[0].sentences[:1]
+    return [f"{each.name.rpartition(': ')[0]}: {each.sentences[0]}" for each in said]
 
 
 FEW = 2

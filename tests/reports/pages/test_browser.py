@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from reports.__main__ import main
+from tests.reports.analysis.test_compare_files import run as stored_run
+from tests.reports.analysis.test_compare_files import suite
 from tests.reports.data.test_history import run as history_run
 from tests.reports.data.test_necks import run as necks_run
 from tests.reports.pages.test_cost_page import grid
@@ -44,10 +46,13 @@ def pages(report: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
     for number in range(10):
         history_run(folder / "runs", number, ratio=1.5 if number < 5 else 1.6)
     assert main(["history", str(folder / "runs"), "--out", str(folder)]) == 0
+    two = stored_run(folder, "base", suite()), stored_run(folder, "head", suite({4: 1.12}, 50))
+    assert main(["compare", *map(str, two), "--out", str(folder)]) == 1
     return {
         "report": report,
         "profile": profiled / "profile.html",
         "history": folder / "history.html",
+        "compare": folder / "compare.html",
     }
 
 
@@ -85,8 +90,10 @@ def opened(chromium: Browser, path: Path, **context: Any) -> tuple[Page, Heard]:
 
 PHONE = {"width": 400, "height": 800}
 
+PAGES = ["report", "profile", "history", "compare"]
 
-@pytest.mark.parametrize("name", ["report", "profile", "history"])
+
+@pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_asks_nobody_and_fits_a_phone(
     name: str, scheme: str, chromium: Browser, pages: dict[str, Path]
@@ -95,6 +102,76 @@ def test_page_asks_nobody_and_fits_a_phone(
     assert heard == Heard()
     assert page.locator(".js-plotly-plot .main-svg").count() > 0
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+CONTRAST = """() => {
+  const parse = text => text.match(/[\\d.]+/g).map(Number);
+  const linear = c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const over = ([r, g, b, a = 1], below) => [r, g, b].map((c, i) => a * c + (1 - a) * below[i]);
+  const holds = (outer, x, y) =>
+    outer.left <= x && x <= outer.right && outer.top <= y && y <= outer.bottom;
+  const paper = parse(getComputedStyle(document.body).backgroundColor);
+  const behind = element => {
+    let found = paper;
+    if (element.closest("svg")) { // what was painted below its middle, and before it
+      const box = element.getBoundingClientRect();
+      const [x, y] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
+      for (const rect of element.closest("svg").querySelectorAll("rect")) {
+        const fill = getComputedStyle(rect).fill;
+        const before = rect.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_FOLLOWING;
+        if (before && fill.startsWith("rgb") && holds(rect.getBoundingClientRect(), x, y)) {
+          const [r, g, b, a = 1] = parse(fill);
+          found = over([r, g, b, a * getComputedStyle(rect).fillOpacity], found);
+        }
+      }
+      return found;
+    }
+    for (; element && element !== document.body; element = element.parentElement) {
+      const colour = parse(getComputedStyle(element).backgroundColor);
+      if ((colour[3] ?? 1) > 0.99) return colour;
+    }
+    return paper;
+  };
+  const seen = [], faint = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || element.closest("script, style")) continue;
+    if (!element.getClientRects().length || element.closest(".heatmaplayer, .hm")) continue;
+    const style = getComputedStyle(element), paper_of = behind(element);
+    const ink = over(parse(element.closest("svg") ? style.fill : style.color), paper_of);
+    const [light, dark] = [ink, paper_of].map(luminance).sort((a, b) => b - a);
+    const ratio = (light + 0.05) / (dark + 0.05), px = parseFloat(style.fontSize);
+    const large = px >= 24 || (px >= 18.66 && style.fontWeight >= 700);
+    seen.push(ratio);
+    if (ratio < (large ? 3 : 4.5))
+      faint.push(`${ratio.toFixed(2)}: ${walker.currentNode.data.trim()}`);
+  }
+  return [seen.length, [...new Set(faint)]];
+}"""
+"""Texts that are seen, and those below WCAG 2.2, 1.4.3 (AA); of heat maps plotly picks the ink
+per cell, and the cell is a pixel of an image."""
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_has_contrast_aa(
+    name: str, scheme: str, chromium: Browser, pages: dict[str, Path]
+) -> None:
+    page, _ = opened(chromium, pages[name], color_scheme=scheme)
+    texts, faint = page.evaluate(CONTRAST)
+    assert texts > 20
+    assert faint == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_table_scrolls_on_a_phone(name: str, chromium: Browser, pages: dict[str, Path]) -> None:
+    page, _ = opened(chromium, pages[name], viewport=PHONE)
+    script = """() => [...document.querySelectorAll(".scroll:has(table)")]
+      .filter(s => s.scrollWidth > s.clientWidth + 1).map(s => s.textContent.trim().slice(0, 80))"""
+    assert page.evaluate(script) == []
+    assert page.locator("table.many td").nth(1).get_attribute("data-head")
 
 
 def brightness(page: Page, element: str, of: str) -> float:
@@ -278,7 +355,7 @@ COVERED = """() => {
 }"""
 
 
-@pytest.mark.parametrize("name", ["report", "profile", "history"])
+@pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("width", [400, 1280])
 def test_tool_bar_covers_nothing(
     width: int, name: str, chromium: Browser, pages: dict[str, Path]
