@@ -19,6 +19,7 @@ import pandas as pd
 from bench.schema.records import Status
 from reports.data.errors import ReportError
 from reports.data.history import SECONDS
+from reports.data.spreadsheet import inert
 
 NANOSECONDS = 1e9
 
@@ -122,7 +123,7 @@ def _otava(table: pd.DataFrame) -> dict[str, str]:
         wide = wide.reset_index().rename(columns={"date": "time", "run_id": "run"})
         wide["time"] = wide["time"].dt.strftime("%Y-%m-%d %H:%M:%S %z")
         file = f"{fingerprint}.csv"
-        files[file] = wide.to_csv(index=False)
+        files[file] = inert(wide).to_csv(index=False)
         tests[str(fingerprint)] = {
             "type": "csv",
             "file": file,

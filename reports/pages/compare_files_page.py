@@ -14,6 +14,7 @@ from bench.schema.text import change
 from bench.stats.verdict import Verdict, overall
 from reports.analysis.metrics import METRICS
 from reports.data.errors import ReportError
+from reports.data.spreadsheet import inert
 
 NAMES = ("compare.csv", "compare.md")
 
@@ -59,7 +60,7 @@ def write(table: pd.DataFrame, folder: Path) -> list[Path]:
     text = readable(table).to_markdown(index=False, disable_numparse=True)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        table.to_csv(csv, index=False)
+        inert(table).to_csv(csv, index=False)
         markdown.write_text(f"{sentence(table)}\n\n{text}\n", encoding="utf-8")
     except OSError as error:
         raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error

@@ -13,6 +13,7 @@ from reports.analysis.names import run_letters
 from reports.analysis.readable import brief, reasons, side_by_side
 from reports.analysis.words import answers, remarks, sentences
 from reports.data.errors import ReportError
+from reports.data.spreadsheet import inert
 
 LEFT = ("case", "status")
 
@@ -30,7 +31,7 @@ def write(table: pd.DataFrame, folder: Path, heading: str) -> list[Path]:
     parts = [heading.replace("\n", "\n\n"), text, *_of_runs(table, sentences)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        table.to_csv(csv, index=False)
+        inert(table).to_csv(csv, index=False)
         table.to_parquet(parquet, index=False)
         markdown.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     except OSError as error:

@@ -15,6 +15,7 @@ from reports.analysis.change_points import ChangePoint
 from reports.analysis.names import ARM_NAMES
 from reports.data.errors import ReportError
 from reports.data.history import SECONDS
+from reports.data.spreadsheet import inert
 from reports.pages import drawing, page
 from reports.pages.drawing import COLORS
 from reports.pages.page import Block, Section, Table
@@ -91,7 +92,7 @@ def write(table: pd.DataFrame, changes: Sequence[ChangePoint], folder: Path) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files[0].write_text(_render(table, changes), encoding="utf-8")
-        change_points.frame_of(changes).to_csv(files[1], index=False)
+        inert(change_points.frame_of(changes)).to_csv(files[1], index=False)
     except OSError as error:
         raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
     return files

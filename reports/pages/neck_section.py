@@ -12,6 +12,7 @@ from reports.analysis.names import Row
 from reports.analysis.readable import plus_minus, ratio
 from reports.data.errors import ReportError
 from reports.data.necks import AGAIN, BASE
+from reports.data.spreadsheet import inert
 from reports.pages import drawing
 from reports.pages.drawing import COLORS, NOISE_COLOR, bars, log_axis, numbers, plain
 from reports.pages.page import Block, Section, Table
@@ -77,7 +78,7 @@ def write(table: pd.DataFrame, folder: Path) -> list[Path]:
     if table.empty:
         return []
     try:
-        table.to_csv(folder / CSV, index=False)
+        inert(table).to_csv(folder / CSV, index=False)
     except OSError as error:
         raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
     return [folder / CSV]

@@ -16,6 +16,7 @@ from reports.data import profile_frames, profiles
 from reports.data.errors import ReportError
 from reports.data.parts import parts
 from reports.data.profiles import Profiles
+from reports.data.spreadsheet import inert
 from reports.pages import drawing, page
 from reports.pages import profile_plots as plots
 from reports.pages.page import Block, Section, Table
@@ -37,7 +38,7 @@ def write(profiled: Profiles, folder: Path) -> tuple[list[Section], list[Path]]:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / PAGE).write_text(_render(profiled, made), encoding="utf-8")
         for name, frame in tables.items():
-            frame.to_csv(folder / CSV.format(name), index=False)
+            inert(frame).to_csv(folder / CSV.format(name), index=False)
     except OSError as error:
         raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
     return made, [folder / PAGE, *(folder / CSV.format(name) for name in tables)]
