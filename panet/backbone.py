@@ -1,6 +1,5 @@
 """Backbones, image -> c2..c5: the article's CNN, and whatever timm has with the right strides."""
 
-import difflib
 import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from panet.errors import InputError
+from panet.errors import InputError, did_you_mean
 from panet.levels import ARTICLE_LEVELS, BackboneLevels
 
 REDUCTIONS = (4, 8, 16, 32)
@@ -174,8 +173,8 @@ def _create(name: str, **options: Any) -> Any:  # noqa: ANN401 - timm is not typ
             f"backbone {name} needs timm: pip install 'panet-bench[backbones]' (or use cnn)"
         ) from error
     if not timm.is_model(name):
-        near = difflib.get_close_matches(name, ["cnn", *timm.list_models()], n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() has the names"
+        known = ["cnn", *timm.list_models()]
+        hint = did_you_mean(name, known, "timm.list_models() has the names", most=3)
         raise InputError(f"unknown backbone {name!r}; {hint}")
     try:
         return timm.create_model(name, features_only=True, **options)

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from panet.errors import InputError
-from panet.pyramid import TopDownSum, check_pyramid
+from panet.pyramid import TopDownSum, check_channels, check_pyramid
 
 
 class FPN(nn.Module):
@@ -31,11 +30,7 @@ class FPN(nn.Module):
         finest_level: int = 2,
     ) -> None:
         super().__init__()
-        if len(in_channels) < 2 or min(*in_channels, out_channels) < 1:
-            raise InputError(
-                f"FPN of in_channels={tuple(in_channels)}, out_channels={out_channels}: "
-                "give two levels or more, each of at least one channel"
-            )
+        check_channels("FPN", in_channels, out_channels)
         self.in_channels = tuple(in_channels)
         self.out_channels = out_channels
         self.finest_level = finest_level

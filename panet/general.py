@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from panet.behaviours import Behaviour
 from panet.errors import InputError
-from panet.pyramid import BottomUpSum, TopDownSum, check_pyramid
+from panet.panet import PANet
+from panet.pyramid import TopDownSum, check_pyramid
 
 GROUPS = 32
 """Of GroupNorm (Wu and He, "Group Normalization", section 4; the official code)."""
@@ -98,7 +99,7 @@ class GeneralFPN(nn.Module):
         }
 
 
-class GeneralPANet(nn.Module):
+class GeneralPANet(PANet):
     """p2..p5 -> n2..n5, as a `Behaviour` says.
 
     Args:
@@ -109,20 +110,12 @@ class GeneralPANet(nn.Module):
     """
 
     def __init__(self, channels: int, behaviour: Behaviour, levels: int, finest_level: int) -> None:
-        super().__init__()
-        self.channels = channels
-        self.finest_level = finest_level
-        self.levels = tuple(range(finest_level, finest_level + levels))
+        super().__init__(channels, levels, finest_level)
         self.next_from_sum = behaviour.next_from_sum
         self.rectified = behaviour.relu
-        for level in self.levels[:-1]:
-            downsample = nn.Conv2d(channels, channels, kernel_size=3, stride=2, padding=1)
-            self.add_module(f"downsample_n{level}", _normed(downsample, behaviour.group_norm))
-        for level in self.levels[:-1]:
-            fuse = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
-            self.add_module(f"sum_n{level}down_p{level + 1}", BottomUpSum())
-            fused = _normed(fuse, behaviour.group_norm)
-            self.add_module(f"conv_n{level}down_p{level + 1}", fused)
+        for name, layer in list(self.named_children()):
+            if isinstance(layer, nn.Conv2d):
+                self.add_module(name, _normed(layer, behaviour.group_norm))
 
     def forward(self, *p: Tensor) -> tuple[Tensor, ...]:
         """Take p2..p5, each ``(N, channels, H/2**k, W/2**k)``; return n2..n5 of the same shapes.
@@ -144,15 +137,7 @@ class GeneralPANet(nn.Module):
         return tuple(n)
 
     def _activated(self, x: Tensor) -> Tensor:
-        return functional.relu(x) if self.rectified else x
-
-    def stages(self) -> dict[str, tuple[str, ...]]:
-        """Return the layers behind each output: ``{"n3": ("downsample_n2", ...), ...}``."""
-        layers: dict[str, tuple[str, ...]] = {f"n{self.levels[0]}": ()}
-        for k in self.levels[:-1]:
-            step = f"n{k}down_p{k + 1}"
-            layers[f"n{k + 1}"] = (f"downsample_n{k}", f"sum_{step}", f"conv_{step}")
-        return layers
+        return self.relu(x) if self.rectified else x
 
 
 def _normed(convolution: nn.Conv2d, norm: bool) -> nn.Module:

@@ -8,15 +8,15 @@
 [(56, 56), (28, 28), (14, 14), (7, 7), (4, 4)]
 """
 
-import difflib
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from panet.behaviours import BEHAVIOURS, Behaviour, Initialisation
-from panet.errors import InputError
+from panet.errors import InputError, did_you_mean
 from panet.general import GROUPS, GeneralFPN, GeneralPANet
+from panet.pyramid import check_channels
 
 
 class GeneralNeck(nn.Module):
@@ -81,15 +81,10 @@ def build_neck(
             GroupNorm can group, or extra levels where the behaviour has none.
     """
     if behaviour not in BEHAVIOURS:
-        near = difflib.get_close_matches(behaviour, BEHAVIOURS, n=1)
-        names = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(BEHAVIOURS)}"
-        raise InputError(f"unknown behaviour {behaviour!r}; {names}")
+        hint = did_you_mean(behaviour, BEHAVIOURS, f"choose one of {', '.join(BEHAVIOURS)}")
+        raise InputError(f"unknown behaviour {behaviour!r}; {hint}")
     facts = BEHAVIOURS[behaviour]
-    if len(in_channels) < 2 or min(*in_channels, out_channels) < 1:
-        raise InputError(
-            f"neck of in_channels={tuple(in_channels)}, out_channels={out_channels}: "
-            "give two levels or more, each of at least one channel"
-        )
+    check_channels("neck", in_channels, out_channels)
     if facts.group_norm and out_channels % GROUPS:
         raise InputError(
             f"out_channels={out_channels}: {behaviour} has GroupNorm of {GROUPS} groups; "

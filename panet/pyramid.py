@@ -1,4 +1,4 @@
-"""What FPN and PANet share: the two sums between neighbouring levels, and the check of their input.
+"""What necks share: the two sums between neighbouring levels, and the checks of what they get.
 
 A *pyramid* is a tuple of feature maps, fine to coarse; level ``k`` has stride ``2**k``, so each map
 has half the height and width of the one before it (rounded up or down, as the backbone does it).
@@ -21,22 +21,39 @@ class TopDownSum(nn.Module):
 
     def forward(self, coarse: Tensor, lateral: Tensor) -> Tensor:
         """Take ``(N, C, h, w)`` and ``(N, C, H, W)``; return ``(N, C, H, W)``."""
-        return functional.interpolate(coarse, size=lateral.shape[-2:], mode="nearest") + lateral
+        return upsample_like(coarse, lateral) + lateral
 
 
 class BottomUpSum(nn.Module):
     """Add the downsampled map to the next coarser one (PANet paper, section 3.2)."""
 
     def forward(self, downsampled: Tensor, p: Tensor) -> Tensor:
-        """Take ``(N, C, H or H+1, W or W+1)`` and ``(N, C, H, W)``; return ``(N, C, H, W)``.
+        """Take ``(N, C, H or H+1, W or W+1)`` and ``(N, C, H, W)``; return ``(N, C, H, W)``."""
+        return crop_like(downsampled, p) + p
 
-        The stride-2 convolution halves by rounding up. Backbones that halve by rounding down
-        (ConvNeXt, VGG) leave it one pixel larger than ``p``: that row and column are cropped.
-        """
-        if downsampled.shape != p.shape:
-            height, width = p.shape[-2:]
-            downsampled = downsampled[..., :height, :width]
-        return downsampled + p
+
+def upsample_like(coarse: Tensor, fine: Tensor) -> Tensor:
+    """Return ``coarse`` ``(N, C, h, w)`` at the size of ``fine`` ``(N, ..., H, W)``, nearest."""
+    return functional.interpolate(coarse, size=fine.shape[-2:], mode="nearest")
+
+
+def crop_like(halved: Tensor, coarse: Tensor) -> Tensor:
+    """Return ``halved`` at the size of ``coarse``: without a row and a column that are too many.
+
+    Strides halve by rounding up. Backbones that halve by rounding down (ConvNeXt, VGG) leave maps
+    that are one pixel smaller.
+    """
+    height, width = coarse.shape[-2:]
+    return halved if halved.shape[-2:] == coarse.shape[-2:] else halved[..., :height, :width]
+
+
+def check_channels(neck: str, in_channels: Sequence[int], out_channels: int) -> None:
+    """Raise `InputError` unless these are two levels or more, each of at least one channel."""
+    if len(in_channels) < 2 or min(*in_channels, out_channels) < 1:
+        raise InputError(
+            f"{neck} of in_channels={tuple(in_channels)}, out_channels={out_channels}: "
+            "give two levels or more, each of at least one channel"
+        )
 
 
 def check_pyramid(

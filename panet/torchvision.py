@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from panet.backbone import TimmBackbone
 from panet.errors import InputError
+from panet.levels import ARTICLE_LEVELS
 from panet.neck import build_neck
 from panet.panet import PANet
 
@@ -25,8 +26,8 @@ try:
 except ImportError as error:
     raise ImportError("it needs torchvision: pip install 'panet-bench[backbones]'") from error
 
-COARSEST_LEVEL = 5
-"""Of a backbone's maps: c5 of stride 32."""
+FINEST_LEVEL, COARSEST_LEVEL = ARTICLE_LEVELS
+"""Of a backbone's maps."""
 
 
 class DetectorBackbone(nn.Module):
@@ -90,10 +91,10 @@ class TimmBody(nn.Module):
 
     def __init__(self, name: str, finest_level: int = 2, pretrained: bool = False) -> None:
         super().__init__()
-        if finest_level not in range(2, COARSEST_LEVEL):
+        if finest_level not in range(FINEST_LEVEL, COARSEST_LEVEL):
             raise InputError(f"finest_level={finest_level}: give 2, 3 or 4")
         self.timm = TimmBackbone(name, pretrained)
-        self.skipped = finest_level - 2
+        self.skipped = finest_level - FINEST_LEVEL
         self.out_channels = self.timm.out_channels[self.skipped :]
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:

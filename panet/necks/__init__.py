@@ -18,10 +18,10 @@ from typing import Protocol
 from torch import nn
 
 from panet.fpn import FPN
+from panet.neck import build_neck
 from panet.necks.bifpn import BiFPN
 from panet.necks.ccfm import CCFM
 from panet.necks.concat_pan import ConcatPAN
-from panet.necks.fpn_panet import FPNPANet
 from panet.necks.nas_fpn import NASFPN
 
 
@@ -57,6 +57,12 @@ class NeckEntry:
         return tuple(range(self.finest_level, self.coarsest_level + 1))
 
 
+def _article(
+    in_channels: Sequence[int], out_channels: int = 256, finest_level: int = 2
+) -> nn.Module:
+    return build_neck(in_channels, "article", out_channels, finest_level)
+
+
 NECKS = {
     "fpn": NeckEntry(
         FPN,
@@ -65,7 +71,7 @@ NECKS = {
         *(2, 5, 256),
     ),
     "panet": NeckEntry(
-        FPNPANet,
+        _article,
         "FPN, then a bottom-up path of sums",
         "Liu et al., Path Aggregation Network for Instance Segmentation, 2018",
         *(2, 5, 256),

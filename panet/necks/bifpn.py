@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from panet.necks.blocks import ConvNorm, check_options, crop_like, upsample_like
-from panet.pyramid import check_pyramid
+from panet.necks.blocks import ConvNorm, check_options
+from panet.pyramid import check_pyramid, crop_like, upsample_like
 
 EPSILON = 1e-4
 """Keeps the sum of the weights from zero (section 3.3)."""

@@ -1,13 +1,13 @@
-"""What several necks are made of: convolution with its norm, CSP block, resizing, one check."""
+"""What several necks are made of: convolution with its norm, concatenations, one check."""
 
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from panet.errors import InputError
+from panet.pyramid import check_channels, crop_like, upsample_like
 
 Norm = Callable[[int], nn.Module]
 """Makes the normalisation of so many channels."""
@@ -48,20 +48,6 @@ class ConvNorm(nn.Sequential):
         return fuse_conv_bn_eval(self.conv, self.norm)
 
 
-def upsample_like(coarse: Tensor, fine: Tensor) -> Tensor:
-    """Return ``coarse`` ``(N, C, h, w)`` at the size of ``fine`` ``(N, ..., H, W)``, nearest."""
-    return functional.interpolate(coarse, size=fine.shape[-2:], mode="nearest")
-
-
-def crop_like(halved: Tensor, coarse: Tensor) -> Tensor:
-    """Return ``halved`` at the size of ``coarse``: without a row and a column that are too many.
-
-    Strides round up; backbones that round down leave their maps one pixel smaller.
-    """
-    height, width = coarse.shape[-2:]
-    return halved if halved.shape[-2:] == coarse.shape[-2:] else halved[..., :height, :width]
-
-
 class ConcatFiner(nn.Module):
     """Concatenate a coarser map, upsampled, and one of the level itself."""
 
@@ -94,8 +80,4 @@ def check_options(
         raise InputError(f"{neck} of repeats={repeats}: give 1 or more")
     if extra_levels < 0:
         raise InputError(f"{neck} of extra_levels={extra_levels}: give 0 or more")
-    if len(in_channels) < 2 or min(*in_channels, out_channels) < 1:
-        raise InputError(
-            f"{neck} of in_channels={tuple(in_channels)}, out_channels={out_channels}: "
-            "give two levels or more, each of at least one channel"
-        )
+    check_channels(neck, in_channels, out_channels)

@@ -4,6 +4,7 @@ Source: Ghiasi et al., "NAS-FPN: Learning Scalable Feature Pyramid Architecture 
 Detection", section 3 and figure 7; global pooling by the average, as in mmdetection.
 """
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,13 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from panet.errors import InputError
-from panet.necks.blocks import ConvNorm, check_options, crop_like, upsample_like
-from panet.pyramid import check_pyramid
-
-
-def add(first: Tensor, second: Tensor) -> Tensor:
-    """Return the sum."""
-    return first + second
+from panet.necks.blocks import ConvNorm, check_options
+from panet.pyramid import check_pyramid, crop_like, upsample_like
 
 
 def attend(weighted: Tensor, own: Tensor) -> Tensor:
@@ -44,9 +40,9 @@ LEVELS = 5
 
 CELLS = (
     Merging("attend_p4", 1, attend, (3, 1)),
-    Merging("sum_p4", 1, add, (5, 1)),
-    Merging("out_p3", 0, add, (6, 0)),
-    Merging("out_p4", 1, add, (7, 6)),
+    Merging("sum_p4", 1, operator.add, (5, 1)),
+    Merging("out_p3", 0, operator.add, (6, 0)),
+    Merging("out_p4", 1, operator.add, (7, 6)),
     Merging("out_p5", 2, attend, (8, 7), add_input=True),
     Merging("out_p7", 4, attend, (9, 6), add_input=True),
     Merging("out_p6", 3, attend, (10, 9)),
