@@ -71,7 +71,7 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
     out = arguments.out or files[0].path.parent
     written = [  # before anything is said: a pipe may be closed, and a folder not writable
         *cost_table.write(table, out, heading),
-        *cost_page.write(files, frame, table, found, out, limits),
+        *cost_page.write(files, frame, table, found, (of_necks, damaged), out, limits),
         *pyramid.write(pyramid.of_cases(found, table), out),
         *neck_section.write(of_necks, out),
         *tensorboard.write(table, out, heading),

@@ -4,26 +4,24 @@ Each gets the maps that FPN gets, in a process with the others, and gives as man
 shapes. They are other networks, so each is held to its own eager outputs in float32.
 """
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-from tabulate import tabulate
 
 from bench.engine.plan import CaseState
 from bench.run.extra_arms import ExtraArms, why_nothing
 from bench.run.own.numbers import count, ms, plus_minus
+from bench.run.own.tables import Table
 from bench.schema.case import Case, names_of
 from bench.schema.errors import BenchError
+from bench.schema.recipe import NECK_AGAIN as AGAIN
+from bench.schema.recipe import NECK_BASE as BASE
 from bench.schema.recipe import Recipe
 from bench.schema.records import ArmFacts
 from bench.stats.beside import Beside, beside_base
+from panet.errors import did_you_mean
 from panet.levels import parse_levels
 from panet.necks import NECKS
 
 NAME = "necks"
-
-BASE, AGAIN = "fpn", "fpn_again"
-"""What the others are compared with, and the same once more (A/A)."""
 
 HELP = f"time necks beside FPN as well: {', '.join(NECKS)}"
 
@@ -44,9 +42,8 @@ def chosen(text: str, cases: Iterable[Case]) -> ExtraArms:
     levels = dict.fromkeys(case.levels for case in cases)
     for name in names:
         if name not in NECKS:
-            near = difflib.get_close_matches(name, NECKS, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise BenchError(f"--necks {name!r}: {hint}There are {', '.join(NECKS)}")
+            hint = f"{did_you_mean(name, NECKS, '')} There are {', '.join(NECKS)}".lstrip()
+            raise BenchError(f"--necks {name!r}: {hint}")
         for of_case in levels:
             _check_levels(name, of_case)
     arms = {name: Recipe("neck", factory=name) for name in names}
@@ -76,19 +73,17 @@ def tables(states: Sequence[CaseState]) -> Iterator[str]:
             yield f"necks, {name}: {why_nothing(state)}"
             continue
         head = f"necks, {name}; fresh processes: {len(state.undisturbed)}"
-        rows = [_row(state.case, neck, of, facts) for neck, of in necks.items()]
-        align = ("left", *["right"] * (len(HEADS) - 1))
-        shown = tabulate(rows, HEADS, "simple", disable_numparse=True, colalign=align)
-        yield f"{head}\n{shown}"
+        rows = tuple(_row(state.case, neck, of, facts) for neck, of in necks.items())
+        yield f"{head}\n{Table(HEADS, rows)}"
 
 
-def _row(case: Case, neck: str, found: Beside, facts: Mapping[str, ArmFacts]) -> list[str]:
+def _row(case: Case, neck: str, found: Beside, facts: Mapping[str, ArmFacts]) -> tuple[str, ...]:
     timed = f"{ms(found.call_s.value)} {plus_minus(found.call_s)}"
     over = f"{found.ratio.value:.3f} {plus_minus(found.ratio)}"
     if neck == AGAIN:
-        return [f"{BASE} again (A/A)", timed, over, "", "", "", ""]
+        return (f"{BASE} again (A/A)", timed, over, "", "", "", "")
     macs = facts[neck].macs
     more = [over, f"{macs / facts[BASE].macs:.3f}"] if neck != BASE else ["", ""]
     # A step of training executes about three times the forward pass's, and these are not counted.
     rate = f"{macs / found.call_s.value / 1e9:.1f}" if case.pass_name == "inference" else ""
-    return [neck, timed, *more, count(macs), count(facts[neck].params), rate]
+    return (neck, timed, *more, count(macs), count(facts[neck].params), rate)

@@ -61,6 +61,9 @@ COST_ARMS: Arms = {"fpn": Recipe("fpn"), "panet": Recipe("panet"), "fpn_again": 
 
 ARMS = tuple(COST_ARMS)
 
+NECK_BASE, NECK_AGAIN = "fpn", "fpn_again"
+"""What other necks are compared with, and the same once more (A/A)."""
+
 TRACED_ARMS = ("fpn", "panet")
 """What a profile shows; the A/A arm would show ``fpn`` once more."""
 

@@ -1,5 +1,6 @@
 """Frozen data that go to JSON and come back strictly."""
 
+import functools
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields, is_dataclass
@@ -37,12 +38,20 @@ class Stored:
 EXACT = 2**53
 """Below it every whole number is a float."""
 
+PLAIN = (float, int, str)
+
 
 def check_types(record: object) -> None:
     """Raise `RecordError` where a field of a dataclass, or what is in it, is not what it says."""
-    for name, hint in get_type_hints(type(record)).items():
+    kind: Any = type(record)
+    for name, hint in _hints(kind).items():
         if not _is_a(getattr(record, name), hint):
-            raise RecordError(f"{type(record).__name__}: {name} is not {hint}")
+            raise RecordError(f"{kind.__name__}: {name} is not {hint}")
+
+
+@functools.cache
+def _hints(kind: type[object]) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _is_a(value: object, hint: object) -> bool:
@@ -59,5 +68,6 @@ def _is_a(value: object, hint: object) -> bool:
     if isinstance(value, Mapping):
         return all(_is_a(k, inner[0]) and _is_a(v, inner[1]) for k, v in value.items())
     if isinstance(value, list | tuple):
-        return all(_is_a(each, inner[0]) for each in value)
+        plain = inner[0] in PLAIN and set(map(type, value)) <= {inner[0]}  # rounds are many
+        return plain or all(_is_a(each, inner[0]) for each in value)
     return True

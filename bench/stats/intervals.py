@@ -7,7 +7,7 @@ import contextlib
 import functools
 import math
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +58,7 @@ class Estimate:
 
 def t_interval(values: Sequence[float]) -> Estimate:
     """Return mean and 95 % interval (Student, 1908) of replicates whose number was fixed before."""
-    (estimate,) = _intervals(np.asarray([values], float), (len(values),), NOTHING_KNOWN)
+    (estimate,) = _intervals(np.asarray([values], float), {len(values)}, NOTHING_KNOWN)
     return estimate
 
 
@@ -80,7 +80,7 @@ def stein_interval(values: Sequence[float], prior: Prior = NOTHING_KNOWN) -> Est
 
 def stein_intervals(samples: Floats, prior: Prior = NOTHING_KNOWN) -> list[Estimate]:
     """Return the `stein_interval` of every row: (samples, replicates)."""
-    return _intervals(samples, (first_stage(prior), samples.shape[1]), prior)
+    return _intervals(samples, {first_stage(prior), samples.shape[1]}, prior)
 
 
 def relative_intervals(
@@ -120,7 +120,7 @@ def first_stage_prior(cases: Iterable[Sequence[float] | Floats]) -> Prior:
     return Prior(prior.variance, prior.freedom * PRIOR_SHARE)
 
 
-def _intervals(samples: Floats, stages: Sequence[int], prior: Prior) -> list[Estimate]:
+def _intervals(samples: Floats, stages: Collection[int], prior: Prior) -> list[Estimate]:
     """Return an interval per row, from the largest spread of so many of its first replicates."""
     count = samples.shape[1]
     means: list[float] = samples.mean(axis=1).tolist()

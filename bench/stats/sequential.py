@@ -245,6 +245,5 @@ def _tail_p(rows: Floats, direction: Ints | int) -> Floats:
         freedom = (count - 1) * errors.sum(axis=0) ** 2 / (errors**2).sum(axis=0)
         t = np.where(error > 0, mean / error, np.sign(mean) * np.inf)
     t = np.where((error == 0) & (mean == 0), 0.0, t)
-    return np.asarray(
-        special.stdtr(np.where(error > 0, freedom, 1), -t)
-    )  # Student's, the upper tail
+    of_student = special.stdtr(np.where(error > 0, freedom, 1), -t)  # the upper tail
+    return np.asarray(of_student)

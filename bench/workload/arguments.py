@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import difflib
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import NoReturn, TypeAlias
 from bench.schema import run_folders
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError
+from panet.errors import did_you_mean
 
 DEFAULT_SEED = "0"
 DEFAULT_TIMEOUT = "10m"
@@ -109,8 +109,7 @@ def as_typed(
     for keyword, value in keywords.items():
         dest = keyword if keyword in known else f"{keyword}s"
         if dest not in known:
-            near = difflib.get_close_matches(keyword, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            hint = did_you_mean(keyword, known, f"there are {', '.join(known)}")
             raise BenchError(f"{name}() takes no {keyword}; {hint}")
         if value is not None:
             typed += _typed(known[dest], value)
@@ -136,7 +135,7 @@ IN_PYTHON = {"with": "instead", "input": "inputs"}
 
 
 OPTION_AND_SPACE = r"--([a-z][a-z-]*)(?: (?=['\"0-9A-Z/]|[\w.-]+:))?"
-"""The space counts where a value follows, and no other word of the sentence."""
+"""The space counts where a value follows, which is the keyword's, and no other word."""
 
 
 @contextlib.contextmanager
@@ -149,8 +148,4 @@ def told_in_python(readable: Callable[[str], str] = str) -> Iterator[None]:
     try:
         yield
     except BenchError as error:
-        # A value that follows is the keyword's.
-        text = re.sub(
-            r"--([a-z][a-z-]*)(?: (?=['\"0-9A-Z/]|[\w.-]+:))?", keyword, readable(str(error))
-        )
-        raise BenchError(text) from None
+        raise BenchError(re.sub(OPTION_AND_SPACE, keyword, readable(str(error)))) from None

@@ -89,6 +89,16 @@ def place_of(path: Path) -> tuple[str, str] | None:
     return _read(path)[1]
 
 
+def place_of_module(name: str) -> tuple[str, str] | None:
+    """Return folder and name of the package or module that a module is in; `None` of built-in ones.
+
+    Args:
+        name: of a module that is imported.
+    """
+    folder = _folder(_head(name))
+    return None if folder is None else (str(folder), name.partition(".")[0])
+
+
 def write_input(value: object, path: Path) -> None:
     """Write what a network is called with: a tensor, or a nest of tensors."""
     torch.save(value, path)
@@ -130,8 +140,7 @@ def _place(obj: object) -> tuple[str, str] | None:
     name = str(getattr(getattr(obj, "func", obj), "__module__", ""))
     if name in ("", "__main__") or name not in sys.modules or not _importable(name):
         return None
-    folder = _folder(_head(name))
-    return None if folder is None else (str(folder), name.partition(".")[0])
+    return place_of_module(name)
 
 
 def _importable(module: str) -> bool:

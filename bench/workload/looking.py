@@ -4,7 +4,6 @@ A few calls in a process of its own: what the parts are, whether marks can stand
 often they are called, and their multiply-accumulates, parameters and memory.
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -138,9 +137,4 @@ def _place_of(factory: str) -> tuple[str, str] | None:
         return carried.place_of(Path(module_name))
     if module_name.endswith(".py"):
         return str(Path(module_name).parent), Path(module_name).stem
-    head = module_name.partition(".")[0]
-    module: Any = sys.modules[head]
-    file = getattr(module, "__file__", None)
-    place = Path(file) if file else Path(next(iter(module.__path__))) / "__init__.py"
-    place = place.parent if place.name == "__init__.py" else place.with_suffix("")
-    return str(place.parent), place.name
+    return carried.place_of_module(module_name)

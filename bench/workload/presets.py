@@ -1,10 +1,10 @@
 """Named bundles of axis values, and when to stop."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.schema.errors import BenchError
+from panet.errors import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,6 @@ def choose_preset(name: str | None, overrides: Mapping[str, str]) -> Preset:
     if name is None:
         return GRID if overrides else PRESETS[DEFAULT_PRESET]
     if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(PRESETS)}"
+        hint = did_you_mean(name, PRESETS, f"choose from {', '.join(PRESETS)}")
         raise BenchError(f"--preset {name!r}: {hint}")
     return PRESETS[name]

@@ -12,14 +12,12 @@ import pandas as pd
 from bench import stats
 from bench.schema.case import AXES
 from bench.schema.files import NECKS
+from bench.schema.recipe import NECK_AGAIN, NECK_BASE
 from bench.stats.beside import Beside, beside_base
 from reports.data import extra_arms, frames
 from reports.data.errors import ReportError
 from reports.data.extra_arms import ExtraCase
 from reports.data.result_files import Paths, ResultFile, read_all
-
-BASE, AGAIN = "fpn", "fpn_again"
-"""What the others are compared with, and the same once more."""
 
 NECK_COLUMNS = {
     "run_id": frames.COLUMNS["run_id"],
@@ -76,7 +74,7 @@ def _rows(file: ResultFile) -> Iterator[dict[str, Any]]:
     of_run = {"run_id": str(file.run["run_id"])}
     try:
         calls = [[stats.Calls(rounds) for rounds in case.replicates] for case in cases]
-        for case, found in zip(cases, beside_base(calls, BASE, AGAIN), strict=True):
+        for case, found in zip(cases, beside_base(calls, NECK_BASE, NECK_AGAIN), strict=True):
             of_case = {**of_run, **case.case.to_json(), "case_id": case.case.case_id}
             of_case |= {"replicates": len(case.replicates), "reason": case.reason}
             for neck in case.facts:
@@ -87,7 +85,7 @@ def _rows(file: ResultFile) -> Iterator[dict[str, Any]]:
 
 
 def _neck_row(case: ExtraCase, neck: str, found: Beside | None) -> dict[str, Any]:
-    facts, base_macs = case.facts[neck], case.facts[BASE]["macs"]
+    facts, base_macs = case.facts[neck], case.facts[NECK_BASE]["macs"]
     macs = facts["macs"]
     row: dict[str, Any] = {**facts}
     if macs and base_macs:

@@ -17,7 +17,7 @@ from bench.schema.text import machine
 from reports.analysis import breakeven, words
 from reports.analysis.breakeven import Limits
 from reports.analysis.readable import EXPLAINED, readable, reasons
-from reports.data import frames, necks
+from reports.data import frames
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
 from reports.pages import (
@@ -47,6 +47,7 @@ def write(
     frame: pd.DataFrame,
     table: pd.DataFrame,
     found: pd.DataFrame,
+    of_necks: tuple[pd.DataFrame, list[str]],
     folder: Path,
     limits: Limits | None = None,
 ) -> list[Path]:
@@ -57,6 +58,7 @@ def write(
         frame: of `reports.data.frames.frame_of`.
         table: of `reports.data.costs.cost`.
         found: of `reports.data.stages.stages`, of FPN + PANet.
+        of_necks: of `reports.data.necks.of_files`.
         folder: where to.
         limits: of the break-evens.
 
@@ -65,7 +67,7 @@ def write(
     """
     keyed = breakeven.with_pixels(cost_cases.keyed(table))
     inside, shown = len(keyed) <= MOST_WITH_ROUNDS, keyed.head(MOST_SHOWN)
-    sections = _sections(files, frame, found, shown, folder, limits or Limits())
+    sections = _sections(files, frame, found, of_necks, shown, folder, limits or Limits())
     data = cost_cases.data(files, frame, shown, folder, with_rounds=inside)
     drawn = pyramid.of_cases(found, shown)
     text = _render(files, keyed, [*_pictures(drawn, shown), *sections], data, drawn)
@@ -84,6 +86,7 @@ def _sections(
     files: Sequence[ResultFile],
     frame: pd.DataFrame,
     found: pd.DataFrame,
+    of_necks: tuple[pd.DataFrame, list[str]],
     table: pd.DataFrame,
     folder: Path,
     limits: Limits,
@@ -94,7 +97,7 @@ def _sections(
         stage_section.section(found, answered),
         breakeven_blocks.section(cost_cases.timed(answered), limits),
         *run_sections.profile(files, folder),
-        neck_section.section(*necks.of_files(files), _keys(table)),
+        neck_section.section(*of_necks, _keys(table)),
         *run_sections.further_arms(files),
         cost_sections.compiling(frame),
         cost_sections.others(),

@@ -8,10 +8,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from bench.schema.case import case_name
+from bench.schema.recipe import NECK_AGAIN as AGAIN
+from bench.schema.recipe import NECK_BASE as BASE
 from reports.analysis.names import Row
 from reports.analysis.readable import plus_minus, ratio
 from reports.data.errors import ReportError
-from reports.data.necks import AGAIN, BASE
 from reports.data.spreadsheet import inert
 from reports.pages import drawing
 from reports.pages.drawing import COLORS, NOISE_COLOR, bars, log_axis, numbers, plain

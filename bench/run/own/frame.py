@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 REST, CALL = "rest", "call"
 """What is in no part, and all of it: rows beside those of the parts."""
 
+COUNTED = ("macs", "params", "peak_bytes")
+
 OF_OURS = ("scope", "backbone")
 """Columns of a case that say nothing of somebody's network."""
 
@@ -79,10 +81,10 @@ def _counted(case: CaseAnswer, arm: str, part: str) -> dict[str, Any]:
         seen = look.parts.get(part) if look else None
         if seen is None:
             return {}
-        counted = {name: getattr(seen, name) for name in ("macs", "params", "peak_bytes")}
+        counted = {name: getattr(seen, name) for name in COUNTED}
         return counted | ({"stage": seen.stage} if seen.stage else {})
     facts = case.result.finding.facts.get(arm) if case.result.finding else None
-    return {name: getattr(facts, name, None) for name in ("macs", "params", "peak_bytes")}
+    return {name: getattr(facts, name, None) for name in COUNTED}
 
 
 def _ends(name: str, estimate: Estimate | None) -> dict[str, float | None]:

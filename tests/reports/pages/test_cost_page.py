@@ -14,7 +14,7 @@ import pytest
 from bench.schema.records import SCHEMA, SCHEMA_HISTORY, CaseResult, Status
 from reports.__main__ import main
 from reports.analysis import breakeven, peers_and_caches
-from reports.data import frames, result_files
+from reports.data import frames, necks, result_files
 from reports.data.costs import cost
 from reports.data.stages import stages
 from reports.pages import cost_page
@@ -70,7 +70,7 @@ def write(paths: Sequence[Path], folder: Path) -> list[Path]:
     files = result_files.read_all(paths)
     frame = frames.frame_of(files)
     found = stages(frame[frame["arm"] == "panet"])
-    return cost_page.write(files, frame, cost(frame), found, folder)
+    return cost_page.write(files, frame, cost(frame), found, necks.of_files(files), folder)
 
 
 def page_of(folder: Path, results: list[CaseResult], **run: Any) -> str:
