@@ -50,7 +50,7 @@ FUSE = 'n.append(self.relu(self.get_submodule(f"conv_{step}")(summed)))'
 DOWN = 'down = self.relu(self.get_submodule(f"downsample_n{level}")(n[-1]))'
 SUM = 'summed = self.get_submodule(f"sum_{step}")(down, coarser)'
 SMOOTH = 'p.append(self.get_submodule(f"smooth_m{level}")(m))'
-NEAREST = 'functional.interpolate(coarse, size=lateral.shape[-2:], mode="nearest") + lateral'
+NEAREST = "upsample_like(coarse, lateral) + lateral"
 LATERAL = """            {0} = self.get_submodule(f"lateral_c{{level}}")(c[index])
             m = self.get_submodule(f"topdown_m{{level}}")(m, {0})
 """
@@ -130,8 +130,8 @@ SLOWER = (
     Edit(
         "Add in double precision",
         "pyramid.py",
-        "return downsampled + p",
-        "return (downsampled.double() + p.double()).to(p.dtype)",
+        "return crop_like(downsampled, p) + p",
+        "return (crop_like(downsampled, p).double() + p.double()).to(p.dtype)",
     ),
     Edit(
         "Fuse in full precision",
@@ -146,8 +146,7 @@ SLOWER = (
         "Upsample in full precision",
         "pyramid.py",
         NEAREST,
-        "(functional.interpolate(coarse.float(), size=lateral.shape[-2:], "
-        'mode="nearest") + lateral.float()).to(lateral.dtype)',
+        "(upsample_like(coarse.float(), lateral) + lateral.float()).to(lateral.dtype)",
         axes=IN_BFLOAT16,
     ),
     Edit(
@@ -229,7 +228,7 @@ HARMLESS = (
     Edit("Say what the loop does", "panet.py", "n = [p[0]]", "n = [p[0]]  # as it is"),
     Edit("Shorter message", "pyramid.py", "; pass one map per level", ""),
     Edit(
-        "Less to say about the crop", "pyramid.py", "that row and column are cropped.", "cropped."
+        "Less to say about the crop", "pyramid.py", "that are one pixel smaller.", "that are less."
     ),
     Edit(
         "Name the levels once", "fpn.py", "coarsest = self.levels[-1]", "*_, coarsest = self.levels"
