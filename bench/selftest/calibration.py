@@ -28,6 +28,9 @@ PASSES = (1, 2, 4)
 """Replicates: for the line, for the channels that it gives, and for these corrected once more. Only
 the size that the last ones show is believed."""
 
+MISSED = 0.5
+"""How far a slow-down may be from the size that was requested, relative to that."""
+
 BASE = "base"
 """The arms that run the network."""
 
@@ -46,6 +49,11 @@ class Slowing:
     high: float | None
     place: str = ""
     """A stage, or every one; empty in older self-tests: behind the network."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether it is about as large as requested: two more operators in every stage are not."""
+        return abs(self.size / self.requested - 1) <= MISSED
 
     @property
     def recipe(self) -> Recipe:

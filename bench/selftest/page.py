@@ -26,7 +26,8 @@ replicates of what it flags; only these decide. Both look again where the first 
 the numbers of replicates at each look stand above the column. All cases together are looked at as
 well. In a trial one measurement serves several comparisons: of identical code, and each with one
 slow-down in one case, in one stage of it or in every one; it is found if that case or all together
-raise the alarm. The slowed side is base or head by chance, and the gate does not know. *Resampled*:
+raise the alarm. The slowed side is base or head by chance, and the gate does not know. A slow-down
+that is more than half away from the size that was asked is not tried. *Resampled*:
 drawn from all undisturbed replicates that were recorded. *Coverage*: how often the 95 % interval of
 one trial's cost holds the mean of the other trials, which is itself not exact. *MDE*, the minimum
 detectable effect: the smallest change of a case that the gate finds 19 times of 20, median over
@@ -46,7 +47,7 @@ def _head(document: Document) -> str:
         [
             "# Self-test",
             f"{environment['cpu']}, {environment['cores']} cores; torch "
-            f"{environment['libraries']['torch']}; {len(sessions)} sessions, "
+            f"{environment['libraries']['torch']}; sessions: {len(sessions)}, "
             f"{sessions[0].started} to {sessions[-1].started}; code "
             f"{', '.join(sorted({session.code for session in sessions}))}.",
             _table(rows, headers),

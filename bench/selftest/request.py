@@ -44,13 +44,13 @@ class Setup:
 def setups(request: SelfTestRequest, cores: int) -> list[Setup]:
     """Return what is to be tried.
 
-    Beside a background load also with a thread less, which it cannot disturb.
+    Beside a program that keeps a core to itself also with a thread less, which it cannot disturb.
     """
     values = QUICK_AXES if request.quick else {}
     chosen = []
     for load in request.loads:
-        alone = load == background_load.NONE
-        for threads in dict.fromkeys((cores,) if alone else (max(1, cores - 1), cores)):
+        fewest = max(1, cores - 1) if load == background_load.HOG else cores
+        for threads in range(fewest, cores + 1):
             cases = axes.sweep(presets.PRESETS["cells"], {**values, "threads": str(threads)})
             chosen.append(Setup(load, threads, cases))
     return chosen

@@ -148,7 +148,7 @@ class SelfTest:
     def _draw(self, setup: Setup, calibrated: Calibrated) -> Trial:
         number = len(list(self._folder.glob(f"trial-{setup.name}-*")))
         wanted = {
-            case_id: [s for s in slowings if s.requested in self._request.sizes]
+            case_id: [s for s in slowings if s.fits and s.requested in self._request.sizes]
             for case_id, slowings in calibrated.slowings.items()
         }
         return trials.draw(number, self._started, setup.load, setup.threads, wanted, self._gate)

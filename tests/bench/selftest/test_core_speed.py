@@ -33,11 +33,12 @@ def test_every_usable_core_is_probed() -> None:
 
 
 @pytest.mark.process
-def test_background_load_runs_as_long_as_the_context_is_open() -> None:
+@pytest.mark.parametrize("load", [background_load.LIGHT, background_load.HOG])
+def test_background_load_runs_as_long_as_the_context_is_open(load: str) -> None:
     import psutil
 
     before = len(psutil.Process().children())
-    with background_load.running(background_load.HOG):
+    with background_load.running(load):
         assert len(psutil.Process().children()) == before + 1
     assert len(psutil.Process().children()) == before
     with background_load.running(background_load.NONE):

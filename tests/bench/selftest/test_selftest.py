@@ -225,6 +225,14 @@ def test_cell_that_cannot_run_ends_the_self_test_with_a_sentence(
         SelfTest(request(tmp_path), QUIET).run()
 
 
+def test_slow_down_that_cannot_be_as_small_as_asked_is_not_tried(tmp_path: Path) -> None:
+    smallest = SLOWDOWN_PER_CHANNEL
+    SelfTest(request(tmp_path, sizes=(smallest / 4, 4 * smallest), trials=1), QUIET).run()
+    (verdicts,) = summary_of(tmp_path).gates
+    tried = {of.requested: of.detected.total for of in verdicts.detections}
+    assert tried == {4 * smallest: QUICK_CASES}
+
+
 def test_busy_machine_is_undecided_and_never_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,11 +247,16 @@ def test_busy_machine_is_undecided_and_never_wrong(
 
 
 def test_beside_a_background_load_fewer_threads_are_tried_as_well(tmp_path: Path) -> None:
-    wanted = request(tmp_path, loads=("none", "hog"), quick=False)
+    wanted = request(tmp_path, loads=("none", "light", "hog"), quick=False)
     found = setups(wanted, cores=2)
-    assert [(setup.load, setup.threads) for setup in found] == [("none", 2), ("hog", 1), ("hog", 2)]
+    assert [(setup.load, setup.threads) for setup in found] == [
+        ("none", 2),
+        ("light", 2),
+        ("hog", 1),
+        ("hog", 2),
+    ]
     assert {len(setup.cases) for setup in found} == {8}
-    assert [setup.threads for setup in setups(wanted, cores=1)] == [1, 1]
+    assert [setup.threads for setup in setups(wanted, cores=1)] == [1, 1, 1]
 
 
 def test_parts_of_the_spread_are_told_apart(
@@ -265,7 +278,7 @@ def test_parts_of_the_spread_are_told_apart(
     [
         (["--trials", "0"], "--trials '0': give a whole number of 1 or more"),
         (["--inject", "fast"], "--inject 'fast': give percents from 0 to 100, such as 2,5"),
-        (["--load", "disk"], "--load 'disk': choose from none, hog"),
+        (["--load", "disk"], "--load 'disk': choose from none, light, hog"),
         (["--resume", "x"], "--resume x: no such selftest"),
     ],
 )
