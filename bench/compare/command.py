@@ -1,25 +1,30 @@
-"""``python -m bench compare`` and ``bisect``: options, and what is printed."""
+"""``python -m bench compare`` and ``bisect``: options, and what is printed.
+
+What measures is imported when it is to measure: it brings torch, and no help is to wait for that.
+"""
 
 import argparse
 import fnmatch
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from bench.compare import bisect, junit, run
-from bench.compare.commit import UndecidedError
-from bench.compare.request import BASE, HEAD, ONE_PROCESS, SEPARATE, Request, own_cases
-from bench.compare.result import ComparisonResult
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
 from bench.schema.files import COMPARE
 from bench.stats.sequential import GATE
 from bench.stats.verdict import FINE, NOTHING_SAID
-from bench.workload import arguments, axes, presets, units
+from bench.workload import arguments, units
 
-SIDES = (BASE, HEAD)
+if TYPE_CHECKING:
+    from bench.compare.request import Request
+    from bench.compare.result import ComparisonResult
+
+SIDES = ("base", "head")
+"""As `bench.compare.request` calls them."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -71,7 +76,10 @@ def _add_comparison(parser: argparse.ArgumentParser, budget: str) -> None:
     arguments.add_resume(parser, "go on with one that was killed")
 
 
-def _request(options: argparse.Namespace) -> Request:
+def _request(options: argparse.Namespace) -> "Request":
+    from bench.compare.request import ONE_PROCESS, SEPARATE, Request, own_cases
+    from bench.workload import axes, presets
+
     given = arguments.given_axes(options)
     cases = axes.sweep(presets.choose_preset(options.preset, given), given)
     if options.workload:
@@ -101,12 +109,15 @@ def _compare(options: argparse.Namespace) -> int:
     return compared.exit_code
 
 
-def measured(options: argparse.Namespace) -> tuple[Path, ComparisonResult]:
+def measured(options: argparse.Namespace) -> "tuple[Path, ComparisonResult]":
     """Compare, and write the answer; return the folder of the run, and what came of it.
 
     Raises:
         BenchError: as `bench.compare.run.run`, or the options ask for what is none.
     """
+    from bench.compare import junit, run
+    from bench.compare.request import SEPARATE
+
     named = {side: getattr(options, f"{side}_python") for side in SIDES}
     pythons = {side: python for side, python in named.items() if python is not None}
     request = _request(options)
@@ -128,6 +139,9 @@ def measured(options: argparse.Namespace) -> tuple[Path, ComparisonResult]:
 
 
 def _bisect(options: argparse.Namespace) -> int:
+    from bench.compare import bisect, junit
+    from bench.compare.commit import UndecidedError
+
     request = _request(options)
     verdicts = arguments.output_file("--junit", options.junit)
     folder = run_folders.new_or_known(options.run_dir, "bisect", options.resume)

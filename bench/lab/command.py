@@ -1,21 +1,24 @@
-"""``python -m bench lab NAME``: the maintainers' evidence. What it prints is printed here."""
+"""``python -m bench lab NAME``: the maintainers' evidence. What it prints is printed here.
+
+What measures is imported when it is to measure: it brings torch, and no help is to wait for that.
+"""
 
 import argparse
 import fnmatch
 import time
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from rich.console import Console
 
-from bench.lab import gpu_checklist, history_trials, other_tools, tensorboard_check
-from bench.lab.edits import SLOWER, Edit
-from bench.lab.gpu_checks import CARD, REHEARSAL, checks
-from bench.lab.history_trials import TRY, GateTest, GateTestRequest
+from bench.lab import other_tools
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
 from bench.stats.verdict import FINE
 from bench.workload import arguments, units
+
+if TYPE_CHECKING:
+    from bench.lab.edits import Edit
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -33,7 +36,7 @@ KINDS = {
     "bisect": ("1", "histories to bisect"),
     "apart": ("0", "histories of equal code, each side in processes of its own"),
 }
-"""Of `TRY`: how many by default, and what they are."""
+"""Of `bench.lab.history_trials.TRY`: how many by default, and what they are."""
 
 
 def add_to(commands: Commands) -> None:
@@ -92,7 +95,10 @@ def _add_tensorboard(names: Commands) -> None:
 
 
 def _gatetest(request: argparse.Namespace) -> int:
-    counts = {kind: units.whole(f"--{kind}")(getattr(request, kind)) for kind in TRY}
+    from bench.lab import history_trials
+    from bench.lab.history_trials import GateTest, GateTestRequest
+
+    counts = {kind: units.whole(f"--{kind}")(getattr(request, kind)) for kind in KINDS}
     edits = _edits(request.edit)
     folder = run_folders.new_or_known(request.run_dir, "gatetest", request.resume)
     wanted = GateTestRequest(counts, folder, edits)
@@ -103,7 +109,9 @@ def _gatetest(request: argparse.Namespace) -> int:
     return FINE
 
 
-def _edits(pattern: str) -> tuple[Edit, ...]:
+def _edits(pattern: str) -> "tuple[Edit, ...]":
+    from bench.lab.edits import SLOWER
+
     edits = tuple(edit for edit in SLOWER if fnmatch.fnmatch(edit.name, pattern))
     if not edits:
         names = ", ".join(edit.name for edit in SLOWER)
@@ -123,6 +131,8 @@ def _other_tools(request: argparse.Namespace) -> int:
 
 def _gpu(request: argparse.Namespace) -> int:
     start_s = time.monotonic()
+    from bench.lab import gpu_checklist
+
     try:
         if request.describe:
             gpu_checklist.describe(request.describe, request.folder)
@@ -133,6 +143,9 @@ def _gpu(request: argparse.Namespace) -> int:
 
 
 def _run_checklist(request: argparse.Namespace, start_s: float) -> int:
+    from bench.lab import gpu_checklist
+    from bench.lab.gpu_checks import CARD, REHEARSAL, checks
+
     target = REHEARSAL if request.rehearse else CARD
     chosen = gpu_checklist.choose(checks(target), request.only)
     seconds = units.parse_duration("--minutes", f"{request.minutes}m")
@@ -157,6 +170,8 @@ def _require_gpu() -> None:
 
 
 def _tensorboard(request: argparse.Namespace) -> int:
+    from bench.lab import tensorboard_check
+
     profiles = tensorboard_check.check(request.folder)
     print(tensorboard_check.render(profiles))
     well = tensorboard_check.worst_off(profiles) <= tensorboard_check.MOST_OFF

@@ -22,7 +22,6 @@ from tabulate import tabulate
 from bench import stats
 from bench.engine.opened import opened
 from bench.engine.plan import REPLICATE_S, Design, Plan
-from bench.lab import other_tools_cells
 from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 
@@ -155,6 +154,8 @@ def _identical_spread(runs: Sequence[ToolRun]) -> str:
 
 
 def _costs(seconds: Seconds) -> dict[str, float]:
+    from bench.lab import other_tools_cells
+
     return {
         case.case_id: seconds[f"{case.case_id}-panet"] / seconds[f"{case.case_id}-fpn"]
         for case in other_tools_cells.cells()
@@ -162,10 +163,14 @@ def _costs(seconds: Seconds) -> dict[str, float]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
+    from bench.lab import other_tools_cells
+
     return os.environ | {other_tools_cells.SCRATCH: str(folder / "scratch")}
 
 
 def _pytest_benchmark(folder: Path) -> Seconds:
+    from bench.lab import other_tools_cells
+
     written = folder / "pytest-benchmark.json"
     _call(
         folder,
@@ -185,6 +190,8 @@ def _torch_timer(folder: Path) -> Seconds:
 
 def _pyperf(folder: Path) -> Seconds:
     import pyperf
+
+    from bench.lab import other_tools_cells
 
     written = folder / "pyperf.json"
     written.unlink(missing_ok=True)
@@ -209,6 +216,8 @@ def _ours(
     folder: Path, scheme: "Scheme", console: Console
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return the cost of every case, and the ratio of identical code."""
+    from bench.lab import other_tools_cells
+
     plan = Plan(
         cases=other_tools_cells.cells(),
         budget_s=1800.0,

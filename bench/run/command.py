@@ -1,16 +1,16 @@
 """``python -m bench fit`` and ``arms``; what `pytest bench` takes is in `bench.conftest`.
 
-``fit`` finds the largest batch, ``arms`` lists the networks that can be measured by a name.
+``fit`` finds the largest batch, ``arms`` lists the networks that can be measured by a name. What
+they need of torch is imported when it is needed: no help is to wait for that.
 """
 
 import argparse
 
 from rich.console import Console
 
-from bench.run import arms, max_batch
 from bench.schema import run_folders
 from bench.stats.verdict import FINE
-from bench.workload import arguments, axes, presets, units
+from bench.workload import arguments, units
 
 NOT_OF_FIT = ("batch_sizes", "compile")
 """The first is the answer; a compiled network's memory is the compiler's business."""
@@ -25,6 +25,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _arms(_options: argparse.Namespace) -> int:
+    from bench.run import arms
+
     print(arms.table())
     return FINE
 
@@ -39,6 +41,9 @@ def _add_fit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _fit(request: argparse.Namespace) -> int:
+    from bench.run import max_batch
+    from bench.workload import axes, presets
+
     cases = axes.sweep(presets.GRID, arguments.given_axes(request))
     limit_bytes = units.parse_bytes("--memory", request.memory)
     folder = run_folders.make(request.run_dir, "fit")

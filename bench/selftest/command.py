@@ -1,4 +1,7 @@
-"""``python -m bench selftest``: options, and what is printed."""
+"""``python -m bench selftest``: options, and what is printed.
+
+What measures is imported when it is to measure: it brings torch, and no help is to wait for that.
+"""
 
 import argparse
 
@@ -6,9 +9,7 @@ from rich.console import Console
 
 from bench.schema import run_folders
 from bench.schema.errors import BenchError
-from bench.selftest import document, session
 from bench.selftest.background_load import LOADS
-from bench.selftest.request import KIND, SelfTestRequest
 from bench.stats.verdict import FINE
 from bench.workload import arguments, units
 
@@ -32,6 +33,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _selftest(request: argparse.Namespace) -> int:
+    from bench.selftest import document, session
+    from bench.selftest.request import KIND, SelfTestRequest
+
     wanted = SelfTestRequest(
         trials=1 if request.quick else units.positive("--trials")(request.trials),
         sizes=tuple(size for text in request.inject.split(",") if (size := _size(text))),

@@ -11,7 +11,6 @@ from typing import NoReturn, TypeAlias
 from bench.schema import run_folders
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError
-from panet.errors import did_you_mean
 
 DEFAULT_SEED = "0"
 DEFAULT_TIMEOUT = "10m"
@@ -109,6 +108,8 @@ def as_typed(
     for keyword, value in keywords.items():
         dest = keyword if keyword in known else f"{keyword}s"
         if dest not in known:
+            from panet.errors import did_you_mean  # which brings torch: no help is to wait for it
+
             hint = did_you_mean(keyword, known, f"there are {', '.join(known)}")
             raise BenchError(f"{name}() takes no {keyword}; {hint}")
         if value is not None:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bench.schema.errors import BenchError
-from panet.errors import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -101,6 +100,8 @@ def choose_preset(name: str | None, overrides: Mapping[str, str]) -> Preset:
     if name is None:
         return GRID if overrides else PRESETS[DEFAULT_PRESET]
     if name not in PRESETS:
+        from panet.errors import did_you_mean  # which brings torch: no help is to wait for it
+
         hint = did_you_mean(name, PRESETS, f"choose from {', '.join(PRESETS)}")
         raise BenchError(f"--preset {name!r}: {hint}")
     return PRESETS[name]

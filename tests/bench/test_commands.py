@@ -2,6 +2,9 @@
 
 import errno
 import re
+import subprocess
+import sys
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -70,3 +73,25 @@ def test_full_disk_is_one_line(
     assert main(["compare", "HEAD", "HEAD", "--run-dir", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert said == "python -m bench: a file: No space left on device; mend that and try again\n"
+
+
+@pytest.mark.process
+def test_no_help_waits_for_torch() -> None:
+    """In one process: every command's parser is made, and asked for its help."""
+    code = """
+        import argparse, sys
+        from bench.__main__ import _parser
+
+        def helps(parser):
+            yield parser.format_help()
+            for action in parser._actions:
+                if isinstance(action, argparse._SubParsersAction):
+                    for command in action.choices.values():
+                        yield from helps(command)
+
+        print(len(list(helps(_parser()))), {"torch", "pandas", "plotly"} & {*sys.modules})
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "12 set()\n"

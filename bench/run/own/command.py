@@ -1,15 +1,22 @@
-"""``panet-bench cost``: what a part costs inside anyone's network; options, and what is printed."""
+"""``panet-bench cost``: what a part costs inside anyone's network; options, and what is printed.
+
+What measures is imported when it is to measure: it brings torch, and no help is to wait for that.
+"""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from bench.run.own import sentences
-from bench.run.own.request import NO_AXES, Request, own_request
-from bench.run.own.run import SCRATCH, run
 from bench.schema import run_folders
 from bench.schema.files import COST
 from bench.workload import arguments, units
+
+if TYPE_CHECKING:
+    from bench.run.own.request import Request
+
+NO_AXES = ("scopes", "backbones", "levels")
+"""Axes of our networks alone."""
 
 ABOUT = "what a part costs inside your network, or one network beside another"
 
@@ -55,6 +62,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _cost(options: argparse.Namespace) -> int:
+    from bench.run.own import sentences
+    from bench.run.own.run import SCRATCH, run
+
     request = asked(options)
     folder = run_folders.new_or_known(options.run_dir, "cost", options.resume)
     with run_folders.tidied(folder, options.resume, SCRATCH):
@@ -64,8 +74,10 @@ def _cost(options: argparse.Namespace) -> int:
     return found.exit_code
 
 
-def asked(options: argparse.Namespace) -> Request:
+def asked(options: argparse.Namespace) -> "Request":
     """Return the request that the options make; raise `BenchError` for what is none."""
+    from bench.run.own.request import own_request
+
     return own_request(
         options.networks,
         parts=options.part,

@@ -17,9 +17,6 @@ NETWORK, AGAIN, EXCHANGED = "network", "network_again", "exchanged"
 SIZES = ("batch_sizes", "resolutions")
 """Axes that say what a factory is called with."""
 
-NO_AXES = ("scopes", "backbones", "levels")
-"""Axes of our networks alone."""
-
 
 class Kind(StrEnum):
     """What is asked."""
