@@ -24,7 +24,7 @@ html_show_copyright = False
 
 CONTENTS = {
     "Use": ("measure", "read", "profile", "network", "gate", "limits"),
-    "Networks": ("behaviours", "necks", "torchvision"),
+    "Networks": ("behaviours", "necks", "heads", "torchvision"),
     "Try": ("examples/own_neck/README", "examples/gate/README", "examples/notebook/README"),
     "Look up": ("options", "columns", "files"),
     "Believe": ("proof",),
