@@ -164,6 +164,8 @@ class Engine:
         """Return the cases of the next turn: the widest first, as many as fit into the budget."""
         left_s = self._left_s()
         turn = []
+        for state in self.states:  # what is known of one may widen those that were asked before
+            self._need(state)
         lacking = [state for state in self.states if self._need(state) > 0]
         for state in sorted(lacking, key=self._urgency, reverse=True):
             forecast_s = self._forecast_s(state)
