@@ -14,7 +14,7 @@ from bench.schema import text
 from bench.schema.errors import DEFECT
 from bench.schema.files import RESULTS
 from bench.stats.verdict import EXIT_CODES, overall
-from reports.analysis import compare_files, compilation, metrics, peers_and_caches
+from reports.analysis import compare_files, compilation, metrics, peers_and_caches, run_before
 from reports.analysis.breakeven import Limits
 from reports.analysis.names import run_letters
 from reports.data import frames, necks, profiles, result_files
@@ -83,6 +83,7 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
         run_id = file.run["run_id"]
         letter, of_run = letters.get(run_id, ""), frame[frame["run_id"] == run_id]
         said = [
+            *run_before.sentences(file, table[table["run_id"] == run_id]),
             *compilation.sentences(compilation.table(of_run)),
             *peers_and_caches.sentences(file.path.parent),
             *neck_section.sentences(of_necks[of_necks["run_id"] == run_id]),
