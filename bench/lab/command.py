@@ -48,6 +48,7 @@ def add_to(commands: Commands) -> None:
     _add_other_tools(names)
     _add_gpu(names)
     _add_tensorboard(names)
+    _add_inside(names)
 
 
 def _add_gatetest(names: Commands) -> None:
@@ -92,6 +93,24 @@ def _add_tensorboard(names: Commands) -> None:
     parser = names.add_parser("tensorboard", help=about, description=about)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run with traces, or many")
     parser.set_defaults(command=_tensorboard)
+
+
+def _add_inside(names: Commands) -> None:
+    about = "the cost inside the calls against that of whole calls, in a long run"
+    parser = names.add_parser("inside", help=about, description=about)
+    parser.add_argument("--replicates", default="50", metavar="N", help="of each case (50)")
+    _add_folder(parser)
+    parser.set_defaults(command=_inside)
+
+
+def _inside(request: argparse.Namespace) -> int:
+    from bench.lab import inside_calls
+
+    replicates = units.positive("--replicates")(request.replicates)
+    folder = run_folders.new_or_known(request.run_dir, "inside", request.resume)
+    print(inside_calls.measure(folder, replicates, Console(stderr=True)))
+    print(f"wrote {folder / inside_calls.PAGE}")
+    return FINE
 
 
 def _gatetest(request: argparse.Namespace) -> int:

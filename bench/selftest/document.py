@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from bench.selftest import rates, trials
 from bench.selftest.core_speed import Spreads
+from bench.selftest.loads import BesideLoad, beside_loads
 from bench.selftest.rates import SetupSummary
 from bench.selftest.trials import MeasuredTrial
 
@@ -43,6 +44,7 @@ class Document:
     sessions: tuple[Session, ...]
     setups: dict[str, SetupSummary]
     """By load and number of threads."""
+    loads: tuple[BesideLoad, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -72,4 +74,5 @@ def read(folder: Path) -> Document:
     return Document(
         read_sessions(folder),
         {name: rates.summary(measured) for name, measured in sorted(by_setup.items())},
+        beside_loads(by_setup),
     )

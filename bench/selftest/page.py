@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from bench.schema.text import percent
 from bench.selftest.document import Document
+from bench.selftest.loads import BesideLoad, Bias
 from bench.selftest.noise_components import Components
 from bench.selftest.rates import CaseSummary, Detections, GateSummary, SetupSummary
 from bench.selftest.resampling import Resampled
@@ -16,6 +17,8 @@ from bench.stats.sequential import Gate
 def render(document: Document) -> str:
     """Return the page of a self-test."""
     parts = [_head(document), *(_setup(setup) for setup in document.setups.values())]
+    if document.loads:
+        parts += ["## What other programs do to the cost", _table(*_load_rows(document.loads))]
     return "\n\n".join([*parts, READING]) + "\n"
 
 
@@ -27,12 +30,13 @@ the numbers of replicates at each look stand above the column. All cases togethe
 well. In a trial one measurement serves several comparisons: of identical code, and each with one
 slow-down in one case, in one stage of it or in every one; it is found if that case or all together
 raise the alarm. The slowed side is base or head by chance, and the gate does not know. A slow-down
-that is more than half away from the size that was asked is not tried. *Resampled*:
-drawn from all undisturbed replicates that were recorded. *Coverage*: how often the 95 % interval of
-one trial's cost holds the mean of the other trials, which is itself not exact. *MDE*, the minimum
-detectable effect: the smallest change of a case that the gate finds 19 times of 20, median over
-trials. *Components*: standard deviations of a log ratio; a replicate is a process, a turn a fork
-server, a trial some minutes."""
+that is more than half away from the size that was asked is not tried. *Resampled*: drawn from all
+undisturbed replicates that were recorded. *Coverage*: how often the 95 % interval of one trial's
+cost holds the mean of the other trials, which is itself not exact. *MDE*, the minimum detectable
+effect: the smallest change of a case that the gate finds 19 times of 20, median over trials. *What
+other programs do*: the cost beside them against the cost without, over the cases, of replicates
+that count and of those that are thrown away as contended. *Components*: standard deviations of a
+log ratio; a replicate is a process, a turn a fork server, a trial some minutes."""
 
 
 def _head(document: Document) -> str:
@@ -110,6 +114,30 @@ def _false_alarm_rate(resampled: Resampled | None) -> str:
     return (
         f"{percent(resampled.false_alarm_rate, 2)} "
         f"(at least {resampled.replicates_per_case} replicates a case)"
+    )
+
+
+def _load_rows(loads: Sequence[BesideLoad]) -> tuple[list[list[str]], list[str]]:
+    readings = [
+        f"{name}, {what}" for name in ("inside", "whole calls") for what in ("mean", "worst")
+    ]
+    rows = [
+        [
+            f"{beside.load}, {beside.threads} threads: {beside.judged}",
+            f"{beside.replicates}",
+            *(cell for bias in (beside.inside, beside.whole) for cell in _bias_cells(bias)),
+        ]
+        for beside in loads
+    ]
+    return rows, ["replicates beside", "", *readings]
+
+
+def _bias_cells(bias: Bias | None) -> tuple[str, str]:
+    if bias is None:
+        return "-", "-"
+    half_width = percent(bias.mean.half_width, 2)
+    return f"{percent(bias.mean.value, 2, signed=True)} ±{half_width}", percent(
+        bias.worst, 1, signed=True
     )
 
 

@@ -130,6 +130,6 @@ def test_self_test_says_alarms_and_detections_of_the_newest_gate(tmp_path: Path)
         *("none", 2, (), 1, 0, 0, (older, newest), rate(0, 0), {}, unknown, unknown, None, None)
     )
     (tmp_path / "selftest-1").mkdir()
-    stored = Document((), {"none-t2": setup}).to_json()
+    stored = Document((), {"none-t2": setup}, ()).to_json()
     (tmp_path / "selftest-1" / JSON).write_text(json.dumps(stored))
     assert gpu_answers.self_test(tmp_path) == "false alarms: 0 of 1; +5%: 2 of 3 found"

@@ -1,5 +1,6 @@
 """The self-test end to end, on a simulated machine: what it calibrates, tries, pools and says."""
 
+import contextlib
 import json
 import math
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Failure, Task
-from bench.selftest import document, rates, resampling, session, trials
+from bench.selftest import background_load, document, rates, resampling, session, trials
 from bench.selftest.calibration import PLACES, Slowing, calibrate
 from bench.selftest.document import Document
 from bench.selftest.rates import SetupSummary
@@ -257,6 +258,16 @@ def test_beside_a_background_load_fewer_threads_are_tried_as_well(tmp_path: Path
     ]
     assert {len(setup.cases) for setup in found} == {8}
     assert [setup.threads for setup in setups(wanted, cores=1)] == [1, 1, 1]
+
+
+def test_page_says_what_other_programs_do_to_the_cost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(background_load, "running", lambda _: contextlib.nullcontext())
+    SelfTest(request(tmp_path, loads=("none", "light")), QUIET).run()
+    page = (tmp_path / "selftest-1" / session.PAGE).read_text()
+    (kept,) = (line for line in page.splitlines() if line.startswith("| light, 2 threads: kept"))
+    assert int(kept.split("|")[2]) > 0
 
 
 def test_parts_of_the_spread_are_told_apart(
