@@ -1,5 +1,10 @@
 """pytest's hooks and options of the harness; what they do is in `bench.run.session`."""
 
+from bench.schema import stopped
+
+LISTENER = stopped.Listener("nothing was measured", begun=False)
+"""From here on: torch, which is imported below, takes seconds."""
+
 import contextlib
 import json
 from collections import Counter
@@ -14,7 +19,7 @@ from bench.run import necks
 from bench.run.extra_arms import EXTRA_ARMS
 from bench.run.replay import REPLAY_CLOCK
 from bench.run.session import Session, forecast, keep_copy, parse_request
-from bench.schema import files, journal, run_folders
+from bench.schema import files, journal, run_folders, text
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError, storage_faults
 from bench.schema.recipe import ARMS
@@ -75,7 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
             neck_names=config.getoption(necks.NAME),
         )
     except BenchError as error:
-        raise pytest.UsageError(str(error)) from error
+        raise _usage_error(error) from error
     wanted = config.getoption("benchmark_json")
     if wanted is not None and not wanted.resolve().parent.is_dir():
         raise pytest.UsageError(f"--benchmark-json={wanted}: no such folder; make it first")
@@ -130,10 +135,17 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         return (yield)
     bench_session = config.stash[SESSION]
     console = Console(stderr=True)
-    with contextlib.ExitStack() as alone:
-        with _outside_pytest(config):
-            alone.enter_context(journal.locked(bench_session.request.run_dir))
-        return (yield from _run(config, bench_session, sorted(case_ids), console))
+    LISTENER.advice = f"add --resume {bench_session.request.run_dir.name} to go on"
+    LISTENER.begun = True
+    try:
+        with contextlib.ExitStack() as alone:
+            with _outside_pytest(config):
+                alone.enter_context(journal.locked(bench_session.request.run_dir))
+            return (yield from _run(config, bench_session, sorted(case_ids), console))
+    except KeyboardInterrupt as stop:
+        pytest.exit(f"stopped; {LISTENER.advice}", returncode=stopped.exit_code(stop))
+    finally:
+        LISTENER.begun = False
 
 
 def _run(
@@ -154,16 +166,18 @@ def _run(
 
 @contextlib.contextmanager
 def _outside_pytest(config: pytest.Config) -> Iterator[None]:
-    """Let the engine use the terminal; turn its errors and Ctrl-C into pytest's own endings."""
+    """Let the engine use the terminal; turn its errors into pytest's own."""
     capture: Any = config.pluginmanager.getplugin("capturemanager")
     run_dir = config.stash[SESSION].request.run_dir
     try:
         with capture.global_and_fixture_disabled(), storage_faults(_mend_it(run_dir)):
             yield
     except BenchError as error:
-        raise pytest.UsageError(str(error)) from error
-    except KeyboardInterrupt:
-        pytest.exit(f"stopped; add --resume {run_dir.name} to go on", returncode=2)
+        raise _usage_error(error) from error
+
+
+def _usage_error(error: BenchError) -> pytest.UsageError:
+    return pytest.UsageError(text.in_a_line(str(error)))
 
 
 def _mend_it(run_dir: Path) -> str:
@@ -209,7 +223,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
                 written.write_text(json.dumps(document, indent=4))
             keep_copy(written, config.stash[WANTED_JSON])
     except BenchError as error:
-        raise pytest.UsageError(str(error)) from error
+        raise _usage_error(error) from error
     if not bench_session.measured_any and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
 
@@ -226,10 +240,15 @@ def pytest_terminal_summary(
     for table in session.tables:
         terminalreporter.write_line(f"\n{table}\n")
     for note in session.notes:
-        terminalreporter.write_line(note)
+        terminalreporter.write_line(text.printable(note))
     if not session.measured_any:
         terminalreporter.write_line("nothing was measured: raise --budget, or see above why")
     terminalreporter.write_line(f"results: {session.request.run_dir / files.RESULTS}")
     if session.measured_any:
         for command in session.next_commands():
             terminalreporter.write_line(f"next: {command}")
+
+
+def pytest_unconfigure() -> None:
+    """Let go of the signals: pytest may have been called by a program."""
+    LISTENER.close()

@@ -20,7 +20,9 @@ from bench.schema.case import AXES
 from bench.schema.records import FACTS
 from bench.schema.text import listed
 from panet import __main__ as panet_command
-from reports import __main__ as reports_command
+from reports import command as reports_command
+
+conftest.LISTENER.close()  # nothing is measured here
 
 DOCS = Path(__file__).parent
 

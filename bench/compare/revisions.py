@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.schema.errors import BenchError
+from bench.schema.text import printable
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _where_to_find_it(repository: Path) -> str:
 
 def subject(commit: str, repository: Path) -> str:
     """Return the first line of a commit's message."""
-    return git(repository, "log", "-1", "--format=%s", commit)
+    return printable(git(repository, "log", "-1", "--format=%s", commit))
 
 
 def between(good: str, bad: str, repository: Path) -> list[str]:
@@ -100,7 +101,7 @@ def between(good: str, bad: str, repository: Path) -> list[str]:
 def git(repository: Path, *arguments: str) -> str:
     """Run git in a repository and return what it prints; raise `BenchError` if it fails."""
     command = ["git", "-C", str(repository), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603 - no shell
     if done.returncode:
         reason = done.stderr.strip().splitlines()
         raise BenchError(f"git {arguments[0]}: {reason[-1] if reason else 'failed'}")

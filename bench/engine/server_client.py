@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from bench.engine.interpreter import variables
 from bench.schema.errors import NO_ROOM, BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Failure, Result, Task
+from bench.schema.text import printable
 
 START_TIMEOUT_S = 300.0
 """Importing torch from a cold disk takes minutes at worst; longer than this is a broken install."""
@@ -158,7 +160,8 @@ def _died(exit_code: int, killed_for_memory: bool, log_tail: str) -> Failure:
         return Failure(Status.OOM, "killed by the kernel: out of memory")
     if "std::bad_alloc" in log_tail:  # thrown where nobody catches it
         return Failure(Status.OOM, f"out of memory: {log_tail}")
-    reason = f"the worker died ({_ended(exit_code)}); its last words: {log_tail or 'none'}"
+    how = _ended(exit_code) if exit_code else "it left by itself, without a result"
+    reason = f"the worker died ({how}); its last words: {log_tail or 'none'}"
     return Failure(Status.CRASHED, reason, from_outside=-exit_code in FROM_OUTSIDE)
 
 
@@ -176,4 +179,11 @@ def _oom_kills() -> int:
 
 
 def _tail(log: Path) -> str:
-    return log.read_text(errors="replace")[-LOG_TAIL_CHARS:].strip()
+    """Return the last words of a log, from the beginning of a line."""
+    with log.open("rb") as stream:  # a network may have printed gigabytes
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - LOG_TAIL_CHARS))
+        words = stream.read().decode(errors="replace")
+    if size > LOG_TAIL_CHARS and "\n" in words.strip():
+        words = words.partition("\n")[2]
+    return printable(words.strip())

@@ -22,6 +22,7 @@ from bench.schema.case import Case
 from bench.schema.errors import FULL, BenchError
 from bench.schema.records import Status
 from bench.schema.tasks import Task, task_from_json
+from bench.schema.text import printable
 from bench.workload import check  # noqa: F401
 from bench.workload.code_loader import Side, in_own_names
 from bench.workload.compilation import CompileError
@@ -52,13 +53,13 @@ def main(task: Task[Any], result_path: Path) -> None:
         _set_precision(task.case)
         torch.set_num_threads(task.case.threads)
         result = {"result": pkgutil.resolve_name(task.handler)(task)}
-    except Exception as error:
+    except BaseException as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise
-        traceback.print_exc()
+        _print_traceback()
         status, reason = _status_of(error)
         sides = [Side(task.package, Path(folder), name) for name, folder in task.sides.items()]
-        reason = in_own_names(reason, sides)
+        reason = printable(in_own_names(reason, sides))
         result = {"failure": {"status": status, "reason": reason}}
     del shift  # it was needed until here: what follows it in memory lies elsewhere in every worker
     partial = result_path.with_suffix(".partial")
@@ -98,19 +99,33 @@ def _set_precision(case: Case) -> None:
     torch.backends.cudnn.allow_tf32 = tf32
 
 
-def _status_of(error: Exception) -> tuple[Status, str]:
-    reason = f"{type(error).__name__}: {error}"
-    text = str(error).lower()
+def _print_traceback() -> None:
+    with contextlib.suppress(Exception):  # of the error's own words
+        traceback.print_exc()
+
+
+def _words(error: BaseException) -> str:
+    """Return the words of an error, which may itself be unable to tell."""
+    try:
+        return str(error)
+    except Exception as another:  # noqa: BLE001 - of somebody's `__str__`
+        return f"its words cannot be had: {type(another).__name__}"
+
+
+def _status_of(error: BaseException) -> tuple[Status, str]:
+    words = _words(error)
+    reason = f"{type(error).__name__}: {words}"
+    text = words.lower()
     if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
         mark in text for mark in OUT_OF_MEMORY_TEXTS
     ):
         return Status.OOM, reason.split("\n", 1)[0]
     if isinstance(error, MismatchError):
-        return Status.MISMATCH, str(error)
+        return Status.MISMATCH, words
     if isinstance(error, CompileError):
-        return Status.COMPILE_ERROR, str(error)[:MAX_REASON]
+        return Status.COMPILE_ERROR, words[:MAX_REASON]
     if isinstance(error, InputError | BenchError):
-        return Status.SKIPPED, str(error)
+        return Status.SKIPPED, words
     return Status.CRASHED, reason[:MAX_REASON]
 
 

@@ -50,5 +50,23 @@ def machine(environment: Mapping[str, Any], *others: Mapping[str, Any]) -> str:
     return f"{environment.get('accelerator') or cpu}; torch {torch}"
 
 
+def printable(told: str) -> str:
+    """Return a text in which what would control a terminal is written out, as Python escapes it.
+
+    Lines and tabs stay. Names of files, networks and messages of errors come from anyone.
+    """
+    if told.isprintable():
+        return told
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1]
+        for letter in told
+    )
+
+
+def in_a_line(told: str) -> str:
+    """Return a text as `printable` does, in one line."""
+    return printable(" ".join(told.split("\n")))
+
+
 def _missing(value: float | None) -> bool:
     return value is None or math.isnan(value)

@@ -1,6 +1,7 @@
 """Photographs in, normalised batches out: real pictures have the statistics that networks meet."""
 
 import random
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,12 @@ PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "hubble_deep_field", 
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+PROGRAMS = frozenset({"EPS", "WMF"})
+"""PostScript, which Pillow hands to Ghostscript, and what Windows draws."""
+
+ROOM = 4
+"""How much longer than needed a side of a picture is kept: every lap takes another part of it."""
 
 MIN_CROP_RATIO = 0.6
 """A picture that is used again is cut to this share of its sides or more: no two are the same."""
@@ -34,7 +41,9 @@ def load_batch(
     Raises:
         BenchError: the folder has no readable picture.
     """
-    pictures = _shipped() if folder is None else _own(Path(folder), batch_size)
+    pictures = (
+        _shipped() if folder is None else _own(Path(folder), batch_size, max(height_px, width_px))
+    )
     source = f"scikit-image: {', '.join(PHOTOGRAPHS)}" if folder is None else f"folder: {folder}"
     batch = [
         _normalised(
@@ -52,8 +61,15 @@ def _shipped() -> list[Image.Image]:
     return [Image.fromarray(x[0] if isinstance(x, tuple) else x) for x in loaded]
 
 
-def _own(folder: Path, count: int) -> list[Image.Image]:
-    """Return the first pictures of the folder, by name, the right way up."""
+def _own(folder: Path, count: int, needed_px: int) -> list[Image.Image]:
+    """Return the first pictures of the folder, by name, the right way up.
+
+    Args:
+        folder: theirs.
+        count: how many at most.
+        needed_px: the longer side of what they are cut to; far larger ones are reduced, or a batch
+            of them would fill the memory.
+    """
     pictures: list[Image.Image] = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if len(pictures) == count:
@@ -61,7 +77,10 @@ def _own(folder: Path, count: int) -> list[Image.Image]:
         if not path.is_file():  # a pipe would be waited for
             continue
         try:
-            pictures.append(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                with Image.open(path, formats=_formats()) as opened:
+                    pictures.append(_upright(opened, ROOM * needed_px))
         except UnidentifiedImageError:
             continue  # a folder of pictures may hold other things too
         except MemoryError:
@@ -71,6 +90,21 @@ def _own(folder: Path, count: int) -> list[Image.Image]:
     if not pictures:
         raise BenchError(f"--images {folder}: no readable picture there; name a folder with some")
     return pictures
+
+
+def _upright(opened: Image.Image, most_px: int) -> Image.Image:
+    """Return a picture in colours and the right way up, its sides at most this long."""
+    ImageOps.exif_transpose(opened, in_place=True)
+    picture = opened if opened.mode == "RGB" else opened.convert("RGB")
+    picture.thumbnail((most_px, most_px))
+    picture.load()
+    return picture
+
+
+def _formats() -> list[str]:
+    """Return the formats that are pictures: others are programs, or are drawn by a program."""
+    Image.init()
+    return [name for name in Image.ID if name not in PROGRAMS]
 
 
 def _fit(picture: Image.Image, lap: int, height_px: int, width_px: int) -> Image.Image:

@@ -39,7 +39,7 @@ def make_inputs(task: Task[Any]) -> tuple[Inputs, str]:
     size = f"b{case.batch_size}-{case.height_px}x{case.width_px}"
     cached = Path(task.scratch_dir) / f"{body}-{size}.pt"
     if cached.exists():
-        stored = torch.load(cached)
+        stored = torch.load(cached, weights_only=True)
         inputs, source = tuple(stored["inputs"]), stored["source"]
     else:
         inputs, source = _fresh_inputs(task)

@@ -19,6 +19,7 @@ import pandas as pd
 
 from bench import stats
 from bench.schema.records import MUST_MATCH
+from bench.schema.text import printable
 from reports.data import frames, result_files
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
@@ -126,6 +127,9 @@ def read(store: str) -> pd.DataFrame:
         unknown = [name for name in NEVER_MISSING if table[name].isna().any()]
         if unknown:
             raise ValueError(f"rows without {', '.join(unknown)}")
+        for name in (column for column, kind in COLUMNS.items() if kind == "string"):
+            known = {said: printable(said) for said in table[name].dropna().unique()}
+            table[name] = table[name].map(known).astype("string")
         return table.drop_duplicates(ONCE, ignore_index=True)
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
         raise ReportError(

@@ -12,6 +12,7 @@ import orjson
 
 from bench.schema.files import RESULTS
 from bench.schema.records import SCHEMA, SCHEMA_HISTORY
+from reports.data import stored
 from reports.data.errors import ReportError
 
 OnePath = str | os.PathLike[str]
@@ -74,10 +75,11 @@ def parse(path: Path) -> dict[str, Any]:
         ReportError: it cannot be read, or is nothing of the kind.
     """
     try:
-        document = orjson.loads(path.read_bytes())
+        data = path.read_bytes()
+        document = stored.shown(data, orjson.loads(data))
     except OSError as error:
         raise ReportError(f"{path}: {error.strerror}; name a results.json of a run") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ReportError(
             f"{path}: no result file, or a damaged one ({error}); name the folder of a run"
         ) from error

@@ -1,10 +1,35 @@
-"""JSON files that lie beside the results of a run."""
+"""JSON files that lie beside the results of a run, and what every file of anyone's is read with."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+from bench.schema.text import printable
 from reports.data.errors import ReportError
+
+NOT_PLAIN = re.compile(rb"[\x7f-\xff]|\\[ubfr]")
+"""In JSON: what may be more than a plain letter."""
+
+
+def shown(data: bytes, document: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return a document in which no text controls a terminal (`bench.schema.text.printable`).
+
+    Args:
+        data: the JSON; most have only plain letters, and nothing is to be done.
+        document: what it holds.
+    """
+    return _shown(document) if NOT_PLAIN.search(data) else document
+
+
+def _shown(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [_shown(each) if isinstance(each, str | list | dict) else each for each in value]
+    if isinstance(value, dict):
+        return {printable(name): _shown(each) for name, each in value.items()}
+    return value
 
 
 def read(path: Path, schema: int) -> dict[str, Any]:
@@ -26,7 +51,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
         ReportError: it cannot be read, or is no mapping.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
+        content = shown(data, json.loads(data))
     except OSError as error:
         raise ReportError(f"{path}: {error.strerror}; measure again") from error
     except (ValueError, RecursionError) as error:

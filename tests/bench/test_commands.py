@@ -48,7 +48,7 @@ def test_interrupted_command_names_resume_only_where_it_has_it(
     monkeypatch.setattr(max_batch, "find_all", interrupted)
     monkeypatch.setattr(SelfTest, "run", interrupted)
     monkeypatch.setattr(GateTest, "run", interrupted)
-    assert main([*arguments, "--run-dir", str(tmp_path)]) == 2
+    assert main([*arguments, "--run-dir", str(tmp_path)]) == 130
     assert ("--resume" in capsys.readouterr().err) == resumes
     with pytest.raises(SystemExit, match="0"):
         main([*arguments, "--help"])
@@ -94,4 +94,5 @@ def test_no_help_waits_for_torch() -> None:
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
     )
-    assert done.stdout == "12 set()\n"
+    assert done.stdout.endswith(" set()\n")
+    assert int(done.stdout.split()[0]) > 10

@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -15,10 +16,18 @@ from bench.workload import check
 from bench.workload.compilation import CompileError
 from bench.workload.same_work import MismatchError
 
+
+class SpeechlessError(BaseException):
+    """Cannot say what it is."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
 HONEST = check.check_task
 
 
-def _raise(error: Exception) -> NoReturn:
+def _raise(error: BaseException) -> NoReturn:
     raise error
 
 
@@ -34,6 +43,11 @@ def _leave_somebody_behind() -> NoReturn:
 HOW: dict[str, Callable[[], object]] = {
     "say-pid": lambda: _raise(RuntimeError(str(os.getpid()))),
     "segfault": lambda: os.kill(os.getpid(), signal.SIGSEGV),
+    "exit-0": lambda: os._exit(0),
+    "system-exit": lambda: sys.exit("planted"),
+    "interrupt": lambda: _raise(KeyboardInterrupt("planted")),
+    "speechless": lambda: _raise(SpeechlessError()),
+    "escape": lambda: _raise(ValueError("\x1b[31mplanted")),
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "exit": lambda: os._exit(3),
     "raise": lambda: _raise(ZeroDivisionError("planted")),

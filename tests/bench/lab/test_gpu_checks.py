@@ -10,7 +10,7 @@ from bench import conftest
 from bench.lab.gpu_checks import CARD, REHEARSAL, checks
 from bench.run import session
 from bench.workload import axes, presets
-from reports import __main__ as reports_commands
+from reports import command as reports_commands
 
 COMMANDS = [
     (each, command)

@@ -138,3 +138,26 @@ def test_compiled_case_equals_eager_and_has_three_times(tmp_path: Path) -> None:
     assert len(warm_s) == len(panet["extra_info"]["replicates"])
     assert cold_s > 0
     assert by_arm["fpn_again"]["extra_info"]["compile_s"] is None
+
+
+def test_stopped_run_says_in_a_line_how_to_go_on(tmp_path: Path) -> None:
+    """Started as a shell starts what is in the background: with Ctrl-C ignored."""
+    arguments = [*TINY, "--batch-sizes", "1,2", "--run-dir", tmp_path]
+    with subprocess.Popen(
+        command(*arguments),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert any(line.startswith("40 %") for line in process.stderr), "it ended by itself"
+        process.send_signal(signal.SIGINT)
+        said = process.stdout.read() + process.stderr.read()
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    (folder,) = tmp_path.glob("*-*")
+    assert sum(f"stopped; add --resume {folder.name} to go on" in x for x in said.splitlines()) == 1
+    assert sum(map(len, journal.read(folder).replicates.values())) > 0

@@ -7,6 +7,21 @@ import pytest
 from bench.schema import text
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("±1 % → 中", "±1 % → 中"),
+        ("\x1b[31mred\x07\r", "\\x1b[31mred\\x07\\r"),
+        ("\u202efdp.exe\x9b2J", "\\u202efdp.exe\\x9b2J"),
+        ("not\udcffUTF-8", "not\\udcffUTF-8"),
+        ("two\nlines\t", "two\nlines\t"),
+    ],
+)
+def test_what_controls_a_terminal_is_written_out(told: str, said: str) -> None:
+    assert text.printable(told) == said
+    assert text.in_a_line(told) == said.replace("\n", " ")
+
+
 @pytest.mark.parametrize(("share", "said"), [(0.0234, "2.3 %"), (None, "-"), (math.nan, "-")])
 def test_share_is_written_in_percent_and_what_is_unknown_as_such(
     share: float | None, said: str

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from bench.schema.errors import BenchError
+from bench.workload import images
 from bench.workload.images import PHOTOGRAPHS, load_batch
 
 
@@ -56,9 +57,27 @@ def test_damaged_picture_is_named(
     def fails(*_: object) -> None:
         raise error("planted")
 
-    monkeypatch.setattr(Image.Image, "convert", fails)
+    monkeypatch.setattr(Image.Image, "load", fails)
     with pytest.raises(BenchError, match=r"bad.png cannot be read \(planted\)"):
         load_batch(1, 32, 32, str(tmp_path))
+
+
+def test_bomb_and_program_are_no_pictures(tmp_path: Path) -> None:
+    (tmp_path / "a.eps").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n%%EndComments\nshowpage\n"
+    )
+    with pytest.raises(BenchError, match="no readable picture"):
+        load_batch(1, 32, 32, str(tmp_path))
+    Image.new("1", (12000, 12000)).save(tmp_path / "b.png")
+    with pytest.raises(BenchError, match=r"b.png cannot be read \(.*144000000 pixels"):
+        load_batch(1, 32, 32, str(tmp_path))
+
+
+def test_large_picture_is_reduced_to_what_its_crops_need(tmp_path: Path) -> None:
+    Image.new("RGB", (600, 300), (255, 0, 0)).save(tmp_path / "large.png")
+    (picture,) = images._own(tmp_path, 1, 32)
+    assert picture.size == (128, 64)
+    assert picture.getpixel((64, 32)) == (255, 0, 0)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders")

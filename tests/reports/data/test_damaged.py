@@ -10,6 +10,7 @@ import pytest
 
 from bench.schema.records import SCHEMA
 from reports.__main__ import main
+from reports.data import history
 from reports.exports import tensorboard
 from reports.pages import page
 from tests.support.result_files import document, measured
@@ -177,3 +178,32 @@ def test_impossible_date_is_one_line(
     for command in ("history", "export"):
         assert run(command, json.dumps(undated), tmp_path) == 2
         assert capsys.readouterr().err.count("\n") == 1
+
+
+ESCAPE = "\x1b]0;title\x07\x9b2J"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_text_of_a_file_controls_the_terminal(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = good()
+    hostile["panet"]["run_id"] = hostile["panet"]["environment"]["cpu"] = ESCAPE
+    hostile["commit_info"]["message"] = ESCAPE
+    for entry in hostile["benchmarks"]:
+        entry["extra_info"]["reason"] = ESCAPE
+    for outcome in hostile["panet"]["outcomes"]:
+        outcome["reason"] = ESCAPE
+    assert run(command, json.dumps(hostile), tmp_path) in (0, 1, 3)
+    said = "".join(capsys.readouterr())
+    assert not {"\x1b", "\x07", "\x9b"} & set(said)
+    assert run(command, json.dumps({"benchmarks": [], "panet": {"schema": ESCAPE}}), tmp_path) == 2
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_no_text_of_a_store_controls_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "good.json").write_text(good_text())
+    table = history.collect([tmp_path / "good.json"])
+    history.add(table.assign(message=ESCAPE), str(tmp_path / "store"))
+    (message,) = set(history.read(str(tmp_path / "store"))["message"])
+    assert message == r"\x1b]0;title\x07\x9b2J"
