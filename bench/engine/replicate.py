@@ -77,13 +77,14 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
         card = gpu.read(device)
         before = contention.read(card)
         rounds = clocked(arms, calm if alone else lambda *_: baton.own_turns(turns))
+        undisturbed = len(rounds.wall_s[own[0]]) - len(rounds.disturbed)
+        least = contention.MIN_UNDISTURBED - undisturbed  # of a slow case every round may be lost
         more = {
-            arm: _more(clocked, {arm: arms[arm]}, count, case.threads)
+            arm: _more(clocked, {arm: arms[arm]}, max(count, least), case.threads)
             for arm, count in task.more.items()
         }
         card = gpu.read(device, card.at_us if card else 0)
         load = contention.between(before, contention.read(card))
-    undisturbed = len(rounds.wall_s[own[0]]) - len(rounds.disturbed)
     undisturbed += sum(map(calls_in, more.values()))
     return Replicate(
         index=task.index,
