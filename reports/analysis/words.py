@@ -16,6 +16,9 @@ LAUNCH_BOUND = 0.8
 """Share of a call in which the host still launches: where it is larger, the device waits for the
 host, and a faster one would hardly help."""
 
+SPEED_CHANGED = 0.2
+"""Half of an interval of milliseconds, relative: wider, and the machine was not one machine."""
+
 NORMAL = NormalDist()
 
 ENDS = ("", "_low", "_high")
@@ -72,6 +75,7 @@ def remarks(table: pd.DataFrame) -> Iterator[str]:
             yield f"The same network against itself differs by up to {floor} here."
     if len(known):
         yield _width_sentence(known)
+    yield from _speed_sentence(trusted)
     yield from _residual_sentences(trusted)
     far = int(answered["outliers"].sum()) if len(answered) else 0
     if far:
@@ -91,6 +95,17 @@ def _width_sentence(rows: pd.DataFrame) -> str:
     text = f"{reached.sum()} of {len(rows)} cases reached the requested half-width of {requested}"
     rest = rows.loc[~reached, "half_width_ratio"]
     return f"{text}; the rest have {_amount(rest)}." if len(rest) else f"{text}."
+
+
+def _speed_sentence(rows: pd.DataFrame) -> Iterator[str]:
+    """Say where others on the same host were felt by all cases, though nobody waited for a CPU."""
+    low, high = rows["difference_s_low"], rows["difference_s_high"]
+    width = ((high - low) / 2 / rows["difference_s"]).dropna()
+    if len(width) and width.median() > SPEED_CHANGED:
+        yield (
+            f"The milliseconds are known to ±{_amount(width)} only: the machine's own speed "
+            "changed while it was measured. Ratios within a call do not see that."
+        )
 
 
 def _residual_sentences(rows: pd.DataFrame) -> Iterator[str]:

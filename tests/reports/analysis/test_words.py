@@ -48,6 +48,23 @@ def test_a_single_number_is_no_range(tmp_path: Path) -> None:
     assert "adds 50 % to the time" in text
 
 
+def at_speeds(*factors: float) -> CaseResult:
+    """A case whose ratio stays what it is while the machine is now and then slower."""
+    replicates = tuple(
+        replicate(i, rounds_s={arm: [x * factor for x in s] for arm, s in rounds(1.5).items()})
+        for i, factor in enumerate(factors)
+    )
+    return result(replicates=replicates)
+
+
+def test_machine_that_changes_its_speed_is_told(tmp_path: Path) -> None:
+    changed = closing_paragraph(table_of(tmp_path, at_speeds(1.0, 1.0, 1.9, 1.3, 1.0)))
+    assert "The milliseconds are known to ±" in changed
+    assert "the machine's own speed changed while it was measured" in changed
+    steady = closing_paragraph(table_of(tmp_path, at_speeds(1.0, 1.02, 1.0, 1.03, 1.0)))
+    assert "speed changed" not in steady
+
+
 def test_contended_cases_give_no_sentence(tmp_path: Path) -> None:
     text = closing_paragraph(table_of(tmp_path, measured(1.5, Status.CONTENDED)))
     assert "PANet adds" not in text
