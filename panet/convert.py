@@ -13,6 +13,7 @@ Only names change; what a network does with its weights is its `panet.behaviours
 of the article's own code have our names already.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -95,7 +96,7 @@ def from_original(
     Raises:
         InputError: an unknown original, a layer without weights, or more levels than asked for.
     """
-    return _renamed(weights, layer_names(original, levels), prefix, "")
+    return _all_renamed(weights, layer_names(original, levels), prefix, "")
 
 
 def to_original(
@@ -116,7 +117,7 @@ def to_original(
         InputError: an unknown original, a layer without weights, or more levels than asked for.
     """
     theirs = {ours: theirs for theirs, ours in layer_names(original, levels).items()}
-    return _renamed(weights, theirs, "", prefix)
+    return _all_renamed(weights, theirs, "", prefix)
 
 
 def layer_names(original: str, levels: Sequence[int] = LEVELS) -> dict[str, str]:
@@ -137,28 +138,52 @@ def layer_names(original: str, levels: Sequence[int] = LEVELS) -> dict[str, str]
     return names
 
 
-def _renamed(
-    weights: Mapping[str, Tensor], names: Mapping[str, str], prefix: str, new_prefix: str
+def renamed(
+    weights: Mapping[str, Tensor],
+    layers: Mapping[str, str],
+    prefix: str = "",
+    new_prefix: str = "",
+    inside: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Tensor]:
-    heads = {_head(layer) for layer in names}
-    renamed: dict[str, Tensor] = {}
-    found = set()
+    """Return the weights of layers under other names; what is in none of them is left out.
+
+    Args:
+        weights: by their names.
+        layers: name of a layer -> its new one; of two that fit the first counts.
+        prefix: of the names of all of them.
+        new_prefix: of the new names.
+        inside: pattern of what follows a layer's name, and what it becomes.
+    """
+    found = {}
     for key, tensor in weights.items():
-        if not key.startswith(prefix):
-            continue
         name = key.removeprefix(prefix)
-        layer = next((layer for layer in names if name.startswith(f"{layer}.")), None)
-        if layer is not None:
-            renamed[new_prefix + names[layer] + name.removeprefix(layer)] = tensor
-            found.add(layer)
-        elif _head(name) in heads:
-            raise InputError(f"{key} is a weight of no level that was asked for: give its levels")
-    if missing := [layer for layer in names if layer not in found]:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        layer = next((layer for layer in layers if name.startswith(f"{layer}.")), None)
+        if layer is not None and key.startswith(prefix):
+            rest = name.removeprefix(f"{layer}.")
+            for pattern, replacement in inside:
+                rest = re.sub(pattern, replacement, rest)
+            found[f"{new_prefix}{layers[layer]}.{rest}"] = tensor
+    return found
+
+
+def _all_renamed(
+    weights: Mapping[str, Tensor], layers: Mapping[str, str], prefix: str, new_prefix: str
+) -> dict[str, Tensor]:
+    """Return what `renamed` does; raise `InputError` unless all layers and levels are there."""
+    names = [key.removeprefix(prefix) for key in weights if key.startswith(prefix)]
+    heads = {_head(layer) for layer in layers}
+    for name in names:
+        if _head(name) in heads and not any(name.startswith(f"{layer}.") for layer in layers):
+            raise InputError(
+                f"{prefix}{name} is a weight of no level that was asked for: give its levels"
+            )
+    without = [x for x in layers if not any(name.startswith(f"{x}.") for name in names)]
+    if without:
+        more = f" and {len(without) - 1} more" if len(without) > 1 else ""
         raise InputError(
-            f"there are no weights of {prefix}{missing[0]}{more}: is the prefix right?"
+            f"there are no weights of {prefix}{without[0]}{more}: is the prefix right?"
         )
-    return renamed
+    return renamed(weights, layers, prefix, new_prefix)
 
 
 def _head(name: str) -> str:

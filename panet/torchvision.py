@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from panet.backbone import TimmBackbone
 from panet.errors import InputError
-from panet.levels import ARTICLE_LEVELS
+from panet.levels import ARTICLE_LEVELS, BackboneLevels
 from panet.neck import build_neck
 from panet.panet import PANet
 
@@ -26,7 +26,7 @@ try:
 except ImportError as error:
     raise ImportError("it needs torchvision: pip install 'panet-bench[backbones]'") from error
 
-FINEST_LEVEL, COARSEST_LEVEL = ARTICLE_LEVELS
+COARSEST_LEVEL = ARTICLE_LEVELS[1]
 """Of a backbone's maps."""
 
 
@@ -86,16 +86,14 @@ class TimmBody(nn.Module):
         pretrained: load timm's weights.
 
     Raises:
-        InputError: see `TimmBackbone`; also for a level that it has not.
+        InputError: see `TimmBackbone` and `BackboneLevels`.
     """
 
     def __init__(self, name: str, finest_level: int = 2, pretrained: bool = False) -> None:
         super().__init__()
-        if finest_level not in range(FINEST_LEVEL, COARSEST_LEVEL):
-            raise InputError(f"finest_level={finest_level}: give 2, 3 or 4")
-        self.timm = TimmBackbone(name, pretrained)
-        self.skipped = finest_level - FINEST_LEVEL
-        self.out_channels = self.timm.out_channels[self.skipped :]
+        levels = (finest_level, COARSEST_LEVEL)
+        self.levels = BackboneLevels(TimmBackbone(name, pretrained), levels)
+        self.out_channels = self.levels.out_channels
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Take ``(N, 3, H, W)``; return ``{"0": (N, out_channels[0], H/2**k, W/2**k), ...}``.
@@ -103,8 +101,7 @@ class TimmBody(nn.Module):
         Raises:
             InputError: see `TimmBackbone`.
         """
-        maps = self.timm(image)[self.skipped :]
-        return OrderedDict((str(place), c) for place, c in enumerate(maps))
+        return OrderedDict((str(place), c) for place, c in enumerate(self.levels(image)))
 
 
 def with_path(detector: nn.Module, path: nn.Module | None = None) -> nn.Module:

@@ -4,27 +4,7 @@ In: rounds of replicates, log ratios. Out: estimates with intervals, costs, and 
 how much evidence base and head are distinguished.
 """
 
-from bench.stats.costs import (
-    COST,
-    NOISE,
-    PART,
-    Calls,
-    Contrast,
-    Cost,
-    Rounds,
-    Spans,
-    Timed,
-    cost,
-    cost_log_ratios,
-    costs,
-    difference_s,
-    inside_log_ratios,
-    is_split,
-    latencies_s,
-    log_ratio,
-    log_ratios,
-    stage_times,
-)
+from bench.stats.costs import Cost, cost, costs, latencies_s, stage_times
 from bench.stats.intervals import (
     CONFIDENCE,
     FIRST_STAGE,
@@ -46,6 +26,22 @@ from bench.stats.intervals import (
     stein_ratios,
     t_interval,
     t_ratio,
+)
+from bench.stats.readings import (
+    COST,
+    NOISE,
+    PART,
+    Calls,
+    Contrast,
+    Rounds,
+    Spans,
+    Timed,
+    cost_log_ratios,
+    difference_s,
+    inside_log_ratios,
+    is_split,
+    log_ratio,
+    log_ratios,
 )
 
 __all__ = [

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.stats.costs import Contrast, Timed, centre, difference_s, log_ratios
 from bench.stats.intervals import Estimate, relative_intervals, stein_ratios
 from bench.stats.parts import part_in_rounds, rest_of
+from bench.stats.readings import Contrast, Timed, centre, difference_s, log_ratios
 
 
 @dataclass(frozen=True)

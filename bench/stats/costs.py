@@ -1,19 +1,8 @@
-"""What PANet costs: from rounds of replicates to ratios, differences and latencies.
+"""What PANet costs: from the readings of replicates to ratios, differences and latencies."""
 
-The unit is the replicate: one process, in a run from a server of its own. Rounds of one process are
-not independent, so they are reduced to one number (`centre`) and never pooled.
-
-There are two readings of one cost. *Inside* a call of FPN + PANet, from its spans: the call over
-the same call without the bottom-up path's part. The machine's speed is in both and cancels, so this
-one leads where calls are split by marks. *Whole calls* that take turns: FPN + PANet over FPN. What
-is between them is the *residual*: the rest beside the part over the rest without it, which is what
-PANet does to what is around it (caches, memory). Round by round, whole = inside x residual.
-"""
-
-import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,52 +16,19 @@ from bench.stats.intervals import (
     replicates_needed,
     stein_ratios,
 )
-
-Rounds = Mapping[str, Sequence[float]]
-Spans = Mapping[str, Mapping[str, Sequence[float]]]
-
-PART = "panet"
-"""The part whose cost is asked: of a network, and what the names of its stages begin with."""
-
-
-class Timed(Protocol):
-    """The rounds of one replicate: `bench.schema.records.Replicate`, or `Calls`."""
-
-    @property
-    def rounds_s(self) -> Rounds:
-        """Arm -> seconds of a call, aligned round by round."""
-
-    @property
-    def spans_s(self) -> Spans:
-        """Arm -> stage -> seconds of it, of arms whose calls are split."""
-
-    @property
-    def more_spans_s(self) -> Spans:
-        """The same of calls behind the rounds."""
-
-
-@dataclass(frozen=True)
-class Calls:
-    """The rounds of one replicate, as they are read from a result file."""
-
-    rounds_s: Rounds
-    spans_s: Spans = field(default_factory=dict)
-    more_spans_s: Spans = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """Which arms are compared with which; several arms of a side are turns of the same network."""
-
-    arms: tuple[str, ...]
-    baselines: tuple[str, ...]
-
-
-COST = Contrast((PART,), ("fpn", "fpn_again"))
-"""Both turns of FPN are the baseline: a third less variance than with one of them (measured)."""
-
-NOISE = Contrast(("fpn_again",), ("fpn",))
-"""The same network twice: the A/A ratio."""
+from bench.stats.readings import (
+    NOISE,
+    PART,
+    Timed,
+    all_spans_s,
+    centre,
+    difference_s,
+    inside_log_ratios,
+    is_split,
+    log_ratios,
+    part_s,
+    residuals,
+)
 
 
 @dataclass(frozen=True)
@@ -200,58 +156,6 @@ def _read(replicates: Sequence[Timed]) -> _Readings:
     )
 
 
-def is_split(replicates: Sequence[Timed], arm: str = PART) -> bool:
-    """Return whether the calls of an arm with the part were split in every replicate."""
-    return all(_of_part(replicate.spans_s.get(arm, ())) for replicate in replicates)
-
-
-def cost_log_ratios(replicates: Sequence[Timed]) -> list[float]:
-    """Return the logarithm of the cost per replicate: inside the calls, where they are split."""
-    if replicates and is_split(replicates):
-        return inside_log_ratios(replicates)
-    return log_ratios([replicate.rounds_s for replicate in replicates])
-
-
-def inside_log_ratios(replicates: Sequence[Timed], arm: str = PART) -> list[float]:
-    """Return log(1 + part / rest) per replicate, from the spans of all calls of an arm."""
-    logs = []
-    for replicate in replicates:
-        spans_s = all_spans_s(replicate, arm)
-        call_s = np.sum([*spans_s.values()], axis=0)
-        logs.append(centre(np.log(call_s / (call_s - part_s(spans_s)))))
-    return logs
-
-
-def residuals(replicates: Sequence[Timed]) -> list[float]:
-    """Return log(rest beside the part / rest without it) per replicate.
-
-    The rest without the part are the calls of the baselines, which took their turn in each round.
-    """
-    logs = []
-    for replicate in replicates:
-        rest_s = np.asarray(replicate.rounds_s[PART], float) - part_s(replicate.spans_s[PART])
-        without = [np.asarray(replicate.rounds_s[name], float) for name in COST.baselines]
-        logs.append(centre(np.concatenate([np.log(rest_s / alone) for alone in without])))
-    return logs
-
-
-def all_spans_s(replicate: Timed, arm: str) -> dict[str, Floats]:
-    """Return the spans of an arm in all its calls: stage -> seconds, those of the rounds first."""
-    more = replicate.more_spans_s.get(arm, {})
-    return {s: np.array([*x, *more.get(s, ())], float) for s, x in replicate.spans_s[arm].items()}
-
-
-def part_s(spans_s: Mapping[str, Sequence[float] | Floats], part: str = PART) -> Floats:
-    """Return the seconds of a part, call by call."""
-    found = [np.asarray(spans_s[stage], float) for stage in _of_part(spans_s, part)]
-    return np.asarray(np.sum(found, axis=0))
-
-
-def _of_part(stages: Iterable[str], part: str = PART) -> list[str]:
-    """Return which stages are a part's: they begin with its name."""
-    return [stage for stage in stages if stage == part or stage.startswith(f"{part} ")]
-
-
 def stage_times(replicates: Sequence[Timed], arm: str) -> dict[str, StageTime]:
     """Return what every stage of an arm takes, in the order of the calls."""
     times: dict[str, list[tuple[float, float]]] = {}
@@ -266,40 +170,6 @@ def stage_times(replicates: Sequence[Timed], arm: str) -> dict[str, StageTime]:
     )
     found = zip(times, seconds, shares, strict=True)
     return {stage: StageTime(t, share) for stage, t, share in found if t and share}
-
-
-def centre(values: Floats) -> float:
-    """Return the one number that stands for the rounds of a replicate: their median."""
-    return float(np.median(values))
-
-
-def log_ratio(rounds: Rounds, contrast: Contrast = COST) -> float:
-    """Return the median over rounds of log(arm / baseline); within a round drift cancels."""
-    return log_ratios([rounds], contrast)[0]
-
-
-def difference_s(rounds: Rounds, contrast: Contrast = COST) -> float:
-    """Return the median over rounds of arm - baseline, in seconds."""
-    return _medians_of([rounds], contrast, np.subtract)[0]
-
-
-def log_ratios(replicates: Sequence[Rounds], contrast: Contrast = COST) -> list[float]:
-    """Return the `log_ratio` of every replicate."""
-    return _medians_of(replicates, contrast, lambda arm, baseline: np.log(arm / baseline))
-
-
-def _medians_of(
-    replicates: Sequence[Rounds], contrast: Contrast, compare: Callable[[Floats, Floats], Floats]
-) -> list[float]:
-    """Return the medians over rounds of arms against baselines, one per replicate."""
-    if len({len(rounds[contrast.arms[0]]) for rounds in replicates}) != 1:  # or there are none
-        return [_medians_of([rounds], contrast, compare)[0] for rounds in replicates]
-    names = (*contrast.arms, *contrast.baselines)
-    seconds = {name: np.array([rounds[name] for rounds in replicates], float) for name in names}
-    pairs = itertools.product(contrast.arms, contrast.baselines)
-    compared = [compare(seconds[arm], seconds[baseline]) for arm, baseline in pairs]
-    medians: list[float] = np.median(np.concatenate(compared, axis=1), axis=1).tolist()
-    return medians
 
 
 def latencies_s(arms: Sequence[Sequence[Sequence[float]]]) -> list[Estimate | None]:

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.stats.costs import Timed, all_spans_s, centre, part_s
 from bench.stats.intervals import (
     Estimate,
     Floats,
     relative_intervals,
     stein_ratios,
 )
+from bench.stats.readings import Timed, all_spans_s, centre, part_s
 
 REST = ""
 """Its name, where those of the parts are."""

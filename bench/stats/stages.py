@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bench.schema.records import OTHER
-from bench.stats.costs import Contrast, Timed
 from bench.stats.intervals import Floats
+from bench.stats.readings import Contrast, Timed
 
 MIN_SHARE = 0.005
 """Of a call: what is smaller on both sides is no row of its own. It is as long as the marks around

@@ -10,6 +10,7 @@ the revisions say; that is refused.
 """
 
 import ast
+import contextlib
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -106,18 +107,8 @@ def load_file(path: Path, side: Side) -> ModuleType:
     """
     load(side)
     alias = f"{WORKLOAD}_{side.name}"
-    if alias not in sys.modules:
-        loader = SideLoader(alias, str(path), side)
-        spec = importlib.util.spec_from_loader(alias, loader, origin=str(path))
-        assert spec is not None  # noqa: S101 - there is a loader
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[alias] = module
-        try:
-            loader.exec_module(module)
-        except Exception as error:
-            del sys.modules[alias]
-            raise _not_imported(path.name, path.parent, error) from error
-    return sys.modules[alias]
+    loader = SideLoader(alias, str(path), side)
+    return from_file(alias, path, loader, f"{path.name} of {path.parent}")
 
 
 def source_folder(package: str, folder: Path) -> Path:
@@ -126,17 +117,49 @@ def source_folder(package: str, folder: Path) -> Path:
 
 
 def _imported(alias: str, name: str, folder: Path) -> ModuleType:
-    try:
+    with importing(f"{name} of {folder}"):
         return importlib.import_module(alias)
-    except Exception as error:
-        raise _not_imported(name, folder, error) from error
 
 
-def _not_imported(name: str, folder: Path, error: Exception) -> BenchError:
-    """Return what to say of whatever a module raised while it was imported."""
-    if isinstance(error, BenchError):
-        return error
-    return BenchError(f"{name} of {folder} cannot be imported: {type(error).__name__}: {error}")
+@contextlib.contextmanager
+def importing(told: str) -> Iterator[None]:
+    """Let whatever a module of somebody's raises while it is imported be a `BenchError`.
+
+    Args:
+        told: what it is called in the message.
+    """
+    try:
+        yield
+    except BenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        kind = type(error).__name__
+        raise BenchError(f"{told} cannot be imported: {kind}: {error}") from error
+
+
+def from_file(alias: str, path: Path, loader: importlib.abc.Loader | None, told: str) -> ModuleType:
+    """Return the module of a file, imported once.
+
+    Args:
+        alias: its name in this process.
+        path: of the file; it ends in ``.py``.
+        loader: what reads it; Python's own if `None`.
+        told: what it is called in a message.
+
+    Raises:
+        BenchError: it cannot be imported.
+    """
+    if alias not in sys.modules:
+        spec = importlib.util.spec_from_file_location(alias, path, loader=loader)
+        assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - there is one
+        sys.modules[alias] = module = importlib.util.module_from_spec(spec)
+        try:
+            with importing(told):
+                spec.loader.exec_module(module)
+        except BenchError:
+            del sys.modules[alias]
+            raise
+    return sys.modules[alias]
 
 
 class SideFinder(importlib.abc.MetaPathFinder):

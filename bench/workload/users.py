@@ -6,7 +6,6 @@ class whose instances are made without any.
 """
 
 import importlib
-import importlib.util
 import inspect
 import sys
 import zlib
@@ -224,7 +223,8 @@ def _factory(name: str, task: Task[Any] | None, side: str) -> Callable[..., Any]
 
 
 def _carried(path: Path, name: str) -> Callable[..., Any]:
-    made: Any = _imported(name, lambda: carried.load(path))
+    with code_loader.importing(name):
+        made: Any = carried.load(path)
     return (lambda: made) if isinstance(made, nn.Module) else made
 
 
@@ -233,33 +233,16 @@ def _standing_module(name: str) -> object:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    return _imported(name, lambda: importlib.import_module(name))
+    with code_loader.importing(name):
+        return importlib.import_module(name)
 
 
 def _standing_file(path: Path) -> object:
     """Return the module of a file, which may import what lies beside it."""
     alias = f"{MODULE}_{zlib.crc32(str(path).encode()):x}"
-    if alias not in sys.modules:
-        if str(path.parent) not in sys.path:
-            sys.path.insert(0, str(path.parent))
-        spec = importlib.util.spec_from_file_location(alias, path)
-        assert spec is not None and spec.loader is not None  # noqa: S101, PT018 - it ends in .py
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[alias] = module
-        try:
-            _imported(path.name, lambda: spec.loader.exec_module(module))  # type: ignore[union-attr]  # asserted
-        except BenchError:
-            del sys.modules[alias]
-            raise
-    return sys.modules[alias]
-
-
-def _imported(name: str, load: Callable[[], Any]) -> Any:  # noqa: ANN401 - a module, or nothing
-    try:
-        return load()
-    except Exception as error:  # whatever a user's module raises while it is imported
-        kind = type(error).__name__
-        raise BenchError(f"{name} cannot be imported: {kind}: {error}") from error
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    return code_loader.from_file(alias, path, None, path.name)
 
 
 def _made(factory: Callable[..., Any], name: str, task: Task[Any]) -> object:

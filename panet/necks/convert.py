@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from panet.convert import renamed
 from panet.errors import InputError
 
 Weights = Mapping[str, Tensor]
@@ -182,26 +183,11 @@ def _renamed(
     inside: Sequence[tuple[str, str]],
     prefix: str = "",
 ) -> dict[str, Tensor]:
-    """Return the weights of layers under our names.
-
-    Args:
-        weights: by their names.
-        layers: a layer there -> here; of two that fit the first counts.
-        inside: pattern of what follows a layer's name, and what it becomes.
-        prefix: of their names.
-    """
-    renamed = {}
-    for name, tensor in weights.items():
-        for theirs, ours in layers.items():
-            if name.startswith(f"{prefix}{theirs}."):
-                rest = name.removeprefix(f"{prefix}{theirs}.")
-                for pattern, replacement in inside:
-                    rest = re.sub(pattern, replacement, rest)
-                renamed[f"{ours}.{rest}"] = tensor
-                break
-    if not renamed:
+    """Return what `panet.convert.renamed` does; raise `InputError` where no name is known."""
+    found = renamed(weights, layers, prefix, inside=inside)
+    if not found:
         raise InputError(
             f"no weights of a neck among {len(weights)} names that begin with {prefix!r}: "
             "give the state_dict of a whole detector, and the prefix of its neck"
         )
-    return renamed
+    return found

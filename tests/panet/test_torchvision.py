@@ -179,7 +179,7 @@ def test_wrong_uses_are_told() -> None:
         with_path(with_path(detector))
     with pytest.raises(InputError, match=r"Linear has no FPN of torchvision in backbone\.fpn"):
         with_path(nn.Linear(1, 1))
-    with pytest.raises(InputError, match="finest_level=5: give 2, 3 or 4"):
+    with pytest.raises(InputError, match="levels p5-p5: give the finest, of p2 to p5"):
         timm_backbone("resnet18", finest_level=5)
 
 

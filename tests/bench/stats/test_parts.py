@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from bench.stats.beside import besides, exchanges
-from bench.stats.costs import Calls
 from bench.stats.parts import inside_logs, insides
+from bench.stats.readings import Calls
 
 CALL_S = {"body": 0.006, "neck": 0.003, "other": 0.001}
 
