@@ -71,7 +71,7 @@ class HalfWidth:
         about = "at least" if undisturbed < stats.first_stage(self._prior) else "about"
         return Status.TOO_WIDE, (
             f"{undisturbed} replicates, and {about} {undisturbed + missing} are needed for "
-            f"±{self._half_width:.2g} of the ratio; raise --budget or --half-width"
+            f"±{self._half_width:.2g} of the ratio{_took(state)}; raise --budget or --half-width"
         )
 
     @property
@@ -89,6 +89,14 @@ class HalfWidth:
         fresh = state.undisturbed[len(known) :]
         known += self._read(fresh)
         return known
+
+
+def _took(state: CaseState) -> str:
+    """Say how long what the budget buys takes: a replicate, or before there is any a round."""
+    if state.replicates:
+        return f", about {text.duration(state.replicates[-1].elapsed_s)} each"
+    round_s = state.finding.round_s if state.finding is not None else None
+    return f"; one round of all takes {text.duration(round_s)}" if round_s else ""
 
 
 class All:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from bench.engine.plan import CaseState
 from bench.engine.scheduler import Engine
+from bench.schema.case import Case
 from bench.schema.files import EXTRA_ARMS_SCHEMA
 from bench.schema.recipe import Arms, Recipe
 from bench.workload.cache_state import COLD, WARM
@@ -39,11 +40,18 @@ class ExtraArms:
     by_scope: Mapping[str, Arms]
     tables: Callable[[Sequence[CaseState]], Iterator[str]] = lambda _: iter(())
     """What is said of them at the end of the run."""
+    left_out: Callable[[Case], Mapping[str, str]] = lambda _: {}
+    """Of a case: the arms that cannot be in it, and why."""
 
     @property
     def file(self) -> str:
         """The name of the file, beside the results."""
         return f"{self.name}.json"
+
+    def arms_of(self, case: Case) -> Arms:
+        """Return the arms of a case."""
+        out = self.left_out(case)
+        return {arm: r for arm, r in self.by_scope[case.scope].items() if arm not in out}
 
 
 def _networks(*names: str) -> dict[str, Recipe]:
@@ -97,8 +105,8 @@ def _needed(state: CaseState) -> int:
     return max(0, REPLICATES - len(state.undisturbed)) if disturbed < REPLICATES else 0
 
 
-def write(states: Sequence[CaseState], path: Path) -> None:
-    """Write the rounds of all arms into a file."""
+def write(states: Sequence[CaseState], extra: ExtraArms, folder: Path) -> None:
+    """Write the rounds of all arms into their file."""
     cases = [
         {
             "case": state.case.to_json(),
@@ -107,10 +115,11 @@ def write(states: Sequence[CaseState], path: Path) -> None:
             "contended": len(state.replicates) - len(state.undisturbed),
             "reason": why_nothing(state),
             "facts": _facts(state),
+            "left_out": dict(extra.left_out(state.case)),
         }
         for state in states
     ]
-    path.write_text(json.dumps({"schema": EXTRA_ARMS_SCHEMA, "cases": cases}))
+    (folder / extra.file).write_text(json.dumps({"schema": EXTRA_ARMS_SCHEMA, "cases": cases}))
 
 
 def _facts(state: CaseState) -> dict[str, dict[str, int | None]]:

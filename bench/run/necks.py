@@ -4,7 +4,8 @@ Each gets the maps that FPN gets, in a process with the others, and gives as man
 shapes. They are other networks, so each is held to its own eager outputs in float32.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from bench.engine.plan import CaseState
 from bench.run.extra_arms import ExtraArms, why_nothing
@@ -36,7 +37,7 @@ def chosen(text: str, cases: Iterable[Case]) -> ExtraArms:
         cases: whose levels they are to take.
 
     Raises:
-        BenchError: there is no such neck, or it does not take these levels.
+        BenchError: there is no such neck, or it takes the levels of no case.
     """
     names = dict.fromkeys((BASE, *(item.strip() for item in text.split(","))))
     levels = dict.fromkeys(case.levels for case in cases)
@@ -44,25 +45,35 @@ def chosen(text: str, cases: Iterable[Case]) -> ExtraArms:
         if name not in NECKS:
             hint = f"{did_you_mean(name, NECKS, '')} There are {', '.join(NECKS)}".lstrip()
             raise BenchError(f"--necks {name!r}: {hint}")
-        for of_case in levels:
-            _check_levels(name, of_case)
+        wrong = [why for of_case in levels if (why := _why_not(name, of_case))]
+        if wrong and len(wrong) == len(levels):
+            raise BenchError(f"--necks {name}: {wrong[0]}")
     arms = {name: Recipe("neck", factory=name) for name in names}
     arms[AGAIN] = arms[BASE]
-    return ExtraArms(NAME, HELP, dict.fromkeys(("model", "neck"), arms), tables)
+    left_out = partial(_left_out, tuple(names))
+    by_scope = dict.fromkeys(("model", "neck"), arms)
+    return ExtraArms(NAME, HELP, by_scope, partial(tables, left_out=left_out), left_out)
 
 
-def _check_levels(name: str, levels: str) -> None:
-    """Raise `BenchError` unless a neck takes as many levels as a case has."""
+def _left_out(names: Iterable[str], case: Case) -> dict[str, str]:
+    return {name: why for name in names if (why := _why_not(name, case.levels))}
+
+
+def _why_not(name: str, levels: str) -> str:
+    """Say why a neck does not take the levels of a case; nothing where it does."""
     finest, coarsest = parse_levels(levels)
     entry = NECKS[name]
-    if entry.level_count not in (None, coarsest - finest + 1):
-        raise BenchError(
-            f"--necks {name}: it takes {entry.level_count} levels, not {levels}; "
-            f"give them, such as --levels p{entry.finest_level}-p{entry.coarsest_level}"
-        )
+    if entry.level_count in (None, coarsest - finest + 1):
+        return ""
+    return (
+        f"it takes {entry.level_count} levels, not {levels}; "
+        f"give them, such as --levels p{entry.finest_level}-p{entry.coarsest_level}"
+    )
 
 
-def tables(states: Sequence[CaseState]) -> Iterator[str]:
+def tables(
+    states: Sequence[CaseState], left_out: Callable[[Case], Mapping[str, str]] = lambda _: {}
+) -> Iterator[str]:
     """Yield what is known of the necks in every case, as text."""
     names = names_of(state.case for state in states)
     found = beside_base([state.undisturbed for state in states], BASE, AGAIN)
@@ -74,7 +85,8 @@ def tables(states: Sequence[CaseState]) -> Iterator[str]:
             continue
         head = f"necks, {name}; fresh processes: {len(state.undisturbed)}"
         rows = tuple(_row(state.case, neck, of, facts) for neck, of in necks.items())
-        yield f"{head}\n{Table(HEADS, rows)}"
+        out = (f"{neck}, skipped: {why}" for neck, why in left_out(state.case).items())
+        yield "\n".join([head, str(Table(HEADS, rows)), *out])
 
 
 def _row(case: Case, neck: str, found: Beside, facts: Mapping[str, ArmFacts]) -> tuple[str, ...]:

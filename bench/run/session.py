@@ -117,7 +117,7 @@ class Session:
             cases=cases,
             arms={},
             split_arm="",
-            extra_arms={case.case_id: extra.by_scope[case.scope] for case in cases},
+            extra_arms={case.case_id: extra.arms_of(case) for case in cases},
         )
         folder = self.request.run_dir
         with opened(
@@ -128,7 +128,7 @@ class Session:
             must_match={"arms": f"the arms of --{extra.name}"},
         ) as engine:
             states = extra_arms.measure(engine)
-            extra_arms.write(states, folder / extra.file)
+            extra_arms.write(states, extra, folder)
         self.tables += extra.tables(states)
 
     def clean_up(self) -> None:

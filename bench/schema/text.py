@@ -31,6 +31,11 @@ def change(ratio: float | None, low: float | None = None, high: float | None = N
     return f"{text} ±{percent((high - low) / 2)}"
 
 
+def duration(seconds: float) -> str:
+    """Return ``0.35 s``, ``17 s`` or ``2.5 min``."""
+    return f"{seconds:.2g} s" if seconds < 60 else f"{seconds / 60:.3g} min"
+
+
 def listed(names: Iterable[str]) -> str:
     """Return names as a list in a sentence: ``a, b and c``."""
     *before, last = names

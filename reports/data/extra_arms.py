@@ -29,6 +29,8 @@ class ExtraCase:
     """Why none counts; empty where some do."""
     facts: Mapping[str, Mapping[str, int | None]]
     """What is counted of every arm: parameters, MACs, bytes; nothing in older files."""
+    left_out: Mapping[str, str]
+    """The arms that cannot be in the case, and why."""
 
 
 def load(run_dir: Path, name: str) -> tuple[ExtraCase, ...]:
@@ -58,4 +60,5 @@ def _case(entry: Mapping[str, Any]) -> ExtraCase:
         int(entry["contended"]),
         str(entry["reason"]),
         {arm: dict(found) for arm, found in entry.get("facts", {}).items()},
+        {str(arm): str(why) for arm, why in entry.get("left_out", {}).items()},
     )

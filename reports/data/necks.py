@@ -79,6 +79,8 @@ def _rows(file: ResultFile) -> Iterator[dict[str, Any]]:
             of_case |= {"replicates": len(case.replicates), "reason": case.reason}
             for neck in case.facts:
                 yield of_case | {"neck": neck} | _neck_row(case, neck, found.get(neck))
+            for neck, why in case.left_out.items():
+                yield of_case | {"neck": neck, "replicates": 0, "reason": f"skipped: {why}"}
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         kind = type(error).__name__
         raise ReportError(f"{path}: damaged ({kind}: {error}); measure again") from error

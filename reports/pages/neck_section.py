@@ -66,8 +66,9 @@ def sentences(table: pd.DataFrame) -> Iterator[str]:
         ]
         if said:
             yield f"{name}: {'; '.join(said)}"
-        elif records[0]["reason"]:
-            yield f"necks in {case_id}: {records[0]['reason']}"
+        for reason in dict.fromkeys(str(row["reason"]) for row in records if row["reason"]):
+            of = [row["neck"] for row in records if row["reason"] == reason]
+            yield f"{'necks' if len(of) == len(records) else of[0]} in {case_id}: {reason}"
 
 
 def write(table: pd.DataFrame, folder: Path) -> list[Path]:
@@ -92,7 +93,9 @@ def _block(rows: pd.DataFrame, key: str, *, several: bool) -> Block:
     shown = Table(HEADS, [_cells(row) for row in records])
     timed = rows[rows["call_s"].notna() & rows["macs"].notna() & (rows["neck"] != AGAIN)]
     figure = drawing.html(_scatter(timed, key)) if len(timed) else ""
-    return Block(title, HOW if figure else str(first["reason"]), figure, [shown])
+    why = [f"{row['neck']} {row['reason']}." for row in records[1:] if figure and row["reason"]]
+    note = " ".join([HOW, *why]) if figure else str(first["reason"])
+    return Block(title, note, figure, [shown])
 
 
 def _cells(row: Row) -> list[str]:

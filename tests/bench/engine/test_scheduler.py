@@ -1,5 +1,6 @@
 """The engine on simulated machines: no process, no clock, no torch."""
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
@@ -7,6 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from bench import stats
+from bench.engine.plan import CaseState
 from bench.engine.scheduler import Engine, preload, rounds_per_replicate
 from bench.engine.stopping import HalfWidth
 from bench.schema import journal
@@ -87,7 +89,13 @@ def test_budget_ends_the_run_with_undecided_and_says_what_was_missing(tmp_path: 
     for result in results:
         assert result.status is Status.TOO_WIDE
         assert "are needed for" in result.reason
-        assert "raise --budget" in result.reason
+        assert re.search(r", about [\d.]+ s each; raise --budget or", result.reason)
+
+
+def test_budget_of_no_replicate_says_how_long_a_round_takes() -> None:
+    state = CaseState(case(), finding(round_s=17.0))
+    reason = HalfWidth(0.01).result(state).reason
+    assert "±0.01 of the ratio; one round of all takes 17 s; raise --budget" in reason
 
 
 def test_budget_that_is_spent_before_any_check_is_an_answer_for_every_case(tmp_path: Path) -> None:

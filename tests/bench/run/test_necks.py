@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.engine.plan import CaseState
-from bench.run import necks
+from bench.run import extra_arms, necks
 from bench.run.necks import chosen, tables
 from bench.schema.case import Case
 from bench.schema.errors import BenchError
@@ -21,6 +21,7 @@ from bench.workload.check import check
 from bench.workload.inputs import make_inputs
 from bench.workload.same_work import MismatchError, check_same_work
 from panet.necks import NECKS
+from reports.data.extra_arms import load
 from tests.support.factories import case, check_task, facts, finding, replicate, rounds
 
 P3_P7 = case(levels="p3-p7")
@@ -49,9 +50,28 @@ def test_fpn_is_among_the_arms_and_once_more() -> None:
 )
 def test_wrong_list_is_refused_in_a_line(text: str, levels: str, sentence: str) -> None:
     with pytest.raises(BenchError) as caught:
-        chosen(text, [P3_P7, case(levels=levels)])
+        chosen(text, [case(levels=levels)])
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_neck_is_left_out_of_the_cases_whose_levels_it_does_not_take() -> None:
+    p2_p5 = case()
+    extra = chosen("nas_fpn,bifpn", [p2_p5, P3_P7])
+    assert list(extra.arms_of(p2_p5)) == ["fpn", "bifpn", "fpn_again"]
+    assert list(extra.arms_of(P3_P7)) == ["fpn", "nas_fpn", "bifpn", "fpn_again"]
+    without, whole = extra.tables([state(p2_p5, 8, "bifpn"), state(P3_P7, 8, "bifpn")])
+    assert without.splitlines()[-1].startswith("nas_fpn, skipped: it takes 5 levels, not p2-p5;")
+    assert "skipped" not in whole
+
+
+def test_file_says_why_a_neck_is_left_out(tmp_path: Path) -> None:
+    extra = chosen("nas_fpn,bifpn", [case(), P3_P7])
+    extra_arms.write([state(case(), 8, "bifpn"), state(P3_P7, 8, "bifpn")], extra, tmp_path)
+    without, whole = load(tmp_path, extra.file)
+    assert list(without.left_out) == ["nas_fpn"]
+    assert without.left_out["nas_fpn"].startswith("it takes 5 levels, not p2-p5")
+    assert not whole.left_out
 
 
 def test_every_neck_does_its_work_on_the_same_maps(tmp_path: Path) -> None:
@@ -90,11 +110,13 @@ def test_neck_with_other_shapes_is_a_mismatch() -> None:
         check_same_work(P3_P7, arms, outputs, {"fpn": 10, "panet": 14, "fpn_again": 10})
 
 
-def state(of: Case, count: int) -> CaseState:
-    counted = {"fpn": facts(macs=10**9), "panet": facts(macs=2 * 10**9), "fpn_again": facts()}
+def state(of: Case, count: int, other: str = "panet") -> CaseState:
+    counted = {"fpn": facts(macs=10**9), other: facts(macs=2 * 10**9), "fpn_again": facts()}
     found = CaseState(of, finding(facts=counted))
     for index in range(count):
-        found.add(replicate(index, rounds_s=rounds(1.5 + 0.01 * index, aa_ratio=1.1)))
+        taken = rounds(1.5 + 0.01 * index, aa_ratio=1.1)
+        named = {other if arm == "panet" else arm: x for arm, x in taken.items()}
+        found.add(replicate(index, rounds_s=named))
     return found
 
 

@@ -54,6 +54,22 @@ def test_frame_has_a_row_per_neck(tmp_path: Path) -> None:
     assert set(busy["reason"]) == {"<b>busy"}
 
 
+def test_neck_that_cannot_be_in_a_case_has_a_row_that_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = run(tmp_path, *CASES)
+    stored = json.loads((tmp_path / "necks.json").read_text())
+    stored["cases"][0]["left_out"] = {"nas_fpn": "it takes <b>5 levels"}
+    (tmp_path / "necks.json").write_text(json.dumps(stored))
+    (row,) = (r for r in reports.necks(path).to_dict("records") if r["neck"] == "nas_fpn")
+    assert row["reason"] == "skipped: it takes <b>5 levels"
+    assert pd.isna(row["ratio"])
+    assert main(["cost", str(path)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"nas_fpn in {CASES[0].case_id}: skipped: it takes <b>5 levels" in said
+    assert "nas_fpn skipped: it takes &lt;b&gt;5 levels" in (tmp_path / "report.html").read_text()
+
+
 def test_rate_is_of_inference_alone(tmp_path: Path) -> None:
     axes: dict[str, Any] = {"pass_name": "training"}  # ruff takes it for a password
     table = reports.necks(run(tmp_path, case(**axes)))
