@@ -220,10 +220,12 @@ class Twice(nn.Module):
         return head
 
 
-def marked_spans(*paths: str, training: bool = False) -> tuple[dict[str, float], list[str]]:
+def marked_spans(
+    *paths: str, training: bool = False, device: torch.device = CPU
+) -> tuple[dict[str, float], list[str]]:
     """Return the spans of one call, by the number of readings, and the order of the marks."""
     network = Twice()
-    marks = Marks(network, CPU, training=training, around_modules=paths)
+    marks = Marks(network, device, training=training, around_modules=paths)
     marks.begin()
     outputs = network(IMAGE)
     if training:
@@ -247,6 +249,51 @@ def test_backward_pass_of_a_named_module_is_its_own() -> None:
     forward, backward = [OTHER, "neck", OTHER, "neck", OTHER], ["neck", "neck", OTHER, OTHER]
     assert order == forward + backward  # the loss and the head's gradients are in the rest
     assert sum(spans.values()) == len(order) - 1
+
+
+class Stream:
+    """Of a card: its events pass a second apart, and none is read before all calls are done."""
+
+    def __init__(self) -> None:
+        self.passed, self.read = 0, 0
+
+    def event(self, device: torch.device, *, enable_timing: bool) -> "Event":
+        assert (device.type, enable_timing) == ("cuda", True)
+        return Event(self)
+
+
+class Event:
+    """Stands in for `torch.Event`."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._at = -1
+
+    def record(self) -> None:
+        assert not self._stream.read, "the host waited for the card within a call"
+        self._at = self._stream.passed
+        self._stream.passed += 1
+
+    def elapsed_time(self, end: "Event") -> float:
+        self._stream.read += 1
+        return 1e3 * (end._at - self._at)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_named_modules_are_marked_by_events_on_a_card(
+    training: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is called twice, and backward, is split as on a CPU, without a look at its clock."""
+    count = iter(range(1000))
+    monkeypatch.setattr(marks_module, "wall_s", lambda: float(next(count)))
+    paths = ("neck", "head")
+    on_cpu = marked_spans(*paths, training=training)
+    seen, stream = next(count), Stream()
+    monkeypatch.setattr(torch, "Event", stream.event)
+    on_card, order = marked_spans(*paths, training=training, device=torch.device("cuda"))
+    assert (on_card, order) == on_cpu
+    assert stream.passed == len(order)  # one between two neighbours, none for what is inside
+    assert next(count) == seen + 1
 
 
 def test_named_modules_change_nothing_that_is_computed() -> None:
