@@ -17,7 +17,7 @@ from bench.stats.verdict import EXIT_CODES, overall
 from reports.analysis import compare_files, compilation, metrics, peers_and_caches, run_before
 from reports.analysis.breakeven import Limits
 from reports.analysis.names import run_letters
-from reports.data import frames, necks, profiles, result_files
+from reports.data import frames, necks, own_runs, profiles, result_files
 from reports.data.costs import cost
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
@@ -58,6 +58,9 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def _cost(arguments: argparse.Namespace, console: Console) -> int:
+    own = [path for path in arguments.runs if own_runs.is_own(path)]
+    if own:
+        return _own_cost(arguments, own, console)
     from reports.pages import breakeven_blocks, cost_page, neck_section, pyramid  # slow to import
 
     limits = Limits() if arguments.within is None else Limits.parse(arguments.within)
@@ -91,6 +94,20 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
         _say(console, (f"{letter}: {sentence}" if letter else sentence for sentence in said))
     if arguments.within is not None:
         _say(console, breakeven_blocks.sentences(table, limits))
+    _wrote(console, written)
+    return 0
+
+
+def _own_cost(arguments: argparse.Namespace, own: Sequence[Path], console: Console) -> int:
+    from reports.pages import own_page  # its drawings take a second to import
+
+    if len(arguments.runs) > 1:
+        raise ReportError(f"{own[0]} is a run of `panet-bench cost`: ask for its report alone")
+    if arguments.within is not None:
+        raise ReportError("--within: break-evens are of PANet on FPN; leave it out")
+    run = own_runs.read(own[0])
+    written = own_page.write(run, arguments.out or run.path.parent)
+    own_page.show(run, console)
     _wrote(console, written)
     return 0
 

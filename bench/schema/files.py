@@ -16,8 +16,8 @@ NECKS = "necks.json"
 EXTRA_ARMS_SCHEMA = 1
 """Of the files of further arms: ``{"schema": 1, "cases": [...]}``, every case with ``case``,
 ``case_id``, ``replicates`` (the rounds of those that count), ``contended`` (how many do not),
-``reason``, and ``facts`` (``params``, ``macs``, ``peak_bytes`` of every arm), which files of 0.1.0
-lack."""
+``reason``, ``facts`` (``params``, ``macs``, ``peak_bytes`` of every arm) and ``left_out`` (the arms
+that cannot be in the case, and why); files of 0.1.0 lack the last two."""
 
 CEILINGS = "ceilings.json"
 TRACES = "traces"
@@ -35,10 +35,12 @@ was ``control_moved``, ``mde_ratio`` was ``detectable_ratio``, and ``left_to_ove
 
 
 COST = "cost.json"
-COST_SCHEMA = 1
-"""Of ``bench cost``: ``asked``, ``environment``, ``command`` and ``cases``, every case with
-``case``, ``case_id``, ``status``, ``reason``, ``arms`` (what is counted of each), ``looks`` (of the
-parts of each), ``replicates`` (as in the journal) and ``answer``, which was computed from them."""
+COST_SCHEMA = 2
+"""Of ``bench cost``: ``asked``, ``run`` (with the environment), ``command`` and ``cases``, every
+case with ``case``, ``case_id``, ``status``, ``reason``, ``arms`` (what is counted of each),
+``looks`` (of the parts of each), ``replicates`` (as in the journal), ``answer``, which was computed
+from them, and ``said``, in words and tables. 2: ``datetime``, ``said``, and the ``rows`` of an
+answer."""
 
 
 def profile_folder(run_dir: Path, case_id: str, arm: str) -> Path:

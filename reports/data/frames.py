@@ -90,10 +90,15 @@ def frame_of(files: Iterable[ResultFile]) -> pd.DataFrame:
         ReportError: a file is damaged.
     """
     with no_garbage():
-        return _frame_of([row for file in files for row in _rows(file)])
+        return of_rows([row for file in files for row in _rows(file)])
 
 
-def _frame_of(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def of_rows(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Return the frame of rows, with what is computed of their rounds; they are changed.
+
+    Raises:
+        ReportError: there are none, or they are damaged.
+    """
     if not rows:
         raise ReportError("no case in the files; measure some with `pytest bench`")
     runs: dict[tuple[str, bool], list[dict[str, Any]]] = {}

@@ -70,7 +70,7 @@ def _cost(options: argparse.Namespace) -> int:
     with run_folders.tidied(folder, options.resume, SCRATCH):
         found = run(request, folder, Console(stderr=True))
     print(sentences.render(found))
-    print(f"wrote {folder / COST}")
+    print(f"wrote {folder / COST}; as a page: python -m reports cost {folder}")
     return found.exit_code
 
 

@@ -129,7 +129,7 @@ class Cost:
     @property
     def _measured(self) -> CaseAnswer:
         case = self._case
-        if not case.insides and not case.besides:
+        if not case.answered:
             raise BenchError(f"nothing was measured, {case.result.status}: {case.result.reason}")
         return case
 

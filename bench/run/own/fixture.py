@@ -12,6 +12,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.run.own.api import cost
 from bench.run.own.cost import Cost
+from bench.run.own.document import document
 from bench.run.own.result import CaseAnswer
 from bench.run.replay import REPLAY_CLOCK, replay
 from bench.run.results_json import rounds_s
@@ -62,7 +63,7 @@ class CostFixture:
 
     def _note(self, found: Cost) -> None:
         first = INFO not in self._benchmark.extra_info
-        self._benchmark.extra_info.setdefault(INFO, []).append(found.answer.to_json())
+        self._benchmark.extra_info.setdefault(INFO, []).append(document(found.answer))
         if first and self._clock is not None:
             base = found.answer.request.base
             durations_s = [s for case in found.answer.cases for s in rounds_s(case.result, base)]

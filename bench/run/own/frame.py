@@ -88,5 +88,6 @@ def _counted(case: CaseAnswer, arm: str, part: str) -> dict[str, Any]:
 
 
 def _ends(name: str, estimate: Estimate | None) -> dict[str, float | None]:
-    known = estimate or Estimate(float("nan"), None, None)
-    return {name: known.value, f"{name}_low": known.low, f"{name}_high": known.high}
+    ends = ("value", "low", "high")
+    known = {end: None if estimate is None else getattr(estimate, end) for end in ends}
+    return {name: known["value"], f"{name}_low": known["low"], f"{name}_high": known["high"]}

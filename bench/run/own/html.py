@@ -8,10 +8,9 @@ from typing import Any
 
 from bench.run.own import sentences, tables
 from bench.run.own.frame import rows_of
-from bench.run.own.numbers import milliseconds
 from bench.run.own.result import Answer, CaseAnswer
 
-PICTURE = "reports.pages.pyramid:svg"
+PICTURE = "reports.pages.call_picture:svg"
 """By its name, as it is of a later house."""
 
 
@@ -21,7 +20,7 @@ def render(answer: Answer) -> str:
     for name, case in sentences.named(answer):
         lines += [f"<h4>{escape(name)}</h4>"] if name else []
         lines.append(_paragraph(sentences.headline(answer.request, case)))
-        if case.insides or case.besides:
+        if case.answered:
             lines += [_picture(answer, case)]
             lines += [t.html() for t in tables.tables(answer.request, answer.parts, case)]
             lines.append(_paragraph(sentences.notes(answer.request, case)))
@@ -34,12 +33,6 @@ def _paragraph(said: Iterator[str]) -> str:
 
 
 def _picture(answer: Answer, case: CaseAnswer) -> str:
-    """Return the pyramid with the milliseconds on it, where parts are stages that it can draw."""
-    network = answer.request.typed[answer.request.base]
-    rows = [row for row in rows_of(answer, case) if row["network"] == network]
-    drawn = [row for row in rows if row.get("stage")]
-    if not drawn:
-        return ""
-    svg: Callable[[Sequence[Mapping[str, Any]], str, str], str] = pkgutil.resolve_name(PICTURE)
-    call_s = milliseconds(case.insides[answer.request.base].call_s)
-    return svg(drawn, "what its parts take inside the call", f"{network}: {call_s} per call")
+    """Return the call as bars, or as the pyramid where its parts are stages of ours."""
+    svg: Callable[[Sequence[Mapping[str, Any]]], str] = pkgutil.resolve_name(PICTURE)
+    return svg(list(rows_of(answer, case)))

@@ -72,7 +72,7 @@ def measure(request: Request, folder: Path, console: Console) -> Measured:
             "inputs": list(request.shapes),
             "networks_code": before,
         }
-        advice.give(max(case.threads for case in request.cases), console)
+        hints = advice.give(max(case.threads for case in request.cases), console)
         adds = "part adds" if parts else "over the base"
         with opened(
             plan, folder, run, console, must_match=MUST_MATCH, launcher=launcher, adds=adds
@@ -80,7 +80,7 @@ def measure(request: Request, folder: Path, console: Console) -> Measured:
             results = engine.run(All(_rules(request, parts)))
     if _digests(seen) != before:
         raise BenchError("the code of the network was edited while it was measured: run again")
-    return Measured(request, parts, looks, results, run)
+    return Measured(request, parts, looks, results, run | {"hints": hints})
 
 
 def _looked(

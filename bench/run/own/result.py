@@ -1,12 +1,11 @@
-"""What came of a question about somebody's networks: computed from the raw rounds, and its JSON."""
+"""What came of a question about somebody's networks, computed from the raw rounds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.run.own.measuring import Measured
 from bench.run.own.request import Kind, Request
-from bench.schema.files import COST_SCHEMA
 from bench.schema.records import MEASURED, NOT_POSSIBLE, CaseResult, Status
 from bench.stats.beside import Beside, Exchange, besides, exchanges
 from bench.stats.costs import latencies_s
@@ -29,6 +28,11 @@ class CaseAnswer:
     exchange: Exchange | None = None
     base_s: Estimate | None = None
     """The call of the base, in the rounds."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether anything was measured."""
+        return bool(self.insides or self.besides)
 
     @property
     def said(self) -> bool:
@@ -57,23 +61,6 @@ class Answer:
         )
         return FINE if not failed and any(case.said for case in self.cases) else NOTHING_SAID
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values: the raw rounds, and what was computed of them."""
-        request = self.request
-        return {
-            "schema": COST_SCHEMA,
-            "asked": {
-                "kind": str(request.kind),
-                "networks": dict(request.typed),
-                "base": request.base,
-                "again": request.again,
-                "parts": list(self.parts),
-            },
-            "command": request.command,
-            "run": dict(self.run),
-            "cases": [_case_json(case) for case in self.cases],
-        }
-
 
 def answer(measured: Measured) -> Answer:
     """Return what the raw rounds say."""
@@ -101,22 +88,3 @@ def answer(measured: Measured) -> Answer:
         for i, result in enumerate(results)
     )
     return Answer(request, measured.parts, measured.run, cases)
-
-
-def _case_json(case: CaseAnswer) -> dict[str, Any]:
-    result = case.result
-    facts = result.finding.facts if result.finding else {}
-    return {
-        "case": result.case.to_json(),
-        "case_id": result.case.case_id,
-        "status": str(result.status),
-        "reason": result.reason,
-        "arms": {arm: counted.to_json() for arm, counted in facts.items()},
-        "looks": {arm: look.to_json() for arm, look in case.looks.items()},
-        "replicates": [replicate.to_json() for replicate in result.replicates],
-        "answer": {
-            "insides": {arm: asdict(found) for arm, found in case.insides.items()},
-            "besides": {arm: asdict(found) for arm, found in case.besides.items()},
-            "exchange": case.exchange and asdict(case.exchange),
-        },
-    }

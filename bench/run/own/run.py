@@ -1,11 +1,13 @@
 """From a request to its answer: whoever asks, by the command, in Python or in a test."""
 
+import datetime as dt
 import json
 from pathlib import Path
 
 from rich.console import Console
 
 from bench.run.own import measuring
+from bench.run.own.document import document
 from bench.run.own.request import Request
 from bench.run.own.result import Answer, answer
 from bench.schema import run_folders
@@ -22,6 +24,7 @@ def run(request: Request, folder: Path, console: Console) -> Answer:
         BenchError: as `bench.run.own.measuring.measure`.
     """
     found = answer(measuring.measure(request, folder, console))
-    (folder / COST).write_text(json.dumps(found.to_json(), indent=1))
+    written = {**document(found), "datetime": dt.datetime.now(dt.UTC).isoformat()}
+    (folder / COST).write_text(json.dumps(written, indent=1))
     run_folders.tidy(folder, SCRATCH)
     return found

@@ -31,7 +31,7 @@ def render(answer: Answer) -> str:
     for name, case in named(answer):
         lines += [f"{name}:"] if name else []
         lines += [*headline(answer.request, case), ""]
-        if case.insides or case.besides:
+        if case.answered:
             for table in tables.tables(answer.request, answer.parts, case):
                 lines += [str(table), ""]
             lines += [*notes(answer.request, case), ""]
@@ -48,7 +48,7 @@ def named(answer: Answer) -> Iterator[tuple[str, CaseAnswer]]:
 def headline(request: Request, case: CaseAnswer) -> Iterator[str]:
     """Yield the answer itself, a sentence each."""
     status, reason = case.result.status, case.result.reason
-    if not case.insides and not case.besides:
+    if not case.answered:
         yield f"{status}: {reason}."
         return
     if status is Status.CONTENDED:

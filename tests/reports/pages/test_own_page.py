@@ -1,0 +1,118 @@
+"""The page of anyone's network, from what `panet-bench cost` left on a simulated machine."""
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from bench.__main__ import main as bench
+from bench.schema.files import COST
+from reports.__main__ import main
+from reports.data import own_runs
+from reports.pages import call_picture
+from tests.support.own_networks import simulated
+
+KINDS = {
+    "parts": ("{net}:make", "--parts-of", "neck", "--resolutions", "32,64"),
+    "exchange": ("{net}:make", "--part", "neck", "--with", "{net}:wider", "--resolutions", "32"),
+    "networks": ("a={net}:make", "b={net}:Net", "--input", "1x3x8x8"),
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """Measure each kind of question once; return their folders."""
+    found = {}
+    with pytest.MonkeyPatch.context() as patch:
+        for kind, words in KINDS.items():
+            folder = tmp_path_factory.mktemp(kind)
+            simulated(patch, folder)
+            asked = [word.format(net=folder / "mynet.py") for word in words]
+            where = ["--devices", "cpu", "--threads", "1", "--run-dir", str(folder)]
+            assert bench(["cost", *asked, *where]) == 0
+            (found[kind],) = folder.glob("cost-*")
+        yield found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_report_says_what_the_command_said(
+    kind: str, runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["cost", str(runs[kind]), "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    page = (tmp_path / "report.html").read_text()
+    markdown = (tmp_path / "cost.md").read_text()
+    run = own_runs.read(runs[kind])
+    assert run.cases
+    for case in run.cases:
+        assert case.answer
+        for sentence in (*case.answer, *case.notes):
+            assert sentence in shown
+            assert sentence in markdown
+            assert sentence.replace("`", "").replace("'", "&#39;") in page
+        for heads, rows in case.tables:
+            assert all(f">{cell}</t" in page for cell in (*heads, *rows[0]) if "µ" not in cell)
+    assert page.count('<svg class="pyramid"') == len(run.cases)
+    assert "Process by process" in page
+    assert "How quiet the machine was" in page
+    assert "Where it was measured" in page
+
+
+def test_rows_are_those_of_the_frame(runs: dict[str, Path], tmp_path: Path) -> None:
+    assert main(["cost", str(runs["parts"]), "--out", str(tmp_path)]) == 0
+    table = pd.read_parquet(tmp_path / "cost.parquet")
+    assert list(table["part"]) == ["neck.lateral", "neck.bottom_up", "rest", "call"] * 2
+    assert set(table["status"]) == {"ok"}
+    assert table["share"][:3].sum() == pytest.approx(1)
+    assert pd.read_csv(tmp_path / "cost.csv")["time_s"].notna().all()
+    for picture in (tmp_path / "pictures").iterdir():
+        ET.parse(picture)  # noqa: S314 - our own
+
+
+def test_arms_are_read_like_those_of_ours(runs: dict[str, Path]) -> None:
+    frame = own_runs.frame(own_runs.read(runs["exchange"]))
+    assert list(frame["arm"]) == ["network", "network_again", "exchanged"]
+    assert frame["latency_s"].notna().all()
+    assert set(frame["spans_s"][0]) == {"neck", "other"}
+
+
+def test_names_of_the_picture_are_escaped_and_short() -> None:
+    row: dict[Any, Any] = {"network": "<b>", "part": "a" * 99, "time_s": 0.002, "share": 1.0}
+    drawn = call_picture.svg([row, {**row, "part": "call"}])
+    ET.fromstring(drawn)  # noqa: S314 - our own
+    assert ">2 ms per call<" in drawn
+    assert "&lt;b&gt;: what its parts take" in drawn
+    assert "..." in drawn
+    assert call_picture.svg([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("{run}", "{run}"), "ask for its report alone"),
+        (("{run}", "--within", "33ms"), "--within: break-evens are of PANet on FPN"),
+        (("{old}",), "schema 1, this version reads 2"),
+        (("{damaged}",), "damaged (KeyError"),
+    ],
+)
+def test_wrong_use_is_one_line(
+    words: tuple[str, ...],
+    said: str,
+    runs: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    content = json.loads((runs["parts"] / COST).read_text())
+    for name, change in (("old", {"schema": 1}), ("damaged", {"asked": {}})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / COST).write_text(json.dumps(content | change))
+    places = {"run": runs["parts"], "old": tmp_path / "old", "damaged": tmp_path / "damaged"}
+    asked = [word.format(**places) for word in words]
+    assert main(["cost", *asked, "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert len(told.splitlines()) == 1
