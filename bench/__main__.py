@@ -7,6 +7,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from bench.schema import stopped, text
 from bench.schema.errors import DEFECT, BenchError, storage_faults
@@ -30,10 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(typed: Sequence[str], listener: stopped.Listener) -> int:
-    request = _parser().parse_args(typed)
-    request.typed = shlex.join(["python", "-m", "bench", *typed])
-    listener.advice = getattr(request, "goes_on", STARTS_AGAIN)
     try:
+        request = _parser().parse_args(typed)
+        request.typed = shlex.join(["python", "-m", "bench", *typed])
+        listener.advice = getattr(request, "goes_on", STARTS_AGAIN)
         with storage_faults("mend that and try again"):
             return int(request.command(request))
     except BenchError as error:
@@ -45,13 +46,20 @@ def _run(typed: Sequence[str], listener: stopped.Listener) -> int:
         return DEFECT
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, as everything else here does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BenchError(f"{message}; see {self.prog} --help")
+
+
 def _parser() -> argparse.ArgumentParser:
     from bench.compare import command as compare
     from bench.run import command as run
     from bench.run.own import command as own
     from bench.selftest import command as selftest
 
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser: argparse.ArgumentParser = _Parser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     own.add_to(commands)
     compare.add_to(commands)

@@ -23,7 +23,7 @@ from bench.schema.recipe import COST_ARMS, Recipe, texts
 from bench.schema.records import Replicate
 from bench.schema.text import percent
 from bench.stats import Estimate, Floats
-from bench.stats.costs import centre, part_s, residuals
+from bench.stats.readings import centre, part_s, residuals
 from bench.workload import axes, presets
 from bench.workload.networks import Network
 

@@ -1,6 +1,6 @@
 """What the parts of any network take inside its calls, and what another module in a place changes.
 
-As in `bench.stats.costs` the unit is the replicate, and everything is first read within it. The
+As in `bench.stats.readings` the unit is the replicate, and everything is first read within it. The
 calls of an arm are split around the parts that were asked for, and what is left is the rest. A part
 takes its share of the call, in which the machine's speed cancels, times the call; so shares and
 times add up.

@@ -133,8 +133,8 @@ def importing(told: str) -> Iterator[None]:
     except BenchError:
         raise
     except (Exception, SystemExit) as error:
-        kind = type(error).__name__
-        raise BenchError(f"{told} cannot be imported: {kind}: {error}") from error
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BenchError(f"{told} cannot be imported: {reason}") from error
 
 
 def from_file(alias: str, path: Path, loader: importlib.abc.Loader | None, told: str) -> ModuleType:

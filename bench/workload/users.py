@@ -6,6 +6,7 @@ class whose instances are made without any.
 """
 
 import importlib
+import importlib.util
 import inspect
 import sys
 import zlib
@@ -233,6 +234,12 @@ def _standing_module(name: str) -> object:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
+    head = name.partition(".")[0]
+    if head not in sys.modules and importlib.util.find_spec(head) is None:
+        raise BenchError(
+            f"{name}: there is no module {head} in {here}, and none is installed; go to its "
+            "folder, or name the file: FILE.py:factory"
+        )
     with code_loader.importing(name):
         return importlib.import_module(name)
 

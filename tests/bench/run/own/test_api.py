@@ -205,61 +205,6 @@ def test_several_cases_have_their_own_numbers(ask: Callable[..., Cost]) -> None:
     assert found._repr_html_().count("<h4>") == 2
 
 
-def of_no_home() -> Callable[[], nn.Module]:
-    """Return a function that is in no module, and holds what cannot travel."""
-    handle = sys.stdout
-
-    def make() -> nn.Module:
-        assert handle
-        return Net()
-
-    return make
-
-
-@pytest.mark.parametrize(
-    ("network", "options", "said"),
-    [
-        ("make", {}, r"what of .*mynet.py:make\? Name parts: part=PATH, or parts_of=PATH"),
-        (Net, {"part": "neck"}, "it gives no inputs; say what it is called with: inputs=1x3x"),
-        (3, {"part": "neck"}, "3 makes no network: give a function"),
-        ({"a b": Net, "c": Net}, {}, "'a b' as the name of a network"),
-        ({"a": Net}, {}, "name another network"),
-        (
-            {"a": Net, "b": lambda: 1},
-            {"part": "neck"},
-            "part=, parts_of= and instead= look into one",
-        ),
-        ("make", {"part": ["a", "b"], "instead": Net}, "instead= takes the place of one part"),
-        ("make", {"part": "nek", "resolution": 32}, "no module 'nek' in Net; did you mean neck"),
-        ("make", {"part": "neck", "dtype": "float8"}, "dtypes='float8': choose from float32"),
-        ("make", {"part": "neck", "dtpye": "float32"}, "takes no dtpye; did you mean dtypes"),
-        ("make", {"part": "neck", "help": True}, "takes no help"),
-        ("make", {"part": "neck", "half_width": 2}, "half_width='2': give a share"),
-        ("make", {"part": "neck", "budget": "soon"}, "budget='soon': give a duration"),
-        ("make", {"part": "neck", "inputs": 3}, "inputs: 3 is neither a shape"),
-        ("make", {"part": "n", "inputs": [(1, 3), torch.ones(1)]}, r"inputs: \(1, 3\) is neither"),
-        ("make", {"part": "n", "inputs": ["1x3", "a.pt"]}, "inputs=a.pt: all inputs are in the"),
-        ("make", {"part": "neck", "inputs": (1, 0)}, "inputs='1x0': give the shape"),
-        ("make", {"part": "neck", "inputs": "no.pt"}, "inputs=no.pt: there is no such file"),
-        ("make", {"part": "neck", "inputs": (1, 3), "resolution": 8}, "leave resolutions= out"),
-        ("make", {"part": "neck", "compile": "default"}, "compile=: one compiled graph"),
-        (Net, {"part": "neck", "inputs": (1, 4, 8, 8)}, "its call fails: RuntimeError: Given"),
-        (of_no_home(), {"part": "neck", "inputs": (1, 3)}, "make cannot travel into a fresh proc"),
-        (lambda: 3, {"part": "neck", "inputs": (1, 3)}, "lambda: return a module and the tensors"),
-    ],
-)
-def test_wrong_use_is_one_line_with_keywords_and_leaves_no_folder(
-    network: Any, options: dict[str, Any], said: str, ask: Callable[..., Cost], tmp_path: Path
-) -> None:
-    with pytest.raises(BenchError, match=said) as error:
-        ask(network, **options)
-    assert len(str(error.value).splitlines()) == 1
-    assert "--" not in str(error.value)
-    assert "/scratch/" not in str(error.value)
-    assert not list((tmp_path / "runs").glob("*"))
-    assert error.value._render_traceback_() == [f"BenchError: {error.value}"]
-
-
 def test_what_travels_is_not_left_behind_by_an_interrupt(
     ask: Callable[..., Cost], machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -121,38 +121,6 @@ def test_names_that_end_alike_are_still_told_apart() -> None:
     assert [line.split()[0] for line in shown] == names
 
 
-@pytest.mark.parametrize(
-    ("factory", "options", "said"),
-    [
-        ("make", ("--part", "nek"), "no module 'nek' in Net; did you mean neck?"),
-        ("make", ("--part", "neck.unused"), "neck.unused (Identity) is never called"),
-        ("make", ("--parts-of", "body"), "--parts-of body: it has no modules inside"),
-        ("Net", ("--part", "neck"), "it gives no inputs"),
-        ("none", ("--part", "neck"), "has no function 'none'"),
-        ("fails", ("--part", "neck"), "its call fails: RuntimeError: Given groups=1"),
-        ("make", ("--part", "neck", "--with", "torch.nn:absent"), "has no function 'absent'"),
-        ("make", ("--part", "neck", "--with", "torch.nn:Linear"), "without arguments"),
-        ("make", ("--part", "neck", "--with", "builtins:dict"), "it gives a dict; give the module"),
-    ],
-)
-def test_what_the_look_refuses_is_one_line_and_leaves_no_folder(
-    factory: str,
-    options: tuple[str, ...],
-    said: str,
-    machine: Machine,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    net = f"{tmp_path / 'mynet.py'}:{factory}"
-    common = ["--resolutions", "32", "--devices", "cpu", "--run-dir", str(tmp_path / "runs")]
-    assert main(["cost", net, *options, *common]) == 2
-    told = [line for line in capsys.readouterr().err.splitlines() if "looking into" not in line]
-    assert len(told) == 1
-    assert said in told[0]
-    assert not list((tmp_path / "runs").glob("*"))
-    assert machine.tasks
-
-
 def test_edited_network_is_no_answer(machine: Machine, tmp_path: Path) -> None:
     file = tmp_path / "mynet.py"
 
