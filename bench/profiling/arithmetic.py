@@ -4,7 +4,7 @@ An operator of the backward pass belongs to the stage whose forward operator it 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -42,22 +42,26 @@ class Work:
         return asdict(self)
 
 
-def count(network: nn.Module, call: Callable[[], object]) -> dict[str, Work]:
+def count(
+    network: nn.Module, call: Callable[[], object], modules: Sequence[str] = ()
+) -> dict[str, Work]:
     """Run ``call`` once and return the work of every stage, by its name.
 
     Args:
-        network: the one that ``call`` runs, eagerly; with the parts ``cnn``, ``fpn``, ``panet``.
+        network: the one that ``call`` runs, eagerly.
         call: forward pass, or forward and backward.
+        modules: that are its stages; none named: those of `bench.workload.stages`.
     """
     with ExitStack() as stack:
         counter = stack.enter_context(FlopCounterMode(display=False))
         ledger = _Ledger(counter.get_total_flops)
-        stack.enter_context(watched(network, ledger.enter, ledger.leave))
+        stack.enter_context(watched(network, ledger.enter, ledger.leave, modules))
         stack.enter_context(_Gradients(ledger))
         traffic = stack.enter_context(_Traffic(ledger))
         outputs = call()
     traffic.finish(outputs)
-    return {stage.name: _work(network, stage, ledger, traffic) for stage in stages(network)}
+    found = stages(network, modules)
+    return {stage.name: _work(network, stage, ledger, traffic) for stage in found}
 
 
 def _work(network: nn.Module, stage: Stage, ledger: "_Ledger", traffic: "_Traffic") -> Work:

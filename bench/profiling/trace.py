@@ -81,7 +81,7 @@ def write_trace(task: TraceTask) -> str:
     arms = {task.arm: build_arms(task, inputs, compiled=compiled)[task.arm]}
     arm = arms[task.arm]
     eager = build_arms(task, inputs, compiled=False)[task.arm] if compiled else arm
-    work = arithmetic.count(eager.network, eager.call)
+    work = arithmetic.count(eager.network, eager.call, task.marked)
     del eager
     kernels: tuple[Kernel, ...] = ()
     if compiled:
@@ -92,9 +92,9 @@ def write_trace(task: TraceTask) -> str:
     # A hook would be compiled into the network: only eager ones are watched.
     with ExitStack() as stack:
         if not compiled:
-            stack.enter_context(annotated(arm.network))
+            stack.enter_context(annotated(arm.network, task.marked))
         traced = record_quietly(arm, device, task.case.threads)
-    of_network = stages(arm.network)
+    of_network = stages(arm.network, task.marked)
     folder = Path(task.trace_dir)
     folder.mkdir(parents=True, exist_ok=True)
     trace, cut = _write_events(traced, folder / f"{arm.name}.pt.trace.json.gz")
@@ -176,8 +176,13 @@ def record(arm: Arm, device: torch.device, threads: int) -> Traced:
 
 
 @contextmanager
-def annotated(network: nn.Module) -> Iterator[None]:
-    """Name the stages, and the modules as `state_dict` does, in what the profiler records."""
+def annotated(network: nn.Module, stages_at: Sequence[str] = ()) -> Iterator[None]:
+    """Name the stages, and the modules as `state_dict` does, in what the profiler records.
+
+    Args:
+        network: that is recorded.
+        stages_at: modules that are its stages; none: those of `bench.workload.stages`.
+    """
     opened: list[record_function] = []
 
     def begin(stage: Stage) -> None:
@@ -185,7 +190,7 @@ def annotated(network: nn.Module) -> Iterator[None]:
 
     with ExitStack() as stack:
         # Before the modules' own hooks: a stage ends inside the part that it belongs to.
-        stack.enter_context(watched(network, begin, lambda: _close(opened)))
+        stack.enter_context(watched(network, begin, lambda: _close(opened), stages_at))
         for name, module in network.named_modules():
             if name:
                 enter = functools.partial(_open, opened, MODULE + name)

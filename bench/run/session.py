@@ -1,6 +1,5 @@
 """One run of ``pytest bench``, from its options to its results; called from pytest's hooks."""
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -11,32 +10,24 @@ from typing import Any
 from rich.console import Console
 
 from bench import stats
-from bench.engine.launcher import Launcher
 from bench.engine.opened import launched, opened
 from bench.engine.plan import Plan
 from bench.engine.progress import ProgressBar
 from bench.engine.stopping import HalfWidth
 from bench.machine import advice
 from bench.machine.environment import code_digest
-from bench.profiling import ceilings
-from bench.profiling.ceilings import CeilingsTask
-from bench.profiling.trace import TraceTask
 from bench.run import extra_arms, necks
 from bench.run.extra_arms import ExtraArms
 from bench.run.header import MUST_MATCH, header
 from bench.run.results_json import panet_key
+from bench.run.tracing import Tracing
 from bench.schema import files, run_folders
 from bench.schema.case import AXES, Case, case_name
 from bench.schema.errors import BenchError
 from bench.schema.recipe import TRACED_ARMS, texts
 from bench.schema.records import CaseResult
-from bench.schema.tasks import Failure
-from bench.stats.disturbed_profiles import profiled_steps, why_disturbed
 from bench.workload import axes, presets, units
 from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
-
-PROFILES_TRIED = 2
-"""Of an arm whose profile was disturbed: the worker itself has tried some times."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +87,17 @@ class Session:
     def profile(self, console: Console) -> None:
         """Profile the arms of every case that was measured, each in a process of its own."""
         cases = self._measured
+        folder, timeout_s = self.request.run_dir, self.request.plan.timeout_s
         with launched(self._scratch_dir, cases) as launcher, ProgressBar(console) as bar:
-            self._find_ceilings(launcher, cases, bar)
+            tracing = Tracing(launcher, folder, timeout_s, self._task_fields, self.notes)
+            tracing.find_ceilings(
+                cases, self.run["environment"], lambda now: bar.update(now, 0.0, 0.0)
+            )
             start_s = time.monotonic()
             for number, case in enumerate(cases):
                 left_s = (time.monotonic() - start_s) / max(1, number) * (len(cases) - number)
                 bar.update(f"profiling {case_name(vars(case))}", left_s, number / len(cases))
-                self._trace_case(launcher, case)
+                tracing.trace(self.results[case.case_id], TRACED_ARMS)
 
     def measure_extra_arms(self, extra: ExtraArms, console: Console) -> None:
         """Let further arms of every case that was measured take turns, within a budget of theirs.
@@ -161,61 +156,9 @@ class Session:
         """Return the key ``panet`` of the result file."""
         return panet_key(self.run | {"hints": self.advice}, list(self.results.values()))
 
-    def _trace_case(self, launcher: Launcher, case: Case) -> None:
-        """Profile the arms of a case, those again that something has disturbed."""
-        profiles: dict[str, dict[str, Any]] = {}
-        arms: Sequence[str] = TRACED_ARMS
-        for _ in range(PROFILES_TRIED):
-            for arm in arms:
-                profiles |= self._trace_arm(launcher, case, arm)
-            reasons = why_disturbed(
-                {a: profiled_steps(p, self._latency_s(case, a)) for a, p in profiles.items()}
-            )
-            arms = tuple(reasons)
-        self.notes += [
-            f"disturbed profile: {case.case_id}, {arm}: {why}" for arm, why in reasons.items()
-        ]
-        self.notes += [
-            f"{case.case_id}, {arm}: {profile['cut']}"
-            for arm, profile in profiles.items()
-            if profile["cut"]
-        ]
-
-    def _trace_arm(self, launcher: Launcher, case: Case, arm: str) -> dict[str, dict[str, Any]]:
-        """Return the profile of an arm by its name; nothing where there is none."""
-        folder = files.profile_folder(self.request.run_dir, case.case_id, arm)
-        task = TraceTask(arm=arm, trace_dir=str(folder), **self._task_fields(case))
-        outcome = launcher.run(task, self.request.plan.timeout_s)
-        if isinstance(outcome, Failure):
-            self.notes.append(f"no profile: {case.case_id}, {arm}: {outcome.reason}")
-            return {}
-        return {arm: json.loads(outcome.read_text())}
-
-    def _latency_s(self, case: Case, arm: str) -> float | None:
-        rounds = [replicate.rounds_s[arm] for replicate in self.results[case.case_id].used]
-        (latency,) = stats.latencies_s([[calls for calls in rounds if calls]])
-        return None if latency is None else latency.value
-
-    def _find_ceilings(self, launcher: Launcher, cases: Sequence[Case], bar: ProgressBar) -> None:
-        """Put the ceilings for every kind of case into the run; measure those not yet known."""
-        runs_dir, environment = self.request.run_dir.parent, self.run["environment"]
-        found: dict[str, Any] = {}
-        for name, case in {ceilings.name_of(case): case for case in cases}.items():
-            found[name] = ceilings.known(runs_dir, environment, name)
-            if found[name] is None:
-                bar.update(f"finding the ceilings of this machine: {name}", 0.0, 0.0)
-                task = CeilingsTask(**self._task_fields(case))
-                outcome = launcher.run(task, self.request.plan.timeout_s)
-                if isinstance(outcome, Failure):
-                    self.notes.append(f"no ceilings: {name}: {outcome.reason}")
-                else:
-                    found[name] = ceilings.keep(runs_dir, environment, name, outcome)
-        (self.request.run_dir / files.CEILINGS).write_text(json.dumps(found, indent=1))
-
-    def _task_fields(self, case: Case) -> dict[str, Any]:
+    def _task_fields(self, _case: Case) -> dict[str, Any]:
         plan = self.request.plan
         return {
-            "case": case,
             "seed": plan.seed,
             "scratch_dir": plan.scratch_dir,
             "images_dir": plan.images_dir,

@@ -6,7 +6,7 @@ that a ReLU belongs to the convolution in front of it) or its part of the networ
 that has none of our parts, every module with weights of its own is a stage, by its path.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -58,11 +58,17 @@ class Stage:
         return {"name": self.name, **asdict(self)}
 
 
-def stages(network: nn.Module) -> list[Stage]:
+def stages(network: nn.Module, modules: Sequence[str] = ()) -> list[Stage]:
     """Return the stages of a network: of our parts ``cnn``, ``fpn``, ``panet``, fine to coarse.
 
     A part that does not tell its stages (a backbone of somebody else's) is a single one.
+
+    Args:
+        network: that they are in.
+        modules: paths of modules, none inside another, that are the stages instead.
     """
+    if modules:
+        return [Stage("", path, "", (path,)) for path in modules]
     if of_parts := [stage for part in parts(network) for stage in _stages_of(network, part)]:
         return of_parts
     return [
@@ -74,7 +80,10 @@ def stages(network: nn.Module) -> list[Stage]:
 
 @contextmanager
 def watched(
-    network: nn.Module, begin: Callable[[Stage], object], end: Callable[[], object]
+    network: nn.Module,
+    begin: Callable[[Stage], object],
+    end: Callable[[], object],
+    modules: Sequence[str] = (),
 ) -> Iterator[None]:
     """Hear where the network is while it runs eagerly.
 
@@ -82,6 +91,7 @@ def watched(
         network: whose stages are heard of.
         begin: called when a stage begins.
         end: called when it ends; no two stages overlap.
+        modules: see `stages`.
     """
     inside = False
 
@@ -102,10 +112,10 @@ def watched(
 
     with ExitStack() as stack:
         stack.callback(leave)  # a network that raises is still inside a stage
-        for stage in stages(network):
+        for stage in stages(network, modules):
             module = network.get_submodule(stage.layers[0])
             stack.callback(module.register_forward_pre_hook(enter(stage)).remove)
-        for part in parts(network):
+        for part in modules or parts(network):
             module = network.get_submodule(part)
             stack.callback(module.register_forward_hook(leave).remove)
         yield

@@ -12,6 +12,11 @@ ARM_NAMES = {"fpn": "FPN", "panet": "FPN + PANet"}
 MIB = 2**20
 
 
+def arm_name(arm: object) -> str:
+    """Return what an arm is called; of somebody's network its own name."""
+    return ARM_NAMES.get(str(arm), str(arm))
+
+
 def run_letters(run_ids: Iterable[str]) -> dict[str, str]:
     """Return a short name for each of several runs, in their order: A, B, ...; of one, none."""
     runs = list(dict.fromkeys(run_ids))

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from bench.schema.text import listed, percent
-from reports.analysis.names import ARM_NAMES, MIB
+from reports.analysis.names import ARM_NAMES, MIB, arm_name
 from reports.analysis.readable import plus_minus
 from reports.data.profile_frames import DISTURBED
 
@@ -23,6 +23,9 @@ DISAGREEING_SHARE = 0.1
 
 SMALL_SHARE = 0.02
 """Of a call: below it a stage's share is not worth a sentence."""
+
+MOST_TOLD = 6
+"""Parts in a sentence, of a network that has more."""
 
 MOST_OF_PANET = 0.6
 """So much of PANet's time is called "most of it"."""
@@ -50,7 +53,7 @@ def warnings(stages: pd.DataFrame, summary: pd.DataFrame, parts: pd.DataFrame) -
     for row in summary.to_dict("records"):
         if row["disturbed"]:
             continue
-        name = ARM_NAMES[row["arm"]]
+        name = arm_name(row["arm"])
         if row["bound"] == "launch":
             texts.append(
                 f"{name}: launch-bound; the device is busy for "
@@ -81,7 +84,7 @@ def _disturbed(summary: pd.DataFrame) -> Iterator[str]:
     for row in summary.to_dict("records"):
         if row["disturbed"]:
             yield (
-                f"{ARM_NAMES[row['arm']]}: the profile was disturbed: {row['disturbed']}. What "
+                f"{arm_name(row['arm'])}: the profile was disturbed: {row['disturbed']}. What "
                 "only it tells is grey or left out; profile again on a calm machine"
             )
 
@@ -90,7 +93,7 @@ def _beyond(stages: pd.DataFrame) -> Iterator[str]:
     """Yield the stages that computed more than the ceiling allows."""
     if not len(stages):
         return
-    rows = stages[(stages["arm"] == "panet") & (stages["bound_by"] == "low ceiling")]
+    rows = stages[(stages["arm"] == _subject(stages)) & (stages["bound_by"] == "low ceiling")]
     if len(rows):
         yield (
             f"{', '.join(rows['stage'])}: faster than the ceiling of this machine, which was "
@@ -113,7 +116,7 @@ def _disagreeing(stages: pd.DataFrame, summary: pd.DataFrame) -> Iterator[str]:
             for row in rows.sort_values("share", ascending=False).to_dict("records")
         )
         yield (
-            f"{ARM_NAMES[str(arm)]}: the profiler, which slows operators down, divides the time "
+            f"{arm_name(arm)}: the profiler, which slows operators down, divides the time "
             f"otherwise than the timed calls do: {named}; times and shares here are those of the "
             "timed calls"
         )
@@ -146,17 +149,27 @@ def residual(whole: Mapping[Hashable, Any], rest: Mapping[Hashable, Any]) -> str
     )
 
 
+def _subject(frame: pd.DataFrame) -> str:
+    """Return the arm that is spoken of: FPN + PANet, or the last."""
+    arms = list(dict.fromkeys(map(str, frame["arm"])))
+    return "panet" if not arms or set(arms) <= set(ARM_NAMES) else arms[-1]
+
+
 def _division(stages: pd.DataFrame, summary: pd.DataFrame) -> str:
-    rows = stages[stages["arm"] == "panet"] if len(stages) else stages
+    rows = stages[stages["arm"] == _subject(stages)] if len(stages) else stages
     if not len(rows) or not rows["share"].notna().any() or (rows["time_from"] == DISTURBED).any():
         return ""
-    (of_arm,) = summary[summary["arm"] == "panet"].to_dict("records")
-    shares = rows.groupby("part", sort=False)[["share", "macs"]].sum()
-    macs = shares["macs"] / max(1, int(shares["macs"].sum()))
+    (of_arm,) = summary[summary["arm"] == _subject(stages)].to_dict("records")
+    ours = (rows["part"] != "").any()  # modules of somebody's network are in no part
+    shares = rows.groupby("part" if ours else "stage", sort=False)[["share", "macs"]].sum()
+    left_out = len(shares) - MOST_TOLD
+    if left_out > 0:
+        shares = shares.nlargest(MOST_TOLD, "share")
+    macs = shares["macs"] / max(1, int(rows["macs"].sum()))
     parts = ", ".join(
-        f"{NAMES[str(part)]} {percent(share)} ({percent(macs[str(part)])} of the MACs)"
+        f"{NAMES.get(str(part), part)} {percent(share)} ({percent(macs[str(part)])} of the MACs)"
         for part, share in shares["share"].items()
-    )
+    ) + (f" and {left_out} more" if left_out > 0 else "")
     if pd.isna(of_arm["latency_s"]):
         return f"Of the time: {parts}."
     whole = f"Of {plus_minus(of_arm, 'latency_s', 1e3, 2)} ms"
@@ -188,7 +201,7 @@ def _costliest(stages: pd.DataFrame) -> str:
 
 
 def _peak(memory: Mapping[str, Memory]) -> str:
-    panet = memory.get("panet")
+    panet = memory.get("panet", next(reversed(list(memory.values())), None))
     if not panet:
         return ""
     stage, operator, nbytes = panet["live"][0]

@@ -43,7 +43,7 @@ def stages(profiles: Profiles) -> pd.DataFrame:
     disturbed = why_profiles_are_disturbed(profiles)
     timed = {
         (row["case_id"], row["arm"], row["stage"]): (row["time_s"], row["share"])
-        for row in timed_stages.stages(profiles.table).to_dict("records")
+        for row in timed_stages.stages(profiles.table, profiles.networks).to_dict("records")
     }
     rows = [
         row

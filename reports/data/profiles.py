@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from bench.schema.files import CEILINGS, PARTS, PROFILE, PROFILE_SCHEMA, profile_folder
-from reports.data import extra_arms, frames, result_files, stored
+from reports.data import extra_arms, frames, own_runs, result_files, stored
 from reports.data.errors import ReportError
 from reports.data.extra_arms import ExtraCase
+from reports.data.own_runs import OwnRun
 from reports.data.result_files import ResultFile
 
 ARMS = ("fpn", "panet")
@@ -36,6 +37,8 @@ class Profiles:
     parts: tuple[ExtraCase, ...]
     damaged: tuple[str, ...] = ()
     """What could not be read, a line each; the rest is as good as without it."""
+    networks: tuple[str, ...] = ARMS
+    """The arms that were profiled; what is said is of the last, beside the others."""
 
     @property
     def cases(self) -> list[str]:
@@ -62,9 +65,31 @@ def load(run: Path) -> Profiles:
     Raises:
         ReportError: there are none, or all are damaged.
     """
+    if own_runs.is_own(run):
+        own = own_runs.read(run)
+        return _load(own.file, own_runs.frame(own), _own_names(own))
     file = result_files.read(run)
-    folder = file.path.parent
-    table = frames.frame_of([file])
+    return _load(file, frames.frame_of([file]), {arm: arm for arm in ARMS})
+
+
+def _own_names(own: OwnRun) -> dict[str, str]:
+    """Return the arms of somebody's networks by the names that these have; the base is the last."""
+    arms = [arm for arm in (*own.networks, own.base) if arm != own.again]
+    whole = not own.parts
+    names = {arm: arm if whole else own.networks[arm] for arm in dict.fromkeys(arms[1:])}
+    return names if len(set(names.values())) == len(names) else {arm: arm for arm in names}
+
+
+def _load(file: ResultFile, table: pd.DataFrame, names: Mapping[str, str]) -> Profiles:
+    """Return what there is of some arms.
+
+    Args:
+        file: of the run.
+        table: of `reports.data.frames.load`.
+        names: arm -> what it is called here.
+    """
+    folder, networks = file.path.parent, tuple(names.values())
+    table = table.assign(arm=table["arm"].astype("string").map(lambda arm: names.get(arm, arm)))
     damaged: list[str] = []
 
     def whole(read: Callable[[], Found]) -> Found | None:
@@ -76,8 +101,8 @@ def load(run: Path) -> Profiles:
             return None
 
     arms: dict[tuple[str, str], Json] = {}
-    for key in itertools.product(dict.fromkeys(map(str, table["case_id"])), ARMS):
-        path = profile_folder(folder, *key) / PROFILE
+    for case_id, arm in itertools.product(dict.fromkeys(map(str, table["case_id"])), names):
+        path, key = profile_folder(folder, case_id, arm) / PROFILE, (case_id, names[arm])
         if path.exists():
             profile = whole(functools.partial(stored.read, path, PROFILE_SCHEMA))
             arms |= {} if profile is None else {key: profile}
@@ -85,6 +110,7 @@ def load(run: Path) -> Profiles:
     ceilings = folder / CEILINGS
     known = whole(lambda: stored.read_mapping(ceilings)) if ceilings.exists() else None
     if not arms and not parts:
-        why = damaged[0] if damaged else f"{run} has no profile"
-        raise ReportError(f"{why}; measure with `pytest bench --traces --parts`")
-    return Profiles(file, table, arms, known or {}, parts, tuple(damaged))
+        why = damaged[0] if damaged else f"{folder} has no profile"
+        how = "`pytest bench --traces --parts`" if networks == ARMS else "--traces"
+        raise ReportError(f"{why}; measure with {how}")
+    return Profiles(file, table, arms, known or {}, parts, tuple(damaged), networks)

@@ -5,7 +5,7 @@
 True
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -31,16 +31,17 @@ STAGE_COLUMNS = {
 """Of `stages`: name -> type, and meaning with unit."""
 
 
-def stages(frame: pd.DataFrame) -> pd.DataFrame:
+def stages(frame: pd.DataFrame, arms: Sequence[str] = TRACED_ARMS) -> pd.DataFrame:
     """Return one row per run, case, arm and stage, in the order of a call.
 
     Args:
         frame: of `reports.data.frames.load`; arms whose calls were not split have no rows.
+        arms: that are wanted.
 
     Returns:
         A frame with the columns `STAGE_COLUMNS`.
     """
-    shown = frame[frame["arm"].isin(TRACED_ARMS)]
+    shown = frame[frame["arm"].isin(list(arms))]
     rows = [row for arm in shown.to_dict("records") for row in _rows(arm)]
     return frames.typed(rows, STAGE_COLUMNS)
 

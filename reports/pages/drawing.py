@@ -10,6 +10,9 @@ GRID = "rgba(128,128,128,0.3)"
 COLORS = {"backbone": "#7f7f7f", "fpn": "#0072b2", "panet": "#d55e00"}
 """Of Okabe and Ito: the colour-blind tell them apart."""
 
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Of the same, for what has no colour of its own."""
+
 NOISE_COLOR = "#7f7f7f"
 
 ROW_PX = 26
@@ -21,6 +24,11 @@ def html(figure: go.Figure) -> str:
     config = {"displaylogo": False, "responsive": True}
     plot = figure.to_html(full_html=False, include_plotlyjs=False, config=config)
     return f'<div class="drawing">{plot}</div>'
+
+
+def color_of(name: str, rank: int = 0) -> str:
+    """Return the colour of a part or an arm; of what has none the one of its rank."""
+    return COLORS.get(name, PALETTE[rank % len(PALETTE)])
 
 
 def plain(figure: go.Figure, height: int) -> go.Figure:

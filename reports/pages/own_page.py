@@ -20,10 +20,10 @@ from reports.data import own_runs
 from reports.data.errors import ReportError
 from reports.data.own_runs import OwnCase, OwnRun
 from reports.data.spreadsheet import inert
-from reports.pages import call_picture, drawing, machine_sections, page
+from reports.pages import call_picture, drawing, machine_sections, page, run_sections
 from reports.pages.cost_page import PAGE
 from reports.pages.cost_table import NAMES
-from reports.pages.drawing import NOISE_COLOR
+from reports.pages.drawing import NOISE_COLOR, PALETTE
 from reports.pages.page import Block, Section, Table
 
 PICTURES = "pictures"
@@ -33,9 +33,6 @@ PICTURE = '<div class="scroll picture">{}</div>'
 
 FEW = 2
 """Cases whose answer leads the page."""
-
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Of Okabe and Ito; parts beyond them are in no drawing of processes."""
 
 PROCESSES = (
     "A point per fresh process that counts: the median of its calls. How far these lie apart makes "
@@ -53,7 +50,7 @@ def write(run: OwnRun, folder: Path) -> list[Path]:
     table, drawn = own_runs.rows(run), _pictures(run)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / PAGE).write_text(_render(run, drawn), encoding="utf-8")
+        (folder / PAGE).write_text(_render(run, drawn, folder), encoding="utf-8")
         inert(table).to_csv(csv, index=False)
         table.to_parquet(parquet, index=False)
         markdown.write_text(_markdown(run), encoding="utf-8")
@@ -105,14 +102,14 @@ def _pictures(run: OwnRun) -> dict[str, str]:
     return {case_id: picture for case_id, picture in drawn.items() if picture}
 
 
-def _render(run: OwnRun, drawn: dict[str, str]) -> str:
+def _render(run: OwnRun, drawn: dict[str, str], folder: Path) -> str:
     few = len(run.cases) <= FEW
     sections = [_section(run, case, drawn, answered=few) for case in run.cases]
     return page.render(
         _title(run),
         machine(run.document["run"]["environment"]),
         [f"Measured by {run.document['command']}"],
-        [*sections, *_machine(run)],
+        [*sections, *run_sections.profile([run.file], folder), *_machine(run)],
         answer=[_plain(" ".join((*_named(case), *case.answer))) for case in run.cases[:FEW]],
     )
 

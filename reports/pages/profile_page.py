@@ -1,6 +1,6 @@
 """The page of a profile: one HTML file that needs no internet, and its numbers as CSV."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import pandas as pd
 from bench.schema import text
 from bench.schema.case import case_name
 from reports.analysis import profile_words
-from reports.analysis.names import ARM_NAMES, MIB
+from reports.analysis.names import MIB, arm_name
 from reports.analysis.readable import plus_minus
 from reports.data import profile_frames, profiles
 from reports.data.errors import ReportError
@@ -89,6 +89,8 @@ def _of_case(
         "operators": profile_frames.operators(profiled),
         "parts": parts(profiled),
     }
+    if profiled.networks != profiles.ARMS:  # what PANet adds to FPN is no question there
+        del tables["differences"]
     frames = {**tables, "summary": profile_frames.summary(profiled)}
     blocks = list(_blocks(profiled, frames, case_id)) if drawn else []
     return _section(profiled, frames, case_id, blocks), tables
@@ -128,9 +130,9 @@ READING = (
 def _blocks(
     profiled: Profiles, frames: Mapping[str, pd.DataFrame], case_id: str
 ) -> Iterator[Block]:
-    profile = profiled.arms.get((case_id, "panet"))
+    profile = profiled.arms.get((case_id, profiled.networks[-1]))
     ceilings = profiled.ceilings.get(profile["ceilings"]) if profile else None
-    yield from _stage_blocks(frames["stages"], ceilings)
+    yield from _stage_blocks(frames["stages"], ceilings, profiled.networks)
     yield from _part_blocks(frames["parts"], _why_no_parts(profiled))
     yield from _memory_blocks(profiled, case_id)
     yield from _operator_blocks(frames["operators"], frames["summary"])
@@ -140,10 +142,10 @@ def _section(
     profiled: Profiles, frames: Mapping[str, pd.DataFrame], case_id: str, blocks: list[Block]
 ) -> Section:
     row = profiled.table.iloc[0].to_dict()
-    memory = {arm: _memory(profiled, case_id, arm) for arm in profiles.ARMS}
+    memory = {arm: _memory(profiled, case_id, arm) for arm in profiled.networks}
     missing = [
-        f"{ARM_NAMES[arm]} has no profile"
-        for arm in profiles.ARMS
+        f"{arm_name(arm)} has no profile"
+        for arm in profiled.networks
         if profiled.arms and (case_id, arm) not in profiled.arms
     ]
     return Section(
@@ -168,11 +170,15 @@ def _why_no_parts(profiled: Profiles) -> str:
     return next((extra.reason for extra in profiled.parts), "")
 
 
-def _stage_blocks(stages: pd.DataFrame, ceilings: Mapping[str, Any] | None) -> Iterator[Block]:
+def _stage_blocks(
+    stages: pd.DataFrame, ceilings: Mapping[str, Any] | None, networks: Sequence[str]
+) -> Iterator[Block]:
     if not len(stages) or not stages["time_s"].notna().any():
         return
     yield Block(
-        "Time per stage", figure=drawing.html(plots.stage_bars(stages)), tables=[_stages(stages)]
+        "Time per stage",
+        figure=drawing.html(plots.stage_bars(stages)),
+        tables=[_stages(stages, networks)],
     )
     if ceilings is not None:
         note = (
@@ -185,23 +191,24 @@ def _stage_blocks(stages: pd.DataFrame, ceilings: Mapping[str, Any] | None) -> I
         yield Block(
             "Distance from the machine's limit",
             note,
-            drawing.html(plots.roofline(stages, ceilings)),
+            drawing.html(plots.roofline(stages, ceilings, networks[-1])),
         )
 
 
 STAGE_COLUMNS = (
-    "stage", "weights", "FPN ms", "+PANet ms", "share", "MACs M", "MiB", "FLOP/byte", "GFLOP/s",
-    "GB/s", "of ceiling", "limit",
+    "share", "MACs M", "MiB", "FLOP/byte", "GFLOP/s", "GB/s", "of ceiling", "limit",
 )  # fmt: skip
 
 
-def _stages(stages: pd.DataFrame) -> Table:
-    fpn = stages[stages["arm"] == "fpn"].set_index("stage")["time_s"]
+def _stages(stages: pd.DataFrame, networks: Sequence[str]) -> Table:
+    """Return the stages of the last network, with their milliseconds in the others beside it."""
+    *others, last = networks
+    beside = [stages[stages["arm"] == arm].set_index("stage")["time_s"] for arm in others]
     rows = [
         [
             str(row["stage"]),
             str(row["weights"]),
-            _number(fpn.get(row["stage"]), 1e3, 3),
+            *(_number(times.get(row["stage"]), 1e3, 3) for times in beside),
             _number(row["time_s"], 1e3, 3),
             _number(row["share"], 100, 1, " %"),
             _number(row["macs"], 1e-6, 1),
@@ -212,10 +219,15 @@ def _stages(stages: pd.DataFrame) -> Table:
             _number(row["ceiling_share"], 100, 0, " %"),
             "-" if pd.isna(row["bound_by"]) else str(row["bound_by"]),
         ]
-        for row in stages[stages["arm"] == "panet"].to_dict("records")
+        for row in stages[stages["arm"] == last].to_dict("records")
     ]
     caption = "MiB: what has to move at least; weights: names in state_dict"
-    return Table(STAGE_COLUMNS, rows, caption)
+    timed = ["FPN ms", "+PANet ms"] if tuple(networks) == profiles.ARMS else _headed(networks)
+    return Table(("stage", "weights", *timed, *STAGE_COLUMNS), rows, caption)
+
+
+def _headed(networks: Sequence[str]) -> list[str]:
+    return ["ms"] if len(networks) == 1 else [f"{network} ms" for network in networks]
 
 
 def _part_blocks(parts: pd.DataFrame, why_not: str) -> Iterator[Block]:
@@ -243,7 +255,7 @@ def _part_blocks(parts: pd.DataFrame, why_not: str) -> Iterator[Block]:
 
 
 def _memory_blocks(profiled: Profiles, case_id: str) -> Iterator[Block]:
-    memory = {arm: _memory(profiled, case_id, arm) for arm in profiles.ARMS}
+    memory = {arm: _memory(profiled, case_id, arm) for arm in profiled.networks}
     known = {arm: m for arm, m in memory.items() if m is not None}
     if not known:
         return
@@ -256,7 +268,7 @@ def _memory_blocks(profiled: Profiles, case_id: str) -> Iterator[Block]:
         rest = sum(nbytes for _, _, nbytes in m["live"][TOP_TENSORS:])
         if rest:
             rows.append(["the rest", f"{len(m['live']) - TOP_TENSORS}", _number(rest, 1 / MIB, 2)])
-        caption = f"{ARM_NAMES[arm]}: {m['peak_bytes'] / MIB:.2f} MiB at the peak"
+        caption = f"{arm_name(arm)}: {m['peak_bytes'] / MIB:.2f} MiB at the peak"
         tables.append(Table(("allocated in", "by", "MiB"), rows, caption))
     figure = plots.memory_curves({arm: m["curve"] for arm, m in known.items()})
     note = "Tensors of one call, weights and inputs apart; oneDNN's scratch space is not seen."
@@ -279,7 +291,7 @@ def _operator_blocks(operators: pd.DataFrame, summary: pd.DataFrame) -> Iterator
             for row in rows.head(TOP_OPERATORS).to_dict("records")
         ]
         columns = ("operator", "calls", "own ms (profile)", "share")
-        tables.append(Table(columns, shown, ARM_NAMES[str(arm)]))
+        tables.append(Table(columns, shown, arm_name(arm)))
     if tables:
         yield Block("Operators", tables=tables)
 

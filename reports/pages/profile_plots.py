@@ -7,9 +7,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from bench.schema.text import percent
-from reports.analysis.names import ARM_NAMES, MIB
+from reports.analysis.names import MIB, arm_name
 from reports.data.profile_frames import DISTURBED
-from reports.pages.drawing import COLORS, log_axis, plain
+from reports.pages.drawing import color_of, log_axis, plain
 
 
 def stage_bars(stages: pd.DataFrame) -> go.Figure:
@@ -19,15 +19,15 @@ def stage_bars(stages: pd.DataFrame) -> go.Figure:
         stages: of `reports.data.profile_frames.stages`, one case.
     """
     figure = go.Figure()
-    for rank, arm in enumerate(reversed(ARM_NAMES)):  # bars are drawn from below
+    for rank, arm in enumerate(reversed(_arms(stages))):  # bars are drawn from below
         rows = stages[stages["arm"] == arm]
         figure.add_bar(
             y=rows["stage"],
             x=rows["time_s"] * 1e3,
             orientation="h",
-            name=ARM_NAMES[arm],
+            name=arm_name(arm),
             marker_color=[
-                GREY if source == DISTURBED else COLORS[arm] for source in rows["time_from"]
+                GREY if source == DISTURBED else color_of(arm, rank) for source in rows["time_from"]
             ],
             legendrank=-rank,
             customdata=_hover(rows),
@@ -50,15 +50,22 @@ STAGE_HOVER = (
 )
 
 
-def roofline(stages: pd.DataFrame, ceilings: Mapping[str, Any]) -> go.Figure:
-    """Return the stages of FPN + PANet below the ceilings of the machine.
+def _arms(stages: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(map(str, stages["arm"])))
+
+
+def roofline(
+    stages: pd.DataFrame, ceilings: Mapping[str, Any], network: str = "panet"
+) -> go.Figure:
+    """Return the stages of a network below the ceilings of the machine.
 
     Args:
         stages: of `reports.data.profile_frames.stages`, one case.
         ceilings: with ``flops_per_s`` and ``bytes_per_s``.
+        network: the arm whose stages are drawn; FPN + PANet if none is named.
     """
     stages = stages[stages["time_from"] != DISTURBED]
-    rows = stages[(stages["arm"] == "panet") & stages["flops_per_s"].gt(0)].dropna(
+    rows = stages[(stages["arm"] == network) & stages["flops_per_s"].gt(0)].dropna(
         subset=["intensity", "flops_per_s"]
     )
     top, slope = ceilings["flops_per_s"], ceilings["bytes_per_s"]
@@ -74,7 +81,7 @@ def roofline(stages: pd.DataFrame, ceilings: Mapping[str, Any]) -> go.Figure:
         line_color="#999999",
         hoverinfo="skip",
     )
-    for arm, name in ARM_NAMES.items():
+    for rank, arm in enumerate(_arms(stages)):
         whole = stages[stages["arm"] == arm]
         flops, moved = 2 * float(whole["macs"].sum()), float(whole["bytes"].sum())
         seconds = float(whole["time_s"].sum())
@@ -83,8 +90,8 @@ def roofline(stages: pd.DataFrame, ceilings: Mapping[str, Any]) -> go.Figure:
                 x=[flops / moved],
                 y=[flops / seconds / 1e9],
                 mode="markers",
-                name=name,
-                marker={"size": 15, "symbol": "star", "color": COLORS[arm]},
+                name=arm_name(arm),
+                marker={"size": 15, "symbol": "star", "color": color_of(arm, rank)},
                 hovertemplate="%{y:.1f} GFLOP/s at %{x:.1f} FLOP/byte",
             )
     for part, found in rows.groupby("part", sort=False):
@@ -93,8 +100,8 @@ def roofline(stages: pd.DataFrame, ceilings: Mapping[str, Any]) -> go.Figure:
             y=found["flops_per_s"] / 1e9,
             text=found["stage"],
             mode="markers",
-            name=str(part),
-            marker={"size": 10, "color": COLORS[str(part)]},
+            name=str(part) or "its stages",
+            marker={"size": 10, "color": color_of(str(part))},
             customdata=_hover(found),
             hovertemplate="<b>%{text}</b><br>%{y:.1f} GFLOP/s at %{x:.1f} FLOP/byte"
             "<br>%{customdata[4]} of the ceiling (%{customdata[5]})<extra></extra>",
@@ -111,13 +118,13 @@ def memory_curves(curves: Mapping[str, Sequence[Sequence[float]]]) -> go.Figure:
         curves: arm -> pairs of seconds and bytes.
     """
     figure = go.Figure()
-    for arm, curve in curves.items():
+    for rank, (arm, curve) in enumerate(curves.items()):
         figure.add_scatter(
             x=[1e3 * seconds for seconds, _ in curve],
             y=[nbytes / MIB for _, nbytes in curve],
             mode="lines",
-            line={"shape": "hv", "color": COLORS[arm]},
-            name=ARM_NAMES[arm],
+            line={"shape": "hv", "color": color_of(arm, rank)},
+            name=arm_name(arm),
             hovertemplate="%{x:.2f} ms: %{y:.2f} MiB<extra></extra>",
         )
     figure.update_xaxes(title="ms in the profile")

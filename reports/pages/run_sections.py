@@ -40,7 +40,7 @@ def _profile(path: Path, name: str, out: Path) -> Iterator[Section]:
     run = path.parent.name
     cases, tables = profile_page.sections(profiles.load(path), drawn=False)
     blocks, links = list[Block](), dict[str, str]()
-    if len(tables["stages"]):
+    if len(tables["stages"]) and (tables["stages"]["arm"] == "panet").any():
         figure = drawing.html(cost_plots.stages(tables["stages"]))
         blocks.append(Block("FPN + PANet, stage by stage", figure=figure))
     said = [[case.name, " ".join([*case.sentences, *case.warnings])] for case in cases]

@@ -55,6 +55,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "--half-width", default="1%", metavar="SHARE", help="of the ratios, when it is enough (1%%)"
     )
     add("--budget", default="2m", help="of the turns, at most (%(default)s)")
+    add("--traces", action="store_true", help="profile the networks as well, behind the timing")
     add("--timeout", default=arguments.DEFAULT_TIMEOUT, help="of one worker (%(default)s)")
     arguments.add_run_dir(parser)
     arguments.add_resume(parser, "go on with one that was killed")
@@ -71,6 +72,8 @@ def _cost(options: argparse.Namespace) -> int:
         found = run(request, folder, Console(stderr=True))
     print(sentences.render(found))
     print(f"wrote {folder / COST}; as a page: python -m reports cost {folder}")
+    if options.traces:
+        print(f"of the profiles: python -m reports profile {folder}; tensorboard --logdir {folder}")
     return found.exit_code
 
 
@@ -88,5 +91,6 @@ def asked(options: argparse.Namespace) -> "Request":
         half_width=units.parse_half_width(options.half_width),
         budget_s=units.parse_duration("--budget", options.budget),
         timeout_s=units.parse_duration("--timeout", options.timeout),
+        traces=options.traces,
         command=options.typed,
     )

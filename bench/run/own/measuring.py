@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -16,6 +17,7 @@ from bench.machine import advice
 from bench.machine.environment import digest
 from bench.run import header
 from bench.run.own.request import NETWORK, Kind, Request
+from bench.run.tracing import Tracing
 from bench.schema import journal, text
 from bench.schema.case import Case
 from bench.schema.errors import BenchError
@@ -78,9 +80,41 @@ def measure(request: Request, folder: Path, console: Console) -> Measured:
             plan, folder, run, console, must_match=MUST_MATCH, launcher=launcher, adds=adds
         ) as engine:
             results = engine.run(All(_rules(request, parts)))
+        if request.traces:
+            tracing = Tracing(launcher, folder, request.timeout_s, partial(_told, plan))
+            _trace(request, results, tracing, run["environment"], console)
     if _digests(seen) != before:
         raise BenchError("the code of the network was edited while it was measured: run again")
     return Measured(request, parts, looks, results, run | {"hints": hints})
+
+
+def _told(plan: Plan, _case: Case) -> dict[str, Any]:
+    """Return what a task is told that profiles a case of the plan, or finds the ceilings for it."""
+    return {
+        "seed": plan.seed,
+        "scratch_dir": plan.scratch_dir,
+        "arms": plan.arms,
+        "marked": plan.marked,
+        "shapes": plan.shapes,
+    }
+
+
+def _trace(
+    request: Request,
+    results: Sequence[CaseResult],
+    tracing: Tracing,
+    environment: Any,  # noqa: ANN401 - a mapping of plain values
+    console: Console,
+) -> None:
+    """Profile the networks of every case that was measured; say what could not be."""
+    measured = [result for result in results if result.used]
+    say = partial(console.print, style="dim", highlight=False, markup=False, soft_wrap=True)
+    tracing.find_ceilings([result.case for result in measured], environment, say)
+    for result in measured:
+        say(f"profiling {text.listed(_networks(request))}")
+        tracing.trace(result, [arm for arm in request.arms if arm != request.again])
+    for note in tracing.notes:
+        say(note)
 
 
 def _looked(

@@ -47,6 +47,8 @@ class Request:
     """Of the ratios, relative: when a case has been measured enough."""
     budget_s: float
     timeout_s: float
+    traces: bool
+    """Whether the networks are profiled behind the timing."""
     command: str
     """That was typed, and repeats it."""
 
@@ -81,6 +83,7 @@ def own_request(
     half_width: float,
     budget_s: float,
     timeout_s: float,
+    traces: bool,
     command: str,
 ) -> Request:
     """Return the request.
@@ -95,6 +98,7 @@ def own_request(
         half_width: relative, of the ratios.
         budget_s: at most, for the turns.
         timeout_s: of one process.
+        traces: whether the networks are profiled as well.
         command: that was typed.
 
     Raises:
@@ -134,6 +138,7 @@ def own_request(
         half_width=half_width,
         budget_s=budget_s,
         timeout_s=timeout_s,
+        traces=traces,
         command=command,
     )
 

@@ -1,6 +1,8 @@
 """The page of anyone's network, from what `panet-bench cost` left on a simulated machine."""
 
 import json
+import re
+import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +12,12 @@ import pandas as pd
 import pytest
 
 from bench.__main__ import main as bench
-from bench.schema.files import COST
+from bench.profiling.attribution import timeline
+from bench.schema.files import COST, PROFILE, profile_folder
 from reports.__main__ import main
 from reports.data import own_runs
 from reports.pages import call_picture
+from tests.support import profiles, traces
 from tests.support.own_networks import simulated
 
 KINDS = {
@@ -116,3 +120,46 @@ def test_wrong_use_is_one_line(
     told = capsys.readouterr().err
     assert said in told
     assert len(told.splitlines()) == 1
+
+
+def test_profile_is_of_the_networks_that_were_asked_for(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The traces are made up; the stages in them are the parts of the run."""
+    run = tmp_path / "cost-1"
+    shutil.copytree(runs["exchange"], run)
+    (case,) = own_runs.read(run).cases
+    for arm in ("network", "exchanged"):
+        folder = profile_folder(run, case.result.case.case_id, arm)
+        folder.mkdir(parents=True)
+        events = [
+            traces.step(0, 0, 100),
+            traces.stage("neck", 0, 65),
+            traces.operator("aten::conv2d", 2, 62),
+            traces.memory(4, 2**20, 1),
+        ]
+        stage = profiles.stage("neck part all") | {"name": "neck", "level": "neck"}
+        stage |= {"part": "", "step": ""}
+        made = timeline(events, ["neck"]).to_json()
+        (folder / PROFILE).write_text(
+            json.dumps(profiles.profile(arm, stages=[stage], timeline=made))
+        )
+    assert main(["profile", str(run)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    net = runs["exchange"].parent / "mynet.py"
+    assert re.search(r"Of 10\.80 ±1\.04 ms: neck 20\.0 % \(100\.0 % of the MACs\)", said)
+    page = (run / "profile.html").read_text()
+    assert f"{net}:wider ms" in page
+    assert f"{net}:make ms" in page
+    stages = pd.read_csv(run / "profile-stages.csv")
+    assert list(stages["arm"]) == [f"{net}:wider", f"{net}:make"]
+    assert set(stages["time_from"]) == {"timed"}
+    assert main(["cost", str(run)]) == 0
+    assert "profile.html" in (run / "report.html").read_text()
+
+
+def test_run_without_profiles_says_how_to_get_them(
+    runs: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["profile", str(runs["parts"])]) == 2
+    assert "has no profile; measure with --traces" in capsys.readouterr().err

@@ -10,7 +10,10 @@ import pytest
 from bench import cost, stats
 from bench.__main__ import main
 from bench.engine import opened, scheduler
-from bench.schema.files import COST
+from bench.profiling import ceilings
+from bench.schema.files import COST, PROFILE
+from reports.__main__ import main as reports
+from tests.support.profiles import MACHINE
 from tests.support.short import preload
 
 pytestmark = pytest.mark.process
@@ -46,11 +49,20 @@ LAYERS = """
 """
 
 
-def by_command(folder: Path, passes: str, _: pytest.MonkeyPatch) -> None:
+def by_command(folder: Path, passes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask for the profile as well, whose stages are the parts."""
+    monkeypatch.setattr(ceilings, "known", lambda *_: MACHINE)
     factory = f"{folder / 'net.py'}:make"
     options = ["--parts-of", "neck", "--half-width", "99%", "--passes", passes, "--threads", "1"]
     where = ["--resolutions", "64", "--devices", "cpu", "--run-dir", str(folder / "runs")]
-    assert main(["cost", factory, *options, *where]) == 0
+    assert main(["cost", factory, *options, *where, "--traces"]) == 0
+    (written,) = (folder / "runs").glob(f"*/traces/*/network/{PROFILE}")
+    profile = json.loads(written.read_text())
+    macs = {stage["name"]: stage["macs"] for stage in profile["stages"]}
+    assert macs == {"neck.small": 64 * 64 * 8 * 8, "neck.large": 64 * 64 * 8 * 8 * 81}
+    assert all(profile["timeline"]["stages"][name]["forward_s"] > 0 for name in macs)
+    assert reports(["profile", str(written.parents[3])]) == 0
+    assert (written.parents[3] / "profile.html").exists()
 
 
 def in_python(folder: Path, passes: str, monkeypatch: pytest.MonkeyPatch) -> None:
