@@ -28,6 +28,8 @@ def chosen(
     Raises:
         BenchError: there is no such module, no mark can stand around it, or it is inside another.
     """
+    for path in (*parts, *(path or "." for path in parts_of)):
+        _refuse_module(network, path, "the network")  # which may not even tell its modules
     children = []
     for path in parts_of:
         whole = _found(network, path) if path else network
@@ -92,19 +94,21 @@ def _refuse_unmarkable(network: nn.Module, path: str) -> None:
     names = path.split(".")
     for end in range(len(names) + 1):
         above = ".".join(names[:end])
-        module = network.get_submodule(above)
-        where = above or "the network"
-        if isinstance(module, torch.jit.ScriptModule):
-            raise BenchError(
-                f"{path}: {where} is scripted, and no mark can stand in it: make it without "
-                "torch.jit.script, or compare whole networks: cost a=... b=..."
-            )
-        compiled = isinstance(module, torch._dynamo.eval_frame.OptimizedModule)
-        if compiled or getattr(module, "_compiled_call_impl", None) is not None:
-            raise BenchError(
-                f"{path}: {where} is compiled, and one graph has no inside to mark: make it "
-                "without torch.compile, or compare whole networks: cost a=... b=..."
-            )
+        _refuse_module(network.get_submodule(above), path, above or "the network")
+
+
+def _refuse_module(module: nn.Module, path: str, where: str) -> None:
+    if isinstance(module, torch.jit.ScriptModule):
+        raise BenchError(
+            f"{path}: {where} is scripted, and no mark can stand in it: make it without "
+            "torch.jit.script, or compare whole networks: cost a=... b=..."
+        )
+    compiled = isinstance(module, torch._dynamo.eval_frame.OptimizedModule)
+    if compiled or getattr(module, "_compiled_call_impl", None) is not None:
+        raise BenchError(
+            f"{path}: {where} is compiled, and one graph has no inside to mark: make it "
+            "without torch.compile, or compare whole networks: cost a=... b=..."
+        )
 
 
 def not_called(path: str, module: nn.Module) -> str:
