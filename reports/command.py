@@ -17,7 +17,7 @@ from bench.stats.verdict import EXIT_CODES, overall
 from reports.analysis import compare_files, compilation, metrics, peers_and_caches, run_before
 from reports.analysis.breakeven import Limits
 from reports.analysis.names import run_letters
-from reports.data import frames, necks, own_runs, profiles, result_files
+from reports.data import frames, necks, own_runs, profile_frames, profiles, result_files
 from reports.data.costs import cost
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
@@ -71,11 +71,12 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
     table, heading = cost(frame), _heading(files)
     found = stages(frame[frame["arm"] == "panet"])
     of_necks, damaged = necks.of_files(files)
+    drawn = pyramid.of_cases(found, table, profile_frames.work(files))
     out = arguments.out or files[0].path.parent
     written = [  # before anything is said: a pipe may be closed, and a folder not writable
         *cost_table.write(table, out, heading),
-        *cost_page.write(files, frame, table, found, (of_necks, damaged), out, limits),
-        *pyramid.write(pyramid.of_cases(found, table), out),
+        *cost_page.write(files, frame, table, found, (of_necks, damaged), drawn, out, limits),
+        *pyramid.write(drawn, out),
         *neck_section.write(of_necks, out),
         *tensorboard.write(table, out, heading),
     ]

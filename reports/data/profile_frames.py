@@ -5,14 +5,19 @@ profiler tells how time is *divided* and the timed rounds how much there is: the
 its share of the profile times the measured latency of its arm.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import pandas as pd
 
+from bench.schema.files import TRACES
 from bench.stats.disturbed_profiles import profiled_steps, why_disturbed
+from reports.data import profiles as stored_profiles
 from reports.data import stages as timed_stages
+from reports.data.errors import ReportError
 from reports.data.profiles import ARMS, Json, Profiles
+from reports.data.result_files import ResultFile
 
 Timed = Mapping[tuple[Any, Any, Any], tuple[float, float]]
 """Case id, arm and stage -> seconds and share of a call, of calls that were split by marks."""
@@ -53,6 +58,29 @@ def stages(profiles: Profiles) -> pd.DataFrame:
         )
     ]
     return pd.DataFrame(rows).convert_dtypes()
+
+
+WORK = [
+    *("run_id", "case_id", "stage", "macs"),
+    *("flops_per_s", "bytes_per_s", "bound_by", "ceiling_share"),
+]
+"""Columns of `work`."""
+
+
+def work(files: Sequence[ResultFile]) -> pd.DataFrame:
+    """Return what the stages of FPN + PANet compute and move, of the runs that were profiled.
+
+    Columns: ``run_id``, and of `stages`: ``case_id``, ``stage``, ``macs``, ``flops_per_s``,
+    ``bytes_per_s``, ``bound_by``, ``ceiling_share``. Who reads the profiles says what is damaged.
+    """
+    found = []
+    for file in files:
+        if (file.path.parent / TRACES).is_dir():
+            with suppress(ReportError):
+                table = stages(stored_profiles.load(file.path))
+                found.append(table.assign(run_id=str(file.run["run_id"])))
+    known = [table[table["arm"] == "panet"][WORK] for table in found if len(table)]
+    return pd.concat(known) if known else pd.DataFrame(columns=WORK)
 
 
 def why_profiles_are_disturbed(profiles: Profiles) -> dict[tuple[str, str], str]:

@@ -36,7 +36,7 @@ from reports.pages.page import Block, Section
 PAGE, ROUNDS = "report.html", "rounds.parquet"
 
 MOST_WITH_ROUNDS = 200
-"""Cases whose rounds are inside the page: about 8 MB with plotly's script."""
+"""Cases whose rounds are inside the page: of 30 processes 5 MB."""
 
 MOST_SHOWN = 400
 """Cases in the page; it says how many it leaves out, and the files beside it have them all."""
@@ -48,6 +48,7 @@ def write(
     table: pd.DataFrame,
     found: pd.DataFrame,
     of_necks: tuple[pd.DataFrame, list[str]],
+    drawn: pyramid.Drawings,
     folder: Path,
     limits: Limits | None = None,
 ) -> list[Path]:
@@ -59,6 +60,7 @@ def write(
         table: of `reports.data.costs.cost`.
         found: of `reports.data.stages.stages`, of FPN + PANet.
         of_necks: of `reports.data.necks.of_files`.
+        drawn: of `reports.pages.pyramid.of_cases`.
         folder: where to.
         limits: of the break-evens.
 
@@ -69,7 +71,7 @@ def write(
     inside, shown = len(keyed) <= MOST_WITH_ROUNDS, keyed.head(MOST_SHOWN)
     sections = _sections(files, frame, found, of_necks, shown, folder, limits or Limits())
     data = cost_cases.data(files, frame, shown, folder, with_rounds=inside)
-    drawn = pyramid.of_cases(found, shown)
+    drawn = {key: picture for key, picture in drawn.items() if key in _keys(shown)}
     text = _render(files, keyed, [*_pictures(drawn, shown), *sections], data, drawn)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,19 +109,26 @@ def _sections(
     return [section for section in sections if not section.empty]
 
 
+def both(picture: pyramid.Picture) -> str:
+    """Return both drawings of a case: the style of the page hides one."""
+    return picture.wide + picture.tall
+
+
 def _keys(table: pd.DataFrame) -> dict[tuple[str, str], str]:
     """Return by what the script knows a case of a run."""
     return {(row["run_id"], row["case_id"]): row["key"] for row in table.to_dict("records")}
 
 
-PICTURE = '<div class="scroll picture" data-case="{key}">{drawn}</div>'
+PICTURE = '<div class="picture" data-case="{key}">{drawn}</div>'
 
 
 def _pictures(drawn: pyramid.Drawings, table: pd.DataFrame) -> Iterator[Section]:
     """Yield the drawings that do not lead the page."""
     leading, keys = pyramid.leading(drawn, table), _keys(table)
     blocks = [
-        Block("", figure=PICTURE.format(key=html.escape(keys[key]), drawn=picture), wide=False)
+        Block(
+            "", figure=PICTURE.format(key=html.escape(keys[key]), drawn=both(picture)), wide=False
+        )
         for key, picture in drawn.items()
         if key not in leading
     ]
@@ -151,7 +160,7 @@ def _render(
         sections,
         template="report.html",
         answer=list(words.answers(table)),
-        pictures=[(keys[key], drawn[key]) for key in pyramid.leading(drawn, shown)],
+        pictures=[(keys[key], both(drawn[key])) for key in pyramid.leading(drawn, shown)],
         warnings=[*_older(runs), *_differing(runs), *_too_many(len(table) - MOST_SHOWN)],
         filters=cost_cases.filters(shown),
         columns={name: EXPLAINED.get(name, "").replace("`", "") for name in text.columns},

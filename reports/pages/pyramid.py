@@ -2,10 +2,10 @@
 
 It is drawn from the names and times of the stages alone, so whatever network has stages by part and
 level draws itself. A column is a part, a row a level, a bar a stage; the fuller its colour, the
-more of the call it takes. The text is large enough for a page of 400 px.
+more of the call it takes. Where the run was profiled, a bar has what the stage computes, and how
+near it comes to the ceiling of the machine.
 """
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,18 +20,26 @@ from reports.analysis.names import Row
 from reports.analysis.readable import plus_minus
 from reports.data.errors import ReportError
 from reports.pages.drawing import COLORS
+from reports.pages.pyramid_layout import (
+    ABOVE,
+    BAR,
+    COLUMN,
+    HEAD,
+    LINE,
+    MARGIN,
+    Cell,
+    Point,
+    above,
+    beside,
+)
 
-TITLES = {"backbone": "backbone", "fpn": "FPN", "panet": "bottom-up path"}
+TITLES = {"backbone": "backbone", "fpn": "FPN", "panet": "bottom-up"}
 """Part -> title of its column, in the order of the columns."""
 
 LETTERS = {"backbone": "c", "fpn": "p", "panet": "n"}
 """Part -> what its maps are called."""
 
-COLUMN, GAP, MARGIN = 236, 34, 12
-BAR, HEAD, BETWEEN = 23, 24, 26
-TOP = 108
-"""Pixels: width of a column and of what is between two, height of a bar, of a level's headline, and
-of what is between two levels; where the levels begin."""
+PREFIXES = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0))
 
 FAINT, FULL = 0.10, 0.62
 """Opacity of a stage that takes nothing, and of the costliest: text stays readable on both."""
@@ -41,7 +49,8 @@ STYLE = """
 @media (prefers-color-scheme: dark) { .pyramid { --ink: #e8e8e8; --soft: #a8a8a8; } }
 .pyramid text { font: 15px system-ui, sans-serif; fill: var(--ink); }
 .pyramid .soft { fill: var(--soft); } .pyramid .small { font-size: 13px; }
-.pyramid .large { font-size: 19px; font-weight: 600; } .pyramid .head { font-weight: 600; }
+.pyramid .work { font-size: 12.5px; }
+.pyramid .large { font-size: 17px; font-weight: 600; } .pyramid .head { font-weight: 600; }
 .pyramid .ms { text-anchor: end; font-variant-numeric: tabular-nums; }
 .pyramid path.flow { fill: none; stroke: var(--soft); stroke-width: 1.5; }
 .pyramid path.tip { fill: var(--soft); }
@@ -70,24 +79,38 @@ MOST_DRAWN = 12
 """Cases: a page with more is a wall."""
 
 
-Drawings = Mapping[tuple[str, str], str]
-"""Run and case -> SVG."""
+@dataclass(frozen=True)
+class Picture:
+    """A case, as SVG."""
+
+    wide: str
+    tall: str
+    """For a phone; empty where the other one fits it as well."""
 
 
-def of_cases(found: pd.DataFrame, table: pd.DataFrame) -> Drawings:
+Drawings = Mapping[tuple[str, str], Picture]
+"""Run and case -> its picture."""
+
+
+def of_cases(
+    found: pd.DataFrame, table: pd.DataFrame, work: pd.DataFrame | None = None
+) -> Drawings:
     """Return the drawings of the first cases whose calls were split.
 
     Args:
         found: of `reports.data.stages.stages`, of FPN + PANet.
         table: of `reports.data.costs.cost`.
+        work: of `reports.data.profile_frames.work`: of the runs that were profiled.
     """
+    if work is not None and len(work):
+        found = found.merge(work, how="left", on=["run_id", "case_id", "stage"])
     rows = {(row["run_id"], row["case_id"]): row for row in table.to_dict("records")}
-    drawn: dict[tuple[str, str], str] = {}
+    drawn: dict[tuple[str, str], Picture] = {}
     for (run_id, case_id), spans in found.groupby(["run_id", "case_id"], sort=False):
         row = rows.get((str(run_id), str(case_id)))
         if row is not None and len(drawn) < MOST_DRAWN:
-            picture = svg(spans.to_dict("records"), case_name(row), _answer(row))
-            drawn |= {(str(run_id), str(case_id)): picture} if picture else {}
+            picture = _picture(spans.to_dict("records"), case_name(row), _answer(row))
+            drawn |= {(str(run_id), str(case_id)): picture} if picture.wide else {}
     return drawn
 
 
@@ -117,31 +140,39 @@ def write(drawn: Drawings, folder: Path) -> list[Path]:
             name = f"{run_id}-{case_id}" if several else case_id
             path = folder / FOLDER / f"{name}.svg"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(picture, encoding="utf-8")
+            path.write_text(picture.wide, encoding="utf-8")
     except OSError as error:
         raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
     return [folder / FOLDER] if drawn else []
 
 
-def svg(spans: Sequence[Row], heading: str, answer: str) -> str:
+def _picture(spans: Sequence[Row], heading: str, answer: str) -> Picture:
+    parts = {bar.part for row in spans if (bar := _bar(row)) is not None}
+    tall = svg(spans, heading, answer, tall=True) if ABOVE in parts and len(parts) > 1 else ""
+    return Picture(svg(spans, heading, answer), tall)
+
+
+def svg(spans: Sequence[Row], heading: str, answer: str, *, tall: bool = False) -> str:
     """Return the drawing; an empty text where stages have no part and level.
 
     Args:
-        spans: of one call, with the columns of `reports.data.stages.STAGE_COLUMNS`.
+        spans: of one call, with the columns of `reports.data.stages.STAGE_COLUMNS`, and where they
+            are known with those of `reports.data.profile_frames.work`.
         heading: what the call is.
         answer: what PANet costs in it.
+        tall: whether the backbone is above the others, instead of beside them.
     """
     bars = [bar for row in spans if (bar := _bar(row)) is not None]
     if not bars:
         return ""
     parts = [part for part in TITLES if any(bar.part == part for bar in bars)]
-    drawing = _Drawing(bars, parts)
+    drawing = _Drawing(bars, parts, tall=tall)
     body = "\n".join(drawing.elements())
     label = escape(f"{heading}. {answer}")
     return (
-        f'<svg class="pyramid" xmlns="http://www.w3.org/2000/svg" role="img" '
-        f'viewBox="0 0 {drawing.width} {drawing.height}" style="max-width: {drawing.width}px" '
-        f'aria-label="{label}">\n'
+        f'<svg class="pyramid {"tall" if tall else "wide"}" role="img" '
+        f'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {drawing.width} {drawing.height}" '
+        f'style="max-width: {drawing.width}px" aria-label="{label}">\n'
         f"<style>{STYLE}</style>\n"
         f'<text x="{MARGIN}" y="26" class="large">{escape(answer)}</text>\n'
         f'<text x="{MARGIN}" y="48" class="soft">{escape(heading)}</text>\n'
@@ -158,85 +189,90 @@ def _bar(row: Row) -> Bar | None:
 
 
 class _Drawing:
-    """Where everything is."""
+    """Boxes with their stages, and arrows."""
 
-    def __init__(self, bars: Sequence[Bar], parts: Sequence[str]) -> None:
-        self._parts = parts
-        self._cells: dict[tuple[str, int], list[Bar]] = {}
+    def __init__(self, bars: Sequence[Bar], parts: Sequence[str], *, tall: bool) -> None:
+        self._cells: dict[Cell, list[Bar]] = {}
         for bar in bars:
             self._cells.setdefault((bar.part, bar.level), []).append(bar)
         self._most = max(bar.share for bar in bars)
-        self._y: dict[int, int] = {}
-        y = TOP
-        for level in sorted({bar.level for bar in bars}, reverse=True):
-            self._y[level] = y
-            y += self._height(level) + BETWEEN
-        self.width = 2 * MARGIN + len(parts) * COLUMN + (len(parts) - 1) * GAP
-        self.height = y + 24
+        self._worked = any(_work(bar.row) for bar in bars)
+        self._bar = BAR + LINE if self._worked else BAR
+        boxes = {cell: HEAD + self._bar * len(of) for cell, of in self._cells.items()}
+        if "panet" in parts:  # what the path takes from FPN as it is
+            passed_on = [level for part, level in boxes if part == "fpn"]
+            boxes = {**{("panet", level): HEAD + 6 for level in passed_on}, **boxes}
+        self._tall = tall
+        self._layout = (above if tall else beside)(boxes, parts)
+        self._legend = self._layout.bottom + 6
+        self.width = self._layout.width
+        self.height = self._legend + 18 * len(self._says()) - 6
 
     def elements(self) -> Iterator[str]:
         """Yield the parts of the drawing, those behind first."""
-        yield from self._arrows()
-        for part in self._parts:
-            yield from self._column(part)
-        lines = (
+        yield from (_arrow(*ends) for ends in self._layout.arrows())
+        for part, at in self._layout.titles.items():
+            yield self._title(part, at)
+        for cell in self._layout.corners:
+            yield from self._box(cell) if cell in self._cells else self._passed_on(cell)
+        for line, text in enumerate(self._says()):
+            y = self._legend + 18 * line
+            yield f'<text x="{MARGIN}" y="{y}" class="soft small">{text}</text>'
+
+    def _says(self) -> list[str]:
+        """Return the lines below the boxes."""
+        return [
             "ms in a call, ± half of the 95 % interval;",
             f"the fuller the colour, the more of the call (up to {percent(self._most, 0)})",
-        )
-        for above, line in enumerate(reversed(lines)):
-            y = self.height - 18 * above - 8
-            yield f'<text x="{MARGIN}" y="{y}" class="soft small">{line}</text>'
+            *(["below: multiply-accumulates; their rate, % of the ceiling"] * self._worked),
+        ]
 
-    def _height(self, level: int) -> int:
-        counts = [len(bars) for (_, of), bars in self._cells.items() if of == level]
-        return HEAD + BAR * max(counts)
-
-    def _x(self, part: str) -> int:
-        return MARGIN + self._parts.index(part) * (COLUMN + GAP)
-
-    def _column(self, part: str) -> Iterator[str]:
+    def _title(self, part: str, at: tuple[int, int]) -> str:
         bars = [bar for (of, _), cell in self._cells.items() if of == part for bar in cell]
         seconds = sum(float(bar.row["time_s"]) for bar in bars)
         share = sum(bar.share for bar in bars)
-        x = self._x(part)
-        yield (
-            f'<text x="{x}" y="{TOP - 12}"><tspan class="head">{TITLES[part]}</tspan>'
+        return (
+            f'<text x="{at[0]}" y="{at[1]}"><tspan class="head">{TITLES[part]}</tspan>'
             f"<tspan> {_three_digits(seconds)} ms, {percent(share, 0)}</tspan></text>"
         )
-        for level in self._y:
-            cell = self._cells.get((part, level))
-            if cell is not None:
-                yield from self._cell(part, level, cell)
-            elif self._has(part, level):
-                yield from self._passed_on(part, level)
 
-    def _cell(self, part: str, level: int, bars: Sequence[Bar]) -> Iterator[str]:
-        x, y = self._x(part), self._y[level]
+    def _box(self, cell: Cell) -> Iterator[str]:
+        (part, level), bars = cell, self._cells[cell]
+        x, y = self._layout.corners[cell]
         share = sum(bar.share for bar in bars)
-        yield f'<text x="{x + 6}" y="{y + 17}" class="head">{LETTERS[part]}{level}</text>'
+        origin = f"c{level}" if self._tall and part == "fpn" else ""
+        yield (
+            f'<text x="{x + 6}" y="{y + 17}"><tspan class="head">{LETTERS[part]}{level}</tspan>'
+            + (f'<tspan class="soft"> of {origin}</tspan></text>' if origin else "</text>")
+        )
         yield f'<text x="{x + COLUMN - 6}" y="{y + 17}" class="ms soft">{percent(share)}</text>'
         yield (
-            f'<rect x="{x}" y="{y}" width="{COLUMN}" height="{HEAD + BAR * len(bars)}" rx="5" '
+            f'<rect x="{x}" y="{y}" width="{COLUMN}" height="{self._layout.boxes[cell]}" rx="5" '
             f'fill="none" stroke="{COLORS[part]}" stroke-width="1.5"/>'
         )
         for number, bar in enumerate(bars):
-            yield self._stage(bar, x, y + HEAD + BAR * number)
+            yield self._stage(bar, x, y + HEAD + self._bar * number)
 
     def _stage(self, bar: Bar, x: int, y: int) -> str:
         opacity = FAINT + (FULL - FAINT) * (bar.share / self._most) ** 0.5
-        milliseconds = _milliseconds(bar.row)
-        label = escape(f"{bar.row['stage']}: {milliseconds} ms, {percent(bar.share)}")
+        milliseconds, (macs, rate) = _milliseconds(bar.row), _work(bar.row) or ("", "")
+        said = [f"{milliseconds} ms", percent(bar.share), macs, rate]
+        label = escape(f"{bar.row['stage']}: {', '.join(filter(None, said))}")
+        line, right = y + 30, x + COLUMN - 9
         return (
             f'<g tabindex="0" role="img" aria-label="{label}"><title>{label}</title>'
-            f'<rect x="{x + 3}" y="{y}" width="{COLUMN - 6}" height="{BAR - 3}" rx="3" '
+            f'<rect x="{x + 3}" y="{y}" width="{COLUMN - 6}" height="{self._bar - 3}" rx="3" '
             f'fill="{COLORS[bar.part]}" fill-opacity="{opacity:.2f}"/>'
             f'<text x="{x + 9}" y="{y + 15}">{escape(bar.step)}</text>'
-            f'<text x="{x + COLUMN - 9}" y="{y + 15}" class="ms">{milliseconds}</text></g>'
+            f'<text x="{right}" y="{y + 15}" class="ms">{milliseconds}</text>'
+            + (f'<text x="{x + 9}" y="{line}" class="work">{macs}</text>' if macs else "")
+            + (f'<text x="{right}" y="{line}" class="ms work">{rate}</text>' if rate else "")
+            + "</g>"
         )
 
-    def _passed_on(self, part: str, level: int) -> Iterator[str]:
+    def _passed_on(self, cell: Cell) -> Iterator[str]:
         """Yield the level that the path takes from FPN as it is."""
-        x, y = self._x(part), self._y[level]
+        (part, level), (x, y) = cell, self._layout.corners[cell]
         yield (
             f'<rect x="{x}" y="{y}" width="{COLUMN}" height="{HEAD + 6}" rx="5" fill="none" '
             f'stroke="{COLORS[part]}" stroke-width="1.5" stroke-dasharray="4 4"/>'
@@ -244,32 +280,8 @@ class _Drawing:
             f'<tspan class="soft"> = p{level}</tspan></text>'
         )
 
-    def _arrows(self) -> Iterator[str]:
-        levels = list(self._y)
-        for left, right in itertools.pairwise(self._parts):
-            for level in levels:
-                if (left, level) in self._cells and self._has(right, level):
-                    x, y = self._x(left) + COLUMN, self._y[level] + HEAD / 2
-                    yield _arrow((x + 2, y), (self._x(right) - 3, y))
-        for part in self._parts:
-            of_part = [level for level in levels if self._has(part, level)]
-            for upper, lower in itertools.pairwise(of_part):
-                middle = self._x(part) + COLUMN / 2
-                above = self._y[upper] + self._bottom(part, upper)
-                ends = (middle, above + 3), (middle, self._y[lower] - 3)
-                # FPN hands coarse maps down; backbone and path hand fine ones up.
-                yield _arrow(*(ends if part == "fpn" else ends[::-1]))
 
-    def _has(self, part: str, level: int) -> bool:
-        """Whether a part has a level: a cell, or one that the path takes from FPN as it is."""
-        passed_on = part == "panet" and ("fpn", level) in self._cells
-        return (part, level) in self._cells or passed_on
-
-    def _bottom(self, part: str, level: int) -> int:
-        return HEAD + BAR * len(self._cells.get((part, level), ()))
-
-
-def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
+def _arrow(start: Point, end: Point) -> str:
     (x0, y0), (x1, y1) = start, end
     size = 6.0
     across, along = (0.0, size) if y0 == y1 else (size, 0.0)
@@ -281,6 +293,24 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
         f"L{x1 + across * 0.6:g} {y1 - back:g}Z"
     )
     return f'<path class="flow" d="M{x0:g} {y0:g}L{x1:g} {y1:g}"/><path class="tip" d="{tip}"/>'
+
+
+def _work(row: Row) -> tuple[str, str] | None:
+    """Return what a stage computes, and how fast beside the ceiling; nothing where not known."""
+    macs = row.get("macs")
+    if macs is None or pd.isna(macs):
+        return None
+    of_memory = not macs or row["bound_by"] in {"memory", "cache"}
+    rate, unit = (row["bytes_per_s"], "B/s") if of_memory else (row["flops_per_s"], "FLOP/s")
+    share = "" if pd.isna(row["ceiling_share"]) else f", {percent(row['ceiling_share'], 0)}"
+    return _short(macs, "MAC") if macs else "", f"{_short(rate, unit)}{share}"
+
+
+def _short(number: float, unit: str) -> str:
+    """Return two or three digits: 81 GFLOP/s, 1.2 GMAC."""
+    prefix, scale = next(found for found in PREFIXES if number >= found[1] or found[1] == 1)
+    scaled = number / scale
+    return f"{scaled:.{0 if scaled >= 10 else 1}f} {prefix}{unit}"
 
 
 def _milliseconds(row: Row) -> str:

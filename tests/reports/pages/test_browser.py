@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
+from bench.schema.records import CaseResult
 from reports.__main__ import main
+from reports.pages import cost_page
 from tests.reports.analysis.test_compare_files import run as stored_run
 from tests.reports.analysis.test_compare_files import suite
 from tests.reports.data.test_history import run as history_run
 from tests.reports.data.test_necks import run as necks_run
-from tests.reports.pages.test_cost_page import grid
+from tests.reports.pages.test_cost_page import grid, written
 from tests.support import profiles
+from tests.support.factories import case, result, split_replicate
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 
@@ -64,8 +67,17 @@ class Heard:
     errors: list[str] = field(default_factory=list)
 
 
-def opened(chromium: Browser, path: Path, **context: Any) -> tuple[Page, Heard]:
-    """Open a page of ours; whatever else it asks for is refused and written down."""
+def opened(
+    chromium: Browser, path: Path, *, draw: bool = True, **context: Any
+) -> tuple[Page, Heard]:
+    """Open a page of ours; whatever else it asks for is refused and written down.
+
+    Args:
+        chromium: that opens it.
+        path: of the page.
+        draw: whether to wait for all drawings, near or not.
+        context: of the browser.
+    """
     page = chromium.new_context(**context).new_page()
     heard = Heard()
 
@@ -82,9 +94,8 @@ def opened(chromium: Browser, path: Path, **context: Any) -> tuple[Page, Heard]:
         "console", lambda said: heard.errors.append(said.text) if said.type == "error" else None
     )
     page.goto(path.as_uri())
-    page.wait_for_function(
-        "[...document.querySelectorAll('.js-plotly-plot')].every(d => d._fullData)"
-    )
+    if draw:
+        page.evaluate("drawAll()")
     return page, heard
 
 
@@ -194,6 +205,11 @@ def test_text_and_drawings_are_readable_in_both_schemes(
         assert abs(paper - ink) > 120, element
 
 
+def split_measured(**axes: Any) -> CaseResult:
+    replicates = tuple(split_replicate(index, 1.4 + index / 100) for index in range(5))
+    return result(case=case(**axes), replicates=replicates)
+
+
 def visible_cases(page: Page) -> int:
     return page.locator("#cases tr[data-case]:visible").count()
 
@@ -223,6 +239,16 @@ def test_filter_leaves_the_chosen_cases_in_table_and_drawings(
     assert drawn_points(page, heading) < before
     page.get_by_label("256x256").check()
     assert drawn_points(page, heading) == before
+    assert heard == Heard()
+
+
+def test_filter_holds_for_what_is_drawn_later(chromium: Browser, report: Path) -> None:
+    page, heard = opened(chromium, report, draw=False)
+    page.get_by_label("256x256").uncheck()
+    page.evaluate("drawAll()")
+    few = drawn_points(page, "Cost and noise")
+    page.get_by_label("256x256").check()
+    assert 0 < few < drawn_points(page, "Cost and noise")
     assert heard == Heard()
 
 
@@ -283,6 +309,48 @@ def test_table_is_sorted_by_the_column_that_is_clicked(chromium: Browser, report
     assert ascending == sorted(ascending)
     head.press("Enter")
     assert page.evaluate(script) == ascending[::-1]
+
+
+def test_a_phone_sorts_tables_whose_heads_have_no_room(chromium: Browser, report: Path) -> None:
+    page, _ = opened(chromium, report, viewport=PHONE)
+    assert not page.locator("#cases th").first.is_visible()
+    sort = page.locator("p.sort").first
+    sort.get_by_label("sort by").select_option(label="+PANet ms")
+    script = """[...document.querySelectorAll('#cases td[data-head="+PANet ms"]')]
+      .map(cell => parseFloat(cell.textContent))"""
+    ascending = page.evaluate(script)
+    assert ascending == sorted(ascending)
+    assert ascending[0] < ascending[-1]
+    sort.get_by_role("button").click()
+    assert page.evaluate(script) == ascending[::-1]
+
+
+LARGEST_BYTES = 6_000_000
+"""Of a page, whatever the run."""
+
+
+def test_the_largest_page_is_small_and_draws_only_what_comes_near(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    cases = [
+        split_measured(batch_size=batch, height_px=size, width_px=size, channels_last=layout)
+        for batch in range(1, 21)
+        for size in range(64, 704, 64)
+        for layout in (False, True)
+    ]
+    assert len(cases) == cost_page.MOST_SHOWN
+    assert main(["cost", str(written(tmp_path, cases))]) == 0
+    page, heard = opened(chromium, tmp_path / "report.html", draw=False)
+    assert visible_cases(page) == len(cases)
+    drawn = page.locator(".js-plotly-plot")
+    assert drawn.count() == 0
+    page.locator(".drawing").nth(2).scroll_into_view_if_needed()
+    drawn.first.wait_for()
+    assert drawn.count() < page.locator(".drawing").count()
+    page.get_by_role("searchbox").fill("b7- NHWC")
+    assert visible_cases(page) == 10
+    assert heard == Heard()
+    assert (tmp_path / "report.html").stat().st_size < LARGEST_BYTES
 
 
 def test_profile_of_many_cases_is_folded_and_opens_where_a_link_leads(

@@ -17,7 +17,7 @@ from reports.analysis import breakeven, peers_and_caches
 from reports.data import frames, necks, result_files
 from reports.data.costs import cost
 from reports.data.stages import stages
-from reports.pages import cost_page
+from reports.pages import cost_page, pyramid
 from tests.support.factories import (
     CALM,
     case,
@@ -70,7 +70,9 @@ def write(paths: Sequence[Path], folder: Path) -> list[Path]:
     files = result_files.read_all(paths)
     frame = frames.frame_of(files)
     found = stages(frame[frame["arm"] == "panet"])
-    return cost_page.write(files, frame, cost(frame), found, necks.of_files(files), folder)
+    table, of_necks = cost(frame), necks.of_files(files)
+    drawn = pyramid.of_cases(found, table)
+    return cost_page.write(files, frame, table, found, of_necks, drawn, folder)
 
 
 def page_of(folder: Path, results: list[CaseResult], **run: Any) -> str:
@@ -125,7 +127,7 @@ def test_every_round_is_in_the_page(tmp_path: Path) -> None:
         inside = cases[row["case_id"]]["rounds"][row["arm"]]
         assert [len(replicate) for replicate in inside] == [len(r) for r in row["replicates_s"]]
         assert inside[0][0] == pytest.approx(row["replicates_s"][0][0] * 1e6, abs=0.06)
-    assert page.stat().st_size < 8 * 2**20
+    assert page.stat().st_size < 3 * 2**20
 
 
 def test_filters_are_the_axes_that_differ(tmp_path: Path) -> None:
