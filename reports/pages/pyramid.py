@@ -298,7 +298,7 @@ def _arrow(start: Point, end: Point) -> str:
 def _work(row: Row) -> tuple[str, str] | None:
     """Return what a stage computes, and how fast beside the ceiling; nothing where not known."""
     macs = row.get("macs")
-    if macs is None or pd.isna(macs):
+    if macs is None or pd.isna(macs) or "bound_by" not in row:  # counted, but not profiled
         return None
     of_memory = not macs or row["bound_by"] in {"memory", "cache"}
     rate, unit = (row["bytes_per_s"], "B/s") if of_memory else (row["flops_per_s"], "FLOP/s")
