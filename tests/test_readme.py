@@ -68,6 +68,16 @@ def test_table_columns_are_explained() -> None:
     assert {cell.strip() for cell in header.strip("|").split("|")} <= set(EXPLAINED)
 
 
+def test_pictures_are_shown_small_and_ask_nobody() -> None:
+    pictures = [*(ROOT / "docs" / "pictures").iterdir()]
+    assert len(pictures) == len(set(re.findall(r"\(pictures/([^)]+)\)", ALL)))
+    for path in pictures:
+        assert f"(pictures/{path.name})" in ALL
+        if path.suffix == ".svg":
+            assert not re.search(r"url\(\W?http|href=.http", path.read_text())
+    assert sum(path.stat().st_size for path in pictures) < 1_000_000
+
+
 @pytest.mark.parametrize("command", ["make bench", "make test"])
 def test_both_commands_are_targets_and_shown_with_their_output(command: str) -> None:
     assert f"$ {command}\n" in README

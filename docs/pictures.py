@@ -1,0 +1,150 @@
+"""``python -m docs.pictures``: the pictures in docs/pictures, of the reference run and a short one.
+
+The short run is measured here, in a minute, so nothing else may run meanwhile. Needs a Chromium.
+"""
+
+import fcntl
+import io
+import os
+import pty
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+from rich.console import Console
+from rich.text import Text
+
+from bench.schema.files import RESULTS
+from reports.__main__ import main as reports
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "pictures"
+REFERENCE = ROOT / "reports" / "reference"
+
+SHORT = ("--scopes", "neck", "--batch-sizes", "1,2", "--resolutions", "224", "--budget", "40s")
+"""Of `pytest bench`: two cases that the reference run has as well."""
+
+ROWS, COLUMNS = 24, 92
+"""Of the terminal that is recorded."""
+
+PHONE, DESK = (400, 1100), (1280, 1100)
+"""What is seen of a page, in pixels."""
+
+COLORS = 128
+"""Of a picture: a page has few, and the file is a third as large."""
+
+REDRAWN = re.compile(r"\r\x1b\[2K(?:\x1b\[1A\x1b\[2K)*|\r(?:\x1b\[1A\x1b\[2K)+")
+"""What rich writes before it draws the table again, or takes it away."""
+
+OF_THE_SCREEN = re.compile(r"\x1b\[\?25[lh]|\r")
+
+
+def main() -> int:
+    """Make all pictures."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        short = folder / "short" / RESULTS
+        _live([*SHORT, f"--benchmark-json={short}"], short.parent)
+        reports(["cost", str(REFERENCE), "--out", str(folder)])
+        both = [
+            "compare",
+            str(REFERENCE),
+            str(short),
+            "--case",
+            "*-neck-b?-224x224-*nchw-eager-inference*",
+        ]
+        reports([*both, "--out", str(folder)])
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+            )
+            _page(browser, folder / "report.html", "report", DESK, "light")
+            _page(browser, folder / "report.html", "report-phone", PHONE, "dark")
+            _page(browser, folder / "compare.html", "compare", DESK, "light")
+            browser.close()
+    return 0
+
+
+def _page(browser: Browser, path: Path, name: str, size: tuple[int, int], scheme: str) -> None:
+    """Take a picture of the beginning of a page."""
+    width, height = size
+    page = browser.new_page(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page.goto(path.as_uri())
+    page.evaluate("drawAll()")
+    taken = Image.open(io.BytesIO(page.screenshot()))
+    taken.convert("RGB").quantize(COLORS).save(FOLDER / f"{name}.png", optimize=True)
+    page.close()
+
+
+def _live(options: Sequence[str], folder: Path) -> None:
+    """Measure, and draw the terminal as it was meanwhile and in the end."""
+    folder.mkdir()
+    written = _recorded(
+        [sys.executable, "-m", "pytest", "bench", "-q", "--benchmark-quiet", *options]
+    )
+    drawn = [OF_THE_SCREEN.sub("", frame).strip("\n") for frame in REDRAWN.split(written)]
+    tables = [frame for frame in drawn[:-1] if "adds" in frame]
+    shown = [
+        f"$ pytest bench {' '.join(SHORT)}",
+        drawn[0],
+        tables[len(tables) // 3],
+        "...",
+        tables[-1],
+    ]
+    console = Console(record=True, width=COLUMNS, file=io.StringIO())
+    console.print(Text.from_ansi("\n".join([*shown, "...", *_end(drawn[-1])])))
+    picture = console.export_svg(title="pytest bench", unique_id="live")
+    fonts_of_others = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # rich's, from the internet
+    (FOLDER / "live.svg").write_text(fonts_of_others.sub("", picture))
+
+
+def _end(text: str) -> Iterator[str]:
+    """Yield the closing lines, without where files of this picture lie."""
+    return (
+        line for line in text.splitlines() if line.strip() and tempfile.gettempdir() not in line
+    )
+
+
+def _recorded(command: Sequence[str]) -> str:
+    """Run a command in a terminal of its own; return what it wrote there."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    environment = {
+        **os.environ,
+        "COLUMNS": str(COLUMNS),
+        "LINES": str(ROWS),
+        "TERM": "xterm-256color",
+    }
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        command, stdin=its, stdout=its, stderr=its, cwd=ROOT, env=environment
+    )
+    os.close(its)
+    read = bytearray()
+    while True:
+        try:
+            found = os.read(ours, 1 << 16)
+        except OSError:  # nobody holds the other end any more
+            break
+        if not found:
+            break
+        read += found
+    os.close(ours)
+    if process.wait() != 0:
+        raise SystemExit(f"{' '.join(command)} failed:\n{read.decode()}")
+    return read.decode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
