@@ -64,7 +64,8 @@ def _render(table: pd.DataFrame, base: Mapping[str, Any], head: Mapping[str, Any
 def _worst(rows: pd.DataFrame) -> Iterator[str]:
     """Yield what the verdict is of, the first case of all that are worth a look."""
     for row in rows.head(1).to_dict("records"):
-        said = row[""] if row["change"] == text.UNKNOWN else row["change"]
+        unsaid = row["change"] == text.UNKNOWN or row["verdict"] == Verdict.INCOMPARABLE
+        said = row[""] if unsaid else row["change"]
         yield f"{row['case']}, {row['metric']}: {said}"
 
 
