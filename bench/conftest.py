@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.run import necks
+from bench.run import deploy, necks
 from bench.run.extra_arms import EXTRA_ARMS
 from bench.run.replay import REPLAY_CLOCK
 from bench.run.session import Session, forecast, keep_copy, parse_request
@@ -51,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for extra in EXTRA_ARMS:
         group.addoption(f"--{extra.name}", action="store_true", help=extra.help)
     group.addoption(f"--{necks.NAME}", metavar="LIST", help=necks.HELP)
+    group.addoption(f"--{deploy.NAME}", action="store_true", help=deploy.HELP)
     group.addoption(
         "--run-dir", metavar="DIR", help=f"where runs are kept ({run_folders.RUNS_DIR})"
     )
@@ -78,6 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
             traces=bool(config.getoption("traces")),
             extra_arms=tuple(extra for extra in EXTRA_ARMS if config.getoption(extra.name)),
             neck_names=config.getoption(necks.NAME),
+            deploys=bool(config.getoption(deploy.NAME)),
         )
     except BenchError as error:
         raise _usage_error(error) from error
@@ -158,6 +160,8 @@ def _run(
     with _outside_pytest(config):
         for extra in bench_session.request.extra_arms:
             bench_session.measure_extra_arms(extra, console)
+        if bench_session.request.deploy:
+            bench_session.measure_deploy(console)
         if bench_session.request.traces:
             bench_session.profile(console)
     bench_session.clean_up()

@@ -14,6 +14,16 @@ from panet.errors import InputError
 from panet.fpn import FPN
 from panet.model import BackboneNeck
 from panet.neck import build_neck
+from panet.optimized import optimize
 from panet.panet import PANet
 
-__all__ = ["CNN", "FPN", "BackboneNeck", "InputError", "PANet", "TimmBackbone", "build_neck"]
+__all__ = [
+    "CNN",
+    "FPN",
+    "BackboneNeck",
+    "InputError",
+    "PANet",
+    "TimmBackbone",
+    "build_neck",
+    "optimize",
+]

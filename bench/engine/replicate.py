@@ -3,9 +3,10 @@
 import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import torch
 
 from bench.engine.orders import orders
@@ -17,7 +18,7 @@ from bench.machine.environment import usable_cores
 from bench.schema.records import Replicate, calls_in, without
 from bench.schema.tasks import ReplicateTask
 from bench.workload.arms import Arm, build_arms
-from bench.workload.compilation import first_calls
+from bench.workload.compilation import FirstCall, first_calls
 from bench.workload.inputs import make_inputs
 
 STRETCH = 3
@@ -55,16 +56,17 @@ class Undisturbed:
 def replicate(task: ReplicateTask) -> dict[str, Any]:
     """Measure a replicate."""
     start_s = time.perf_counter()
-    case = task.case
-    device = torch.device(case.device)
-    inputs, _ = make_inputs(task)
-    compiled = case.compile_mode != "off"
     own = task.own or tuple(task.arms)
-    mine = replace(task, arms={arm: task.arms[arm] for arm in own})
+    mine = task.in_way_of(own)
+    case = mine.case
+    device = torch.device(case.device)
+    inputs, _ = make_inputs(mine)
+    resident_bytes = psutil.Process().memory_info().rss
+    compiled = not case.eager
     arms = build_arms(mine, inputs, compiled=compiled, index=task.index, marked=True)
-    first = first_calls(task, arms) if compiled else {}
+    first = first_calls(mine, arms) if compiled else {}
     warm_up(arms, device)
-    seed = f"{task.seed}-{case.case_id}"
+    seed = f"{task.seed}-{task.case.case_id}"
     alone = not task.inboxes and task.order == "balanced"
     most = task.rounds * (STRETCH if alone else 1)
     turns = orders(tuple(task.arms), seed, task.first_round, most, task.order)
@@ -85,6 +87,11 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
         }
         card = gpu.read(device, card.at_us if card else 0)
         load = contention.between(before, contention.read(card))
+    apart: dict[str, Any] = {}
+    if task.inboxes:
+        resident_bytes = psutil.Process().memory_info().rss - resident_bytes
+        apart["resident_bytes"] = dict.fromkeys(own, resident_bytes)
+        apart["waiting_cpu"] = dict.fromkeys(own, baton.waiting_cpu)
     undisturbed += sum(map(calls_in, more.values()))
     return Replicate(
         index=task.index,
@@ -96,11 +103,17 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
         spans_s=rounds.spans_s,
         more_spans_s=more,
         disturbed=rounds.disturbed,
-        compile_s={arm: call.seconds for arm, call in first.items()} or None,
+        compile_s={arm: _ready_s(arms[arm], call) for arm, call in first.items()} or None,
         elapsed_s=time.perf_counter() - start_s,
         load=load,
         contended=contention.contended(load, case.threads, usable_cores(), undisturbed),
+        **apart,
     ).to_json()
+
+
+def _ready_s(arm: Arm, first: FirstCall) -> float:
+    """Return how long it took until the first call was back."""
+    return first.seconds + (arm.exported.load_s if arm.exported is not None else 0.0)
 
 
 def _clocked(arms: Mapping[str, Arm], turns: Turns, device: torch.device, threads: int) -> Rounds:

@@ -91,7 +91,7 @@ class Engine:
     def run(self, rule: Rule) -> list[CaseResult]:
         """Check, take turns until the rule has enough, and return every case with its status."""
         self._wanted, self._estimate = rule.missing, rule.estimate
-        eager = [state for state in self.states if state.case.compile_mode == "off"]
+        eager = [state for state in self.states if state.case.eager]
         if len(eager) < len(self.states):
             self._check_all(eager)
             self._turn()  # the first numbers are there before anything is compiled

@@ -128,6 +128,8 @@ def _one_replicate(parts: Sequence[Replicate]) -> Replicate:
         compile_s={a: v for each in compiled for a, v in each.items()} or None,
         elapsed_s=max(part.elapsed_s for part in parts),
         spans_s={arm: spans_s for part in parts for arm, spans_s in part.spans_s.items()},
+        resident_bytes={a: v for part in parts for a, v in part.resident_bytes.items()},
+        waiting_cpu={a: v for part in parts for a, v in part.waiting_cpu.items()},
         disturbed=tuple(sorted({i for part in parts for i in part.disturbed})),
     )
 

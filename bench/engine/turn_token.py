@@ -36,6 +36,12 @@ class Baton:
         self._own = set(own)
         self._inboxes = inboxes
         self._files: dict[str, int] = {}
+        self._waited_s = self._used_s = 0.0
+
+    @property
+    def waiting_cpu(self) -> float:
+        """The share of a core that this process used while it waited for its turns."""
+        return self._used_s / self._waited_s if self._waited_s else 0.0
 
     def __enter__(self) -> Self:
         # Both ends: opening does not wait for the others, and a byte stays until it is read.
@@ -85,9 +91,12 @@ class Baton:
                 os.write(self._files[self._inboxes[turns[i + 1]]], b".")
 
     def _wait(self, inbox: str) -> None:
+        start_s, used_s = time.monotonic(), time.process_time()
         ready, _, _ = select.select([self._files[inbox]], [], [], WAIT_S)
         if not ready:
             raise BenchError("the other side's process is gone")
+        self._waited_s += time.monotonic() - start_s
+        self._used_s += time.process_time() - used_s  # of all its threads
         os.read(self._files[inbox], 1)
 
 

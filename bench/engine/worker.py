@@ -25,7 +25,7 @@ from bench.schema.tasks import Task, task_from_json
 from bench.schema.text import printable
 from bench.workload import check  # noqa: F401
 from bench.workload.code_loader import Side, in_own_names
-from bench.workload.compilation import CompileError
+from bench.workload.compiler_cache import CompileError
 from bench.workload.same_work import MismatchError
 from panet import InputError
 

@@ -27,6 +27,8 @@ from bench.profiling import arithmetic, ceilings, inductor_kernels
 from bench.profiling.attribution import Kernel, timeline
 from bench.profiling.tensorboard_trace import MODULE, for_plugin
 from bench.profiling.trace_tree import MICROSECOND_S, STEP
+from bench.schema.case import TORCH
+from bench.schema.errors import BenchError
 from bench.schema.files import PROFILE, PROFILE_SCHEMA
 from bench.schema.tasks import Task
 from bench.stats.disturbed_profiles import too_many
@@ -75,6 +77,8 @@ class TraceTask(Task[Path]):
 
 def write_trace(task: TraceTask) -> str:
     """Profile the arm that the task names into its folder; return the path of the profile."""
+    if task.case.runtime != TORCH:
+        raise BenchError(f"{task.case.runtime} runs outside torch, whose profiler sees nothing")
     device = torch.device(task.case.device)
     inputs, _ = make_inputs(task)
     compiled = task.case.compile_mode != "off"

@@ -12,8 +12,9 @@ from bench.schema import run_folders
 from bench.stats.verdict import FINE
 from bench.workload import arguments, units
 
-NOT_OF_FIT = ("batch_sizes", "compile")
-"""The first is the answer; a compiled network's memory is the compiler's business."""
+NOT_OF_FIT = ("batch_sizes", "compile", "runtimes")
+"""The first is the answer; a compiled network's memory is the compiler's business, and a runtime's
+its own."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.schema.records import FACTS, SCHEMA, CaseResult, Replicate, calls_in
+from bench.schema.records import FACTS, SCHEMA, ArmFacts, CaseResult, Replicate, calls_in
 
 EXTRA_INFO = {
     "case": "every axis of the case, by the names of its columns",
@@ -17,10 +17,15 @@ EXTRA_INFO = {
     "spans_s": "stage -> seconds of it in each round; only of calls that were split",
     "more_calls": "per process: calls behind the rounds, which were split, too",
     "more_spans_s": "the spans of those calls",
-    "warm_compile_s": "seconds of a compilation from full caches, per process; null if eager",
+    "warm_compile_s": "seconds of a compilation from full caches, or of loading what a runtime "
+    "reads and calling it once, per process; null if eager",
+    "read_back": "what a runtime says of itself: version, threads, precision, nodes; or nothing",
     "images": "the pictures that the input is made of",
 }
 """Of ``extra_info``: key -> meaning; beside them stand the `FACTS` of the arm."""
+
+OF_RUNTIMES = ("build_s", "load_s", "first_s", "file_bytes", "read_back")
+"""Of these, what only arms have that a runtime runs; the last also those that are frozen."""
 
 PANET_KEY = {
     "schema": "the version of this format",
@@ -56,9 +61,16 @@ def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:
         "launch_rounds_s": _joined([r.launch_rounds_s for r in result.used], arm),
         **_inside(result.used, arm),
         "warm_compile_s": [r.compile_s[arm] for r in result.used if r.compile_s] or None,
-        **{name: getattr(facts, name, None) for name in FACTS},
+        **{name: getattr(facts, name, None) for name in FACTS if name not in OF_RUNTIMES},
+        **_of_runtime(facts),
         "images": result.finding and result.finding.images,
     }
+
+
+def _of_runtime(facts: ArmFacts | None) -> dict[str, Any]:
+    """Return what is known of an arm that a runtime runs, or that is frozen; nothing of others."""
+    known = {name: getattr(facts, name, None) for name in OF_RUNTIMES}
+    return {name: value for name, value in known.items() if value}
 
 
 def _joined(

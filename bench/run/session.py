@@ -16,7 +16,7 @@ from bench.engine.progress import ProgressBar
 from bench.engine.stopping import HalfWidth
 from bench.machine import advice
 from bench.machine.environment import code_digest
-from bench.run import extra_arms, necks
+from bench.run import deploy, extra_arms, necks
 from bench.run.extra_arms import ExtraArms
 from bench.run.header import MUST_MATCH, header
 from bench.run.results_json import panet_key
@@ -25,7 +25,7 @@ from bench.schema import files, run_folders
 from bench.schema.case import AXES, Case, case_name
 from bench.schema.errors import BenchError
 from bench.schema.recipe import TRACED_ARMS, texts
-from bench.schema.records import CaseResult
+from bench.schema.records import MEASURED, CaseResult
 from bench.workload import axes, presets, units
 from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
 
@@ -41,6 +41,8 @@ class Request:
     extra_arms: tuple[ExtraArms, ...]
     run_dir: Path
     resume: bool
+    deploy: bool = False
+    """Whether the ways of running a case take turns as well."""
 
 
 @dataclass
@@ -126,6 +128,45 @@ class Session:
             extra_arms.write(states, extra, folder)
         self.tables += extra.tables(states)
 
+    def measure_deploy(self, console: Console) -> None:
+        """Let the ways of running every case take turns, within a budget of theirs.
+
+        Raises:
+            BenchError: no case was run in several ways, or the folder cannot be written.
+        """
+        known = self.results.values()
+        groups = deploy.grouped(result.case for result in known if result.status in MEASURED)
+        if not groups:
+            self.notes.append(
+                f"--deploy: no case was measured in 2 to {deploy.MOST_WAYS} ways; give several of "
+                "--runtimes, --compile or --channels-last"
+            )
+            return
+        arms = {case.case_id: texts(of) for case, of in groups.items()}
+        plan = replace(
+            self.request.plan,
+            cases=tuple(groups),
+            arms={},
+            split_arm="",
+            extra_arms={case.case_id: of for case, of in groups.items()},
+        )
+        folder = self.request.run_dir
+        launcher = deploy.launcher_for(groups, self._scratch_dir)
+        try:
+            with opened(
+                plan,
+                folder / deploy.NAME,
+                self.run | {"arms": arms},
+                console,
+                must_match={"arms": "the ways of --deploy"},
+                launcher=launcher,
+            ) as engine:
+                states = extra_arms.measure(engine)
+                deploy.write(states, folder / files.DEPLOY)
+        finally:
+            launcher.close()
+        self.tables += deploy.tables(states)
+
     def clean_up(self) -> None:
         """Remove what only a resumed run would need."""
         shutil.rmtree(self._scratch_dir, ignore_errors=True)
@@ -172,6 +213,7 @@ def parse_request(
     traces: bool,
     extra_arms: tuple[ExtraArms, ...] = (),
     neck_names: str | None = None,
+    deploys: bool = False,
 ) -> Request:
     """Build the request from option texts, `None` where not given.
 
@@ -203,13 +245,13 @@ def parse_request(
         split_arm=stats.PART,
     )
     half_width = units.parse_half_width(values["half_width"] or preset.half_width)
-    return Request(plan, half_width, traces, extra_arms, run_dir, resume is not None)
+    return Request(plan, half_width, traces, extra_arms, run_dir, resume is not None, deploys)
 
 
 def forecast(request: Request, cases: int) -> str:
     """Say how large the run is before it starts."""
     plan = request.plan
-    compiled = sum(case.compile_mode != "off" for case in plan.cases)
+    compiled = sum(not case.eager for case in plan.cases)
     about_s = min(plan.budget_s, cases * TYPICAL_CASE_S + compiled * TYPICAL_COMPILE_S)
     most = f"{plan.budget_s / 60:.1f}"
     said = [
@@ -217,6 +259,8 @@ def forecast(request: Request, cases: int) -> str:
         f"at most {most} (--budget)",
         *(f"then --{extra.name}, at most {most} min" for extra in request.extra_arms),
     ]
+    if request.deploy:
+        said.append(f"then --{deploy.NAME}, at most {most} min")
     if request.traces:
         said.append(f"then --traces, about {cases * TYPICAL_TRACE_S / 60:.1f} min")
     return f"{'; '.join(said)}; run {request.run_dir.name}"

@@ -18,6 +18,12 @@ from bench.schema.stored import RecordError, Stored
 AXIS = "axis"
 """Its key in the metadata of a field."""
 
+FROZEN = "frozen"
+"""The mode of `torch.compile` in which weights are constants, packed when it compiles."""
+
+TORCH = "torch"
+"""What executes the networks unless a runtime does."""
+
 
 def _named(*names: str) -> dict[str, str]:
     return {name: name for name in names}
@@ -172,6 +178,7 @@ class Case(Stored):
                     "reduce-overhead",
                     "max-autotune",
                     "max-autotune-no-cudagraphs",
+                    FROZEN,
                 ),
                 as_tag=lambda mode: "eager" if mode == "off" else mode,
                 as_label=_compiled,
@@ -208,6 +215,22 @@ class Case(Stored):
             )
         },
     )
+    runtime: str = field(
+        default=TORCH,  # of files that were written before
+        metadata={
+            AXIS: Axis(
+                option="runtimes",
+                default=TORCH,
+                columns={"runtime": "torch, or what reads the network from a file"},
+                kind="category",
+                id_place=11,
+                choices=_named(TORCH, "aotinductor", "onnxruntime", "openvino"),
+                about="torch (as --compile says), or what reads the network from a file: "
+                "aotinductor, onnxruntime, openvino",
+                as_tag=_but(TORCH),  # ids of before stay
+            )
+        },
+    )
     network: str = ""
     """A user's, by its factory: ``module:function``, or ``file.py:function`` with the path of the
     file. Empty: one of ours."""
@@ -219,6 +242,11 @@ class Case(Stored):
             raise RecordError(f"Case: {', '.join(wrong)} of the wrong type")
         if min(self.batch_size, self.height_px, self.width_px, self.threads) < 1:
             raise RecordError("Case: batch, resolution or threads below 1")
+
+    @property
+    def eager(self) -> bool:
+        """Whether torch runs the networks operator by operator: nothing is compiled or exported."""
+        return self.compile_mode == "off" and self.runtime == TORCH
 
     @functools.cached_property
     def case_id(self) -> str:

@@ -23,19 +23,23 @@ class Recipe:
     `panet.necks`."""
     exchange: str = ""
     """``part=module:function``: what stands in the place of a part of it; empty: nothing."""
+    way: str = ""
+    """How it is run (`bench.schema.ways`); empty: as the case says."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``network=factory,exchange@side+slowdown~caches``; all but the first may be absent.
+        """Read ``network=factory,exchange@side+slowdown~caches!way``; only the first must be there.
 
-        Factory and exchange are quoted as in a URL: they may be paths of files.
+        Factory, exchange and way are quoted as in a URL: they may be paths of files.
         """
+        text, _, way = text.partition("!")
         whole, _, caches = text.partition("~")
         whole, _, slowdown = whole.partition("+")
         whole, _, side = whole.partition("@")
         whole, _, exchange = whole.partition(",")
         network, _, factory = whole.partition("=")
-        return cls(network, side, slowdown, caches, unquote(factory), unquote(exchange))
+        ours = (network, side, slowdown, caches)
+        return cls(*ours, unquote(factory), unquote(exchange), unquote(way))
 
     def __str__(self) -> str:
         marks = (
@@ -44,6 +48,7 @@ class Recipe:
             ("@", self.side),
             ("+", self.slowdown),
             ("~", self.caches),
+            ("!", _quoted(self.way)),
         )
         return self.network + "".join(mark + part for mark, part in marks if part)
 

@@ -14,7 +14,7 @@ from typing import Any
 from bench.schema.case import Case
 from bench.schema.stored import RecordError, Stored
 
-SCHEMA = 6
+SCHEMA = 7
 SCHEMA_HISTORY = {
     1: "first: cases, replicates with raw rounds, facts per arm, cost per case",
     2: "load: pressure and clock throttling, unknown in older files; cost: both turns of FPN",
@@ -22,6 +22,7 @@ SCHEMA_HISTORY = {
     4: "launches timed by themselves, state of the GPU; unknown in older files",
     5: "status too_wide, in older files undecided; a user's network has a field of its own",
     6: "spans: seconds of every stage of every round; rounds that waited for a CPU are left out",
+    7: "runtimes: seconds until a file is built, loaded and called, its size, settings read back",
 }
 
 MUST_MATCH = (
@@ -78,13 +79,23 @@ class ArmFacts(Stored):
     peak_bytes: int | None
     """Peak tensor memory of one call on top of parameters and inputs."""
     compile_s: float | None
-    """Cold compile: the first call with empty caches. `None` in eager mode."""
+    """Until the first call is back, from empty caches or no file. `None` in eager mode."""
     graphs: int | None = None
     """That the compiler made; one is the whole network. `None` in eager mode."""
     graph_breaks: int | None = None
     """Where it gave up and left Python to run. `None` in eager mode."""
     operators: int | None = None
     """That one eager call executes."""
+    build_s: float | None = None
+    """Until the file was written that a runtime reads; `None` where torch itself runs it."""
+    load_s: float | None = None
+    """From that file to what can be called."""
+    first_s: float | None = None
+    """The first call of it. Build, load and first call are together `compile_s`."""
+    file_bytes: int | None = None
+    """Of that file."""
+    read_back: dict[str, str] = field(default_factory=dict)
+    """What the runtime says of itself: version, threads, precision, nodes that it executes."""
 
     @property
     def flops(self) -> int:
@@ -92,7 +103,7 @@ class ArmFacts(Stored):
         return 2 * self.macs
 
 
-FACTS = (*(fact.name for fact in fields(ArmFacts)), "flops")
+FACTS = (*(fact.name for fact in fields(ArmFacts) if fact.name != "read_back"), "flops")
 """What is counted of an arm, by the names under which it is stored, shown and compared."""
 
 
@@ -145,7 +156,8 @@ class Replicate(Stored):
     device_rounds_s: dict[str, list[float]] | None
     """The same by device events; `None` where the device has none."""
     compile_s: dict[str, float] | None
-    """Warm compile per arm: the first call with full caches. `None` in eager mode."""
+    """Per arm until the first call was back, with full caches, or from the file that a runtime
+    reads. `None` in eager mode."""
     elapsed_s: float
     """The whole process, from fork to result."""
     load: Load
@@ -161,6 +173,10 @@ class Replicate(Stored):
     more_spans_s: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     """The same of calls behind the rounds, which were not disturbed: arm -> stage -> seconds. They
     need no partner, because the cost is read inside of each."""
+    resident_bytes: dict[str, int] = field(default_factory=dict)
+    """Of arms in processes of their own: by how much memory each had grown behind its rounds."""
+    waiting_cpu: dict[str, float] = field(default_factory=dict)
+    """Of the same: the share of a core that each used while it waited for its turns."""
 
     def __post_init__(self) -> None:
         """Refuse rounds that are not aligned, or are no durations."""

@@ -4,13 +4,15 @@ A task names the function that does it, so that the engine knows none of the roo
 """
 
 import pkgutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from bench.schema.case import Case
+from bench.schema.errors import BenchError
 from bench.schema.recipe import COST_ARMS, Arms, Recipe, texts
 from bench.schema.records import Finding, Replicate, Status
+from bench.schema.ways import in_way
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -44,6 +46,18 @@ class Task(Generic[Result_co]):
     def result(self, data: Any) -> Result_co:  # noqa: ANN401 - what the handler returned
         """Return the result, rebuilt from plain values."""
         raise NotImplementedError
+
+    def in_way_of(self, arms: Collection[str]) -> Self:
+        """Return the task with the case as some of its arms run it, and no other arms.
+
+        Raises:
+            BenchError: they are to be run in several ways, which one process cannot do.
+        """
+        ways = {self.arms[arm].way for arm in arms}
+        if len(ways) > 1:
+            raise BenchError(f"one process runs its arms in one way, not as {sorted(ways)}")
+        case = in_way(self.case, ways.pop())
+        return replace(self, case=case, arms={arm: self.arms[arm] for arm in arms})
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, with the type by its name."""

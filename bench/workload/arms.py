@@ -1,5 +1,6 @@
 """From a case to its arms: networks with equal weights, and the call that is timed."""
 
+import functools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,11 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from bench.schema.case import Case
+from bench.schema.case import FROZEN, TORCH, Case
 from bench.schema.errors import BenchError
 from bench.schema.recipe import Recipe
 from bench.schema.tasks import Task
-from bench.workload import cache_state, torch_globals
+from bench.workload import cache_state, exported, torch_globals
+from bench.workload.exported import Exported
 from bench.workload.graph_marks import GraphMarks
 from bench.workload.inputs import torch_dtype
 from bench.workload.marks import Marks
@@ -27,10 +29,13 @@ class Arm:
 
     name: str
     network: nn.Module
+    """Empty where a runtime has read the network from a file."""
     call: Callable[[], Outputs]
     prepare: Callable[[], None]
     marks: Marks | None = None
     """Of an eager call that is split."""
+    exported: Exported | None = None
+    """What a runtime calls."""
 
 
 def build_arms(
@@ -44,7 +49,7 @@ def build_arms(
     Args:
         task: names case and arms.
         inputs: of the networks.
-        compiled: whether the arms run compiled.
+        compiled: whether the arms run as the case says: compiled, or in its runtime.
         index: of the replicate, which draws the order.
         marked: whether calls are split, where they can be.
 
@@ -60,10 +65,11 @@ def build_arms(
     arms = {}
     for arm in order:
         recipe = task.arms[arm]
-        code = (recipe.side, recipe.factory)
-        if code not in wholes:
-            wholes[code] = whole_network(task, inputs, *code)
-        built = _build(arm, recipe, wholes[code], shared, task.case, inputs, compiled)
+        placed = functools.partial(_placed, recipe, wholes, shared, task, inputs)
+        if compiled and task.case.runtime != TORCH:
+            built = _in_runtime(arm, task, inputs, placed)
+        else:
+            built = _arm(arm, *placed(), task.case, compiled=compiled)
         prepare = cache_state.prepared(recipe.caches, built.prepare, built.call, sweep)
         split = marked and network_of(recipe).marked and (not compiled or can_split(task.case))
         marks = _marks(built.network, task, compiled=compiled) if split else None
@@ -83,27 +89,34 @@ def _marks(network: nn.Module, task: Task[Any], *, compiled: bool) -> Marks:
     return Marks(network, device, training=training, around_modules=task.marked)
 
 
-def _build(
-    name: str,
+def _placed(
     recipe: Recipe,
-    whole: nn.Module,
+    wholes: dict[tuple[str, str], nn.Module],
     shared: Shared,
-    case: Case,
+    task: Task[Any],
     inputs: Inputs,
-    compiled: bool,
-) -> Arm:
-    entry = network_of(recipe)
-    network = _placed(entry.build(copies_of(whole), recipe, shared), case)
-    if not entry.part:
-        return _arm(name, network, case, inputs, compiled=compiled)
-    maps = _maps_before(entry.part, network, case, inputs)
-    return _arm(name, network.get_submodule(entry.part), case, maps, compiled=compiled)
-
-
-def _placed(network: nn.Module, case: Case) -> nn.Module:
+) -> tuple[nn.Module, Inputs]:
+    """Return a network as the case wants it, and what it is called with."""
+    case, entry, code = task.case, network_of(recipe), (recipe.side, recipe.factory)
+    if code not in wholes:
+        wholes[code] = whole_network(task, inputs, *code)
     layout = torch.channels_last if case.channels_last else torch.contiguous_format
+    network = entry.build(copies_of(wholes[code]), recipe, shared)
     network = network.to(case.device, torch_dtype(case.dtype)).to(memory_format=layout)
-    return network.train(case.pass_name == "training")
+    network.train(case.pass_name == "training")
+    if not entry.part:
+        return network, inputs
+    maps = _maps_before(entry.part, network, case, inputs)
+    return network.get_submodule(entry.part), maps
+
+
+def _in_runtime(
+    name: str, task: Task[Any], inputs: Inputs, placed: Callable[[], tuple[nn.Module, Inputs]]
+) -> Arm:
+    """Return an arm that a runtime runs; its network is built only where that is needed."""
+    maps = placed()[1] if network_of(task.arms[name]).part else inputs
+    found = exported.load(task, name, maps, lambda: placed()[0])
+    return Arm(name, nn.Module(), found.loaded.call, lambda: None, exported=found)
 
 
 def _maps_before(part: str, network: nn.Module, case: Case, inputs: Inputs) -> Inputs:
@@ -120,10 +133,11 @@ def _maps_before(part: str, network: nn.Module, case: Case, inputs: Inputs) -> I
     return maps
 
 
-def _arm(name: str, network: nn.Module, case: Case, inputs: Inputs, *, compiled: bool) -> Arm:
+def _arm(name: str, network: nn.Module, inputs: Inputs, case: Case, *, compiled: bool) -> Arm:
     run: Callable[..., Outputs] = network
     if compiled:
-        run = torch.compile(network, mode=case.compile_mode, dynamic=False)
+        mode = None if case.compile_mode == FROZEN else case.compile_mode
+        run = torch.compile(network, mode=mode, dynamic=False)
         if replays_graphs(case):  # they lie where the graph reads them, and need no copy
             for x in tensors_in(inputs):
                 torch._dynamo.mark_static_address(x)

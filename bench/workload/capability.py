@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from bench.schema.case import Case
+from bench.schema.case import FROZEN, TORCH, Case
+from bench.workload import runtimes
 from bench.workload.inputs import torch_dtype
 
 LINUX = sys.platform == "linux"
@@ -22,6 +23,7 @@ def unsupported(case: Case) -> str | None:
         or _missing_library(case)
         or _missing_dtype(case)
         or _missing_compiler(case)
+        or (runtimes.cannot_run(case) if case.runtime != TORCH else None)
     )
 
 
@@ -58,8 +60,10 @@ def _missing_dtype(case: Case) -> str | None:
 
 
 def _missing_compiler(case: Case) -> str | None:
-    if case.compile_mode == "off":
+    if case.compile_mode == "off" and case.runtime != "aotinductor":
         return None
+    if case.compile_mode == FROZEN and case.pass_name != "inference":
+        return "--compile frozen makes constants of the weights: it does not train"
     kind = torch.device(case.device).type
     # What inductor calls on the CPU (torch/_inductor/config.py, cpp.cxx), and triton on a GPU.
     compilers = {

@@ -11,12 +11,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.machine.clock import synchronized, synchronizer, wall_s
 from bench.machine.peak_memory import peak_bytes
-from bench.schema.case import Case
+from bench.schema.case import TORCH, Case
 from bench.schema.records import ArmFacts, Finding, Status
 from bench.schema.tasks import Task
 from bench.workload.arms import Arm, build_arms, replays_graphs
 from bench.workload.capability import unsupported
-from bench.workload.compilation import FirstCall, compiler_cache, first_calls
+from bench.workload.compilation import FirstCall, first_calls
+from bench.workload.compiler_cache import CompileError, compiler_cache
+from bench.workload.exported import Exported
 from bench.workload.inputs import make_inputs
 from bench.workload.networks import Outputs, network_of
 from bench.workload.same_work import (
@@ -32,7 +34,7 @@ from bench.workload.users import tensors_in
 
 def check_task(task: Task[Any]) -> dict[str, Any]:
     """Check the case of a task in a process of its own."""
-    return check(task).to_json()
+    return check(task.in_way_of(tuple(task.arms))).to_json()
 
 
 def check(task: Task[Any]) -> Finding:
@@ -59,14 +61,17 @@ def check(task: Task[Any]) -> Finding:
         _check_float32(task, outputs)
     compiled: dict[str, FirstCall] = {}
     arms = eager
-    if task.case.compile_mode != "off":
+    if not task.case.eager:
+        for name in eager:  # a run that was killed while it compiled has left something behind
+            shutil.rmtree(compiler_cache(task, name), ignore_errors=True)
         arms = build_arms(task, inputs, compiled=True, marked=True)  # what replicates will run
         compiled = _compile_cold(task, arms, outputs)
     round_s = _round_s(task.case, arms)
     facts: dict[str, ArmFacts] = {}
     for name, first in first_of_its_kind(task.arms).items():
         if name == first:
-            facts[name] = _facts(arms[name], ran[name], compiled.get(name), task)
+            params = sum(x.numel() for x in eager[name].network.parameters())
+            facts[name] = _facts(arms[name], params, ran[name], compiled.get(name), task)
         else:  # the same network; it finds in the cache what the first has put there
             facts[name] = replace(facts[first], compile_s=None)
     return Finding(Status.OK, "", images, facts, round_s)
@@ -131,10 +136,10 @@ def _check_float32(task: Task[Any], outputs: Mapping[str, Outputs]) -> None:
 def _compile_cold(
     task: Task[Any], arms: Mapping[str, Arm], eager: Mapping[str, Outputs]
 ) -> dict[str, FirstCall]:
-    """Compile every arm with caches that are empty, and compare with the eager outputs."""
-    for name in arms:  # a run that was killed while it compiled has left something behind
-        shutil.rmtree(compiler_cache(task, name), ignore_errors=True)
+    """Call every arm for the first time, and compare with the eager outputs."""
     calls = first_calls(task, arms)
+    if task.case.device == "cpu" and not any(call.packed != 0 for call in calls.values()):
+        raise CompileError("freezing has packed no weights: this is the usual compiler")
     for name, arm in arms.items():
         arm.prepare()
         maps = tuple(x.detach() for x in arm.call())
@@ -142,7 +147,7 @@ def _compile_cold(
         off = difference(eager[name], maps)
         if not off <= tolerance(task.case):
             raise MismatchError(
-                f"compiled {name} differs from eager by {off:.1e} of its largest value"
+                f"{_how(task.case)} {name} differs from eager by {off:.1e} of its largest value"
             )
     return calls
 
@@ -157,15 +162,40 @@ def _round_s(case: Case, arms: Mapping[str, Arm]) -> float:
     return read_s() - start_s
 
 
-def _facts(arm: Arm, ran: _Counted, first: FirstCall | None, task: Task[Any]) -> ArmFacts:
+def _how(case: Case) -> str:
+    return "compiled" if case.runtime == TORCH else case.runtime
+
+
+def _facts(
+    arm: Arm, params: int, ran: _Counted, first: FirstCall | None, task: Task[Any]
+) -> ArmFacts:
+    known = ArmFacts(params, ran.macs, None, compile_s=None, operators=ran.operators)
+    if arm.exported is not None and first is not None:  # its memory is not torch's
+        return replace(known, **_of_runtime(arm.exported, first))
     arm.prepare()
     # CUDA graphs replay in memory that was set aside when they were captured: no peak to see.
     peak = (
         None if replays_graphs(task.case) else peak_bytes(arm.call, torch.device(task.case.device))
     )
-    params = sum(parameter.numel() for parameter in arm.network.parameters())
+    known = replace(known, peak_bytes=peak)
     if first is None:
-        return ArmFacts(params, ran.macs, peak, compile_s=None, operators=ran.operators)
-    return ArmFacts(
-        params, ran.macs, peak, first.seconds, first.graphs, first.graph_breaks, ran.operators
+        return known
+    return replace(
+        known,
+        compile_s=first.seconds,
+        graphs=first.graphs,
+        graph_breaks=first.graph_breaks,
+        read_back={} if first.packed is None else {"packed convolutions": str(first.packed)},
     )
+
+
+def _of_runtime(found: Exported, first: FirstCall) -> dict[str, Any]:
+    nodes = ", ".join(f"{count} {kind}" for kind, count in found.executed().items())
+    return {
+        "compile_s": found.build_s + found.load_s + first.seconds,
+        "build_s": found.build_s,
+        "load_s": found.load_s,
+        "first_s": first.seconds,
+        "file_bytes": found.file_bytes,
+        "read_back": {**found.loaded.read_back, "executes": nodes},
+    }

@@ -1,6 +1,5 @@
-"""What `torch.compile` takes and makes: caches empty when they should be, counters read."""
+"""What compiling takes and makes: caches empty when they should be, counters read."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,13 @@ from typing import Any
 import torch
 
 from bench.machine.clock import synchronized, synchronizer, wall_s
+from bench.schema.case import FROZEN, TORCH
 from bench.schema.tasks import Task
 from bench.workload.arms import Arm
+from bench.workload.compiler_cache import CompileError, compiler_cache, use_compiler_cache
+
+PACKED = "mkldnn_conv_weight_pack_matcher_count"
+"""Of inductor's counters."""
 
 
 @dataclass(frozen=True)
@@ -18,31 +22,35 @@ class FirstCall:
     """What the first call of a compiled arm took, and what the compiler made of it."""
 
     seconds: float
-    graphs: int
-    graph_breaks: int
-
-
-class CompileError(Exception):
-    """The compiler failed on what runs eagerly."""
-
-
-def compiler_cache(task: Task[Any], arm: str) -> Path:
-    """Return the folder of the compiler's caches: private to run, case and network."""
-    return Path(task.scratch_dir) / "compiled" / task.case.case_id / str(task.arms.get(arm, arm))
-
-
-def use_compiler_cache(folder: Path) -> None:
-    """Point the compiler's disk caches to a folder."""
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
-    os.environ["TRITON_CACHE_DIR"] = str(folder / "triton")
+    """Of an arm in a runtime without its loading."""
+    graphs: int | None = None
+    graph_breaks: int | None = None
+    packed: int | None = None
+    """Convolutions whose weights were packed, of a frozen arm; 0 from full caches."""
 
 
 def first_calls(task: Task[Any], arms: Mapping[str, Arm]) -> dict[str, FirstCall]:
-    """Call every compiled arm for the first time.
+    """Call every arm that is not eager for the first time.
 
     Raises:
         CompileError: the compiler failed, or compiled nothing and left all to Python.
     """
+    if task.case.runtime == TORCH:
+        return _compiled(task, arms)
+    return {name: FirstCall(_seconds(arm)) for name, arm in arms.items()}
+
+
+def _seconds(arm: Arm) -> float:
+    arm.prepare()
+    start_s = wall_s()
+    try:
+        arm.call()
+    except Exception as error:  # whatever a runtime raises is its failure
+        raise CompileError(f"{arm.name}: {type(error).__name__}: {error}") from error
+    return wall_s() - start_s
+
+
+def _compiled(task: Task[Any], arms: Mapping[str, Arm]) -> dict[str, FirstCall]:
     from torch._dynamo.utils import counters  # half a second that eager workers do not need
 
     # Imports, and the probing of the compiler and its vector units, are once per process.
@@ -56,7 +64,9 @@ def first_calls(task: Task[Any], arms: Mapping[str, Arm]) -> dict[str, FirstCall
         counters.clear()
         start_s = read_s()
         try:
-            arm.call()
+            # Given as an option of `torch.compile` it is taken, and packs nothing.
+            with torch._inductor.config.patch(freezing=task.case.compile_mode == FROZEN):
+                arm.call()
         except torch.OutOfMemoryError:
             raise
         except Exception as error:  # whatever the compiler raises is its failure
@@ -65,6 +75,7 @@ def first_calls(task: Task[Any], arms: Mapping[str, Arm]) -> dict[str, FirstCall
             seconds=read_s() - start_s,
             graphs=counters["stats"]["unique_graphs"],
             graph_breaks=sum(counters["graph_break"].values()),
+            packed=counters["inductor"][PACKED] if task.case.compile_mode == FROZEN else None,
         )
     # An arm may run what was compiled for an equal one before it; all of them cannot.
     if not any(call.graphs for call in calls.values()):

@@ -1,16 +1,24 @@
-"""What compiling costs, and after how many images it has paid for itself."""
+"""What compiling and exporting cost, and after how many images they have paid for themselves."""
 
 import math
 from collections.abc import Iterator
 
 import pandas as pd
 
-from bench.schema.case import FIELDS, case_name
-from reports.analysis.names import ARM_NAMES
+from bench.schema.case import FIELDS, TORCH, case_name
+from reports.analysis.names import ARM_NAMES, Row
+
+HOW = ("compile_mode", "runtime")
+"""The axes of what runs the networks."""
+
+PARTS = {"builds": "build_s", "loads": "load_s", "answers first": "first_s"}
+"""What a runtime takes before its calls are steady, and its column."""
 
 
 def table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per run, compiled case and arm, beside the eager case that is otherwise equal.
+    """Return one row per run, case that is not eager, and arm, beside its eager case.
+
+    That is equal in all but ``compile_mode`` and ``runtime``.
 
     Columns: ``run_id``, ``case_id``, ``arm``, ``name``, ``cold_s`` (empty caches), ``warm_s``
     (another process, full caches), ``graphs``, ``graph_breaks``, ``eager_s`` and ``compiled_s`` (a
@@ -21,19 +29,21 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
         frame: of `reports.data.frames.load`.
     """
     arms = frame[frame["arm"].isin(list(ARM_NAMES))] if len(frame) else frame
-    compiled = arms[arms["compile_mode"] != "off"] if len(arms) else arms
-    shared = ["run_id", "arm", *(axis for axis in FIELDS if axis != "compile_mode")]
+    shared = ["run_id", "arm", *(axis for axis in FIELDS if axis not in HOW)]
+    records = arms.to_dict("records")
     eager = {
-        tuple(row[key] for key in shared): row["latency_s"]
-        for row in arms[arms["compile_mode"] == "off"].to_dict("records")
+        tuple(row[key] for key in shared): row["latency_s"] for row in records if _is_eager(row)
     }
     rows = []
-    for row in compiled.to_dict("records"):
+    for row in records:
+        if _is_eager(row):
+            continue
         eager_s = eager.get(tuple(row[key] for key in shared))
         compiled_s, cold_s = row["latency_s"], row["compile_s"]
         rows.append(
             {
                 **{key: row[key] for key in ("run_id", "case_id", "arm", "graphs", "graph_breaks")},
+                **{key: row[key] for key in (*PARTS.values(), "file_bytes", "read_back")},
                 "name": case_name(row),
                 "cold_s": cold_s,
                 "warm_s": row["warm_compile_s"],
@@ -45,6 +55,10 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _is_eager(row: Row) -> bool:
+    return bool(row["compile_mode"] == "off" and row["runtime"] == TORCH)
+
+
 def sentences(found: pd.DataFrame) -> Iterator[str]:
     """Yield a sentence per compiled case and arm.
 
@@ -54,9 +68,7 @@ def sentences(found: pd.DataFrame) -> Iterator[str]:
     for row in found.to_dict("records"):
         if pd.isna(row["cold_s"]):
             continue
-        text = f"{row['name']}, {ARM_NAMES[row['arm']]}: compiles in {row['cold_s']:.1f} s"
-        if not pd.isna(row["warm_s"]):
-            text += f" ({row['warm_s']:.1f} s from the caches)"
+        text = f"{row['name']}, {ARM_NAMES[row['arm']]}: {_ready(row)}"
         if not pd.isna(row["graphs"]):
             text += f", {row['graphs']:.0f} graph, {row['graph_breaks']:.0f} breaks"
         images = row["break_even_images"]
@@ -65,6 +77,23 @@ def sentences(found: pd.DataFrame) -> Iterator[str]:
         elif not pd.isna(row["eager_s"]):
             text += "; is no faster than eager, and never pays for itself"
         yield f"{text}."
+
+
+def _ready(row: Row) -> str:
+    """Say what it takes until calls are steady, and what the runtime says of itself."""
+    if pd.isna(row["build_s"]):
+        text = f"compiles in {row['cold_s']:.1f} s"
+        return text if pd.isna(row["warm_s"]) else f"{text} ({row['warm_s']:.1f} s from the caches)"
+    parts = [f"{name} in {_seconds(row[column])}" for name, column in PARTS.items()]
+    if not pd.isna(row["warm_s"]):
+        parts.append(f"ready from the file after {_seconds(row['warm_s'])}")
+    parts.append(f"{row['file_bytes'] / 2**20:.1f} MiB")
+    says = "; ".join(f"{name} {text}" for name, text in (row["read_back"] or {}).items())
+    return f"{', '.join(parts)} ({says})"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1e3:.0f} ms"
 
 
 def _break_even(

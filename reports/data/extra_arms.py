@@ -1,7 +1,8 @@
 """What was measured beside a run, with further arms that took turns in every case.
 
 The parts of the networks (``--parts``), others' networks (``--peers``), caches cold and warm
-(``--caches``), other necks (``--necks``): a file each, all of one schema.
+(``--caches``), other necks (``--necks``), ways of running (``--deploy``): a file each, all of one
+schema.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ class ExtraCase:
     """Replicates that do not count."""
     reason: str
     """Why none counts; empty where some do."""
-    facts: Mapping[str, Mapping[str, int | None]]
+    facts: Mapping[str, Mapping[str, float | None]]
     """What is counted of every arm: parameters, MACs, bytes; nothing in older files."""
     left_out: Mapping[str, str]
     """The arms that cannot be in the case, and why."""

@@ -40,11 +40,16 @@ COLUMNS = {
     "macs": ("Int64", "multiply-accumulates of the forward pass of one call"),
     "flops": ("Int64", "twice that"),
     "peak_bytes": ("Int64", "bytes of tensor memory at the peak, without weights and inputs"),
-    "compile_s": ("Float64", "seconds of the first compilation, with empty caches"),
+    "compile_s": ("Float64", "seconds until the first call was back, with nothing compiled before"),
     "graphs": ("Int64", "number of graphs that the compiler made"),
     "graph_breaks": ("Int64", "number of times that it gave up in between"),
     "operators": ("Int64", "number of operators that one eager call executes"),
-    "warm_compile_s": ("Float64", "seconds of a compilation from full caches, median"),
+    "build_s": ("Float64", "seconds until the file was written that a runtime reads"),
+    "load_s": ("Float64", "seconds from that file to what can be called"),
+    "first_s": ("Float64", "seconds of the first call of it"),
+    "file_bytes": ("Int64", "bytes of that file"),
+    "read_back": ("object", "what the runtime says of itself: name -> text"),
+    "warm_compile_s": ("Float64", "the same from full caches, or from the file; median"),
     "device_s": ("Float64", "seconds of a call by the device's own events, median"),
     "launch_share": ("Float64", "share of a call in which the host still launches work, median"),
     "images": ("string", "the pictures that the input is made of"),
@@ -259,6 +264,7 @@ def _arm_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
     for fact in FACTS:
         row[fact] = info.get(fact)
     row["arm"], row["images"] = info["arm"], info.get("images")
+    row["read_back"] = info.get("read_back") or None
     row["warm_compile_s"] = _median(info.get("warm_compile_s"))
     row["device_s"] = _median(info.get("device_rounds_s"))
     launch_s = _median(info.get("launch_rounds_s"))

@@ -44,9 +44,9 @@ def _blocks(table: pd.DataFrame) -> Iterator[Block]:
 
 
 def compiling(frame: pd.DataFrame) -> Section:
-    """Return what compiling costs, of `reports.data.frames.load`."""
+    """Return what compiling and exporting cost, of `reports.data.frames.load`."""
     sentences = list(compilation.sentences(compilation.table(frame)))
-    return Section("compiling", "What compiling costs", sentences, [], [])
+    return Section("compiling", "What compiling and exporting cost", sentences, [], [])
 
 
 def others() -> Section:

@@ -13,7 +13,7 @@ import torch
 from bench.schema.errors import BenchError
 from bench.schema.tasks import Task
 from bench.workload import check
-from bench.workload.compilation import CompileError
+from bench.workload.compiler_cache import CompileError
 from bench.workload.same_work import MismatchError
 
 

@@ -53,6 +53,18 @@ def test_replicate_is_put_together_from_all_processes(tmp_path: Path) -> None:
     assert {Path(path).is_fifo() for path in asked.inboxes.values()} == {True}
 
 
+def test_what_each_process_has_grown_by_and_used_is_kept(tmp_path: Path) -> None:
+    known = {"base": (7, 0.0), "head": (9, 0.5)}
+    fakes = {
+        arm: Fake(replace(part(arm), resident_bytes={arm: grown}, waiting_cpu={arm: used}))
+        for arm, (grown, used) in known.items()
+    }
+    found = ApartLauncher(fakes, tmp_path).run(replicate_task(tmp_path, arms=ARMS), 1.0)
+    assert isinstance(found, Replicate)
+    assert found.resident_bytes == {"base": 7, "head": 9}
+    assert found.waiting_cpu == {"base": 0.0, "head": 0.5}
+
+
 def test_round_in_which_one_process_waited_is_disturbed(tmp_path: Path) -> None:
     waits = {"base": (0,), "head": (2,)}
     fakes = {arm: Fake(replace(part(arm), disturbed=waits[arm])) for arm in ARMS}

@@ -1,8 +1,11 @@
 """Processes that take turns: in the drawn order, and nobody waits forever."""
 
+import functools
 import itertools
+import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -38,6 +41,20 @@ def test_turns_come_in_the_drawn_order(tmp_path: Path, split: list[tuple[str, ..
     for thread in threads:
         thread.join(timeout=30)
     assert seen == [arm for order in drawn for arm in order]
+
+
+def test_cpu_time_of_waiting_is_a_share_of_a_core(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = inboxes(tmp_path)
+    clocks = {"monotonic": iter([0.0, 2.0]), "process_time": iter([5.0, 5.5])}
+    fake = SimpleNamespace(**{name: functools.partial(next, of) for name, of in clocks.items()})
+    with Baton(("head",), boxes) as mine:
+        assert mine.waiting_cpu == 0.0
+        os.write(mine._files[boxes["head"]], b".")
+        monkeypatch.setattr(turn_token, "time", fake)
+        assert list(mine.own_turns([("base", "head")])) == ["head"]
+        assert mine.waiting_cpu == 0.25
 
 
 def test_process_that_is_gone_is_not_waited_for(

@@ -1,19 +1,21 @@
 """The checks find work that is not the same, and let honest work pass."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from bench.schema.recipe import ARMS, COST_ARMS
+from bench.schema.recipe import ARMS, COST_ARMS, Recipe
 from bench.schema.records import Status
 from bench.schema.tasks import CheckTask
 from bench.workload import check as checks
 from bench.workload import same_work
-from bench.workload.arms import Arm, build_arms
+from bench.workload.arms import build_arms
 from bench.workload.check import check
-from bench.workload.compilation import compiler_cache
+from bench.workload.compilation import FirstCall
+from bench.workload.compiler_cache import CompileError, compiler_cache
 from bench.workload.inputs import make_inputs
 from bench.workload.same_work import MismatchError, check_same_work
 from bench.workload.stages import stages
@@ -160,6 +162,24 @@ def test_what_the_machine_lacks_is_skipped_with_the_reason(
     assert found.reason.startswith(reason)
 
 
+def test_a_frozen_network_does_not_train(tmp_path: Path) -> None:
+    training: dict[str, Any] = {"pass_name": "training"}  # ruff takes it for a password
+    found = check(task(tmp_path, compile_mode="frozen", **training))
+    assert (found.status, found.reason) == (
+        Status.SKIPPED,
+        "--compile frozen makes constants of the weights: it does not train",
+    )
+
+
+@pytest.mark.process  # the compiler
+@pytest.mark.filterwarnings("ignore")  # what it warns of is not ours
+def test_a_frozen_network_packs_every_convolution(tmp_path: Path) -> None:
+    asked = task(tmp_path, compile_mode="frozen", channels_last=True)
+    found = check(replace(asked, arms={"fpn": Recipe("fpn")}))
+    assert found.status == Status.OK, found.reason
+    assert found.facts["fpn"].read_back == {"packed convolutions": "7"}
+
+
 def test_compiling_without_a_compiler_is_skipped_naming_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,9 +225,19 @@ def test_what_a_killed_compilation_left_is_not_found_by_the_next(
     left_behind = compiler_cache(asked, "fpn") / "kernel.so"
     left_behind.parent.mkdir(parents=True)
     left_behind.write_text("half of it")
-    seen: list[bool] = []
-    monkeypatch.setattr(checks, "first_calls", lambda *_: seen.append(left_behind.exists()))
-    maps = (torch.ones(1, 4, 8, 8),)
-    arm = Arm("fpn", torch.nn.Identity(), lambda: maps, lambda: None)
-    checks._compile_cold(asked, {"fpn": arm}, {"fpn": maps})
-    assert seen == [False]
+
+    def first_calls(*_: Any) -> None:
+        raise CompileError(str(left_behind.exists()))
+
+    monkeypatch.setattr(checks, "first_calls", first_calls)
+    with pytest.raises(CompileError, match="False"):
+        check(asked)
+
+
+def test_freezing_that_packs_nothing_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "build_arms", lambda *_, **__: {})
+    monkeypatch.setattr(checks, "first_calls", lambda *_: {"fpn": FirstCall(1.0, packed=0)})
+    with pytest.raises(CompileError, match="packed no weights"):
+        checks._compile_cold(task(tmp_path, compile_mode="frozen"), {}, {})

@@ -1,0 +1,79 @@
+"""Networks in files that runtimes read: written once per case and network, loaded by every process.
+
+Seconds of writing lie beside the file, so that whoever loads it knows them.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from bench.machine.clock import wall_s
+from bench.schema.tasks import Task
+from bench.workload.compiler_cache import CompileError, compiler_cache
+from bench.workload.runtimes import RUNTIMES
+from bench.workload.runtimes.runtime import Loaded, SettingError
+from bench.workload.same_work import MismatchError
+from bench.workload.users import Inputs
+
+BUILT = "built.json"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A network that a runtime has loaded."""
+
+    loaded: Loaded
+    build_s: float
+    """Until the file was written."""
+    load_s: float
+    """From the file to what can be called, imports included."""
+    file_bytes: int
+    """Of all that the runtime reads."""
+    executed: Callable[[], Mapping[str, int]]
+    """Asks the runtime for the kinds of nodes that it executes; it loads the file once more."""
+
+
+def load(task: Task[Any], arm: str, maps: Inputs, network: Callable[[], nn.Module]) -> Exported:
+    """Return the network of an arm in the runtime of the case.
+
+    Args:
+        task: names case and arms.
+        arm: whose network it is.
+        maps: what it is called with.
+        network: builds it, where the file is not there yet.
+
+    Raises:
+        CompileError: the runtime cannot write or read it.
+        MismatchError: it runs with other settings than it was told.
+    """
+    case, runtime = task.case, RUNTIMES[task.case.runtime]
+    file = compiler_cache(task, arm) / runtime.file
+    try:
+        if not (file.parent / BUILT).exists():
+            _write(file, lambda: runtime.build(network(), maps, file))
+        start_s = wall_s()
+        loaded = runtime.load(file, maps, case)
+    except SettingError as error:
+        raise MismatchError(f"{arm}: {error}") from error
+    except Exception as error:  # whatever a runtime raises is its failure
+        raise CompileError(f"{arm}: {type(error).__name__}: {error}") from error
+    return Exported(
+        loaded,
+        load_s=wall_s() - start_s,
+        executed=lambda: runtime.executed(file, maps, case),
+        **json.loads((file.parent / BUILT).read_text()),
+    )
+
+
+def _write(file: Path, build: Callable[[], None]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    start_s = wall_s()
+    build()
+    build_s = wall_s() - start_s
+    read = [path for path in file.parent.iterdir() if path.stem == file.stem and path.is_file()]
+    known = {"build_s": build_s, "file_bytes": sum(path.stat().st_size for path in read)}
+    (file.parent / BUILT).write_text(json.dumps(known))

@@ -1,0 +1,128 @@
+"""The section on what to deploy: the ways of running FPN + PANet that took turns (``--deploy``)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from bench import stats
+from bench.schema.case import case_name
+from bench.schema.files import DEPLOY
+from bench.schema.text import UNKNOWN, listed, percent
+from bench.schema.ways import FIELDS
+from bench.stats.beside import Beside, beside_base
+from bench.stats.fastest import Fastest, fastest
+from reports.analysis.names import MIB
+from reports.data import extra_arms, frames
+from reports.data.errors import ReportError
+from reports.data.extra_arms import ExtraCase
+from reports.data.result_files import ResultFile
+from reports.pages import drawing
+from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX, bars, numbers, plain
+from reports.pages.page import Block, Section, Table
+
+TITLE = "What to deploy"
+
+AGAIN = "again"
+"""The arm that runs the base once more."""
+
+HOW = (
+    "FPN + PANet in every way that was asked for, a process each, taking turns. Ready: from the "
+    "file (or full caches) to the first answer. Grown by: memory of network and runtime, without "
+    "torch itself. Waiting: share of a core used while others had their turn; above 1 % it took "
+    "time from them."
+)
+
+HEADS = ("way", "ms", "over base", "ready s", "grown by MiB", "file MiB", "waiting")
+
+
+def section(files: Sequence[ResultFile]) -> Section:
+    """Return a block per case; empty where no run let ways take turns."""
+    damaged, blocks = list[str](), list[Block]()
+    for file in files:
+        try:
+            blocks += _blocks(file)
+        except ReportError as error:
+            damaged.append(str(error))
+    return Section("deploy", TITLE, [HOW] if blocks else [], damaged, blocks)
+
+
+def _blocks(file: ResultFile) -> Iterator[Block]:
+    path = file.path.parent / DEPLOY
+    try:
+        for case in extra_arms.load(path.parent, DEPLOY):
+            name = case_name(vars(case.case), frozenset(FIELDS))
+            yield _block(name, case) if case.replicates else Block(name, case.reason)
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        kind = type(error).__name__
+        raise ReportError(f"{path}: damaged ({kind}: {error}); measure again") from error
+
+
+def _block(name: str, case: ExtraCase) -> Block:
+    base = next(iter(case.facts))
+    calls = [stats.Calls(rounds) for rounds in case.replicates]
+    (found,) = beside_base([calls], base, AGAIN)
+    rows = [_row(arm, beside, case.facts[arm]) for arm, beside in found.items()]
+    table = Table(HEADS, [_cells(row, base) for row in rows])
+    says = _sentence(fastest(calls, found, AGAIN), found)
+    frame = pd.DataFrame([row for row in rows if row["way"] != AGAIN])
+    return Block(name, says, drawing.html(_chart(frame)), [table])
+
+
+def _row(arm: str, found: Beside, facts: Mapping[str, float | None]) -> dict[str, Any]:
+    return {
+        "way": arm,
+        **frames.columns("call_s", found.call_s),
+        **frames.columns("ratio", found.ratio),
+        **facts,
+    }
+
+
+def _cells(row: Mapping[str, Any], base: str) -> list[str]:
+    way = row["way"]
+    return [
+        f"{base} again (A/A)" if way == AGAIN else way,
+        _with_half(row, "call_s", 1e3, 2),
+        "" if way == base else _with_half(row, "ratio", 1, 3),
+        *(_scaled(row[n], by) for n, by in (("ready_s", 1), ("resident_bytes", MIB))),
+        _scaled(row["file_bytes"], MIB),
+        percent(row["waiting_cpu"]),
+    ]
+
+
+def _with_half(row: Mapping[str, Any], column: str, scale: float, digits: int) -> str:
+    value, low, high = (row[f"{column}{end}"] for end in ("", "_low", "_high"))
+    text = f"{value * scale:.{digits}f}"
+    return text if low is None else f"{text} ±{percent((high - low) / 2 / value)}"
+
+
+def _scaled(value: float | None, by: float) -> str:
+    return UNKNOWN if value is None else f"{value / by:.3g}"
+
+
+def _sentence(best: Fastest, found: Mapping[str, Beside]) -> str:
+    call = found[best.arm].call_s
+    text = f"Fastest: {best.arm}, {call.value * 1e3:.2f} ms."
+    if best.not_told_apart:
+        text += f" Not told apart from it: {listed(best.not_told_apart)}."
+    far = [arm for arm in best.over_fastest if arm not in best.not_told_apart]
+    if far:
+        text += f" Slower: {listed(f'{a} ({best.over_fastest[a].value:.3f})' for a in far)}."
+    return text
+
+
+def _chart(rows: pd.DataFrame) -> go.Figure:
+    """Return milliseconds of every way with their intervals, the fastest on top."""
+    rows = rows.sort_values("call_s", ascending=False)
+    figure = go.Figure()
+    figure.add_scatter(
+        x=numbers(rows["call_s"] * 1e3),
+        y=list(rows["way"]),
+        error_x={**bars(rows, "call_s", 1e3), "color": NOISE_COLOR},
+        mode="markers",
+        marker={"color": COLORS["panet"], "size": 10},
+        hovertemplate="<b>%{y}</b>: %{x:.3f} ms<extra></extra>",
+    )
+    figure.update_xaxes(title="ms a call", rangemode="tozero")
+    return plain(figure, height=ROW_PX * len(rows) + 80).update_layout(showlegend=False)

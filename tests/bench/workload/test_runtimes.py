@@ -1,0 +1,195 @@
+"""Runtimes read a file: what each cannot do, what is written and read back, what is refused."""
+
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from bench.engine.replicate import replicate
+from bench.schema.case import AXES, TORCH, Case
+from bench.schema.recipe import ARMS, Recipe
+from bench.schema.records import Status
+from bench.workload import runtimes
+from bench.workload.check import check
+from bench.workload.compiler_cache import CompileError
+from bench.workload.exported import BUILT
+from bench.workload.runtimes import RUNTIMES, aotinductor, open_vino
+from bench.workload.runtimes.runtime import Loaded, Maps, Runtime, SettingError, same_settings
+from bench.workload.same_work import MismatchError
+from tests.support.factories import case, check_task, replicate_task
+
+SMALL = {"height_px": 64, "width_px": 64, "threads": 1}
+
+FPN = {"fpn": Recipe("fpn")}
+
+
+def _build(network: nn.Module, _maps: Maps, file: Path) -> None:
+    torch.save(network, file)
+
+
+def _load(file: Path, maps: Maps, case: Case) -> Loaded:
+    network = torch.load(file, weights_only=False)
+    return Loaded(lambda: network(*maps), {"threads": str(case.threads)})
+
+
+PICKLE = Runtime(
+    packages=("pickle",),
+    file="network.pt",
+    dtypes=("float32",),
+    own_layout=True,
+    build=_build,
+    load=_load,
+    executed=lambda *_: {"convolution": 7},
+)
+"""A runtime without a package of its own: torch, from a file."""
+
+
+@pytest.fixture
+def pickled(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Case]:
+    """Put `PICKLE`, or what is changed of it, in a runtime's place; return cases of it."""
+
+    def of(**changes: Any) -> Case:
+        monkeypatch.setitem(RUNTIMES, "openvino", replace(PICKLE, **changes))
+        return case(**SMALL, runtime="openvino")
+
+    return of
+
+
+def test_every_runtime_of_the_axis_is_in_the_table() -> None:
+    (axis,) = (axis for axis in AXES if axis.option == "runtimes")
+    assert set(axis.choices) == {TORCH, *RUNTIMES}
+
+
+@pytest.mark.parametrize(
+    ("axes", "reason"),
+    [
+        ({"pass_name": "training"}, "onnxruntime does not train"),
+        ({"compile_mode": "default"}, "onnxruntime compiles by itself: leave --compile off"),
+        ({"device": "cuda:0"}, "onnxruntime is measured on the CPU alone"),
+        ({"scope": "own", "network": "m:f"}, "onnxruntime is measured on our own networks alone"),
+        (
+            {"channels_last": True},
+            "onnxruntime has a memory layout of its own: leave --channels-last off",
+        ),
+        ({"dtype": "bfloat16"}, "onnxruntime computes in float32 on a CPU, not in bfloat16"),
+    ],
+)
+def test_what_a_runtime_cannot_do_is_said(axes: dict[str, Any], reason: str) -> None:
+    assert runtimes.cannot_run(case(runtime="onnxruntime", **axes)) == reason
+
+
+def test_a_runtime_that_is_not_installed_is_skipped_naming_its_extra(
+    pickled: Callable[..., Case], tmp_path: Path
+) -> None:
+    found = check(check_task(tmp_path, pickled(packages=("not_there",), extra="openvino")))
+    assert found.status == Status.SKIPPED
+    assert found.reason == "openvino needs not_there: pip install 'panet-bench[openvino]'"
+
+
+def test_an_exported_case_has_the_facts_of_its_file(
+    pickled: Callable[..., Case], tmp_path: Path
+) -> None:
+    of = pickled()
+    found = check(check_task(tmp_path, of))
+    assert found.status == Status.OK, found.reason
+    assert set(found.facts) == set(ARMS)
+    fpn, panet = found.facts["fpn"], found.facts["panet"]
+    assert fpn.read_back == {"threads": "1", "executes": "7 convolution"}
+    assert None not in (fpn.build_s, fpn.load_s, fpn.first_s, fpn.compile_s)
+    assert fpn.compile_s == fpn.build_s + fpn.load_s + fpn.first_s  # type: ignore[operator]
+    assert fpn.file_bytes is not None
+    assert 0 < panet.params * 4 - fpn.params * 4 < panet.file_bytes  # type: ignore[operator]
+    assert (panet.macs > fpn.macs, panet.peak_bytes) == (True, None)
+
+
+def test_a_replicate_reads_what_the_check_has_written(
+    pickled: Callable[..., Case], tmp_path: Path
+) -> None:
+    of = pickled()
+    check(check_task(tmp_path, of))
+    written = {path: path.read_bytes() for path in tmp_path.rglob(BUILT)}
+    assert len(written) == 2  # fpn_again is fpn
+    found = replicate(replicate_task(tmp_path, of, rounds=2))
+    assert set(found["compile_s"]) == set(ARMS)
+    assert found["spans_s"] == {}
+    assert {path: path.read_bytes() for path in tmp_path.rglob(BUILT)} == written
+
+
+def test_a_runtime_that_computes_something_else_is_found(
+    pickled: Callable[..., Case], tmp_path: Path
+) -> None:
+    def wrong(file: Path, maps: Maps, case: Case) -> Loaded:
+        right = _load(file, maps, case)
+        return replace(right, call=lambda: tuple(x * 1.1 for x in right.call()))
+
+    with pytest.raises(MismatchError, match=r"openvino fpn differs from eager by 1.0e-01"):
+        check(check_task(tmp_path, pickled(load=wrong)))
+
+
+def test_a_runtime_with_other_settings_is_found(
+    pickled: Callable[..., Case], tmp_path: Path
+) -> None:
+    def half(*_: Any) -> Loaded:
+        raise SettingError("it has threads 1, and not 2 as asked")
+
+    with pytest.raises(MismatchError, match="threads 1, and not 2 as asked"):
+        check(check_task(tmp_path, pickled(load=half)))
+
+
+def test_a_network_that_cannot_be_exported_is_its_failure(
+    pickled: Callable[..., Case], tmp_path: Path
+) -> None:
+    def fails(*_: Any) -> None:
+        raise TypeError("no such operator")
+
+    with pytest.raises(CompileError, match="TypeError: no such operator"):
+        check(check_task(tmp_path, pickled(build=fails)))
+
+
+def test_settings_are_held_to_what_was_asked_for() -> None:
+    same_settings("it", {"threads": "2"}, {"threads": "2", "version": "1"})
+    with pytest.raises(SettingError, match="it has threads 1, and not 2 as asked"):
+        same_settings("it", {"threads": "2"}, {"threads": "1"})
+
+
+@pytest.mark.parametrize(("source", "threads"), [("", None), (" num_threads(3)", "3")])
+def test_threads_that_were_compiled_in_are_found(source: str, threads: str | None) -> None:
+    found = aotinductor._threads(f"#pragma omp parallel{source}\n{{")
+    assert found == (threads or str(torch.get_num_threads()))
+
+
+def test_openvino_s_converter_tells_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    with open_vino._nobody_told():
+        assert os.environ["CI"] == "true"
+    assert "CI" not in os.environ
+    monkeypatch.setenv("CI", "no")
+    with open_vino._nobody_told():
+        assert os.environ["CI"] == "true"
+    assert os.environ["CI"] == "no"
+
+
+def real(name: str) -> Any:
+    missing = [p for p in RUNTIMES[name].packages if importlib.util.find_spec(p) is None]
+    marks = [pytest.mark.skipif(bool(missing), reason=f"{missing} not installed")]
+    if name == "aotinductor":
+        marks.append(pytest.mark.process)  # the compiler
+    return pytest.param(name, marks=marks)
+
+
+@pytest.mark.filterwarnings("ignore")  # what exporters warn of is not ours
+@pytest.mark.parametrize("name", [real(name) for name in RUNTIMES])
+def test_a_real_runtime_does_the_same_work(name: str, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    found = check(check_task(tmp_path, case(**SMALL, runtime=name), arms=FPN))
+    assert found.status == Status.OK, found.reason
+    says = found.facts["fpn"].read_back
+    assert says["threads"] == "1"
+    convolutions = [n for n in says["executes"].split(", ") if "conv" in n.lower()]
+    assert sum(int(n.split()[0]) for n in convolutions) >= 7
