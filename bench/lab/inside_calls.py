@@ -27,7 +27,7 @@ from bench.stats.readings import centre, part_s, residuals
 from bench.workload import axes, presets
 from bench.workload.networks import Network
 
-PAGE = "inside.md"
+PAGE, TITLE = "inside.md", "# The cost inside the calls, and of whole calls"
 
 UNMARKED = "unmarked"
 UNMARKED_NETWORK = Network(lambda copied, _recipe, _shared: copied(), like=stats.PART)
@@ -69,7 +69,7 @@ def measure(folder: Path, replicates: int, console: Console) -> str:
                 reason = state.finding.reason if state.finding else "not checked"
                 raise BenchError(f"{case_name(vars(state.case))} cannot run here: {reason}")
         engine.take_turns(lambda state: replicates - len(state.undisturbed))
-        page = render(engine.states)
+        page = f"{TITLE}\n\n{render(engine.states)}"
     (folder / PAGE).write_text(page)
     return page
 
