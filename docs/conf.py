@@ -27,7 +27,7 @@ CONTENTS = {
     "Networks": ("behaviours", "necks", "heads", "torchvision"),
     "Try": ("examples/own_neck/README", "examples/gate/README", "examples/notebook/README"),
     "Look up": ("options", "columns", "files"),
-    "Believe": ("proof",),
+    "Believe": ("proof", "faults"),
     "Take part": ("CONTRIBUTING", "dependencies", "CHANGELOG"),
 }
 """Heading in the margin -> pages of docs/."""

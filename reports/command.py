@@ -51,6 +51,10 @@ def run(argv: Sequence[str] | None = None) -> int:
     except ReportError as error:
         print(f"python -m reports: {text.in_a_line(str(error))}", file=sys.stderr)
         return BAD_INPUT
+    except OSError as error:  # of a name that no file can have, of a disk
+        told = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"python -m reports: {text.in_a_line(told)}; name another", file=sys.stderr)
+        return BAD_INPUT
     except Exception:  # noqa: BLE001 - Python's own exit code 1 would say "regressed"
         traceback.print_exc()
         print("python -m reports: a defect of this program; please report it", file=sys.stderr)

@@ -49,6 +49,7 @@ def add_to(commands: Commands) -> None:
     _add_gpu(names)
     _add_tensorboard(names)
     _add_inside(names)
+    _add_faults(names)
 
 
 def _add_gatetest(names: Commands) -> None:
@@ -101,6 +102,28 @@ def _add_inside(names: Commands) -> None:
     parser.add_argument("--replicates", default="50", metavar="N", help="of each case (50)")
     _add_folder(parser)
     parser.set_defaults(command=_inside)
+
+
+def _add_faults(names: Commands) -> None:
+    about = "break what can be broken, and look at what must hold; a further call goes on"
+    parser = names.add_parser("faults", help=about, description=about)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where everything goes")
+    parser.add_argument("--minutes", default="3", metavar="N", help="of this call (3)")
+    parser.add_argument("--only", metavar="LIST", help="of the kinds of faults")
+    parser.set_defaults(command=_faults, goes_on="a further call goes on")
+
+
+def _faults(request: argparse.Namespace) -> int:
+    from bench.lab.faults import campaign, page
+
+    chosen = campaign.choose(request.only)
+    seconds = units.parse_duration("--minutes", f"{request.minutes}m")
+    records = campaign.run(request.folder, chosen, seconds, Console(stderr=True))
+    written = request.folder / page.PAGE
+    written.write_text(page.render(records), encoding="utf-8")
+    print(page.render(records))
+    print(f"wrote {written}")
+    return FAILED if any(record.problem for record in campaign.latest(records)) else FINE
 
 
 def _inside(request: argparse.Namespace) -> int:

@@ -14,9 +14,12 @@ class BenchError(Exception):
 
 
 STORAGE = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EACCES}
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES),
+        *(errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
+    }
 )
-"""What a full, lost or locked disk answers."""
+"""What a full, lost or locked disk answers, and one that cannot have such a name."""
 
 
 @contextlib.contextmanager

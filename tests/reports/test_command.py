@@ -39,6 +39,17 @@ def test_run_that_is_not_there_is_named_as_it_was_typed(
     assert "fit-1: no results.json in it" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["cost", "profile", "history"])
+def test_name_that_no_file_can_have_is_one_line(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "x" * 300]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"python -m reports: {'x' * 300}")
+    assert said.endswith(": File name too long; name another\n")
+    assert said.count("\n") == 1
+
+
 def test_same_run_twice_is_one(tmp_path: Path) -> None:
     run = profiles.run_dir(tmp_path)
     assert main(["cost", str(run), str(run / "results.json")]) == 0

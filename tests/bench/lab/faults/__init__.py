@@ -1,0 +1,1 @@
+"""Mirrors `bench.lab.faults`."""
