@@ -78,6 +78,7 @@ def _own(folder: Path, count: int, needed_px: int) -> list[Image.Image]:
             continue
         try:
             with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what is damaged an error tells
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 with Image.open(path, formats=_formats()) as opened:
                     pictures.append(_upright(opened, ROOM * needed_px))

@@ -1,6 +1,7 @@
 """Photographs in, normalised batches of different pictures out."""
 
 import os
+import warnings
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,17 @@ def test_bomb_and_program_are_no_pictures(tmp_path: Path) -> None:
     Image.new("1", (12000, 12000)).save(tmp_path / "b.png")
     with pytest.raises(BenchError, match=r"b.png cannot be read \(.*144000000 pixels"):
         load_batch(1, 32, 32, str(tmp_path))
+
+
+def test_damaged_picture_is_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "cut.tiff"
+    Image.new("1", (1, 1)).save(path)
+    path.write_bytes(path.read_bytes()[:109])
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with pytest.raises(BenchError):
+            load_batch(1, 32, 32, str(tmp_path))
+    assert heard == []
 
 
 def test_large_picture_is_reduced_to_what_its_crops_need(tmp_path: Path) -> None:
