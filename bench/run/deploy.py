@@ -21,6 +21,7 @@ from bench.run.own.tables import Table
 from bench.schema.case import TORCH, Case, case_name
 from bench.schema.files import EXTRA_ARMS_SCHEMA
 from bench.schema.recipe import Arms, Recipe
+from bench.schema.records import MEASURED, CaseResult
 from bench.schema.ways import FIELDS, in_way, way_name, way_of
 from bench.stats.beside import Beside, beside_base
 from bench.stats.fastest import Fastest, fastest
@@ -41,11 +42,15 @@ AT_REST = 0.01
 """Of a core: what a process uses while another one has its turn, at most."""
 
 
-def grouped(cases: Iterable[Case]) -> dict[Case, Arms]:
-    """Return base case -> what takes turns in it, of the cases that are run in several ways."""
+def grouped(results: Iterable[CaseResult]) -> dict[Case, Arms]:
+    """Return base case -> what takes turns in it, of the cases that are run in several ways.
+
+    Also of those beside which the machine was busy, but not of those that do not run.
+    """
     groups: dict[Case, list[Case]] = {}
-    for case in cases:
-        if case.scope != "own" and case.pass_name == "inference":
+    for result in results:
+        case, checked = result.case, result.finding is not None and result.status in MEASURED
+        if checked and case.scope != "own" and case.pass_name == "inference":
             usual = replace(case, channels_last=False, compile_mode="off", runtime=TORCH)
             groups.setdefault(usual, []).append(case)
     found: dict[Case, Arms] = {}

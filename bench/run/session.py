@@ -25,7 +25,7 @@ from bench.schema import files, run_folders
 from bench.schema.case import AXES, Case, case_name
 from bench.schema.errors import BenchError
 from bench.schema.recipe import TRACED_ARMS, texts
-from bench.schema.records import MEASURED, CaseResult
+from bench.schema.records import CaseResult
 from bench.workload import axes, presets, units
 from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
 
@@ -134,8 +134,7 @@ class Session:
         Raises:
             BenchError: no case was run in several ways, or the folder cannot be written.
         """
-        known = self.results.values()
-        groups = deploy.grouped(result.case for result in known if result.status in MEASURED)
+        groups = deploy.grouped(self.results.values())
         if not groups:
             self.notes.append(
                 f"--deploy: no case was measured in 2 to {deploy.MOST_WAYS} ways; give several of "

@@ -8,12 +8,12 @@ from typing import Any
 from bench.engine.plan import CaseState
 from bench.run import deploy
 from bench.schema.recipe import Recipe
-from bench.schema.records import Replicate
+from bench.schema.records import Replicate, Status
 from bench.schema.ways import in_way
 from bench.stats.beside import beside_base
 from bench.stats.fastest import fastest
 from reports.data import extra_arms
-from tests.support.factories import case, facts, finding, replicate
+from tests.support.factories import case, facts, finding, replicate, result
 
 TRAINING: dict[str, Any] = {"pass_name": "training"}  # ruff takes it for a password
 BESIDE = {"eager": 1.0, "again": 1.002, "openvino": 0.8, "onnxruntime": 0.801, "inductor": 0.9}
@@ -48,21 +48,26 @@ def test_cases_that_differ_in_how_they_are_run_take_turns() -> None:
     exported, compiled = case(runtime="openvino"), case(compile_mode="default")
     alone = case(batch_size=2)
     training = [case(**TRAINING), case(**TRAINING, channels_last=True)]
-    found = deploy.grouped([exported, eager, nhwc, compiled, alone, *training])
+    cases = [exported, eager, nhwc, compiled, alone, *training]
+    of = [result(case=of, status=Status.CONTENDED if of is nhwc else Status.OK) for of in cases]
+    fails = result(case=case(runtime="onnxruntime"), status=Status.MISMATCH)
+    unknown = result(case=case(compile_mode="lite"), status=Status.TOO_WIDE, finding=None)
+    found = deploy.grouped([*of, fails, unknown])
     assert list(found) == [eager]
     arms = found[eager]
     assert list(arms) == ["eager", "eager-nhwc", "openvino", "inductor", "again"]
     assert arms["again"] == arms["eager"]
     assert {recipe.network for recipe in arms.values()} == {"panet"}
-    cases = [in_way(eager, recipe.way) for recipe in arms.values()]
-    assert cases == [eager, nhwc, exported, compiled, eager]
+    run = [in_way(eager, recipe.way) for recipe in arms.values()]
+    assert run == [eager, nhwc, exported, compiled, eager]
 
 
 def test_too_many_ways_are_left_out() -> None:
     modes = ("off", "default", "lite", "frozen")
     cases = [case(compile_mode=m, channels_last=on) for m in modes for on in (False, True)]
-    assert deploy.grouped(cases) == {}
-    assert len(deploy.grouped(cases[1:])) == 1
+    results = [result(case=of) for of in cases]
+    assert deploy.grouped(results) == {}
+    assert len(deploy.grouped(results[1:])) == 1
 
 
 def test_a_way_has_a_server_of_its_own(tmp_path: Path, monkeypatch: Any) -> None:
