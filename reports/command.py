@@ -17,7 +17,7 @@ from bench.stats.verdict import EXIT_CODES, overall
 from reports.analysis import compare_files, compilation, metrics, peers_and_caches, run_before
 from reports.analysis.breakeven import Limits
 from reports.analysis.names import run_letters
-from reports.data import frames, necks, own_runs, profile_frames, profiles, result_files
+from reports.data import frames, necks, own_runs, prices, profile_frames, profiles, result_files
 from reports.data.costs import cost
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
@@ -65,7 +65,13 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
     own = [path for path in arguments.runs if own_runs.is_own(path)]
     if own:
         return _own_cost(arguments, own, console)
-    from reports.pages import breakeven_blocks, cost_page, neck_section, pyramid  # slow to import
+    from reports.pages import (  # slow to import
+        breakeven_blocks,
+        cost_page,
+        neck_section,
+        price_section,
+        pyramid,
+    )
 
     limits = Limits() if arguments.within is None else Limits.parse(arguments.within)
     files = result_files.read_all(arguments.runs)
@@ -75,11 +81,14 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
     table, heading = cost(frame), _heading(files)
     found = stages(frame[frame["arm"] == "panet"])
     of_necks, damaged = necks.of_files(files)
+    of_paper = prices.prices(files, frame, table)
     drawn = pyramid.of_cases(found, table, profile_frames.work(files))
     out = arguments.out or files[0].path.parent
     written = [  # before anything is said: a pipe may be closed, and a folder not writable
         *cost_table.write(table, out, heading),
-        *cost_page.write(files, frame, table, found, (of_necks, damaged), drawn, out, limits),
+        *cost_page.write(
+            files, frame, table, found, (of_necks, damaged), of_paper, drawn, out, limits
+        ),
         *pyramid.write(drawn, out),
         *neck_section.write(of_necks, out),
         *tensorboard.write(table, out, heading),
@@ -95,6 +104,7 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
             *compilation.sentences(compilation.table(of_run)),
             *peers_and_caches.sentences(file.path.parent),
             *neck_section.sentences(of_necks[of_necks["run_id"] == run_id]),
+            *price_section.sentences(of_paper[of_paper["run_id"] == run_id]),
         ]
         _say(console, (f"{letter}: {sentence}" if letter else sentence for sentence in said))
     if arguments.within is not None:

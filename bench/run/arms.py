@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
-from bench.run import necks
+from bench.run import heads, necks
 from bench.run.extra_arms import EXTRA_ARMS
+from bench.schema.paper_parts import HEADS_ARMS
 from bench.schema.recipe import COST_ARMS
 from bench.workload.plugins import GROUP, Plugin, plugins
 from panet.necks import NECKS
@@ -33,6 +34,8 @@ def _ours() -> Iterator[tuple[str, str, str]]:
                 asked.setdefault(arm, f"{OURS} --{extra.name}")
     for neck in NECKS:
         asked.setdefault(neck, f"{OURS} --{necks.NAME} {neck}")
+    for arm in HEADS_ARMS:
+        asked.setdefault(arm, f"{OURS} --scopes {heads.SCOPE}")
     yield from ((arm, "panet-bench", how) for arm, how in asked.items())
 
 

@@ -10,6 +10,8 @@ everything in front of it (backbone; backbone + FPN; all). All of these take tur
 may find caches that were emptied, or those of its own last call.
 
 ``necks``: any of `panet.necks`, beside FPN (`bench.run.necks`).
+
+``heads``: the parts of the paper, one after the other, on a pyramid and boxes (`bench.run.heads`).
 """
 
 import json
@@ -37,11 +39,17 @@ class ExtraArms:
     name: str
     """Of the option and of the file."""
     help: str
+    """Of the option; empty: it has none, and what it belongs to asks for it."""
     by_scope: Mapping[str, Arms]
     tables: Callable[[Sequence[CaseState]], Iterator[str]] = lambda _: iter(())
     """What is said of them at the end of the run."""
     left_out: Callable[[Case], Mapping[str, str]] = lambda _: {}
     """Of a case: the arms that cannot be in it, and why."""
+
+    @property
+    def asked(self) -> str:
+        """What a user calls it by."""
+        return f"--{self.name}" if self.help else f"the paper's {self.name}"
 
     @property
     def file(self) -> str:

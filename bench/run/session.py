@@ -16,7 +16,7 @@ from bench.engine.progress import ProgressBar
 from bench.engine.stopping import HalfWidth
 from bench.machine import advice
 from bench.machine.environment import code_digest
-from bench.run import deploy, extra_arms, necks
+from bench.run import deploy, extra_arms, heads, necks
 from bench.run.extra_arms import ExtraArms
 from bench.run.header import MUST_MATCH, header
 from bench.run.results_json import panet_key
@@ -107,7 +107,9 @@ class Session:
         Raises:
             BenchError: the folder cannot be written, or other arms were begun there.
         """
-        cases = tuple(self._measured)
+        cases = tuple(case for case in self._measured if case.scope in extra.by_scope)
+        if not cases:
+            return
         arms = {scope: texts(arms) for scope, arms in extra.by_scope.items()}
         plan = replace(
             self.request.plan,
@@ -122,7 +124,7 @@ class Session:
             folder / extra.name,
             self.run | {"arms": arms},
             console,
-            must_match={"arms": f"the arms of --{extra.name}"},
+            must_match={"arms": f"the arms of {extra.asked}"},
         ) as engine:
             states = extra_arms.measure(engine)
             extra_arms.write(states, extra, folder)
@@ -231,6 +233,7 @@ def parse_request(
     cases = axes.sweep(preset, given)
     if neck_names is not None:
         extra_arms = (*extra_arms, necks.chosen(neck_names, cases))
+    extra_arms = (*extra_arms, *heads.wanted(cases))
     run_dir = (
         run_folders.find_run_dir(runs_dir, resume) if resume else run_folders.new_run_dir(runs_dir)
     )
@@ -256,7 +259,7 @@ def forecast(request: Request, cases: int) -> str:
     said = [
         f"{cases} cases, to ±{request.half_width:.2g} of the ratio: about {about_s / 60:.1f} min, "
         f"at most {most} (--budget)",
-        *(f"then --{extra.name}, at most {most} min" for extra in request.extra_arms),
+        *(f"then {extra.asked}, at most {most} min" for extra in request.extra_arms),
     ]
     if request.deploy:
         said.append(f"then --{deploy.NAME}, at most {most} min")

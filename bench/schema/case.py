@@ -51,11 +51,11 @@ class Case(Stored):
             AXIS: Axis(
                 option="scopes",
                 default="neck",
-                columns={"scope": "neck: feature maps in; model: image in"},
+                columns={"scope": "neck: feature maps in; model: image in; heads: boxes too"},
                 kind="category",
                 id_place=1,
-                choices=_named("neck", "model"),
-                about="neck (feature maps in), model (image in)",
+                choices=_named("neck", "model", "heads"),
+                about="neck (feature maps in), model (image in), heads (pyramid and boxes in)",
             )
         }
     )
@@ -228,6 +228,21 @@ class Case(Stored):
                 about="torch (as --compile says), or what reads the network from a file: "
                 "aotinductor, onnxruntime, openvino",
                 as_tag=_but(TORCH),  # ids of before stay
+            )
+        },
+    )
+    boxes: int = field(
+        default=0,  # of files that were written before
+        metadata={
+            AXIS: Axis(
+                option="boxes",
+                default="1000",
+                columns={"boxes": "proposals per image, of the scope heads; 0 elsewhere"},
+                kind="Int64",
+                id_place=12,
+                parse="bench.workload.axes:parse_boxes",
+                about="proposals per image, of the scope heads alone",
+                as_tag=lambda count: f"k{count}" if count else "",
             )
         },
     )

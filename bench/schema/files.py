@@ -14,6 +14,7 @@ PEERS = "peers.json"
 CACHES = "caches.json"
 NECKS = "necks.json"
 DEPLOY = "deploy.json"
+HEADS = "heads.json"
 EXTRA_ARMS_SCHEMA = 1
 """Of the files of further arms: ``{"schema": 1, "cases": [...]}``, every case with ``case``,
 ``case_id``, ``replicates`` (the rounds of those that count), ``contended`` (how many do not),

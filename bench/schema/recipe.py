@@ -20,7 +20,7 @@ class Recipe:
     """What it finds there (`bench.workload.cache_state`); empty: what the arm before it left."""
     factory: str = ""
     """Of a user's network, ``module:function``; empty: the case's. Of ``neck`` a name of
-    `panet.necks`."""
+    `panet.necks`, of ``heads`` one of `panet.heads.PARTS`."""
     exchange: str = ""
     """``part=module:function``: what stands in the place of a part of it; empty: nothing."""
     way: str = ""

@@ -13,7 +13,7 @@ from bench.schema.axis import Axis
 from bench.schema.case import AXES, Case
 from bench.schema.errors import BenchError
 from bench.workload.presets import BACKBONES, Preset
-from bench.workload.units import one_of, positive
+from bench.workload.units import one_of, positive, whole
 from panet import InputError, levels
 from panet.backbone import MIN_SIDE_PX
 from panet.resolution import parse_resolution
@@ -41,6 +41,10 @@ def _case(values: tuple[Any, ...]) -> Case:
     held: dict[str, Any] = {}
     for axis, value in zip(AXES, values, strict=True):
         held.update(zip(axis.fields, value if len(axis.fields) > 1 else (value,), strict=True))
+    if held["scope"] != "heads":
+        held["boxes"] = 0  # and such cases are one
+    elif not held["boxes"]:
+        raise BenchError("--boxes 0: the scope heads needs boxes; give 1 or more, such as 1000")
     return Case(**held)
 
 
@@ -74,6 +78,11 @@ def parse_device(text: str) -> str:
 def parse_threads(text: str) -> int:
     """Return the number of threads; ``auto`` is that of the cores this process may use."""
     return usable_cores() if text == "auto" else positive("--threads")(text)
+
+
+def parse_boxes(text: str) -> int:
+    """Return the number of proposals; 0 is that of the other scopes."""
+    return whole("--boxes")(text)
 
 
 def parse_levels(text: str) -> str:

@@ -22,6 +22,7 @@ def unsupported(case: Case) -> str | None:
         _missing_device(torch.device(case.device))
         or _missing_library(case)
         or _missing_dtype(case)
+        or _not_of_heads(case)
         or _missing_compiler(case)
         or (runtimes.cannot_run(case) if case.runtime != TORCH else None)
     )
@@ -40,6 +41,8 @@ def _missing_device(device: torch.device) -> str | None:
 
 
 def _missing_library(case: Case) -> str | None:
+    if case.scope == "heads" and importlib.util.find_spec("torchvision") is None:
+        return "scope heads needs torchvision's roi_align: pip install 'panet-bench[backbones]'"
     if case.scope != "own" and case.backbone != "cnn" and importlib.util.find_spec("timm") is None:
         return f"backbone {case.backbone} needs timm: pip install 'panet-bench[backbones]'"
     return None
@@ -56,6 +59,17 @@ def _missing_dtype(case: Case) -> str | None:
         torch.nn.functional.conv2d(weight, weight)
     except (RuntimeError, TypeError) as error:
         return f"{case.dtype} convolutions do not run on {case.device}: {_first_line(error)}"
+    return None
+
+
+def _not_of_heads(case: Case) -> str | None:
+    if case.scope == "heads" and case.runtime != TORCH:
+        return "scope heads runs in torch alone: by FPN's rule shapes depend on the data"
+    if case.scope == "heads" and case.dtype in ("float16", "bfloat16"):
+        return (
+            f"roi_align wants boxes in the dtype of the maps, and {case.dtype} rounds them by "
+            f"pixels: take amp-{case.dtype}, which samples in float32"
+        )
     return None
 
 

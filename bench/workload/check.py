@@ -87,6 +87,18 @@ class _Counted:
     operators: int
 
 
+class _ForwardFlops(FlopCounterMode):
+    """Counts what the forward pass executes: a linear layer's backward pass has its operators, too.
+
+    Inside a backward pass autograd has a graph task.
+    """
+
+    def _count_flops(self, func_packet: Any, out: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
+        if torch._C._current_graph_task_id() != -1:
+            return out
+        return super()._count_flops(func_packet, out, args, kwargs)  # type: ignore[no-untyped-call]
+
+
 class _OperatorCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
     """Counts every operator that is executed."""
 
@@ -109,13 +121,11 @@ def _run_counted(arm: Arm) -> _Counted:
     """Run an arm once, eagerly, and count what it executes."""
     arm.prepare()
     torch.manual_seed(0)  # a backbone that drops paths in training drops the same in every arm
-    with FlopCounterMode(display=False) as flops, _OperatorCounter() as operators:
+    with _ForwardFlops(display=False) as flops, _OperatorCounter() as operators:
         outputs = tuple(x.detach() for x in arm.call())
         executed = operators.count - len(outputs)  # detached above
-    by_operator = flops.get_flop_counts().get("Global", {})  # absent if nothing counted
-    forward = [n for op, n in by_operator.items() if "backward" not in str(op)]
     arm.prepare()
-    return _Counted(outputs, sum(forward) // 2, executed)
+    return _Counted(outputs, flops.get_total_flops() // 2, executed)
 
 
 def _check_float32(task: Task[Any], outputs: Mapping[str, Outputs]) -> None:

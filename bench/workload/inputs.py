@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
 from bench.schema.case import Case
 from bench.schema.tasks import Task
+from bench.workload import pyramid_heads
 from bench.workload.images import load_batch
 from bench.workload.networks import Outputs, seeded_backbone
 from bench.workload.users import Inputs, tensors_in, users_network
+from panet import BackboneNeck
 from panet.backbone import build_backbone
 from panet.levels import parse_levels
 
@@ -35,7 +37,8 @@ def make_inputs(task: Task[Any]) -> tuple[Inputs, str]:
     The neck's inputs are the maps that the backbone makes of the pictures.
     """
     case = task.case
-    body = f"{case.backbone}-{case.levels}" if case.scope == "neck" else "image"
+    of_maps = f"{case.backbone}-{case.levels}"
+    body = {"neck": of_maps, "heads": f"{of_maps}-k{case.boxes}"}.get(case.scope, "image")
     size = f"b{case.batch_size}-{case.height_px}x{case.width_px}"
     cached = Path(task.scratch_dir) / f"{body}-{size}.pt"
     if cached.exists():
@@ -49,7 +52,10 @@ def make_inputs(task: Task[Any]) -> tuple[Inputs, str]:
             partial.rename(cached)
     layout = torch.channels_last if case.channels_last else torch.contiguous_format
     dtype = torch_dtype(case.dtype)
-    return tuple(tree_map(lambda x: _input_on(case, x, dtype, layout), inputs)), str(source)
+    placed = tuple(tree_map(lambda x: _input_on(case, x, dtype, layout), inputs))
+    if case.scope == "heads" and case.pass_name == "training":  # which hand their gradients on
+        placed = tuple(x.requires_grad_() if x.ndim == 4 else x for x in placed)
+    return placed, str(source)
 
 
 def _bytes(inputs: Inputs) -> int:
@@ -68,17 +74,20 @@ def placeholder_inputs(task: Task[Any]) -> Outputs:
     """Return inputs of the right shape, layout and dtype without a meaning: for memory alone."""
     case = task.case
     shapes: list[tuple[int, ...]] = [(case.batch_size, 3, case.height_px, case.width_px)]
-    if case.scope == "neck":
+    if case.scope in ("neck", "heads"):
         with torch.device("meta"), torch.inference_mode():
             one = torch.empty(1, 3, case.height_px, case.width_px)
-            maps = build_backbone(case.backbone, levels=parse_levels(case.levels))(one)
+            maps = _before(case, build_backbone(case.backbone, levels=parse_levels(case.levels)))(
+                one
+            )
             shapes = [(case.batch_size, *c.shape[1:]) for c in maps]
     layout = torch.channels_last if case.channels_last else torch.contiguous_format
     dtype = torch_dtype(case.dtype)
-    return tuple(
+    maps = tuple(
         torch.zeros(shape, dtype=dtype, device=case.device).contiguous(memory_format=layout)
         for shape in shapes
     )
+    return maps if case.scope != "heads" else (*maps, *(x.to(case.device) for x in _boxes(task)))
 
 
 def _fresh_inputs(task: Task[Any]) -> tuple[Inputs, str]:
@@ -89,8 +98,25 @@ def _fresh_inputs(task: Task[Any]) -> tuple[Inputs, str]:
     image, source = load_batch(case.batch_size, case.height_px, case.width_px, task.images_dir)
     if case.scope == "model":
         return (image,), source
-    backbone = seeded_backbone(task).eval().to(case.device)
+    before = _before(case, seeded_backbone(task)).eval().to(case.device)
     # One picture at a time: the maps are the same, and a large batch needs no more memory than one.
     with torch.inference_mode():
-        maps = [tuple(c.cpu() for c in backbone(x[None].to(case.device))) for x in image]
-    return tuple(torch.cat(level) for level in zip(*maps, strict=True)), source
+        maps = [tuple(c.cpu() for c in before(x[None].to(case.device))) for x in image]
+    inputs = tuple(torch.cat(level) for level in zip(*maps, strict=True))
+    if case.scope != "heads":
+        return inputs, source
+    boxes = _boxes(task)
+    finest, coarsest = parse_levels(case.levels)
+    spread = pyramid_heads.spread(boxes[0], tuple(range(finest, coarsest + 1)))
+    return (*inputs, *boxes), f"{source}; boxes by FPN's rule: {spread}"
+
+
+def _before(case: Case, backbone: nn.Module) -> nn.Module:
+    """Return what makes the maps of a case: the backbone, and for heads FPN and PANet as well."""
+    return BackboneNeck(backbone) if case.scope == "heads" else backbone
+
+
+def _boxes(task: Task[Any]) -> Outputs:
+    case = task.case
+    size = (case.batch_size, case.height_px, case.width_px)
+    return pyramid_heads.draw_boxes(*size, case.boxes, task.seed)

@@ -18,7 +18,8 @@ import panet
 from bench.schema.errors import BenchError
 from bench.schema.recipe import Recipe
 from bench.schema.tasks import Task
-from bench.workload import code_loader
+from bench.workload import code_loader, pyramid_heads
+from bench.workload.pyramid_heads import PyramidHeads
 from bench.workload.users import side_of, users_module, users_network
 from panet.backbone import build_backbone
 from panet.levels import ARTICLE_LEVELS, parse_levels
@@ -57,8 +58,10 @@ def _whole(copied: Callable[[], nn.Module], _recipe: Recipe, _shared: Shared) ->
 
 
 def without_path(copied: Callable[[], nn.Module], _recipe: Recipe, _shared: Shared) -> nn.Module:
-    """Return the network without its bottom-up path."""
+    """Return the network without its bottom-up path, or the heads without the paper's parts."""
     network = copied()
+    if isinstance(network, PyramidHeads):
+        return network.without_parts()
     network.panet = None  # type: ignore[assignment]  # the neck without its bottom-up path
     return network
 
@@ -79,6 +82,9 @@ NETWORKS = {
     "fpn": Network(without_path, marked=True),
     "neck": Network(
         _whole, like="neck=fpn", same_macs=False, same_outputs=False, against_float32=True
+    ),
+    "heads": Network(
+        _whole, like="heads=one_level", same_macs=False, same_outputs=False, against_float32=True
     ),
     "own": Network(_own, marked=True),
     "own_unsplit": Network(_own),
@@ -144,13 +150,15 @@ def whole_network(task: Task[Any], inputs: Outputs, side: str, factory: str = ""
         task: names case and seed.
         inputs: of the network.
         side: of a comparison; empty: the code as it stands.
-        factory: of a user's network, or a neck that takes the place of ours.
+        factory: of a user's network, or a neck or parts of the heads in the place of ours.
     """
     if task.case.scope == "own":
         return users_network(task, side, factory)[0]
     code: Any = _code_of(task, side)
     torch.manual_seed(task.seed)
     levels = parse_levels(task.case.levels)
+    if task.case.scope == "heads":
+        return pyramid_heads.build(code, inputs, levels[0], factory)
     if task.case.scope == "model":
         backbone = task.case.backbone
         if levels != ARTICLE_LEVELS:  # which code of before the choice of levels lacks

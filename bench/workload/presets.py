@@ -18,6 +18,9 @@ class Preset:
 GPU = {"devices": "cuda", "dtypes": "bfloat16", "channels_last": "on"}
 """What the cases of the preset ``gpu`` share where they do not say otherwise."""
 
+PAPER = {"backbones": "resnet50", "channels_last": "on"}
+"""What the cases of the preset ``paper`` share where they do not say otherwise."""
+
 PRESETS = {
     "smoke": Preset(
         blocks=(
@@ -66,6 +69,17 @@ PRESETS = {
         ),
         half_width="1%",
         budget="8m",
+    ),
+    "paper": Preset(
+        blocks=(
+            {**PAPER, "scopes": "neck,heads", "resolutions": "640", "compile": "off,default"},
+            {**PAPER, "scopes": "neck,heads", "resolutions": "800x1344", "compile": "off,default"},
+            {**PAPER, "scopes": "model", "resolutions": "640,800x1344"},
+            {**PAPER, "scopes": "heads", "resolutions": "640", "boxes": "100,512"},
+            {**PAPER, "scopes": "heads", "resolutions": "640", "channels_last": "off"},
+        ),
+        half_width="2%",
+        budget="20m",
     ),
     "full": Preset(
         blocks=(

@@ -49,9 +49,14 @@ def check_same_work(
             _check_like(case, recipe, arm, like, outputs, macs)
     fpn, panet = first_of.get(Recipe("fpn")), first_of.get(Recipe("panet"))
     if fpn is not None and panet is not None:
-        _check_bottom_up(case, outputs[fpn], outputs[panet])
+        if case.scope == "heads":
+            part = "what the paper adds"
+            _check_heads(case, outputs[fpn], outputs[panet])
+        else:
+            part = "the bottom-up path"
+            _check_bottom_up(case, outputs[fpn], outputs[panet])
         if macs[panet] <= macs[fpn]:
-            raise MismatchError(f"executed MACs {dict(macs)}: the bottom-up path did not run")
+            raise MismatchError(f"executed MACs {dict(macs)}: {part} did not run")
 
 
 def _check_like(
@@ -91,6 +96,15 @@ def _check_bottom_up(case: Case, p: Outputs, n: Outputs) -> None:
         raise MismatchError(
             "a coarser map of panet is that of fpn, or negative: the bottom-up path did not run"
         )
+
+
+def _check_heads(case: Case, plain: Outputs, whole: Outputs) -> None:
+    """Raise `MismatchError` unless both give as much, and each of it is another."""
+    if [x.shape for x in plain] != [x.shape for x in whole]:
+        raise MismatchError("heads with and without the paper's parts give other shapes")
+    pairs = zip(plain, whole, strict=True)
+    if any(difference((x,), (y,)) <= tolerance(case) for x, y in pairs):
+        raise MismatchError("heads with and without the paper's parts give the same")
 
 
 def check_layout(case: Case, arm: str, maps: Outputs) -> None:

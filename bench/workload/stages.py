@@ -27,10 +27,22 @@ STEPS = {
     "attend": "attention",
     "out": "output",
     "extra": "extra level",
+    "pool": "pooling",
+    "levels": "layers per level",
+    "rest": "shared layers",
+    "fusion": "fusion",
+    "outputs": "outputs",
 }
-"""First word of a layer's name in FPN, PANet and `panet.necks` -> what its stage is called."""
+"""First word of a layer's name in FPN, PANet, `panet.necks` and `panet.heads` -> what its stage is
+called."""
 
-PARTS = {"cnn": "backbone", "fpn": "fpn", "panet": "panet"}
+PARTS = {
+    "cnn": "backbone",
+    "fpn": "fpn",
+    "panet": "panet",
+    "box_branch": "box",
+    "mask_branch": "mask",
+}
 """Name of a part in `state_dict` -> what it is called."""
 
 
@@ -39,10 +51,11 @@ class Stage:
     """One stage, and where its weights are."""
 
     part: str
-    """``backbone``, ``fpn`` or ``panet``; empty in a network of somebody else's."""
+    """Of `PARTS`; empty in a network of somebody else's."""
     level: str
     """``c2`` .. ``c5``, ``p2`` .. ``p5``, ``n2`` .. ``n5``, or others (`panet.levels`); ``c1`` is
-    what comes before. In a network of somebody else's the path of a module."""
+    what comes before. Empty in heads, which see all levels at once. In a network of somebody else's
+    the path of a module."""
     step: str
     """Of `STEPS`; empty in the backbone."""
     layers: tuple[str, ...]

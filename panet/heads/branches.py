@@ -61,6 +61,11 @@ class Branch(nn.Module):
         predicted: Tensor | tuple[Tensor, Tensor] = self.outputs(self.head(self.pool(maps, boxes)))
         return predicted
 
+    def stages(self) -> dict[str, tuple[str, ...]]:
+        """Return the layers in the order of a call; they are of no single level."""
+        fused = ("head.fusion",) if getattr(self.head, "fusion", None) is not None else ()
+        return {"": ("pool", "head.levels", "head.rest", *fused, "outputs")}
+
 
 class Heads(nn.Module):
     """The box branch and the mask branch, each on proposals of its own.

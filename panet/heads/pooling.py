@@ -75,6 +75,8 @@ class OneLevelPooling(AdaptiveFeaturePooling):
     first image that it sees.
     """
 
+    # How many boxes are on a level is in the data: the compiler would make a graph for every count.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, maps: Sequence[Tensor], boxes: Tensor) -> tuple[Tensor, ...]:
         """Take what `AdaptiveFeaturePooling` takes; return one grid ``(K, C, side, side)``.
 

@@ -11,8 +11,8 @@ from reports.analysis.names import ARM_NAMES, Row, run_letters
 from reports.analysis.words import LAUNCH_BOUND
 
 EXPLAINED = {
-    "case": "scope (`neck`: feature maps in, `model`: image in), backbone, batch, resolution, "
-    "memory layout",
+    "case": "scope (`neck`: feature maps in, `model`: image in, `heads`: boxes as well), backbone, "
+    "batch, resolution, memory layout",
     "FPN ms": "latency of one call: median over rounds, mean over processes",
     "+PANet ms": "the same of FPN + PANet",
     "adds ms": "what the bottom-up path takes, read as the ratio is",

@@ -23,7 +23,11 @@ NORMAL = NormalDist()
 
 ENDS = ("", "_low", "_high")
 
-SCOPES = {"neck": "the neck (FPN alone)", "model": "the whole model (backbone and FPN)"}
+SCOPES = {
+    "neck": "the neck (FPN alone)",
+    "model": "the whole model (backbone and FPN)",
+    "heads": "the heads (Mask R-CNN's, one level per box)",
+}
 PASSES = {"inference": "", "training": " in training"}
 
 

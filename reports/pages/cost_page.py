@@ -28,6 +28,7 @@ from reports.pages import (
     machine_sections,
     neck_section,
     page,
+    price_section,
     pyramid,
     run_sections,
     stage_section,
@@ -49,6 +50,7 @@ def write(
     table: pd.DataFrame,
     found: pd.DataFrame,
     of_necks: tuple[pd.DataFrame, list[str]],
+    of_paper: pd.DataFrame,
     drawn: pyramid.Drawings,
     folder: Path,
     limits: Limits | None = None,
@@ -61,6 +63,7 @@ def write(
         table: of `reports.data.costs.cost`.
         found: of `reports.data.stages.stages`, of FPN + PANet.
         of_necks: of `reports.data.necks.of_files`.
+        of_paper: of `reports.data.prices.prices`.
         drawn: of `reports.pages.pyramid.of_cases`.
         folder: where to.
         limits: of the break-evens.
@@ -70,7 +73,11 @@ def write(
     """
     keyed = breakeven.with_pixels(cost_cases.keyed(table))
     inside, shown = len(keyed) <= MOST_WITH_ROUNDS, keyed.head(MOST_SHOWN)
-    sections = _sections(files, frame, found, of_necks, shown, folder, limits or Limits())
+    price_list = price_section.section(of_paper, found, table)
+    sections = [
+        *([] if price_list.empty else [price_list]),
+        *_sections(files, frame, found, of_necks, shown, folder, limits or Limits()),
+    ]
     data = cost_cases.data(files, frame, shown, folder, with_rounds=inside)
     drawn = {key: picture for key, picture in drawn.items() if key in _keys(shown)}
     text = _render(files, keyed, [*_pictures(drawn, shown), *sections], data, drawn)

@@ -15,7 +15,7 @@ from bench.workload import arguments, units
 if TYPE_CHECKING:
     from bench.run.own.request import Request
 
-NO_AXES = ("scopes", "backbones", "levels", "runtimes")
+NO_AXES = ("scopes", "backbones", "levels", "runtimes", "boxes")
 """Axes of our networks alone."""
 
 ABOUT = "what a part costs inside your network, or one network beside another"

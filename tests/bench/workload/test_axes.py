@@ -26,7 +26,7 @@ NOT_GIVEN: dict[str, str | None] = dict.fromkeys(
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("scopes", "head", "--scopes 'head': choose from neck, model"),
+        ("scopes", "head", "--scopes 'head': choose from neck, model, heads"),
         ("batch_sizes", "1,0", "--batch-sizes '0': give a whole number of 1 or more"),
         ("batch_sizes", "", "--batch-sizes ''"),
         ("resolutions", "31", "--resolutions: resolution 31: both sides need at least 32 px"),
@@ -41,7 +41,7 @@ NOT_GIVEN: dict[str, str | None] = dict.fromkeys(
         ("levels", "p3-p5,p1-p5", "--levels: levels p1-p5: give the finest, of p2 to p5"),
         ("backbones", "resnet51", "unknown backbone 'resnet51'; did you mean"),
         ("preset", "fulll", "--preset 'fulll': did you mean full?"),
-        ("preset", "x", "--preset 'x': choose from smoke, default, cells, gpu, full"),
+        ("preset", "x", "--preset 'x': choose from smoke, default, cells, gpu, paper, full"),
         ("half_width", "120%", "--half-width '120%': give a share such as 2%"),
         ("half_width", "narrow", "--half-width 'narrow'"),
         ("budget", "soon", "--budget 'soon': give a duration such as 90s"),

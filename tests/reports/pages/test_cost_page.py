@@ -14,7 +14,7 @@ import pytest
 from bench.schema.records import SCHEMA, SCHEMA_HISTORY, CaseResult, Status
 from reports.__main__ import main
 from reports.analysis import breakeven, peers_and_caches
-from reports.data import frames, necks, result_files
+from reports.data import frames, necks, prices, result_files
 from reports.data.costs import cost
 from reports.data.stages import stages
 from reports.pages import cost_page, pyramid
@@ -71,8 +71,9 @@ def write(paths: Sequence[Path], folder: Path) -> list[Path]:
     frame = frames.frame_of(files)
     found = stages(frame[frame["arm"] == "panet"])
     table, of_necks = cost(frame), necks.of_files(files)
+    of_paper = prices.prices(files, frame, table)
     drawn = pyramid.of_cases(found, table)
-    return cost_page.write(files, frame, table, found, of_necks, drawn, folder)
+    return cost_page.write(files, frame, table, found, of_necks, of_paper, drawn, folder)
 
 
 def page_of(folder: Path, results: list[CaseResult], **run: Any) -> str:
