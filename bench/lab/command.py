@@ -114,9 +114,10 @@ def _add_faults(names: Commands) -> None:
 
 
 def _faults(request: argparse.Namespace) -> int:
-    from bench.lab.faults import campaign, page
+    from bench.lab.choosing import choose
+    from bench.lab.faults import campaign, kinds, page
 
-    chosen = campaign.choose(request.only)
+    chosen = choose(kinds.KINDS, request.only)
     seconds = units.parse_duration("--minutes", f"{request.minutes}m")
     records = campaign.run(request.folder, chosen, seconds, Console(stderr=True))
     written = request.folder / page.PAGE
@@ -186,10 +187,11 @@ def _gpu(request: argparse.Namespace) -> int:
 
 def _run_checklist(request: argparse.Namespace, start_s: float) -> int:
     from bench.lab import gpu_checklist
+    from bench.lab.choosing import choose
     from bench.lab.gpu_checks import CARD, REHEARSAL, checks
 
     target = REHEARSAL if request.rehearse else CARD
-    chosen = gpu_checklist.choose(checks(target), request.only)
+    chosen = choose(checks(target), request.only)
     seconds = units.parse_duration("--minutes", f"{request.minutes}m")
     most_bytes = units.positive("--archive-mib")(request.archive_mib) * MIB
     folder = request.folder / REHEARSAL_FOLDER if request.rehearse else request.folder

@@ -19,7 +19,6 @@ from tabulate import tabulate
 
 from bench.lab.gpu_answers import ENVIRONMENT
 from bench.lab.gpu_checks import Check, Command
-from bench.schema.errors import BenchError
 
 STATE, ARCHIVE, LOGS = "checks.jsonl", "gpu-check.tar.xz", "logs"
 
@@ -46,20 +45,6 @@ class Packed:
 
     archive: Path
     left_out: tuple[Path, ...]
-
-
-def choose(known: Sequence[Check], only: str | None) -> tuple[Check, ...]:
-    """Return the checks with these names, in this order; all of them without names.
-
-    Raises:
-        BenchError: there is none of such a name.
-    """
-    by_name = {check.name: check for check in known}
-    names = [name.strip() for name in only.split(",")] if only else list(by_name)
-    unknown = [name for name in names if name not in by_name]
-    if unknown:
-        raise BenchError(f"--only {', '.join(unknown)}: choose from {', '.join(by_name)}")
-    return tuple(by_name[name] for name in names)
 
 
 def run(folder: Path, end_s: float, checks: Sequence[Check], console: Console) -> bool:

@@ -5,7 +5,6 @@ FPN + PANet in each, a process per way, so that no two pools of threads share on
 case is the base, and runs twice.
 """
 
-import json
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,11 +14,10 @@ from bench.engine.launcher import Launcher, ServerLauncher
 from bench.engine.plan import CaseState
 from bench.engine.scheduler import preload
 from bench.engine.separate_processes import ApartLauncher
-from bench.run.extra_arms import why_nothing
+from bench.run.extra_arms import why_nothing, write_rounds
 from bench.run.own.numbers import ms, plus_minus, size
 from bench.run.own.tables import Table
 from bench.schema.case import TORCH, Case, case_name
-from bench.schema.files import EXTRA_ARMS_SCHEMA
 from bench.schema.recipe import Arms, Recipe
 from bench.schema.records import MEASURED, CaseResult
 from bench.schema.ways import FIELDS, in_way, way_name, way_of
@@ -83,18 +81,7 @@ def launcher_for(groups: Mapping[Case, Arms], scratch: Path) -> Launcher:
 
 def write(states: Sequence[CaseState], path: Path) -> None:
     """Write the rounds of all ways, and what else is known of them, into a file."""
-    cases = [
-        {
-            "case": state.case.to_json(),
-            "case_id": state.case.case_id,
-            "replicates": [r.rounds_s for r in state.undisturbed],
-            "contended": len(state.replicates) - len(state.undisturbed),
-            "reason": why_nothing(state),
-            "facts": _facts(state),
-        }
-        for state in states
-    ]
-    path.write_text(json.dumps({"schema": EXTRA_ARMS_SCHEMA, "cases": cases}))
+    write_rounds(states, lambda state: {"facts": _facts(state)}, path)
 
 
 def _facts(state: CaseState) -> dict[str, dict[str, float | int | None]]:

@@ -18,6 +18,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.engine.plan import CaseState
 from bench.engine.scheduler import Engine
@@ -115,6 +116,17 @@ def _needed(state: CaseState) -> int:
 
 def write(states: Sequence[CaseState], extra: ExtraArms, folder: Path) -> None:
     """Write the rounds of all arms into their file."""
+
+    def known(state: CaseState) -> dict[str, Any]:
+        return {"facts": _facts(state), "left_out": dict(extra.left_out(state.case))}
+
+    write_rounds(states, known, folder / extra.file)
+
+
+def write_rounds(
+    states: Sequence[CaseState], known: Callable[[CaseState], Mapping[str, Any]], path: Path
+) -> None:
+    """Write the rounds of all arms, and what else is known of a case, into a file."""
     cases = [
         {
             "case": state.case.to_json(),
@@ -122,12 +134,11 @@ def write(states: Sequence[CaseState], extra: ExtraArms, folder: Path) -> None:
             "replicates": [r.rounds_s for r in state.undisturbed],
             "contended": len(state.replicates) - len(state.undisturbed),
             "reason": why_nothing(state),
-            "facts": _facts(state),
-            "left_out": dict(extra.left_out(state.case)),
+            **known(state),
         }
         for state in states
     ]
-    (folder / extra.file).write_text(json.dumps({"schema": EXTRA_ARMS_SCHEMA, "cases": cases}))
+    path.write_text(json.dumps({"schema": EXTRA_ARMS_SCHEMA, "cases": cases}))
 
 
 def _facts(state: CaseState) -> dict[str, dict[str, int | None]]:

@@ -118,12 +118,13 @@ def problem_of(call: Call, folder: Path) -> str:
 
 def run(call: Call, folder: Path) -> Outcome:
     """Call in a forked process."""
-    said, errors = folder / "stdout.txt", folder / "stderr.txt"
+    said, errors, resident = (folder / name for name in ("stdout.txt", "stderr.txt", "bytes.txt"))
     sys.stdout.flush()
     sys.stderr.flush()
-    own_bytes = _resident_bytes()
     pid = os.fork()
     if pid == 0:
+        # Not the parent's: what it has mapped from files is no memory of the child yet.
+        resident.write_text(f"{_resident_bytes()}")
         _be_the_child(call, said, errors)
     try:
         _, status, usage = os.wait4(pid, 0)
@@ -136,7 +137,7 @@ def run(call: Call, folder: Path) -> Outcome:
         said.read_text(errors="replace"),
         errors.read_text(errors="replace"),
         usage.ru_utime + usage.ru_stime,
-        max(0, usage.ru_maxrss * 1024 - own_bytes),
+        max(0, usage.ru_maxrss * 1024 - int(resident.read_text())),
     )
 
 

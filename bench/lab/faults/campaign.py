@@ -15,9 +15,7 @@ from rich.console import Console
 
 from bench.lab.faults import runs
 from bench.lab.faults.attempt import Kind, Place, Tried
-from bench.lab.faults.kinds import KINDS
 from bench.machine.environment import ROOT, digest
-from bench.schema.errors import BenchError
 
 RECORDS = "faults.jsonl"
 
@@ -38,20 +36,6 @@ class Record:
     problem: str
     code: str
     """Digest of the code that it was tried on."""
-
-
-def choose(only: str | None) -> tuple[Kind, ...]:
-    """Return the kinds with these names; all of them without names.
-
-    Raises:
-        BenchError: there is none of such a name.
-    """
-    by_name = {kind.name: kind for kind in KINDS}
-    names = [name.strip() for name in only.split(",")] if only else list(by_name)
-    unknown = [name for name in names if name not in by_name]
-    if unknown:
-        raise BenchError(f"--only {', '.join(unknown)}: choose from {', '.join(by_name)}")
-    return tuple(by_name[name] for name in names)
 
 
 def run(folder: Path, kinds: Sequence[Kind], seconds: float, console: Console) -> list[Record]:

@@ -218,7 +218,7 @@ def test_killed_bisection_goes_on_where_it_was(
             return super().run(task, timeout_s)
 
     monkeypatch.setattr(measuring, "ServerLauncher", Killed)
-    assert command.main(arguments) == 2
+    assert command.main(arguments) == 130
     monkeypatch.setattr(measuring, "ServerLauncher", Counted)
     assert command.main([*arguments, "--resume"]) == 0
     assert capsys.readouterr().out.startswith(f"{commits[2][:10]} Change 2: +")

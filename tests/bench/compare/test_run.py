@@ -94,7 +94,7 @@ def test_killed_comparison_goes_on_where_it_was(
     monkeypatch.setitem(machines.TRUE_S, "panet@head", machines.TRUE_S["panet"])
     arguments = of_equal_code(tmp_path)
     monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: Dying(noise=CALM))
-    assert command.main(arguments) == 2
+    assert command.main(arguments) == 130
     (folder,) = (tmp_path / "runs").iterdir()
     before = journal.read(folder / "journal")
     monkeypatch.setattr(measuring, "ServerLauncher", lambda *_, **__: Machine(noise=CALM))

@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from rich.console import Console
 
+from bench.lab.choosing import choose
 from bench.lab.faults import attempt, campaign, mutations, page
 from bench.lab.faults.attempt import Call, Kind, Place, Tried
 from bench.lab.faults.campaign import Record
@@ -77,7 +78,7 @@ def test_campaign_stops_when_its_time_is_up(folder: Path) -> None:
 
 def test_unknown_kind_is_named() -> None:
     with pytest.raises(BenchError, match="--only nothing: choose from results"):
-        campaign.choose("results,nothing")
+        choose(KINDS, "results,nothing")
 
 
 def test_page_counts_what_failed_once_and_what_fails_now() -> None:
