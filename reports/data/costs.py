@@ -45,17 +45,15 @@ COST_COLUMNS = {
         for arm, label in (("fpn", "FPN"), ("panet", "FPN + PANet"))
         for name, (_, kind, meaning) in PER_ARM.items()
     },
-    **{
-        f"{name}{end}": ("float64", f"{meaning}{of_the_end}")
-        for name, meaning in (
-            ("ratio", "FPN + PANet over FPN: inside the calls, where they are split"),
-            ("difference_s", "seconds that PANet adds, read in the same way"),
-            ("whole_ratio", "FPN + PANet over FPN, whole calls that take turns"),
-            ("residual", "what is around PANet, beside it over without it"),
-            ("aa_ratio", "the same FPN network over itself: noise"),
-        )
-        for end, of_the_end in (("", ""), ("_low", ": 95 %, from"), ("_high", ": 95 %, to"))
-    },
+    **frames.interval_types(
+        {
+            "ratio": "FPN + PANet over FPN: inside the calls, where they are split",
+            "difference_s": "seconds that PANet adds, read in the same way",
+            "whole_ratio": "FPN + PANet over FPN, whole calls that take turns",
+            "residual": "what is around PANet, beside it over without it",
+            "aa_ratio": "the same FPN network over itself: noise",
+        }
+    ),
     "inside": ("boolean", "whether the cost is read inside the calls"),
     "half_width_ratio": ("float64", "half of the ratio's interval, relative"),
     "detectable_ratio": ("float64", "smallest relative change that two such runs tell apart"),

@@ -215,6 +215,18 @@ def _spans_of(
     }
 
 
+def interval_types(
+    meanings: Mapping[str, str], kind: str = "float64"
+) -> dict[str, tuple[str, str]]:
+    """Return types and meanings of what `columns` makes: a value and the ends of its interval."""
+    ends = (("", ""), ("_low", ": 95 %, from"), ("_high", ": 95 %, to"))
+    return {
+        f"{name}{end}": (kind, f"{meaning}{of_the_end}")
+        for name, meaning in meanings.items()
+        for end, of_the_end in ends
+    }
+
+
 def columns(name: str, estimate: stats.Estimate) -> dict[str, float | None]:
     """Return an estimate as the columns ``name``, ``name_low`` and ``name_high``."""
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

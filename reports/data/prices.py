@@ -45,14 +45,13 @@ PRICE_COLUMNS = {
     "mask_ap": ("Float64", "points of mask AP that it brings, by the paper's table 3"),
     "box_ap": ("Float64", "points of box AP; missing: it is not told"),
     "table_rows": ("string", "the mask AP of the two rows of table 3 that these are between"),
-    **{
-        f"{name}{end}": ("Float64", f"{meaning}{of_the_end}")
-        for name, meaning in (
-            ("eager_s", "seconds that it adds to a call"),
-            ("compiled_s", "seconds that it adds to a compiled call"),
-        )
-        for end, of_the_end in (("", ""), ("_low", ": 95 %, from"), ("_high", ": 95 %, to"))
-    },
+    **frames.interval_types(
+        {
+            "eager_s": "seconds that it adds to a call",
+            "compiled_s": "seconds that it adds to a compiled call",
+        },
+        "Float64",
+    ),
     "params": ("Int64", "parameters that it adds"),
     "macs": ("Int64", "multiply-accumulates that it adds"),
     "peak_bytes": ("Int64", "bytes of tensor memory that it adds to the peak of an eager call"),

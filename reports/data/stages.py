@@ -19,14 +19,12 @@ STAGE_COLUMNS = {
     "case_id": ("string", "all axes in one name"),
     "arm": ("category", "fpn or panet (FPN + PANet)"),
     "stage": ("string", "as the marks name it; `other` is what is in no stage"),
-    **{
-        f"{name}{end}": ("float64", f"{meaning}{of_the_end}")
-        for name, meaning in (
-            ("time_s", "seconds of the stage in a call; in training of both directions"),
-            ("share", "of the call"),
-        )
-        for end, of_the_end in (("", ""), ("_low", ": 95 %, from"), ("_high", ": 95 %, to"))
-    },
+    **frames.interval_types(
+        {
+            "time_s": "seconds of the stage in a call; in training of both directions",
+            "share": "of the call",
+        }
+    ),
 }
 """Of `stages`: name -> type, and meaning with unit."""
 
