@@ -19,6 +19,7 @@ from bench.schema.case import FIELDS
 from bench.stats import Floats
 from reports.analysis.names import ARM_NAMES
 from reports.data.errors import ReportError
+from reports.data.rows import rows_of
 
 ALONG = {"batch_size": "batch", "pixels": "resolution"}
 """Column -> what it is called."""
@@ -177,7 +178,7 @@ def deeper(table: pd.DataFrame) -> Iterator[tuple[dict[Any, Any], str, tuple[flo
     measured = table[(table["scope"] == "model") & table["ratio_low"].notna()]
     fixed = ["run_id", *(axis for axis in FIELDS if axis != "backbone")]
     for _, rows in measured.groupby(fixed, sort=False, observed=True):
-        ordered = rows.sort_values("fpn_s").to_dict("records")
+        ordered = rows_of(rows.sort_values("fpn_s"))
         for row, dearer in pairwise(ordered):
             least = dearer["fpn_s_low"] - row["fpn_s_high"]
             if least > 0:  # otherwise their prices are not told apart

@@ -22,6 +22,7 @@ from reports.analysis.metrics import ARMS, METRICS, Metric, Thresholds
 from reports.data import frames
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
+from reports.data.rows import rows_of
 
 TOGETHER_CASES = 4
 """From so many cases on, most of them moving in one direction is told from chance."""
@@ -57,7 +58,7 @@ def compare(
         raise ReportError(f"--case {pattern}: matches none of {', '.join(case_ids)}")
     rows = [row for case_id in chosen for row in _rows(sides, case_id, metrics)]
     table = pd.DataFrame(rows, columns=COLUMNS)
-    table["threshold"] = [_threshold(row, thresholds) for row in table.to_dict("records")]
+    table["threshold"] = [_threshold(row, thresholds) for row in rows_of(table)]
     return _judged(table, unequal)
 
 
@@ -79,7 +80,7 @@ class _Side:
         self.environment: Mapping[str, Any] = file.run["environment"]
         self.arms: dict[tuple[str, str | None], Mapping[Any, Any]] = {
             (row["case_id"], None if pd.isna(row["arm"]) else row["arm"]): row
-            for row in frames.frame_of([file]).to_dict("records")
+            for row in rows_of(frames.frame_of([file]))
         }
         self.status = {
             case_id: (row["status"], row["reason"]) for (case_id, _), row in self.arms.items()
@@ -174,7 +175,7 @@ def _judged(table: pd.DataFrame, unequal: Sequence[str]) -> pd.DataFrame:
     corrected = holm(p_values)
     table["p_value"] = [corrected.get(str(index)) for index in table.index]
     moved = _moved_together(table) if not unequal else None
-    verdicts = [_verdict(row, names, moved) for row in table.to_dict("records")]
+    verdicts = [_verdict(row, names, moved) for row in rows_of(table)]
     table["verdict"] = [each for each, _ in verdicts]
     table["reason"] = [reason for _, reason in verdicts]
     return table.drop(columns=["base_values", "head_values"])

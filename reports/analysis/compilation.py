@@ -7,6 +7,7 @@ import pandas as pd
 
 from bench.schema.case import FIELDS, TORCH, case_name
 from reports.analysis.names import ARM_NAMES, Row
+from reports.data.rows import rows_of
 
 HOW = ("compile_mode", "runtime")
 """The axes of what runs the networks."""
@@ -30,7 +31,7 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
     """
     arms = frame[frame["arm"].isin(list(ARM_NAMES))] if len(frame) else frame
     shared = ["run_id", "arm", *(axis for axis in FIELDS if axis not in HOW)]
-    records = arms.to_dict("records")
+    records = rows_of(arms)
     eager = {
         tuple(row[key] for key in shared): row["latency_s"] for row in records if _is_eager(row)
     }
@@ -65,7 +66,7 @@ def sentences(found: pd.DataFrame) -> Iterator[str]:
     Args:
         found: of `table`.
     """
-    for row in found.to_dict("records"):
+    for row in rows_of(found):
         if pd.isna(row["cold_s"]):
             continue
         text = f"{row['name']}, {ARM_NAMES[row['arm']]}: {_ready(row)}"

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from reports.data.rows import rows_of
+
 
 @dataclass(frozen=True)
 class Disturbance:
@@ -40,7 +42,7 @@ def of_cases(loads: pd.DataFrame, threads: Mapping[str, int], cores: int) -> Ite
     for case_id, rows in loads.groupby("case_id", sort=False):
         usable = min(threads.get(str(case_id), cores), cores)
         disturbed = rows[rows["contended"].fillna(value=False)]
-        why = pd.Series([_cause(row, usable) for row in disturbed.to_dict("records")], dtype=str)
+        why = pd.Series([_cause(row, usable) for row in rows_of(disturbed)], dtype=str)
         yield Disturbance(
             str(case_id),
             len(rows),

@@ -9,6 +9,7 @@ from bench.schema.records import Status
 from bench.schema.text import UNKNOWN, percent
 from reports.analysis.names import ARM_NAMES, Row, run_letters
 from reports.analysis.words import LAUNCH_BOUND
+from reports.data.rows import rows_of
 
 EXPLAINED = {
     "case": "scope (`neck`: feature maps in, `model`: image in, `heads`: boxes as well), backbone, "
@@ -45,7 +46,7 @@ NO_INTERVAL = f"{Status.TOO_WIDE}: no interval yet, of too few processes; raise 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """Return the cost table as text, a row per case and run."""
     varying = [name for name in ("run_id", "threads") if len(set(table[name])) > 1]
-    rows = [_readable_row(row, varying) for row in table.to_dict("records")]
+    rows = [_readable_row(row, varying) for row in rows_of(table)]
     return pd.DataFrame(rows).fillna("")
 
 
@@ -71,7 +72,7 @@ def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
         return readable(table)
     varying = [name for name in ("threads",) if len(set(table[name])) > 1]
     rows: dict[tuple[str, ...], dict[str, str]] = {}
-    for row in table.to_dict("records"):
+    for row in rows_of(table):
         text = _readable_row(row, varying)
         key = {name: text[name] for name in (*varying, "case")}
         beside = {f"{letters[row['run_id']]}: {name}": text[name] for name in BESIDE_EACH_OTHER}
@@ -83,7 +84,7 @@ def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
 def reasons(table: pd.DataFrame) -> list[str]:
     """Return why cases are not `ok`, a line per reason with the cases that it holds for."""
     cases: dict[str, list[str]] = {}
-    for row in table[table["status"] != Status.OK].to_dict("records"):
+    for row in rows_of(table[table["status"] != Status.OK]):
         reason = f"{row['status']}: {row['reason']}"
         if _too_wide(row):
             reason = NO_INTERVAL if pd.isna(row["ratio_low"]) else TOO_WIDE

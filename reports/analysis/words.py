@@ -11,6 +11,7 @@ import pandas as pd
 from bench.schema.case import case_name
 from bench.schema.records import Status
 from bench.schema.text import change, percent
+from reports.data.rows import rows_of
 
 LAUNCH_BOUND = 0.8
 """Share of a call in which the host still launches: where it is larger, the device waits for the
@@ -132,7 +133,7 @@ def _residual_sentences(rows: pd.DataFrame) -> Iterator[str]:
     if len(changed):
         listed = "; ".join(
             f"{case_name(row)} {change(*(row[f'residual{end}'] for end in ENDS))}"
-            for row in changed.to_dict("records")
+            for row in rows_of(changed)
         )
         yield f"There PANet surely changes what is around it: {listed}."
 

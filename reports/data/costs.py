@@ -17,6 +17,7 @@ from bench import stats
 from bench.schema.case import FIELDS
 from reports.data import frames
 from reports.data.frames import COLUMNS
+from reports.data.rows import rows_of
 
 SHARED = ("run_id", "requested_half_width_ratio", "case_id", *FIELDS, "status", "reason")
 """What all arms of a case have in common."""
@@ -77,7 +78,7 @@ def cost(frame: pd.DataFrame) -> pd.DataFrame:
         A frame with the columns `COST_COLUMNS`.
     """
     by_case: dict[tuple[str, str], dict[Hashable, dict[Hashable, Any]]] = {}
-    for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
+    for row in rows_of(frame.astype(object).where(frame.notna(), None)):
         by_case.setdefault((row["run_id"], row["case_id"]), {})[row["arm"]] = row
     runs: dict[tuple[str, bool], list[tuple[str, str]]] = {}
     for key, by_arm in by_case.items():

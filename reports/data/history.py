@@ -23,6 +23,7 @@ from bench.schema.text import printable
 from reports.data import frames, result_files
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
+from reports.data.rows import rows_of
 
 COLUMNS = {
     "fingerprint": "string",
@@ -177,7 +178,7 @@ def _own_rows(file: ResultFile) -> Iterator[dict[str, Any]]:
     }
     frame = frames.frame_of([file])
     for case_id, arms in frame[frame["latency_s"].notna()].groupby("case_id", sort=False):
-        by_arm = {row["arm"]: row for row in arms.to_dict("records")}
+        by_arm = {row["arm"]: row for row in rows_of(arms)}
         of_case = about | {"status": str(arms["status"].iloc[0])}
         for arm, row in by_arm.items():
             ends = (row[f"latency_s{end}"] for end in ("_low", "_high"))

@@ -21,6 +21,7 @@ from bench.stats.beside import Beside, besides
 from reports.data import extra_arms, frames
 from reports.data.extra_arms import ExtraCase
 from reports.data.result_files import ResultFile
+from reports.data.rows import rows_of
 
 Key = tuple[Any, ...]
 
@@ -135,8 +136,8 @@ def _counted(ours: Mapping[str, float | None], before: Mapping[str, float | None
 def _neck_prices(frame: pd.DataFrame, table: pd.DataFrame) -> dict[Key, Price]:
     """Return for every place the price of the bottom-up path there, of one run."""
     prices: dict[Key, Price] = {}
-    counted = {(row["case_id"], row["arm"]): row for row in frame.to_dict("records")}
-    for row in table[table["scope"] == "neck"].to_dict("records"):
+    counted = {(row["case_id"], row["arm"]): row for row in rows_of(frame)}
+    for row in rows_of(table[table["scope"] == "neck"]):
         name = TIMES.get(str(row["compile_mode"]))
         arms = [counted.get((row["case_id"], arm)) for arm in ("panet", "fpn")]
         if name is None or None in arms:

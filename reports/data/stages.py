@@ -13,6 +13,7 @@ import pandas as pd
 from bench import stats
 from bench.schema.recipe import TRACED_ARMS
 from reports.data import frames
+from reports.data.rows import rows_of
 
 STAGE_COLUMNS = {
     "run_id": ("string", "the run"),
@@ -40,7 +41,7 @@ def stages(frame: pd.DataFrame, arms: Sequence[str] = TRACED_ARMS) -> pd.DataFra
         A frame with the columns `STAGE_COLUMNS`.
     """
     shown = frame[frame["arm"].isin(list(arms))]
-    rows = [row for arm in shown.to_dict("records") for row in _rows(arm)]
+    rows = [row for arm in rows_of(shown) for row in _rows(arm)]
     return frames.typed(rows, STAGE_COLUMNS)
 
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from bench.schema.case import FIELDS, case_name
+from bench.schema.case import FIELDS
 from reports.analysis.readable import readable
+from reports.data.rows import case_names, rows_of
 
 FOLDER = "dashboards"
 
@@ -65,7 +66,7 @@ def write(table: pd.DataFrame, run_dir: Path, heading: str) -> list[Path]:
     images = [_image(name, draw(table)) for name, draw in _drawings(table)]
     _write(folder, [config, text.text_pb("cost", f"{heading}\n\n{markdown}"), *images])
     several = len(set(table["run_id"])) > 1
-    for row in table.to_dict("records"):
+    for row in rows_of(table):
         name = f"{row['run_id']}-{row['case_id']}" if several else str(row["case_id"])
         summaries = [hparams.hparams_pb({axis: _plain(row[axis]) for axis in FIELDS}, name)]
         summaries += [scalar.scalar_pb(tag, value) for tag, value in _metrics(row)]
@@ -115,7 +116,7 @@ def _draw_costs(table: pd.DataFrame) -> bytes:
             value, places, xerr=[value - low, high - value], fmt="o", color=color, label=name
         )
     axes.axvline(1.0, color="#999999", linewidth=0.8)
-    axes.set_yticks(places, [case_name(row) for row in rows.to_dict("records")])
+    axes.set_yticks(places, case_names(rows))
     axes.set_xlabel("ratio, 95 % interval")
     axes.legend(loc="lower right")
     stream = io.BytesIO()

@@ -19,6 +19,7 @@ import pandas as pd
 from bench.schema.records import Status
 from reports.data.errors import ReportError
 from reports.data.history import SECONDS
+from reports.data.rows import rows_of
 from reports.data.spreadsheet import inert
 
 NANOSECONDS = 1e9
@@ -50,7 +51,7 @@ def chosen(table: pd.DataFrame, metrics: Collection[str]) -> tuple[pd.DataFrame,
     for name in metrics:
         if name not in METRICS:
             raise ReportError(f"--metrics {name!r}: choose from {', '.join(METRICS)}")
-    wanted = [any(METRICS[m](row) for m in metrics) for row in table.to_dict("records")]
+    wanted = [any(METRICS[m](row) for m in metrics) for row in rows_of(table)]
     rows = table[pd.Series(wanted, index=table.index) & table["value"].notna()]
     good = rows["status"].isin(EXPORTED)
     said = [
@@ -112,7 +113,7 @@ def _bencher(table: pd.DataFrame) -> dict[str, str]:
 
 
 def _otava(table: pd.DataFrame) -> dict[str, str]:
-    rows = table.assign(name=[_name(row) for row in table.to_dict("records")])
+    rows = table.assign(name=[_name(row) for row in rows_of(table)])
     files: dict[str, str] = {}
     tests: dict[str, Any] = {}
     for fingerprint, of_machine in rows.groupby("fingerprint", sort=False):
@@ -154,13 +155,13 @@ def _asv(table: pd.DataFrame) -> dict[str, str]:
     named = table[table["commit"] != ""]
     if not len(named):
         raise ReportError("no run has a commit, and asv files results by commit")
-    rows = named.to_dict("records")
+    rows = rows_of(named)
     for (fingerprint, commit), runs in named.groupby(["fingerprint", "commit"], sort=False):
         first = runs.iloc[0]
         files[f"{fingerprint}/machine.json"] = json.dumps(
             {"machine": str(fingerprint), "cpu": first["machine"], "version": 1}
         )
-        of_series = runs.assign(name=[_name(row) for row in runs.to_dict("records")])
+        of_series = runs.assign(name=[_name(row) for row in rows_of(runs)])
         document = {
             "commit_hash": commit,
             "env_name": "panet-bench",
@@ -213,7 +214,7 @@ def _one_run(table: pd.DataFrame, name: str) -> Rows:
     runs = table["run_id"].unique()
     if len(runs) > 1:
         raise ReportError(f"{name} takes one run at a time, and these are {len(runs)}; name one")
-    rows: Rows = table.to_dict("records")
+    rows: Rows = rows_of(table)
     return rows
 
 

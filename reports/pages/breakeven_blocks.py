@@ -9,6 +9,7 @@ from bench.schema.text import percent
 from reports.analysis import breakeven
 from reports.analysis.breakeven import Limits
 from reports.analysis.names import ARM_NAMES
+from reports.data.rows import rows_of
 from reports.pages.page import Block, Section, Table
 
 BUYS = (
@@ -49,7 +50,7 @@ def _larger_image(table: pd.DataFrame) -> Iterator[Block]:
     rows = [
         [case_name(row), _share(growth)]
         for _, group in breakeven.groups(table, "pixels")
-        for row in group.to_dict("records")
+        for row in rows_of(group)
         if (growth := breakeven.equal_resolution(group, row["case_id"])) is not None
     ]
     if rows:

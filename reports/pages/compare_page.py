@@ -131,4 +131,4 @@ def _changes(rows: pd.DataFrame, case_ids: Sequence[str]) -> go.Figure:
         figure.add_vline(x=threshold * 100, line={"dash": "dot", "width": 1, "color": NOISE_COLOR})
     figure.update_xaxes(title="change, %; dotted: threshold", tickangle=0)
     figure.update_yaxes(autorange="reversed")
-    return drawing.plain(figure, height=130 + ROW_PX * len(case_ids))
+    return drawing.sized(figure, height=130 + ROW_PX * len(case_ids))

@@ -11,6 +11,7 @@ from bench.schema.case import AXES, repeat
 from bench.schema.files import TRACES
 from reports.analysis.names import ARM_NAMES
 from reports.data.result_files import ResultFile
+from reports.data.rows import rows_of
 from reports.pages.drawing import COLORS, NOISE_COLOR
 
 MICROSECONDS = 1e6
@@ -28,7 +29,7 @@ def keyed(table: pd.DataFrame) -> pd.DataFrame:
 def filters(table: pd.DataFrame) -> dict[str, list[str]]:
     """Return the axes that differ, by what they are called, with their values."""
     values: dict[str, list[str]] = {}
-    for row in table.to_dict("records"):
+    for row in rows_of(table):
         for name, value in _axes(row).items():
             if value not in values.setdefault(name, []):
                 values[name].append(value)
@@ -72,7 +73,7 @@ def data(
             "traces": traces[row["run_id"]].get(row["case_id"], ""),
             "rounds": rounds.get((row["run_id"], row["case_id"]), {}),
         }
-        for row in table.to_dict("records")
+        for row in rows_of(table)
     }
     arms = {**ARM_NAMES, NOISE_ARM: "FPN again"}
     colors = {arm: COLORS.get(arm, NOISE_COLOR) for arm in arms}
@@ -88,7 +89,7 @@ def _traces(file: ResultFile, folder: Path) -> dict[str, str]:
 def _rounds(frame: pd.DataFrame) -> dict[tuple[str, str], dict[str, list[list[float]]]]:
     """Return the rounds by run and case, and by arm: microseconds, a list per process."""
     found: dict[tuple[str, str], dict[str, list[list[float]]]] = {}
-    for row in frame[frame["latency_s"].notna()].to_dict("records"):
+    for row in rows_of(frame[frame["latency_s"].notna()]):
         # Tenths of microseconds: far below what a clock tells.
         micro = [[round(x * MICROSECONDS, 1) for x in r] for r in row["replicates_s"]]
         found.setdefault((row["run_id"], row["case_id"]), {})[row["arm"]] = micro

@@ -79,7 +79,8 @@ def write(
         *_sections(files, frame, found, of_necks, shown, folder, limits or Limits()),
     ]
     data = cost_cases.data(files, frame, shown, folder, with_rounds=inside)
-    drawn = {key: picture for key, picture in drawn.items() if key in _keys(shown)}
+    keys = _keys(shown)
+    drawn = {key: picture for key, picture in drawn.items() if key in keys}
     text = _render(files, keyed, [*_pictures(drawn, shown), *sections], data, drawn)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -125,7 +126,8 @@ def both(picture: pyramid.Picture) -> str:
 
 def _keys(table: pd.DataFrame) -> dict[tuple[str, str], str]:
     """Return by what the script knows a case of a run."""
-    return {(row["run_id"], row["case_id"]): row["key"] for row in table.to_dict("records")}
+    cases = zip(table["run_id"], table["case_id"], strict=True)
+    return dict(zip(cases, table["key"], strict=True))
 
 
 PICTURE = '<div class="picture" data-case="{key}">{drawn}</div>'

@@ -15,7 +15,8 @@ from bench.schema.case import AXES, FIELDS, case_name
 from bench.schema.text import percent
 from reports.analysis.names import ARM_NAMES, MIB
 from reports.data.costs import SORTED
-from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX, bars, log_axis, numbers, plain
+from reports.data.rows import case_names, rows_of
+from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX, bars, log_axis, numbers, sized
 
 
 def costs(table: pd.DataFrame) -> go.Figure:
@@ -26,7 +27,7 @@ def costs(table: pd.DataFrame) -> go.Figure:
     """
     figure = go.Figure()
     table = _runs_together(table)
-    names = _names(table)
+    names, rows = _names(table), rows_of(table)
     for column, label, color, symbol in (
         ("aa_ratio", "the same network again (noise)", NOISE_COLOR, "line-ns-open"),
         ("ratio", "FPN + PANet over FPN", COLORS["panet"], "circle"),
@@ -39,13 +40,13 @@ def costs(table: pd.DataFrame) -> go.Figure:
             marker={"color": color, "size": 9, "symbol": symbol},
             name=label,
             meta={"cases": list(table["key"])},
-            customdata=[interval(row, column) for row in table.to_dict("records")],
+            customdata=[interval(row, column) for row in rows],
             hovertemplate="<b>%{y}</b><br>%{customdata}<extra>" + label + "</extra>",
         )
     figure.add_vline(x=0, line={"width": 1, "color": NOISE_COLOR})
     figure.update_xaxes(title="more time, %")
     figure.update_yaxes(autorange="reversed")
-    return plain(figure, height=130 + ROW_PX * len(names))
+    return sized(figure, height=130 + ROW_PX * len(names))
 
 
 SLOPES = ("channels_last", "compile")
@@ -67,7 +68,7 @@ def slopes(table: pd.DataFrame) -> Iterator[tuple[str, go.Figure]]:
             _add_slopes(figure, pair, names)
         if figure.data:
             figure.update_yaxes(title=f"time, {before} = 1")
-            yield f"{before} → {after}", plain(figure, height=380)
+            yield f"{before} → {after}", sized(figure, height=380)
 
 
 def _first_two(axis: Axis) -> list[str]:
@@ -81,7 +82,7 @@ def _pairs(table: pd.DataFrame, axis: Axis) -> Iterator[list[dict[Any, Any]]]:
     """Yield the cases that differ in an axis alone: in its first two choices."""
     others = ["run_id", *(field for field in FIELDS if field not in axis.fields)]
     found: dict[tuple[Any, ...], dict[Any, dict[Any, Any]]] = {}
-    for row in table.to_dict("records"):
+    for row in rows_of(table):
         found.setdefault(tuple(row[other] for other in others), {})[axis.value(row)] = row
     first, second, *_ = axis.choices.values()
     for pair in found.values():
@@ -131,7 +132,7 @@ def memory(table: pd.DataFrame) -> go.Figure | None:
         )
     figure.update_xaxes(**log_axis("MiB"))
     figure.update_yaxes(autorange="reversed")
-    return plain(figure, height=130 + ROW_PX * len(names))
+    return sized(figure, height=130 + ROW_PX * len(names))
 
 
 def stages(table: pd.DataFrame) -> go.Figure:
@@ -156,7 +157,7 @@ def stages(table: pd.DataFrame) -> go.Figure:
             )
     figure.update_xaxes(title="ms")
     figure.update_yaxes(autorange="reversed")
-    plain(figure, height=130 + ROW_PX * own["case_id"].nunique())
+    sized(figure, height=130 + ROW_PX * own["case_id"].nunique())
     return figure.update_layout(barmode="stack")
 
 
@@ -167,11 +168,10 @@ def _runs_together(table: pd.DataFrame) -> pd.DataFrame:
 
 def _names(table: pd.DataFrame) -> list[str]:
     """Name every row: the case, and the run where there are several."""
-    several = len(set(table["run_id"])) > 1
-    return [
-        f"{case_name(row)}, {row['run_id']}" if several else case_name(row)
-        for row in table.to_dict("records")
-    ]
+    names = case_names(table)
+    if len(set(table["run_id"])) < 2:
+        return names
+    return [f"{name}, {run}" for name, run in zip(names, table["run_id"], strict=True)]
 
 
 def interval(row: dict[Any, Any], column: str) -> str:

@@ -19,7 +19,7 @@ from reports.data.errors import ReportError
 from reports.data.extra_arms import ExtraCase
 from reports.data.result_files import ResultFile
 from reports.pages import drawing
-from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX, bars, numbers, plain
+from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX, bars, numbers, sized
 from reports.pages.page import Block, Section, Table
 
 TITLE = "What to deploy"
@@ -125,4 +125,4 @@ def _chart(rows: pd.DataFrame) -> go.Figure:
         hovertemplate="<b>%{y}</b>: %{x:.3f} ms<extra></extra>",
     )
     figure.update_xaxes(title="ms a call", rangemode="tozero")
-    return plain(figure, height=ROW_PX * len(rows) + 80).update_layout(showlegend=False)
+    return sized(figure, height=ROW_PX * len(rows) + 80).update_layout(showlegend=False)

@@ -15,6 +15,7 @@ from reports.analysis.change_points import ChangePoint
 from reports.analysis.names import ARM_NAMES
 from reports.data.errors import ReportError
 from reports.data.history import SECONDS
+from reports.data.rows import rows_of
 from reports.data.spreadsheet import inert
 from reports.pages import drawing, page
 from reports.pages.drawing import COLORS
@@ -170,7 +171,7 @@ def _figure(rows: pd.DataFrame, changes: Sequence[ChangePoint]) -> go.Figure:
                     row=place,
                     col=1,
                 )
-    return drawing.plain(figure, height=90 + 230 * len(metrics))
+    return drawing.sized(figure, height=90 + 230 * len(metrics))
 
 
 def _line(rows: pd.DataFrame, arm: str, scale: float) -> go.Scatter:
@@ -186,7 +187,7 @@ def _line(rows: pd.DataFrame, arm: str, scale: float) -> go.Scatter:
         mode="lines+markers",
         name=ARM_NAMES.get(arm, arm or "cost"),
         line={"color": COLORS.get(arm, OTHER_COLOR), "width": 1},
-        customdata=[_hover(row) for row in rows.to_dict("records")],
+        customdata=[_hover(row) for row in rows_of(rows)],
         hovertemplate="<b>%{y:.4g}</b> on %{x|%Y-%m-%d %H:%M}<br>%{customdata[0]}<br>"
         "%{customdata[1]}<extra></extra>",
     )

@@ -11,6 +11,7 @@ from reports.analysis.disturbances import Disturbance
 from reports.data import loads
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
+from reports.data.rows import rows_of
 from reports.pages.page import Block, Section, Table
 
 DISTURBED = (
@@ -48,7 +49,7 @@ def quiet(files: Sequence[ResultFile], table: pd.DataFrame) -> Iterator[Section]
 
 def _rows(file: ResultFile, table: pd.DataFrame) -> list[list[str]]:
     """Return the cases in the order of the cost table."""
-    cases = table.to_dict("records")
+    cases = rows_of(table)
     threads = {str(row["case_id"]): int(row["threads"]) for row in cases}
     cores = file.run["environment"].get("cores")
     known = cores if isinstance(cores, int) and cores > 0 else 1

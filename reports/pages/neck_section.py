@@ -13,9 +13,10 @@ from bench.schema.recipe import NECK_BASE as BASE
 from reports.analysis.names import Row
 from reports.analysis.readable import plus_minus, ratio
 from reports.data.errors import ReportError
+from reports.data.rows import rows_of
 from reports.data.spreadsheet import inert
 from reports.pages import drawing
-from reports.pages.drawing import COLORS, NOISE_COLOR, bars, log_axis, numbers, plain
+from reports.pages.drawing import COLORS, NOISE_COLOR, bars, log_axis, numbers, sized
 from reports.pages.page import Block, Section, Table
 
 CSV = "necks.csv"
@@ -57,7 +58,7 @@ def section(
 def sentences(table: pd.DataFrame) -> Iterator[str]:
     """Yield for every case what each neck takes beside FPN, and why nothing is known of one."""
     for (_, case_id), rows in table.groupby(["run_id", "case_id"], sort=False):
-        records = rows.to_dict("records")
+        records = rows_of(rows)
         name = f"{case_name(records[0])}, time and MACs over {BASE}"
         said = [
             f"{row['neck']} {ratio(row, 'ratio')} and {row['macs_ratio']:.3f}"
@@ -87,7 +88,7 @@ def write(table: pd.DataFrame, folder: Path) -> list[Path]:
 
 
 def _block(rows: pd.DataFrame, key: str, *, several: bool) -> Block:
-    records = rows.to_dict("records")
+    records = rows_of(rows)
     first = records[0]
     title = f"{case_name(first)}, {first['run_id']}" if several else case_name(first)
     shown = Table(HEADS, [_cells(row) for row in records])
@@ -120,7 +121,7 @@ def _scaled(value: float, by: float) -> str:
 
 def _scatter(rows: pd.DataFrame, key: str) -> go.Figure:
     """Return milliseconds against MACs, a point per neck with its interval, and FPN's pace."""
-    records = rows.to_dict("records")
+    records = rows_of(rows)
     macs, ms = rows["macs"].astype(float) / 1e9, rows["call_s"].astype(float) * 1e3
     figure = go.Figure()
     ends = [macs.min() * ROOM[0], macs.max() * ROOM[1]]
@@ -151,4 +152,4 @@ def _scatter(rows: pd.DataFrame, key: str) -> go.Figure:
     )
     figure.update_xaxes(**log_axis("GMACs of a call"), range=[math.log10(end) for end in ends])
     figure.update_yaxes(**log_axis("ms"))
-    return plain(figure, height=380).update_layout(showlegend=False)
+    return sized(figure, height=380).update_layout(showlegend=False)

@@ -162,7 +162,7 @@ def _processes(run: OwnRun, case: OwnCase) -> go.Figure | None:
     title = "of the call, %" if run.parts else f"more than {run.base}, %"
     figure.update_xaxes(title="process", dtick=max(1, len(used) // 10))
     figure.update_yaxes(title=title, rangemode="tozero" if run.parts else "normal")
-    return drawing.plain(figure, height=340).update_layout(showlegend=True)
+    return drawing.sized(figure, height=340).update_layout(showlegend=True)
 
 
 def _shares(run: OwnRun, case: OwnCase, used: Sequence[Replicate]) -> dict[str, list[float]]:

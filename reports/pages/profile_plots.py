@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from bench.schema.text import percent
 from reports.analysis.names import MIB, arm_name
 from reports.data.profile_frames import DISTURBED
-from reports.pages.drawing import color_of, log_axis, plain
+from reports.pages.drawing import color_of, log_axis, sized
 
 
 def stage_bars(stages: pd.DataFrame) -> go.Figure:
@@ -36,7 +36,7 @@ def stage_bars(stages: pd.DataFrame) -> go.Figure:
     order = list(dict.fromkeys(stages["stage"]))
     figure.update_yaxes(categoryorder="array", categoryarray=order[::-1])
     figure.update_xaxes(title="ms")
-    return plain(figure, height=130 + 26 * len(order))
+    return sized(figure, height=130 + 26 * len(order))
 
 
 GREY = "#bbbbbb"
@@ -108,7 +108,7 @@ def roofline(
         )
     figure.update_xaxes(**log_axis("FLOP per byte that has to move"))
     figure.update_yaxes(**log_axis("GFLOP/s"))
-    return plain(figure, height=420)
+    return sized(figure, height=420)
 
 
 def memory_curves(curves: Mapping[str, Sequence[Sequence[float]]]) -> go.Figure:
@@ -129,7 +129,7 @@ def memory_curves(curves: Mapping[str, Sequence[Sequence[float]]]) -> go.Figure:
         )
     figure.update_xaxes(title="ms in the profile")
     figure.update_yaxes(title="MiB", rangemode="tozero")
-    return plain(figure, height=320)
+    return sized(figure, height=320)
 
 
 def _hover(rows: pd.DataFrame) -> list[list[str]]:

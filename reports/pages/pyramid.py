@@ -19,6 +19,7 @@ from bench.schema.text import change, percent
 from reports.analysis.names import Row
 from reports.analysis.readable import plus_minus
 from reports.data.errors import ReportError
+from reports.data.rows import rows_of
 from reports.pages.drawing import COLORS
 from reports.pages.pyramid_layout import (
     ABOVE,
@@ -104,19 +105,20 @@ def of_cases(
     """
     if work is not None and len(work):
         found = found.merge(work, how="left", on=["run_id", "case_id", "stage"])
-    rows = {(row["run_id"], row["case_id"]): row for row in table.to_dict("records")}
+    rows = {(row["run_id"], row["case_id"]): row for row in rows_of(table)}
     drawn: dict[tuple[str, str], Picture] = {}
     for (run_id, case_id), spans in found.groupby(["run_id", "case_id"], sort=False):
         row = rows.get((str(run_id), str(case_id)))
         if row is not None and len(drawn) < MOST_DRAWN:
-            picture = _picture(spans.to_dict("records"), case_name(row), _answer(row))
+            picture = _picture(rows_of(spans), case_name(row), _answer(row))
             drawn |= {(str(run_id), str(case_id)): picture} if picture.wide else {}
     return drawn
 
 
 def leading(drawn: Drawings, table: pd.DataFrame) -> list[tuple[str, str]]:
     """Return which of the drawings lead the page: the first of every scope."""
-    scopes = {(row["run_id"], row["case_id"]): row["scope"] for row in table.to_dict("records")}
+    cases = zip(table["run_id"], table["case_id"], strict=True)
+    scopes = dict(zip(cases, table["scope"], strict=True))
     first = {scopes[key]: key for key in reversed(list(drawn))}
     return list(first.values())[::-1]
 

@@ -14,6 +14,7 @@ from reports.analysis import peers_and_caches
 from reports.data import profiles
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
+from reports.data.rows import rows_of
 from reports.pages import cost_plots, drawing, profile_page
 from reports.pages.page import Block, Section, Table
 
@@ -63,8 +64,7 @@ def further_arms(files: Sequence[ResultFile]) -> Iterator[Section]:
             yield Section(name, comparison.title, [], [str(error)], [])
             continue
         rows = [
-            [row["case_id"], row["pair"], row["reason"] or _ratio(row)]
-            for row in table.to_dict("records")
+            [row["case_id"], row["pair"], row["reason"] or _ratio(row)] for row in rows_of(table)
         ]
         if rows:
             block = Block("", comparison.note, tables=[Table(("case", "pair", "ratio"), rows)])

@@ -11,8 +11,9 @@ from bench.schema.case import FIELDS, case_name
 from bench.schema.text import change
 from reports.analysis import breakeven
 from reports.analysis.names import ARM_NAMES
+from reports.data.rows import case_names, rows_of
 from reports.pages.cost_plots import interval
-from reports.pages.drawing import COLORS, bars, numbers, plain
+from reports.pages.drawing import COLORS, bars, numbers, sized
 
 SIZE = {"batch_size", "height_px", "width_px"}
 """Axes that the drawings run over."""
@@ -35,10 +36,10 @@ def heat_maps(table: pd.DataFrame) -> Iterator[tuple[str, go.Figure]]:
 
 def _heat_map(rows: pd.DataFrame, top: float) -> go.Figure:
     """Return the map of one group; all maps of a page have one scale, from 0 to ``top`` percent."""
-    ordered = rows.sort_values(["pixels", "batch_size"])
-    sizes = list(dict.fromkeys(map(_size, ordered.to_dict("records"))))
+    ordered = rows_of(rows.sort_values(["pixels", "batch_size"]))
+    sizes = list(dict.fromkeys(map(_size, ordered)))
     batches = sorted(set(rows["batch_size"]))
-    cells = {(_size(row), row["batch_size"]): row for row in ordered.to_dict("records")}
+    cells = {(_size(row), row["batch_size"]): row for row in ordered}
     grid = [[cells.get((size, batch)) for size in sizes] for batch in batches]
     figure = go.Figure(
         go.Heatmap(
@@ -59,7 +60,7 @@ def _heat_map(rows: pd.DataFrame, top: float) -> go.Figure:
             meta={"cases": [[None if c is None else c["key"] for c in row] for row in grid]},
         )
     )
-    return plain(figure, height=120 + 46 * len(batches))
+    return sized(figure, height=120 + 46 * len(batches))
 
 
 TOO_FEW = "A third size would tell the fixed cost of a call: two are always on a line."
@@ -72,7 +73,7 @@ def latency_lines(table: pd.DataFrame) -> Iterator[tuple[str, str, go.Figure]]:
         table: as for `heat_maps`.
     """
     for _, rows in breakeven.groups(table, "pixels"):
-        figure, says = go.Figure(), list[str]()
+        figure, says, names = go.Figure(), list[str](), case_names(rows)
         pixels = rows["pixels"] * rows["batch_size"] / MEGAPIXEL
         for arm, name in ARM_NAMES.items():
             figure.add_scatter(
@@ -83,7 +84,7 @@ def latency_lines(table: pd.DataFrame) -> Iterator[tuple[str, str, go.Figure]]:
                 marker={"color": COLORS[arm], "size": 9},
                 name=name,
                 meta={"cases": list(rows["key"])},
-                customdata=[case_name(row) for row in rows.to_dict("records")],
+                customdata=names,
                 hovertemplate="%{customdata}<br><b>%{y:.3f} ms</b><extra>" + name + "</extra>",
             )
             line = breakeven.line(rows, arm)
@@ -102,7 +103,7 @@ def latency_lines(table: pd.DataFrame) -> Iterator[tuple[str, str, go.Figure]]:
         figure.update_yaxes(title="ms", rangemode="tozero")
         first = rows.iloc[0].to_dict()
         title = f"{_title(first, table)}, batch {first['batch_size']}"
-        yield title, "; ".join(says) or TOO_FEW, plain(figure, height=340)
+        yield title, "; ".join(says) or TOO_FEW, sized(figure, height=340)
 
 
 def _size(row: dict[Any, Any]) -> str:

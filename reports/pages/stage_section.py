@@ -1,14 +1,16 @@
 """The section on the stages of every call: how long each takes, read inside the calls."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from bench.schema.case import case_name
+from reports.analysis.names import Row
 from reports.analysis.readable import plus_minus
+from reports.data.rows import rows_of
 from reports.pages import drawing
-from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX, numbers
+from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX
 from reports.pages.page import Block, Section, Table
 
 HOW = (
@@ -24,19 +26,25 @@ def section(found: pd.DataFrame, table: pd.DataFrame) -> Section:
         found: of `reports.data.stages.stages`, of FPN + PANet.
         table: the cost table, with keys.
     """
-    found = found.merge(table, on=["run_id", "case_id"])
-    blocks = [*_blocks(found)] if len(found) else []
+    rows = rows_of(found.merge(table, on=["run_id", "case_id"]))
+    blocks = [*_blocks(rows)] if rows else []
     return Section("stages", "Where the time goes", [], [], blocks)
 
 
-def _blocks(found: pd.DataFrame) -> Iterator[Block]:
-    yield Block("Share of a call, by stage", HOW, drawing.html(_shares(found)))
-    tables = [_table(rows) for _, rows in found.groupby("key", sort=False)]
+def _blocks(rows: Sequence[Row]) -> Iterator[Block]:
+    yield Block("Share of a call, by stage", HOW, drawing.html(_shares(rows)))
+    tables = [_table(of_case) for of_case in _grouped(rows, "key").values()]
     yield Block("Milliseconds, by stage", "", tables=tables)
 
 
-def _table(rows: pd.DataFrame) -> Table:
-    records = rows.to_dict("records")
+def _grouped(rows: Sequence[Row], column: str) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(str(row[column]), []).append(row)
+    return found
+
+
+def _table(rows: Sequence[Row]) -> Table:
     return Table(
         ("stage", "ms", "share of the call"),
         [
@@ -45,32 +53,33 @@ def _table(rows: pd.DataFrame) -> Table:
                 plus_minus(row, "time_s", 1e3, 2),
                 plus_minus(row, "share", 1e2, 1) + " %",
             ]
-            for row in records
+            for row in rows
         ],
-        case_name(records[0]),
+        case_name(rows[0]),
     )
 
 
-def _shares(found: pd.DataFrame) -> go.Figure:
+def _shares(rows: Sequence[Row]) -> go.Figure:
     """Return a bar per case, cut into stages, which are coloured by their part."""
     figure = go.Figure()
-    keys = list(dict.fromkeys(found["key"]))
-    for stage, rows in found.groupby("stage", sort=False):
+    for stage, of_stage in _grouped(rows, "stage").items():
         figure.add_bar(
-            x=numbers(rows["share"] * 100),
-            y=[case_name(row) for row in rows.to_dict("records")],
+            x=[row["share"] * 100 for row in of_stage],
+            y=[case_name(row) for row in of_stage],
             orientation="h",
-            name=str(stage),
+            name=stage,
             marker={
-                "color": COLORS.get(str(stage).partition(" ")[0], NOISE_COLOR),
+                "color": COLORS.get(stage.partition(" ")[0], NOISE_COLOR),
                 "line": {"width": 1, "color": "rgba(255,255,255,0.7)"},
             },
-            meta={"cases": list(rows["key"])},
-            customdata=[plus_minus(row, "time_s", 1e3, 2) for row in rows.to_dict("records")],
+            meta={"cases": [row["key"] for row in of_stage]},
+            customdata=[plus_minus(row, "time_s", 1e3, 2) for row in of_stage],
             hovertemplate="<b>%{y}</b><br>%{x:.1f} % of the call, %{customdata} ms"
             f"<extra>{stage}</extra>",
             showlegend=False,
         )
     figure.update_xaxes(title="of the call, %", range=[0, 100])
     figure.update_yaxes(autorange="reversed")
-    return drawing.plain(figure, height=90 + ROW_PX * len(keys)).update_layout(barmode="stack")
+    return drawing.sized(figure, height=90 + ROW_PX * len(_grouped(rows, "key"))).update_layout(
+        barmode="stack"
+    )
