@@ -9,6 +9,9 @@ from pathlib import Path
 from bench.machine.environment import ROOT
 from tests.support.repositories import commit, git
 
+NO_REWRITING = "--assert=plain"
+"""pytest's own import of what has assertions would pass by `HURRY`."""
+
 HURRY = Path(__file__).with_name("in_a_hurry.py")
 
 
@@ -28,7 +31,8 @@ def environment(python: Path, **more: str) -> dict[str, str]:
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     kept = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
     # pip turns this one round: our setuptools builds, and none is loaded from an index.
-    return kept | {"PATH": path, "PIP_NO_BUILD_ISOLATION": "0"} | more
+    ours = {"PIP_NO_BUILD_ISOLATION": "0", "PYTEST_ADDOPTS": NO_REWRITING}
+    return kept | {"PATH": path} | ours | more
 
 
 def copy_of_the_tree(folder: Path) -> Path:

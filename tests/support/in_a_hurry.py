@@ -1,23 +1,48 @@
 """Imported at the start of a test's interpreters (`tests.support.environments`): see `short`.
 
-What is installed there runs as its users run it, but its replicates are brief, and that the machine
-is busy with other tests is not held against them.
+What is installed there runs as its users run it, but its replicates are few and brief, all from one
+server, and that the machine is busy with other tests is not held against them.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-INSTEAD: Mapping[str, Mapping[str, Any]] = {
-    "bench.machine.contention": {"contended": lambda *_: False, "disturbed": lambda *_: []},
-    "bench.engine.scheduler": {"SPLIT_REPLICATE_S": 0.2},
-    "bench.compare.measuring": {"REPLICATE_S": 0.4},
+Names = Mapping[str, Any]
+
+
+def _brief_plan(module: Names) -> Names:
+    design = sys.modules["bench.engine.plan"].Design(replicate_s=0.1, one_server=True)
+    return {"Plan": partial(module["Plan"], design=design)}
+
+
+def _brief_gate(module: Names) -> Names:
+    looks = {"screen_looks": (3,), "confirm_looks": (4,), "overall_looks": ()}
+    return {"GATE": replace(module["GATE"], **looks)}
+
+
+def _one_core(_module: Names) -> Names:
+    return {"usable_cores": lambda: 1}
+
+
+INSTEAD: Mapping[str, Callable[[Names], Names]] = {
+    "bench.machine.contention": lambda _: {
+        "contended": lambda *_: False,
+        "disturbed": lambda *_: [],
+    },
+    "bench.engine.scheduler": lambda _: {"SPLIT_REPLICATE_S": 0.2},
+    "bench.run.session": _brief_plan,
+    "bench.engine.opened": _one_core,
+    "bench.compare.command": _brief_gate,
+    "bench.compare.measuring": lambda module: {"REPLICATE_S": 0.1, **_one_core(module)},
 }
-"""Module -> what its names hold once it is imported."""
+"""Module -> what its names hold once it is imported; servers are started one by one."""
 
 
 class Hurry(MetaPathFinder):
@@ -39,7 +64,7 @@ class Hurry(MetaPathFinder):
 
         def hurried(module: ModuleType) -> None:
             execute(module)
-            vars(module).update(INSTEAD[name])
+            vars(module).update(INSTEAD[name](vars(module)))
 
         spec.loader.exec_module = hurried  # type: ignore[method-assign]
         return spec
