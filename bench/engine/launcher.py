@@ -34,6 +34,7 @@ class ServerLauncher:
         preload: modules that the cases need, imported before the fork.
         at_once: how many timing servers are started together, and of a check's compilers.
         allocator: whether malloc is to keep its pages.
+        one_server: whether all timed workers are to come from one server.
         python: the interpreter of all servers.
     """
 
@@ -44,13 +45,15 @@ class ServerLauncher:
         at_once: int,
         *,
         allocator: bool = True,
+        one_server: bool = False,
         python: str = sys.executable,
     ) -> None:
         self._start = functools.partial(
             Server, scratch_dir=scratch_dir, allocator=allocator, python=python
         )
         self._preload = list(preload)
-        self._at_once = at_once
+        self._at_once = 1 if one_server else at_once
+        self._compilers = at_once
         self._timing: dict[int, Server] = {}
         self._helper: Server | None = None
 
@@ -90,6 +93,6 @@ class ServerLauncher:
     def _helping(self) -> Server:
         if self._helper is None or not self._helper.alive:
             modules = [*self._preload, *HELPER_MODULES]
-            self._helper = self._start(modules, compilers=self._at_once)
+            self._helper = self._start(modules, compilers=self._compilers)
             self._helper.wait_until_ready()
         return self._helper

@@ -19,7 +19,7 @@ from bench.schema.case import Case
 
 @contextlib.contextmanager
 def launched(
-    scratch_dir: Path, cases: Sequence[Case], *, allocator: bool = True
+    scratch_dir: Path, cases: Sequence[Case], *, allocator: bool = True, one_server: bool = False
 ) -> Iterator[ServerLauncher]:
     """Provide the processes for some cases.
 
@@ -27,9 +27,12 @@ def launched(
         scratch_dir: where results and logs go; made if it is not there.
         cases: what they will run.
         allocator: whether malloc is to keep its pages.
+        one_server: whether all timed workers are to come from one server.
     """
     scratch_dir.mkdir(parents=True, exist_ok=True)
-    launcher = ServerLauncher(scratch_dir, preload(cases), usable_cores(), allocator=allocator)
+    launcher = ServerLauncher(
+        scratch_dir, preload(cases), usable_cores(), allocator=allocator, one_server=one_server
+    )
     try:
         yield launcher
     finally:
@@ -72,9 +75,14 @@ def opened(
         if known is not None:
             entries.findings.update(known.findings)
         if launcher is None:
-            scratch_dir = Path(plan.scratch_dir)
+            design = plan.design
             launcher = stack.enter_context(
-                launched(scratch_dir, plan.cases, allocator=plan.design.allocator)
+                launched(
+                    Path(plan.scratch_dir),
+                    plan.cases,
+                    allocator=design.allocator,
+                    one_server=design.one_server,
+                )
             )
         bar = stack.enter_context(ProgressBar(console, adds))
         yield Engine(plan, launcher, log, time.monotonic, bar, entries)

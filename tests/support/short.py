@@ -1,20 +1,26 @@
 """``pytest -p tests.support.short bench``: a real run of real processes that is over soon.
 
-Rounds, replicates and ceilings are as few as they may be; everything else is as always.
+Rounds, replicates, ceilings and fork servers are as few as they may be; everything else is as
+always.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
 
 from bench import stats
 from bench.engine import opened, scheduler
 from bench.engine.plan import Design, Plan
 from bench.run import extra_arms, session
+from bench.run.own import measuring
 from bench.schema.case import Case
+from bench.stats import intervals
 
 REPLICATES = 2
 
-SHORT = Design(replicate_s=0.1)
+SHORT = Design(replicate_s=0.1, one_server=True)
 
 
 def preload(cases: Sequence[Case]) -> list[str]:
@@ -22,12 +28,26 @@ def preload(cases: Sequence[Case]) -> list[str]:
     return [*scheduler.preload(cases), "tests.support.short_worker"]
 
 
+def _changes() -> Iterator[tuple[object, str, Any]]:
+    """Yield where a name gets another value, and which."""
+    for room in (session, measuring):
+        yield room, "Plan", functools.partial(Plan, design=SHORT)
+    yield measuring, "launched", functools.partial(opened.launched, one_server=True)
+    for room in (stats, intervals):
+        yield room, "FIRST_STAGE", stats.MIN_FOR_INTERVAL
+    yield scheduler, "SPLIT_REPLICATE_S", SHORT.replicate_s
+    yield extra_arms, "REPLICATES", REPLICATES
+    yield opened, "preload", preload
+
+
+def shorten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make short what a test runs in its own process."""
+    for room, name, value in _changes():
+        monkeypatch.setattr(room, name, value)
+
+
+@pytest.hookimpl(tryfirst=True)  # the harness makes its plan when it is configured
 def pytest_configure() -> None:
     """Make it short; in a run that was asked for it."""
-    for module, name, value in (
-        (session, "Plan", functools.partial(Plan, design=SHORT)),
-        (stats, "FIRST_STAGE", REPLICATES),
-        (extra_arms, "REPLICATES", REPLICATES),
-        (opened, "preload", preload),
-    ):
-        setattr(module, name, value)
+    for room, name, value in _changes():
+        setattr(room, name, value)

@@ -13,7 +13,7 @@ from bench.workload.networks import NETWORKS, network_of
 from panet.heads import PARTS
 from reports.__main__ import main
 from tests.support.factories import case
-from tests.support.harness import bench
+from tests.support.harness import bench_here
 
 
 def test_parts_are_measured_of_the_scope_heads_alone() -> None:
@@ -38,7 +38,7 @@ def test_every_part_is_compared_with_the_one_before() -> None:
 
 @pytest.mark.process
 def test_real_run_ends_with_the_price_list(tmp_path: Path) -> None:
-    done = bench(
+    done = bench_here(
         *("--scopes", "neck,heads", "--resolutions", "64", "--boxes", "2", "--threads", "1"),
         *("--devices", "cpu", "--half-width", "90%", "--budget", "4m", "--run-dir", tmp_path),
     )

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from bench import cost, stats
+from bench import cost
 from bench.__main__ import main
-from bench.engine import opened, scheduler
 from bench.profiling import ceilings
 from bench.schema.files import COST, PROFILE
 from reports.__main__ import main as reports
 from tests.support.profiles import MACHINE
-from tests.support.short import preload
+from tests.support.short import shorten
 
 pytestmark = pytest.mark.process
 
@@ -83,9 +82,7 @@ def in_python(folder: Path, passes: str, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_larger_part_is_the_larger_one_and_all_add_up(
     asked: str, passes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stats, "FIRST_STAGE", stats.MIN_FOR_INTERVAL)
-    monkeypatch.setattr(scheduler, "SPLIT_REPLICATE_S", 0.1)
-    monkeypatch.setattr(opened, "preload", preload)
+    shorten(monkeypatch)
     for name, code in {"net.py": NETWORK, "layers.py": LAYERS}.items():
         (tmp_path / name).write_text(textwrap.dedent(code))
     {"command": by_command, "python": in_python}[asked](tmp_path, passes, monkeypatch)
