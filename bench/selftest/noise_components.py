@@ -48,8 +48,12 @@ def components(measured: Sequence[MeasuredTrial], contrast: stats.Contrast) -> C
         ]
         values = stats.log_ratios([r.rounds_s for _, r in replicates], contrast)
         center = float(np.mean(values)) if values else 0.0
-        for (trial, replicate), value in zip(replicates, values, strict=True):
-            odd, even = (_half(replicate.rounds_s, contrast, start) for start in (0, 1))
+        odds, evens = (
+            stats.log_ratios([_half(r.rounds_s, start) for _, r in replicates], contrast)
+            for start in (0, 1)
+        )
+        found = zip(replicates, values, odds, evens, strict=True)
+        for (trial, replicate), value, odd, even in found:
             halves.append((odd - center, even - center))
             round_variances.append(_round_variance(replicate.rounds_s, contrast))
             by_turn[trial, replicate.server].append(value - center)
@@ -63,17 +67,15 @@ def components(measured: Sequence[MeasuredTrial], contrast: stats.Contrast) -> C
     return Components(*(math.sqrt(max(0.0, variance)) for variance in variances))
 
 
-def _half(rounds: stats.Rounds, contrast: stats.Contrast, start: int) -> float:
-    return stats.log_ratio({arm: values[start::2] for arm, values in rounds.items()}, contrast)
+def _half(rounds: stats.Rounds, start: int) -> stats.Rounds:
+    """Return every other round."""
+    return {arm: values[start::2] for arm, values in rounds.items()}
 
 
 def _round_variance(rounds: stats.Rounds, contrast: stats.Contrast) -> float:
     count = len(next(iter(rounds.values())))
-    each = [
-        stats.log_ratio({arm: values[i : i + 1] for arm, values in rounds.items()}, contrast)
-        for i in range(count)
-    ]
-    return float(np.var(each, ddof=1))
+    each = [{arm: values[i : i + 1] for arm, values in rounds.items()} for i in range(count)]
+    return float(np.var(stats.log_ratios(each, contrast), ddof=1))
 
 
 def _shared(groups: Iterable[Sequence[float]]) -> float:

@@ -149,10 +149,11 @@ def _sums(spans_s: Mapping[str, Sequence[Sequence[float]]], replicate: int) -> l
 
 def typed(rows: Sequence[Mapping[str, Any]], types: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
     """Return rows as a frame with these columns, all of them, in their order."""
+    kinds: Mapping[str, Any] = {name: kind for name, (kind, _) in types.items()}
     return pd.DataFrame(
         {
-            name: pd.Series([row.get(name) for row in rows], dtype=kind)
-            for name, (kind, _) in types.items()
+            name: pd.array([row.get(name) for row in rows], dtype=kind)
+            for name, kind in kinds.items()
         }
     )
 

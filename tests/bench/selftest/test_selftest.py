@@ -87,6 +87,15 @@ def summary_of(folder: Path) -> SetupSummary:
     return shown(folder).setups["none-t2"]
 
 
+def run_without_pages(wanted: SelfTestRequest) -> SelfTest:
+    """Run many trials; the page, which computes all of them anew, is not written behind each."""
+    test = SelfTest(wanted, QUIET)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SelfTest, "write_page", lambda _: None)
+        test.run()
+    return test
+
+
 @pytest.fixture(autouse=True)
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "usable_cores", lambda: 2)
@@ -141,7 +150,7 @@ def test_noisy_machine_misses_and_says_so(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_gate_does_not_know_which_side_is_slowed(tmp_path: Path) -> None:
-    SelfTest(request(tmp_path, trials=8), QUIET).run()
+    run_without_pages(request(tmp_path, trials=8))
     sides = set()
     for folder in (tmp_path / "selftest-1").glob("trial-*"):
         measured = trials.read(folder)
@@ -274,7 +283,7 @@ def test_parts_of_the_spread_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Simulated, "noise", Noise(round_sd=0.001, process_sd=0.03))
-    SelfTest(request(tmp_path, trials=12, sizes=()), QUIET).run()
+    run_without_pages(request(tmp_path, trials=12, sizes=())).write_page()
     parts = summary_of(tmp_path).identical_components
     assert parts.process is not None
     assert parts.process == pytest.approx(0.03 * math.sqrt(2), rel=0.4)

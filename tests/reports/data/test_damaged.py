@@ -2,7 +2,8 @@
 
 import functools
 import json
-from collections.abc import Iterator
+import pickle
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,7 @@ import pytest
 from bench.schema.records import SCHEMA
 from reports.__main__ import main
 from reports.data import history
-from reports.exports import tensorboard
-from reports.pages import page
+from reports.pages import compare_page, history_page, page
 from tests.support.result_files import document, measured
 
 WRONG: list[Any] = [None, "x", [], {}, -1, True, [None], {"x": None}]
@@ -29,13 +29,28 @@ ADDED = {2: (), 3: ("graphs", "graph_breaks", "operators")}
 
 
 @pytest.fixture(autouse=True)
-def no_dashboards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are drawn from the frame that the page is made of, and take seconds.
-
-    Nor does a page need the five megabytes of plotly's script here.
-    """
-    monkeypatch.setattr(tensorboard, "write", lambda *_: [])
+def no_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page does not need the five megabytes of plotly's script here."""
     monkeypatch.setattr(page, "get_plotlyjs", str)
+
+
+@pytest.fixture
+def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that was made of the same tables and runs is not made again."""
+    for module in (compare_page, history_page):
+        monkeypatch.setattr(module, "write", once_each(module.write))
+
+
+def once_each(write: Callable[..., Any]) -> Callable[..., Any]:
+    known: dict[bytes, Any] = {}
+
+    def remembered(*arguments: Any) -> Any:
+        key = pickle.dumps(arguments)
+        if key not in known:
+            known[key] = write(*arguments)
+        return known[key]
+
+    return remembered
 
 
 @functools.cache
@@ -79,6 +94,7 @@ def run(command: str, content: str | bytes, folder: Path) -> int:
     return main([word.format(**names) for word in COMMANDS[command]])
 
 
+@pytest.mark.usefixtures("drawn_once")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_wrong_value_anywhere_is_an_answer_or_one_line(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

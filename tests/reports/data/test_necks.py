@@ -1,6 +1,7 @@
 """Necks beside FPN, from the file of a run to the frame, the page and the CSV."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,16 @@ import pytest
 
 import reports
 from bench.schema.case import Case
+from bench.schema.records import CaseResult
 from reports.__main__ import main
 from reports.data.errors import ReportError
 from tests.reports.pages.test_cost_page import grid, written
 from tests.support.factories import case
 from tests.support.result_files import extra_arms
 
-CASES = [found.case for found in grid()[:2]]
+ALL = grid()
+
+CASES = [found.case for found in ALL[:2]]
 
 ROUNDS = {"fpn": [1.0, 1.2], "panet": [1.5, 1.8], "fpn_again": [1.1, 1.32]}
 
@@ -26,9 +30,9 @@ FACTS = {
 }
 
 
-def run(folder: Path, *cases: Case) -> Path:
+def run(folder: Path, *cases: Case, results: Sequence[CaseResult] = ALL[:2]) -> Path:
     """Write a run whose necks were measured in the first of some cases; the others were busy."""
-    path = written(folder, grid())
+    path = written(folder, results)
     first, *others = cases
     aside = extra_arms(folder / "necks.json", {first: [ROUNDS] * 4, **{x: [] for x in others}})
     content = json.loads(aside.read_text())
@@ -92,7 +96,7 @@ def test_command_writes_the_page_and_the_csv(
 
 def test_run_without_necks_says_nothing_of_them(tmp_path: Path) -> None:
     assert reports.necks("reports/reference").empty
-    assert main(["cost", str(written(tmp_path, grid()))]) == 0
+    assert main(["cost", str(written(tmp_path, ALL[:2]))]) == 0
     assert not (tmp_path / "necks.csv").exists()
     assert "worth its MACs" not in (tmp_path / "report.html").read_text()
 

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+import reports
 from bench.schema.records import Status
 from reports.__main__ import main
+from reports.data.costs import cost
+from reports.exports import tensorboard
 from tests.support.factories import case, result
 from tests.support.result_files import measured, result_file
 
@@ -21,11 +24,17 @@ def loaded(folder: Path) -> Any:
     return found
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(autouse=True)
+def no_dashboards() -> None:
+    """Here they are drawn."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("run")
     lost = result(Status.OOM, "no memory", case=case(batch_size=64), replicates=())
-    main(["cost", str(result_file(tmp_path, [measured(1.5), lost]))])
-    return tmp_path / "dashboards"
+    main(["cost", str(result_file(run, [measured(1.5), lost]))])
+    return run / "dashboards"
 
 
 def test_every_case_is_a_session_with_its_axes_and_metrics(folder: Path) -> None:
@@ -60,7 +69,10 @@ def test_table_and_drawing_are_there(folder: Path) -> None:
     assert found.Images("cost per case")[0].encoded_image_string.startswith(b"\x89PNG")
 
 
-def test_a_second_report_replaces_the_first(folder: Path) -> None:
-    main(["cost", str(result_file(folder.parent, [measured(1.4)]))])
+def test_a_second_report_replaces_the_first(tmp_path: Path) -> None:
+    for ratio in (1.5, 1.4):
+        table = cost(reports.load(result_file(tmp_path, [measured(ratio)])))
+        (folder,) = tensorboard.write(table, tmp_path, "")
     session = loaded(folder / measured(1.5).case.case_id)
-    assert len(session.Tensors("cost/ratio")) == 1
+    (stored,) = session.Tensors("cost/ratio")
+    assert stored.tensor_proto.float_val[0] == pytest.approx(1.4)

@@ -37,7 +37,7 @@ def chromium() -> Iterator[Browser]:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     (folder / "traces" / grid()[0].case.case_id).mkdir(parents=True)
-    assert main(["cost", str(necks_run(folder, grid()[0].case))]) == 0
+    assert main(["cost", str(necks_run(folder, grid()[0].case, results=grid()))]) == 0
     return folder / "report.html"
 
 
