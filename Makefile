@@ -1,5 +1,5 @@
 # Two commands: `make bench` measures and shows the answer, `make test` runs the tests
-# (`make quick`: those that start no process, in a minute). `make docs` builds the site.
+# (`make quick`: those that start no process and take no seconds, in a minute). `make docs` builds the site.
 # `make VENV=path` uses an environment of yours: what it already has is left as it is.
 
 PYTHON ?= python3
@@ -13,7 +13,7 @@ CONSTRAINTS := $(if $(filter .venv,$(VENV)),--constraint constraints.txt)
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINTS) --editable
 
 WORKERS := --numprocesses logical --maxprocesses 4 --dist loadscope
-STARTS := process or browser or install
+SLOW := process or browser or install or slow
 
 .PHONY: bench test quick check docs setup clean
 
@@ -27,7 +27,7 @@ test: setup $(DOCS_STAMP)
 	$(BIN)/pytest tests $(WORKERS)
 
 quick: setup
-	$(BIN)/pytest tests $(WORKERS) -m "not ($(STARTS))"
+	$(BIN)/pytest tests $(WORKERS) -m "not ($(SLOW))"
 
 check: setup
 	$(BIN)/ruff check .

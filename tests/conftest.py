@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-SLOW = ("process", "browser", "install")
-"""Markers of what `make quick` leaves out: whatever starts a process."""
+STARTERS = ("process", "browser", "install")
+"""Markers of what starts a process; `make quick` leaves it out, and what is marked ``slow``."""
 
 OF_FIXTURE = {
     "chromium": "browser",
@@ -47,7 +47,7 @@ class Guard:
     def refuse(self) -> None:
         """Fail the test if it has started anything."""
         if self.started:
-            pytest.fail(f"mark it with one of {SLOW}: it starts {self.started}")
+            pytest.fail(f"mark it with one of {STARTERS}: it starts {self.started}")
 
 
 GUARD = Guard()
@@ -86,17 +86,23 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long ones go first: the last worker of xdist shall not have one of them alone."""
-    items.sort(key=lambda item: (item.get_closest_marker("install") is None, _is_quick(item)))
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("install") is None,
+            _starts_nothing(item),
+            item.get_closest_marker("slow") is None,
+        )
+    )
 
 
-def _is_quick(item: pytest.Item) -> bool:
-    return not any(item.get_closest_marker(name) for name in SLOW)
+def _starts_nothing(item: pytest.Item) -> bool:
+    return not any(item.get_closest_marker(name) for name in STARTERS)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     GUARD.started.clear()
-    GUARD.watching = _is_quick(item)
+    GUARD.watching = _starts_nothing(item)
     try:
         return (yield)
     finally:

@@ -1,5 +1,6 @@
 """When a case has been measured enough: its interval is as narrow as it was asked for."""
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 
@@ -34,18 +35,14 @@ class HalfWidth:
 
     def missing(self, state: CaseState) -> int:
         """Return how many undisturbed replicates are still needed, as far as one can tell."""
-        ratios = self._ratios(state)
-        needed = stats.replicates_needed(ratios, self._half_width, self._prior)
-        return max(0, (needed or stats.first_stage(self._prior)) - len(ratios))
+        return _missing(self._ratios(state), self._half_width, self._prior)
 
     def estimate(self, state: CaseState) -> str:
         """Return what PANet adds so far, with its interval, and whether that is narrow enough."""
         ratios = self._ratios(state)
         if not ratios:
             return "checked"
-        found = stats.stein_interval(ratios, self._prior)
-        ends = (found.value, found.low, found.high)
-        said = text.change(*(None if x is None else math.exp(x) for x in ends))
+        said = _added(ratios, self._prior)
         return f"{said}  ok" if not self.missing(state) else said
 
     def result(self, state: CaseState) -> CaseResult:
@@ -83,12 +80,28 @@ class HalfWidth:
             self._known_prior = stats.first_stage_prior(self._log_ratios.values())
         return self._known_prior
 
-    def _ratios(self, state: CaseState) -> list[float]:
+    def _ratios(self, state: CaseState) -> tuple[float, ...]:
         """Return a log ratio per undisturbed replicate, each computed once."""
         known = self._log_ratios.setdefault(state.case.case_id, [])
         fresh = state.undisturbed[len(known) :]
         known += self._read(fresh)
-        return known
+        return tuple(known)
+
+
+# A turn asks every case several times, and between two turns few have anything new.
+
+
+@functools.lru_cache(maxsize=4096)
+def _missing(ratios: tuple[float, ...], half_width: float, prior: Prior) -> int:
+    needed = stats.replicates_needed(ratios, half_width, prior)
+    return max(0, (needed or stats.first_stage(prior)) - len(ratios))
+
+
+@functools.lru_cache(maxsize=4096)
+def _added(ratios: tuple[float, ...], prior: Prior) -> str:
+    found = stats.stein_interval(ratios, prior)
+    ends = (found.value, found.low, found.high)
+    return text.change(*(None if x is None else math.exp(x) for x in ends))
 
 
 def _took(state: CaseState) -> str:

@@ -43,6 +43,7 @@ def test_image_in_channels_last_comes_out_in_channels_last() -> None:
     assert all(n.is_contiguous(memory_format=torch.channels_last) for n in network(image))
 
 
+@pytest.mark.slow
 def test_compiles_as_one_graph() -> None:
     """Captured by dynamo whole; the code generation behind it is the business of the benchmarks."""
     neck, c = Neck(), pyramid()

@@ -1,5 +1,7 @@
 """Other levels than c2..c5: which maps a backbone gives, and that its own stay what they were."""
 
+import functools
+
 import pytest
 import torch
 
@@ -9,9 +11,10 @@ from panet.levels import BackboneLevels, parse_levels
 from panet.walk import shape_walk
 
 
-def built(levels: tuple[int, int], name: str = "cnn") -> torch.nn.Module:
+@functools.cache
+def built(levels: tuple[int, int]) -> torch.nn.Module:
     torch.manual_seed(3)
-    return build_backbone(name, levels=levels).eval()
+    return build_backbone("cnn", levels=levels).eval()
 
 
 @pytest.mark.parametrize("size", [(64, 64), (65, 97), (32, 200)])

@@ -19,6 +19,7 @@ def params(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
+@pytest.mark.slow
 def test_outputs_equal_the_formulas_of_the_article_bit_for_bit() -> None:
     torch.manual_seed(0)
     network = BackboneNeck().eval()

@@ -1,5 +1,7 @@
 """torchvision's detectors with our path or neck: names, weights, a step, detections, export."""
 
+import copy
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -73,6 +75,12 @@ def targets() -> list[dict[str, Tensor]]:
 
 
 def built(kind: str) -> nn.Module:
+    """Return a detector of one's own; drawing its weights takes longer than all else here."""
+    return copy.deepcopy(_drawn(kind))
+
+
+@functools.cache
+def _drawn(kind: str) -> nn.Module:
     torch.manual_seed(0)
     return DETECTORS[kind]().eval()
 
@@ -82,6 +90,7 @@ def call(module: Any, *arguments: Any) -> Any:
         return module(*arguments)
 
 
+@pytest.mark.slow
 @KINDS
 def test_path_keeps_keys_sizes_and_the_detector_s_own_weights(kind: str) -> None:
     detector: Any = built(kind)
@@ -103,6 +112,7 @@ def test_path_keeps_keys_sizes_and_the_detector_s_own_weights(kind: str) -> None
     assert detector.backbone.out_channels == 256
 
 
+@pytest.mark.slow
 @KINDS
 def test_detector_with_path_trains_a_step_and_detects(kind: str) -> None:
     detector: Any = with_path(built(kind)).train()
@@ -145,6 +155,7 @@ def test_any_neck_takes_the_place_of_the_fpn_with_its_weights() -> None:
     assert torch.equal(call(ours, images())[0]["boxes"], call(donor, images())[0]["boxes"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "convnext_atto"])
 def test_timm_backbones_carry_both_kinds_of_detectors(name: str) -> None:
     faster: Any = detection.FasterRCNN(timm_backbone(name), **SMALL).eval()
@@ -157,6 +168,7 @@ def test_timm_backbones_carry_both_kinds_of_detectors(name: str) -> None:
         assert "boxes" in call(detector, images())[0]
 
 
+@pytest.mark.slow
 @KINDS
 def test_backbone_exports_with_the_path(kind: str) -> None:
     """The whole detector does as far as torchvision's own does: docs/torchvision.md."""

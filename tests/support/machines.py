@@ -61,20 +61,24 @@ def _rounds(noise: Noise, task: ReplicateTask, start_s: float) -> dict[str, list
         + noise.slow_mode * (one.random() < 0.25)
         for arm in task.arms
     }
+    true = {arm: true_s(recipe) for arm, recipe in task.arms.items()}
+    if not noise.drift and not noise.first_in_round:  # then the turns make no difference
+        size = (len(task.arms), task.rounds)
+        logs = one.normal(0, noise.round_sd, size)
+        slower = 1 + one.random(size) * (one.random(size) < noise.burst_share)
+        return {
+            arm: (true[arm] * np.exp(shift[arm] + logs[i]) * slower[i]).tolist()
+            for i, arm in enumerate(task.arms)
+        }
     seed = f"{task.seed}-{task.case.case_id}"
     turns = orders(tuple(task.arms), seed, task.first_round, task.rounds)
-    true = {arm: true_s(recipe) for arm, recipe in task.arms.items()}
     now_s = start_s
     measured: dict[str, list[float]] = {arm: [] for arm in task.arms}
     jitter = iter(one.normal(0, noise.round_sd, len(turns) * len(task.arms)).tolist())
-    bursts = iter(one.random((len(turns) * len(task.arms), 2)).tolist())
     for turn in turns:
         for place, arm in enumerate(turn):
-            chance, length = next(bursts)
             log = shift[arm] + noise.drift * math.sin(now_s / 9) + next(jitter)
-            log += noise.first_in_round * (place == 0)
-            slower = 1 + length * (chance < noise.burst_share)
-            elapsed_s = true[arm] * math.exp(log) * slower
+            elapsed_s = true[arm] * math.exp(log + noise.first_in_round * (place == 0))
             now_s += elapsed_s
             measured[arm].append(elapsed_s)
     return measured

@@ -30,6 +30,7 @@ CONTRAST = stats.Contrast(("head",), ("base",))
 EIGHT = tuple(case(batch_size=n) for n in range(1, 9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOISY)
 def test_intervals_cover_the_truth_on_every_kind_of_machine(name: str) -> None:
     covered = total = 0
@@ -102,6 +103,7 @@ def compare(
     return adaptive.judge({s.case.case_id: s.replicates for s in asked.states}, sides)
 
 
+@pytest.mark.slow
 def test_identical_code_raises_hardly_an_alarm() -> None:
     """At most one comparison of 500 may: two of 60 would happen in one test of 150."""
     verdicts: Counter[Verdict] = Counter()
@@ -112,6 +114,7 @@ def test_identical_code_raises_hardly_an_alarm() -> None:
     assert verdicts[Verdict.UNDECIDED] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("side", "expected"), [("head", Verdict.REGRESSED), ("base", Verdict.IMPROVED)]
 )
@@ -128,7 +131,7 @@ def test_slow_down_of_five_percent_is_found_in_its_case_alone(side: str, expecte
         fresh = changes[slowed_case].ratio
         assert fresh is not None
         assert fresh.value == pytest.approx(1.05 if side == "head" else 1 / 1.05, abs=0.03)
-    assert found >= 29
+    assert found >= 25  # 940 of 1,000 were found: fewer than 25 of 30 would be one run of 100
 
 
 def test_busy_machine_gives_no_verdict() -> None:
@@ -137,6 +140,7 @@ def test_busy_machine_gives_no_verdict() -> None:
     assert judged.verdict is Verdict.UNDECIDED
 
 
+@pytest.mark.slow
 def test_slow_down_of_two_percent_in_all_cases_is_found_in_all_together() -> None:
     slowed = {c.case_id: {"head": Recipe("panet", slowdown="copy:200")} for c in EIGHT}
     found = [compare(Noise(round_sd=0.05, seed=seed), slowed).verdict for seed in range(30)]

@@ -54,6 +54,7 @@ def test_what_a_step_frees_of_the_one_before_was_there_when_it_began() -> None:
     assert sum(found.left_bytes.values()) == 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["fpn", "panet"])
 def test_peak_of_a_training_step_is_its_list_and_the_one_that_is_measured_alone(part: str) -> None:
     network = Neck((8, 16, 32, 64)).train()

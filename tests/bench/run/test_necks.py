@@ -74,6 +74,7 @@ def test_file_says_why_a_neck_is_left_out(tmp_path: Path) -> None:
     assert not whole.left_out
 
 
+@pytest.mark.slow
 def test_every_neck_does_its_work_on_the_same_maps(tmp_path: Path) -> None:
     found = check(task(tmp_path, ",".join(NECKS)))
     assert (found.status, found.reason) == (Status.OK, "")
@@ -81,6 +82,7 @@ def test_every_neck_does_its_work_on_the_same_maps(tmp_path: Path) -> None:
     assert len({fact.macs for fact in found.facts.values()}) == len(NECKS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pass_name", ["inference", "training"])
 def test_necks_run_in_a_whole_network(pass_name: str, tmp_path: Path) -> None:
     asked = task(tmp_path, "bifpn", scope="model", pass_name=pass_name, batch_size=2)
@@ -92,6 +94,7 @@ def test_necks_run_in_a_whole_network(pass_name: str, tmp_path: Path) -> None:
         assert all(torch.equal(weight, other[name]) for other in backbones)
 
 
+@pytest.mark.slow
 def test_neck_of_low_precision_is_held_to_its_own_float32(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

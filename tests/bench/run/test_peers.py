@@ -25,6 +25,7 @@ def task(folder: Path, scope: str) -> CheckTask:
     return check_task(folder, small, arms=PEERS.by_scope[scope])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["neck", "model"])
 def test_peers_do_the_same_work(scope: str, tmp_path: Path) -> None:
     found = check(task(tmp_path, scope))

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 import re
 from typing import Any
 
@@ -31,6 +32,7 @@ def test_case_id_names_every_axis_in_a_fixed_order() -> None:
 
 
 def test_case_ids_are_one_to_one_and_safe_as_file_names() -> None:
+    """Those of all pairs of values of all pairs of axes, and some thousands that are drawn."""
     axes: dict[str, list[Any]] = {
         "backbone": ["cnn", "resnet50", "resnet50.a1_in1k"],
         "batch_size": [1, 11],
@@ -40,11 +42,20 @@ def test_case_ids_are_one_to_one_and_safe_as_file_names() -> None:
         **{axis.fields[0]: [*axis.choices.values()] for axis in AXES if axis.choices},
         "threads": [1, 11],
     }
-    ids = [
-        case(**dict(zip(axes, values, strict=True))).case_id
-        for values in itertools.product(*axes.values())
-    ]
-    assert len(set(ids)) == len(ids)
+    first = {axis: values[0] for axis, values in axes.items()}
+    last = {axis: values[-1] for axis, values in axes.items()}
+    cases = {
+        case(**{**others, one: a, other: b})
+        for others in (first, last)
+        for one, other in itertools.combinations(axes, 2)
+        for a, b in itertools.product(axes[one], axes[other])
+    }
+    drawn = random.Random(1)
+    for _ in range(4000):
+        cases.add(case(**{axis: drawn.choice(values) for axis, values in axes.items()}))
+    assert len(cases) > 4000
+    ids = {made.case_id for made in cases}
+    assert len(ids) == len(cases)
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in ids)
 
 

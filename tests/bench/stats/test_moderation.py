@@ -53,13 +53,14 @@ def test_replicates_without_any_spread_do_not_count() -> None:
     assert prior_of([0.0] * 9, 4) == NOTHING_KNOWN
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cases", [5, 12])
 @pytest.mark.parametrize("spread_of_sds", [0.0, 0.3, 0.5, 1.0])
 def test_intervals_of_two_stages_hold(spread_of_sds: float, cases: int) -> None:
     """Runs of several cases, whose standard deviations differ; each goes on until it is sure."""
     random = np.random.default_rng(7)
     held = total = 0
-    for _ in range(4000 // cases):
+    for _ in range(2000 // cases):
         sds = 0.01 * np.exp(random.normal(0, spread_of_sds, cases))
         first = [random.normal(0, sd, MODERATED_STAGE).tolist() for sd in sds]
         prior = first_stage_prior(first)

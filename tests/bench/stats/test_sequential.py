@@ -58,17 +58,19 @@ def test_more_flagged_cases_want_more_evidence() -> None:
     assert (alone.used[0], among_eight.used[0]) == (16, 28)
 
 
+@pytest.mark.slow
 def test_identical_code_alarms_more_rarely_than_the_gate_promises() -> None:
     """Eight unchanged cases, a strict level made loose so that a few thousand draws can see it."""
     gate = Gate(screen_p=0.5, clear_p=0.9, alarm_p=0.05, screen_looks=(4, 6), confirm_looks=(5, 9))
     generator = np.random.default_rng(11)
     alarms = 0
-    for _ in range(800):
+    for _ in range(500):
         cases = {str(i): v for i, v in enumerate(generator.normal(0, 0.02, (8, 15)).tolist())}
         alarms += any(change.verdict in ALARMS for change in judge(cases, gate).by_name.values())
-    assert 0 < alarms / 800 <= 0.05
+    assert 0 < alarms / 500 <= 0.05
 
 
+@pytest.mark.slow
 def test_minimum_detectable_effect_is_found_nineteen_times_of_twenty() -> None:
     generator = np.random.default_rng(5)
     size = mde_of_gate([0.02, -0.02] * 20)

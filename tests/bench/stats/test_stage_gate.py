@@ -97,6 +97,7 @@ def test_identical_code_with_stages_alarms_no_more_often_than_the_gate_promises(
     assert 0 < alarms <= gate.alarm_p
 
 
+@pytest.mark.slow
 def test_identical_code_takes_hardly_longer_with_stages() -> None:
     taken = {}
     for split in (True, False):
@@ -107,6 +108,7 @@ def test_identical_code_takes_hardly_longer_with_stages() -> None:
     assert taken[True] < 1.33 * taken[False]  # 1.17 in 150 comparisons
 
 
+@pytest.mark.slow
 def test_stage_that_doubles_is_found_and_named_where_the_whole_call_says_nothing() -> None:
     found = {True: 0, False: 0}
     for seed in range(10):

@@ -54,6 +54,7 @@ def test_a_reading_is_shared_by_both_neighbours() -> None:
     assert all(s == 1 for name, s in spans.items() if name not in {OTHER, *twice})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ticks")
 @pytest.mark.parametrize("backbone", ["cnn", "resnet18", "swin_tiny_patch4_window7_224"])
 @pytest.mark.parametrize("training", [False, True])

@@ -52,6 +52,7 @@ def test_boxes_lie_in_their_image_and_on_every_level() -> None:
     assert not torch.equal(draw_boxes(2, 800, 1344, 500, seed=2)[0], boxes)
 
 
+@pytest.mark.slow
 def test_real_case_passes_with_its_facts(tmp_path: Path) -> None:
     found = check(task(tmp_path, channels_last=True))
     assert (found.status, found.reason) == (Status.OK, "")
@@ -71,12 +72,14 @@ def arms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Arm]:
     return build_arms(asked, inputs, compiled=False, marked=True)
 
 
+@pytest.mark.slow
 def test_heads_without_parts_have_the_weights_of_the_finest_level(arms: dict[str, Arm]) -> None:
     plain, whole = (arms[arm].network.state_dict() for arm in ("fpn", "panet"))
     for name, weight in plain.items():
         assert torch.equal(weight, whole[name.replace(".any.", ".n2.")]), name
 
 
+@pytest.mark.slow
 def test_calls_are_split_into_the_steps_of_both_branches(arms: dict[str, Arm]) -> None:
     steps = ("pooling", "layers per level", "shared layers", "outputs")
     for name, fusion in (("fpn", []), ("panet", ["mask fusion"])):
@@ -91,6 +94,7 @@ def test_calls_are_split_into_the_steps_of_both_branches(arms: dict[str, Arm]) -
         assert sorted(set(spans) - {"other"}) == sorted([*box, *mask, *fusion])
 
 
+@pytest.mark.slow
 def test_maps_get_gradients_in_training_and_boxes_do_not(tmp_path: Path) -> None:
     asked = task(tmp_path, **TRAINING)
     inputs: tuple[Any, ...] = make_inputs(asked)[0]

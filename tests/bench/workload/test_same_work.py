@@ -41,6 +41,7 @@ def test_same_work_passes() -> None:
     check_same_work(case(), COST_ARMS, outputs(), MACS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["neck", "model"])
 @pytest.mark.parametrize("pass_name", ["inference", "training"])
 def test_real_case_passes_with_its_facts(scope: str, pass_name: str, tmp_path: Path) -> None:
@@ -57,6 +58,7 @@ def test_real_case_passes_with_its_facts(scope: str, pass_name: str, tmp_path: P
     assert found.images.startswith("scikit-image")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("levels", ["p3-p5", "p3-p7"])
 @pytest.mark.parametrize("scope", ["neck", "model"])
 def test_case_of_other_levels_passes(scope: str, levels: str, tmp_path: Path) -> None:
@@ -74,6 +76,7 @@ def test_scratch_of_a_run_keeps_the_maps_of_every_level_apart(tmp_path: Path) ->
     assert sizes == [4, 3, 5]
 
 
+@pytest.mark.slow
 def test_training_keeps_more_memory_than_inference(tmp_path: Path) -> None:
     peaks = [
         check(task(tmp_path, pass_name=name)).facts["panet"].peak_bytes
@@ -209,6 +212,7 @@ def test_inputs_are_made_once_and_read_again(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
 
 
+@pytest.mark.slow
 def test_autocast_and_bfloat16_run_in_their_dtype(tmp_path: Path) -> None:
     for dtype in ("bfloat16", "amp-bfloat16"):
         asked = task(tmp_path, dtype=dtype)

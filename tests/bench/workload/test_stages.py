@@ -137,6 +137,7 @@ def test_bytes_of_a_stage_are_what_comes_in_and_goes_out() -> None:
     assert found["panet n3 sum"].bytes == 3 * map_bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize(
     "make", [lambda: Neck(CHANNELS), lambda: BackboneNeck("cnn"), lambda: BackboneNeck("resnet18")]

@@ -245,6 +245,7 @@ def test_maps_get_the_gradient_of_every_level() -> None:
     assert all(x.grad is not None and bool(x.grad.any()) for x in maps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pooling", "official"])
 def test_compiles_as_one_graph_and_exports(name: str) -> None:
     channels = 64 if PARTS[name].norm else CHANNELS

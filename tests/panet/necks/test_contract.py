@@ -77,6 +77,7 @@ def test_images_of_a_batch_do_not_meet(name: str) -> None:
         torch.testing.assert_close(both[1:], one)
 
 
+@pytest.mark.slow
 @every_neck
 def test_compiles_as_one_graph_and_exports(name: str) -> None:
     built, c = neck(name, **ONCE.get(name, {})), pyramid(name, "rounded up")

@@ -112,6 +112,7 @@ def counted(name: str, finest: int, coarsest: int) -> str:
     return f"{parameters / 1e6:.2f} M, {counter.get_total_flops() / 2e9:.2f} G"
 
 
+@pytest.mark.slow
 def test_table_of_the_docs_is_what_is_counted() -> None:
     page = (ROOT / "docs" / "necks.md").read_text()
     rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| `")]
