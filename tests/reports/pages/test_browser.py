@@ -1,7 +1,8 @@
 """The pages in a real Chromium, with the network shut: what a reader sees, clicks and prints."""
 
+import functools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,20 +100,32 @@ def opened(
     return page, heard
 
 
-PHONE = {"width": 400, "height": 800}
+PHONE, DESKTOP = 400, 1280
 
 PAGES = ["report", "profile", "history", "compare"]
+
+View = Callable[[str, str, int], tuple[Page, Heard]]
+
+
+@pytest.fixture(scope="module")
+def view(chromium: Browser, pages: dict[str, Path]) -> View:
+    """Return pages with all drawings, each opened once, for tests that change nothing in them."""
+
+    @functools.cache
+    def opened_once(name: str, scheme: str, width: int) -> tuple[Page, Heard]:
+        viewport = {"width": width, "height": 800}
+        return opened(chromium, pages[name], color_scheme=scheme, viewport=viewport)
+
+    return opened_once
 
 
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_page_asks_nobody_and_fits_a_phone(
-    name: str, scheme: str, chromium: Browser, pages: dict[str, Path]
-) -> None:
-    page, heard = opened(chromium, pages[name], color_scheme=scheme, viewport=PHONE)
+def test_page_asks_nobody_and_fits_a_phone(name: str, scheme: str, view: View) -> None:
+    page, heard = view(name, scheme, PHONE)
     assert heard == Heard()
     assert page.locator(".js-plotly-plot .main-svg").count() > 0
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
 
 
 CONTRAST = """() => {
@@ -167,18 +180,16 @@ per cell, and the cell is a pixel of an image."""
 
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_has_contrast_aa(
-    name: str, scheme: str, chromium: Browser, pages: dict[str, Path]
-) -> None:
-    page, _ = opened(chromium, pages[name], color_scheme=scheme)
+def test_every_text_has_contrast_aa(name: str, scheme: str, view: View) -> None:
+    page, _ = view(name, scheme, DESKTOP)
     texts, faint = page.evaluate(CONTRAST)
     assert texts > 20
     assert faint == []
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_table_scrolls_on_a_phone(name: str, chromium: Browser, pages: dict[str, Path]) -> None:
-    page, _ = opened(chromium, pages[name], viewport=PHONE)
+def test_no_table_scrolls_on_a_phone(name: str, view: View) -> None:
+    page, _ = view(name, "light", PHONE)
     script = """() => [...document.querySelectorAll(".scroll:has(table)")]
       .filter(s => s.scrollWidth > s.clientWidth + 1).map(s => s.textContent.trim().slice(0, 80))"""
     assert page.evaluate(script) == []
@@ -194,9 +205,9 @@ def brightness(page: Page, element: str, of: str) -> float:
 
 @pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
 def test_text_and_drawings_are_readable_in_both_schemes(
-    scheme: str, dark: bool, chromium: Browser, report: Path
+    scheme: str, dark: bool, view: View
 ) -> None:
-    page, _ = opened(chromium, report, color_scheme=scheme)
+    page, _ = view("report", scheme, DESKTOP)
     page.wait_for_function("document.querySelector('.js-plotly-plot')._fullLayout.font.color")
     paper = brightness(page, "body", "backgroundColor")
     for element, of in (("h1", "color"), (".xtick text", "fill")):
@@ -227,18 +238,19 @@ def drawn_points(page: Page, heading: str) -> int:
     return int(page.evaluate(script, heading))
 
 
-@pytest.mark.parametrize("heading", ["Cost and noise", "Over resolution and batch", "Latency over"])
 def test_filter_leaves_the_chosen_cases_in_table_and_drawings(
-    heading: str, chromium: Browser, report: Path
+    chromium: Browser, report: Path
 ) -> None:
     page, heard = opened(chromium, report)
     assert visible_cases(page) == 12
-    before = drawn_points(page, heading)
+    headings = ("Cost and noise", "Over resolution and batch", "Latency over")
+    before = {heading: drawn_points(page, heading) for heading in headings}
     page.get_by_label("256x256").uncheck()
     assert visible_cases(page) == 8
-    assert drawn_points(page, heading) < before
+    for heading, points in before.items():
+        assert drawn_points(page, heading) < points, heading
     page.get_by_label("256x256").check()
-    assert drawn_points(page, heading) == before
+    assert {heading: drawn_points(page, heading) for heading in headings} == before
     assert heard == Heard()
 
 
@@ -255,7 +267,7 @@ def test_filter_holds_for_what_is_drawn_later(chromium: Browser, report: Path) -
 def test_case_opens_by_keyboard_and_shows_its_rounds_and_command(
     chromium: Browser, report: Path
 ) -> None:
-    page, heard = opened(chromium, report)
+    page, heard = opened(chromium, report, draw=False)
     button = page.locator("#cases button").first
     button.focus()
     page.keyboard.press("Enter")
@@ -265,6 +277,7 @@ def test_case_opens_by_keyboard_and_shows_its_rounds_and_command(
     link = detail.locator("a").get_attribute("href")
     assert link is not None
     assert (report.parent / link).is_dir()
+    detail.locator(".js-plotly-plot").first.wait_for()
     assert detail.locator(".js-plotly-plot").count() == 1
     assert button.get_attribute("aria-expanded") == "true"
     page.keyboard.press("Enter")
@@ -273,7 +286,7 @@ def test_case_opens_by_keyboard_and_shows_its_rounds_and_command(
 
 
 def test_open_case_leaves_the_columns_as_wide_as_they_were(chromium: Browser, report: Path) -> None:
-    page, _ = opened(chromium, report)
+    page, _ = opened(chromium, report, draw=False)
     width = "document.getElementById('cases').getBoundingClientRect().width"
     before = page.evaluate(width)
     page.locator("#cases button.open").first.click()
@@ -284,7 +297,7 @@ def test_open_case_leaves_the_columns_as_wide_as_they_were(chromium: Browser, re
 def test_filter_that_leaves_no_case_says_so_and_is_taken_back(
     chromium: Browser, report: Path
 ) -> None:
-    page, _ = opened(chromium, report)
+    page, _ = opened(chromium, report, draw=False)
     every = visible_cases(page)
     for box in page.locator("form.filter fieldset").first.locator("input").all():
         box.uncheck()
@@ -298,7 +311,7 @@ def test_filter_that_leaves_no_case_says_so_and_is_taken_back(
 
 
 def test_table_is_sorted_by_the_column_that_is_clicked(chromium: Browser, report: Path) -> None:
-    page, _ = opened(chromium, report)
+    page, _ = opened(chromium, report, draw=False)
     head = page.locator("#cases th", has_text="ratio").first
     place = head.evaluate("head => head.cellIndex")
     cells = f"[...document.querySelectorAll('#cases tr[data-case]')].map(r => r.cells[{place}])"
@@ -312,7 +325,8 @@ def test_table_is_sorted_by_the_column_that_is_clicked(chromium: Browser, report
 
 
 def test_a_phone_sorts_tables_whose_heads_have_no_room(chromium: Browser, report: Path) -> None:
-    page, _ = opened(chromium, report, viewport=PHONE)
+    viewport = {"width": PHONE, "height": 800}
+    page, _ = opened(chromium, report, draw=False, viewport=viewport)
     assert not page.locator("#cases th").first.is_visible()
     sort = page.locator("p.sort").first
     sort.get_by_label("sort by").select_option(label="+PANet ms")
@@ -358,14 +372,14 @@ def test_profile_of_many_cases_is_folded_and_opens_where_a_link_leads(
 ) -> None:
     profiled = profiles.run_dir(tmp_path, more=grid()[1:3])
     assert main(["profile", str(profiled)]) == 0
-    page, _ = opened(chromium, profiled / "profile.html")
+    page, _ = opened(chromium, profiled / "profile.html", draw=False)
     assert page.locator("details[open]").count() == 1
     page.locator("nav a").last.click()
     assert page.locator("details").last.get_attribute("open") is not None
 
 
-def test_every_control_is_reached_by_tab(chromium: Browser, report: Path) -> None:
-    page, _ = opened(chromium, report)
+def test_every_control_is_reached_by_tab(view: View) -> None:
+    page, _ = view("report", "light", DESKTOP)
     wanted = page.locator("#cases button, form.filter input, nav a").count()
     reached = set()
     for _ in range(wanted + 5):
@@ -391,9 +405,9 @@ def test_print_leaves_out_what_paper_cannot_do(
     ("page_name", "axis"), [("report", "x"), ("profile", "x"), ("profile", "y")]
 )
 def test_logarithmic_axes_are_labelled_with_whole_numbers(
-    page_name: str, axis: str, chromium: Browser, pages: dict[str, Path]
+    page_name: str, axis: str, view: View
 ) -> None:
-    page, _ = opened(chromium, pages[page_name])
+    page, _ = view(page_name, "light", DESKTOP)
     script = "AXIS => [...document.querySelectorAll('.js-plotly-plot')].filter(d => d._fullLayout["
     script += "AXIS + 'axis'].type === 'log').map(d => [...d.querySelectorAll('.' + AXIS + 'tick')]"
     script += ".map(t => Number(t.textContent)))"
@@ -424,10 +438,8 @@ COVERED = """() => {
 
 
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("width", [400, 1280])
-def test_tool_bar_covers_nothing(
-    width: int, name: str, chromium: Browser, pages: dict[str, Path]
-) -> None:
-    page, _ = opened(chromium, pages[name], viewport={"width": width, "height": 800})
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_tool_bar_covers_nothing(width: int, name: str, view: View) -> None:
+    page, _ = view(name, "light", width)
     assert page.locator(".modebar").count() > 0
     assert page.evaluate(COVERED) == []
