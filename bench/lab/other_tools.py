@@ -188,6 +188,10 @@ def _torch_timer(folder: Path) -> Seconds:
     return seconds
 
 
+PYPERF_PROCESSES = 3
+"""Per benchmark. Twenty, the default, would take half an hour: each imports torch."""
+
+
 def _pyperf(folder: Path) -> Seconds:
     import pyperf
 
@@ -195,9 +199,8 @@ def _pyperf(folder: Path) -> Seconds:
 
     written = folder / "pyperf.json"
     written.unlink(missing_ok=True)
-    # Twenty processes per benchmark, the default, would take half an hour: each imports torch.
     inherited = f"{other_tools_cells.SCRATCH},{other_tools_cells.CELLS}"
-    quick = ("--processes", "3", "--inherit-environ", inherited, "--quiet")
+    quick = ("--processes", f"{PYPERF_PROCESSES}", "--inherit-environ", inherited, "--quiet")
     _call(folder, "-m", "bench.lab.other_tools_cells", "pyperf", "-o", str(written), *quick)
     suite = pyperf.BenchmarkSuite.load(str(written))
     return {benchmark.get_name(): benchmark.mean() for benchmark in suite}

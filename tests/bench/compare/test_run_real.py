@@ -4,6 +4,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ pytestmark = pytest.mark.process
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring, "preload", preload)
     monkeypatch.setattr(measuring, "REPLICATE_S", 0.4)
+    for name in ("Design", "ServerLauncher"):  # the start of a server takes as long as the rest
+        monkeypatch.setattr(measuring, name, partial(getattr(measuring, name), one_server=True))
     monkeypatch.setattr(separate_processes, "contended", lambda *_: False)
 
 

@@ -98,22 +98,16 @@ def test_worker_without_a_result_in_time_is_ended(tmp_path: Path) -> None:
     assert not own.alive
 
 
-def test_closing_ends_the_worker_too(tmp_path: Path) -> None:
-    own = Server([], tmp_path)
-    own.wait_until_ready()
-    process = psutil.Process(own._process.pid)
-    own.close()
-    assert not process.is_running()
-
-
 def test_what_a_worker_leaves_behind_neither_outlives_it_nor_holds_the_server(
     tmp_path: Path,
 ) -> None:
     own = Server(["tests.support.misbehave"], tmp_path)
     own.wait_until_ready()
+    process = psutil.Process(own._process.pid)
     reason = misbehave(own, tmp_path, "leave-behind").reason
     assert not psutil.pid_exists(int(reason.rpartition(" ")[2]))
     own.close()
+    assert not process.is_running()
     assert not own._reader.is_alive()
 
 
