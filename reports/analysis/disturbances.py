@@ -1,6 +1,7 @@
 """How much of the machine others used while the cases of a run were measured."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,12 +40,15 @@ def of_cases(loads: pd.DataFrame, threads: Mapping[str, int], cores: int) -> Ite
         threads: case id -> threads of the case.
         cores: that the run could use.
     """
-    for case_id, rows in loads.groupby("case_id", sort=False):
-        usable = min(threads.get(str(case_id), cores), cores)
-        disturbed = rows[rows["contended"].fillna(value=False)]
-        why = pd.Series([_cause(row, usable) for row in rows_of(disturbed)], dtype=str)
+    by_case: dict[str, list[Mapping[Any, Any]]] = {}
+    for row in rows_of(loads):  # a frame per case would be most of the time of a page
+        by_case.setdefault(str(row["case_id"]), []).append(row)
+    for case_id, rows in by_case.items():
+        usable = min(threads.get(case_id, cores), cores)
+        disturbed = [row for row in _knowing(rows, "contended") if row["contended"]]
+        why = Counter(_cause(row, usable) for row in disturbed)
         yield Disturbance(
-            str(case_id),
+            case_id,
             len(rows),
             len(disturbed),
             left_out=_left_out(rows),
@@ -52,21 +56,26 @@ def of_cases(loads: pd.DataFrame, threads: Mapping[str, int], cores: int) -> Ite
             waited=_share(rows, "waited_s", usable),
             stolen=_share(rows, "stolen_s"),
             throttled=_share(rows, "throttled_s"),
-            why=", ".join(f"{cause} ({count})" for cause, count in why.value_counts().items()),
+            why=", ".join(f"{cause} ({count})" for cause, count in why.most_common()),
         )
 
 
-def _left_out(rows: pd.DataFrame) -> float | None:
-    known = rows.dropna(subset=["rounds", "disturbed_rounds"])
-    rounds = int(known["rounds"].sum())
-    return int(known["disturbed_rounds"].sum()) / rounds if rounds else None
+def _knowing(rows: Sequence[Mapping[Any, Any]], *columns: str) -> list[Mapping[Any, Any]]:
+    """Return the replicates of which all of this is known."""
+    return [row for row in rows if not any(pd.isna(row[column]) for column in columns)]
 
 
-def _share(rows: pd.DataFrame, column: str, of: int = 1) -> float | None:
+def _left_out(rows: Sequence[Mapping[Any, Any]]) -> float | None:
+    known = _knowing(rows, "rounds", "disturbed_rounds")
+    rounds = sum(row["rounds"] for row in known)
+    return sum(row["disturbed_rounds"] for row in known) / rounds if rounds else None
+
+
+def _share(rows: Sequence[Mapping[Any, Any]], column: str, of: int = 1) -> float | None:
     """Return a time over all replicates, as a share of their wall time, times ``of``."""
-    known = rows.dropna(subset=[column, "wall_s"])
-    wall_s = float(known["wall_s"].sum()) * of
-    return float(known[column].sum()) / wall_s if wall_s > 0 else None
+    known = _knowing(rows, column, "wall_s")
+    wall_s = sum(row["wall_s"] for row in known) * of
+    return float(sum(row[column] for row in known) / wall_s) if wall_s > 0 else None
 
 
 def _cause(row: Mapping[Any, Any], threads: int) -> str:
