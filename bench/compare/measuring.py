@@ -18,7 +18,7 @@ from rich.console import Console
 from bench.compare.request import AGAIN, BASE, HEAD, ONE_PROCESS, Request
 from bench.compare.revisions import Code, checked_out
 from bench.engine.interpreter import environment_of
-from bench.engine.launcher import Launcher, ServerLauncher
+from bench.engine.launcher import TRACING, Launcher, ServerLauncher, needed_by_checks
 from bench.engine.opened import opened
 from bench.engine.plan import Design, Plan
 from bench.engine.scheduler import Engine, preload
@@ -77,9 +77,10 @@ def measuring(
     """
     scratch = _scratch(folder)
     plan = _plan(request, codes, scratch, arms)
+    checks = needed_by_checks(request.cases)
     with (
         _unedited(request, codes) as digests,
-        contextlib.closing(_launcher(request, scratch, arms)) as launcher,
+        contextlib.closing(_launcher(request, scratch, arms, checks)) as launcher,
         opened(
             plan,
             folder / "journal",
@@ -128,7 +129,7 @@ def explained(
 
     with (
         _unedited(request, codes),
-        contextlib.closing(_launcher(request, scratch, ARMS)) as launcher,
+        contextlib.closing(_launcher(request, scratch, ARMS, TRACING)) as launcher,
     ):
         base, head, again = (launcher.run(trace(arm), request.timeout_s) for arm in ARMS)
     if not (isinstance(base, Path) and isinstance(head, Path) and isinstance(again, Path)):
@@ -219,13 +220,16 @@ def _side(arm: str) -> str:
     return HEAD if arm == HEAD else BASE
 
 
-def _launcher(request: Request, scratch: Path, arms: Sequence[str]) -> Launcher:
+def _launcher(
+    request: Request, scratch: Path, arms: Sequence[str], helper: Sequence[str]
+) -> Launcher:
     modules = preload(request.cases)
     if request.pairing == ONE_PROCESS:
-        return ServerLauncher(scratch, modules, usable_cores())
+        return ServerLauncher(scratch, modules, usable_cores(), helper=helper)
     launchers = {}
     for arm in arms:
         own = scratch / arm
         own.mkdir(exist_ok=True)
-        launchers[arm] = ServerLauncher(own, modules, 1, python=request.python_of(_side(arm)))
+        python = request.python_of(_side(arm))
+        launchers[arm] = ServerLauncher(own, modules, 1, python=python, helper=helper)
     return ApartLauncher(launchers, scratch)

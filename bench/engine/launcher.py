@@ -2,15 +2,29 @@
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from bench.engine.server_client import Server
+from bench.schema.case import TORCH, Case
 from bench.schema.tasks import Failure, ReplicateTask, Result, Task
 
-HELPER_MODULES = ("torch._dynamo", "skimage.data")
-"""What only checks need: torch's operator counter imports dynamo, the photographs scikit-image."""
+CHECKING = ("torch.fx.experimental.symbolic_shapes", "skimage.io")
+"""What only checks need: torch's counter of operations takes operators apart with the one, and the
+photographs are read with the other."""
+
+EXPORTING = "torch._dynamo"
+"""What checks need where a runtime is given a file: two seconds that the others do without."""
+
+TRACING = ("torch._inductor", "skimage.io")
+"""What only profiles need: torch's profiler asks the compiler for its settings."""
+
+
+def needed_by_checks(cases: Iterable[Case]) -> tuple[str, ...]:
+    """Return the modules that a server of checks imports so that its workers need not."""
+    exports = any(case.runtime != TORCH for case in cases)
+    return (EXPORTING, *CHECKING) if exports else CHECKING
 
 
 class Launcher(Protocol):
@@ -36,6 +50,7 @@ class ServerLauncher:
         allocator: whether malloc is to keep its pages.
         one_server: whether all timed workers are to come from one server.
         python: the interpreter of all servers.
+        helper: modules that the server of checks and traces imports as well.
     """
 
     def __init__(
@@ -47,7 +62,9 @@ class ServerLauncher:
         allocator: bool = True,
         one_server: bool = False,
         python: str = sys.executable,
+        helper: Sequence[str] = CHECKING,
     ) -> None:
+        self._helper_modules = [*preload, *helper]
         self._start = functools.partial(
             Server, scratch_dir=scratch_dir, allocator=allocator, python=python
         )
@@ -92,7 +109,6 @@ class ServerLauncher:
 
     def _helping(self) -> Server:
         if self._helper is None or not self._helper.alive:
-            modules = [*self._preload, *HELPER_MODULES]
-            self._helper = self._start(modules, compilers=self._compilers)
+            self._helper = self._start(self._helper_modules, compilers=self._compilers)
             self._helper.wait_until_ready()
         return self._helper

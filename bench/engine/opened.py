@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.engine.launcher import Launcher, ServerLauncher
+from bench.engine.launcher import TRACING, Launcher, ServerLauncher, needed_by_checks
 from bench.engine.plan import Plan
 from bench.engine.progress import ProgressBar
 from bench.engine.scheduler import Engine, preload
@@ -19,7 +19,12 @@ from bench.schema.case import Case
 
 @contextlib.contextmanager
 def launched(
-    scratch_dir: Path, cases: Sequence[Case], *, allocator: bool = True, one_server: bool = False
+    scratch_dir: Path,
+    cases: Sequence[Case],
+    *,
+    allocator: bool = True,
+    one_server: bool = False,
+    traces: bool = False,
 ) -> Iterator[ServerLauncher]:
     """Provide the processes for some cases.
 
@@ -28,10 +33,16 @@ def launched(
         cases: what they will run.
         allocator: whether malloc is to keep its pages.
         one_server: whether all timed workers are to come from one server.
+        traces: whether they are profiled.
     """
     scratch_dir.mkdir(parents=True, exist_ok=True)
     launcher = ServerLauncher(
-        scratch_dir, preload(cases), usable_cores(), allocator=allocator, one_server=one_server
+        scratch_dir,
+        preload(cases),
+        usable_cores(),
+        allocator=allocator,
+        one_server=one_server,
+        helper=TRACING if traces else needed_by_checks(cases),
     )
     try:
         yield launcher

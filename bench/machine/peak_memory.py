@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch._C._profiler import _EventType
-from torch.profiler import ProfilerActivity, profile
+from torch.autograd.profiler import profile  # torch.profiler's imports the compiler
 
 
 def peak_bytes(call: Callable[[], object], device: torch.device) -> int | None:
@@ -27,11 +27,11 @@ def peak_bytes(call: Callable[[], object], device: torch.device) -> int | None:
 
 
 def _cpu_peak_bytes(call: Callable[[], object]) -> int:
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+    with profile(profile_memory=True, use_kineto=True) as profiler:
         before = torch.empty(1)  # its event tells what was there when the call began
         outputs = call()
     del outputs  # after the profile: what is returned is part of the peak
-    changes = list(_changes(profiler.profiler.kineto_results.experimental_event_tree()))
+    changes = list(_changes(profiler.kineto_results.experimental_event_tree()))
     first = next(change for change in changes if change.ptr == before.data_ptr())
     highest: int = max(change.total_allocated for change in changes)
     return highest - int(first.total_allocated)

@@ -14,8 +14,8 @@ from torch.autograd.graph import Node
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
+from bench.workload.counting import Flops, spare_dynamo
 from bench.workload.stages import Stage, stages, watched
 
 
@@ -53,7 +53,7 @@ def count(
         modules: that are its stages; none named: those of `bench.workload.stages`.
     """
     with ExitStack() as stack:
-        counter = stack.enter_context(FlopCounterMode(display=False))
+        counter = stack.enter_context(Flops(display=False))
         ledger = _Ledger(counter.get_total_flops)
         stack.enter_context(watched(network, ledger.enter, ledger.leave, modules))
         stack.enter_context(_Gradients(ledger))
@@ -182,6 +182,7 @@ class _Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
 
     def __init__(self, ledger: _Ledger) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's
+        spare_dynamo(type(self))
         self._ledger = ledger
         self._at: dict[int, _Made] = {}
         self.moved: defaultdict[Pass, _Moved] = defaultdict(_Moved)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench.engine.launcher import Launcher, ServerLauncher
+from bench.engine.launcher import Launcher, ServerLauncher, needed_by_checks
 from bench.engine.plan import CaseState
 from bench.engine.scheduler import preload
 from bench.engine.separate_processes import ApartLauncher
@@ -75,7 +75,7 @@ def launcher_for(groups: Mapping[Case, Arms], scratch: Path) -> Launcher:
     for arm, of in cases.items():
         own = scratch / NAME / arm
         own.mkdir(parents=True, exist_ok=True)
-        launchers[arm] = ServerLauncher(own, preload(of), 1)
+        launchers[arm] = ServerLauncher(own, preload(of), 1, helper=needed_by_checks(of))
     return ApartLauncher(launchers, scratch)
 
 

@@ -90,7 +90,8 @@ class Session:
         """Profile the arms of every case that was measured, each in a process of its own."""
         cases = self._measured
         folder, timeout_s = self.request.run_dir, self.request.plan.timeout_s
-        with launched(self._scratch_dir, cases) as launcher, ProgressBar(console) as bar:
+        launching = launched(self._scratch_dir, cases, traces=True)
+        with launching as launcher, ProgressBar(console) as bar:
             tracing = Tracing(launcher, folder, timeout_s, self._task_fields, self.notes)
             tracing.find_ceilings(
                 cases, self.run["environment"], lambda now: bar.update(now, 0.0, 0.0)

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 
 from bench.machine.clock import synchronized, synchronizer, wall_s
 from bench.machine.peak_memory import peak_bytes
@@ -18,6 +17,7 @@ from bench.workload.arms import Arm, build_arms, replays_graphs
 from bench.workload.capability import unsupported
 from bench.workload.compilation import FirstCall, first_calls
 from bench.workload.compiler_cache import CompileError, compiler_cache
+from bench.workload.counting import Flops, spare_dynamo
 from bench.workload.exported import Exported
 from bench.workload.inputs import make_inputs
 from bench.workload.networks import Outputs, network_of
@@ -87,7 +87,7 @@ class _Counted:
     operators: int
 
 
-class _ForwardFlops(FlopCounterMode):
+class _ForwardFlops(Flops):
     """Counts what the forward pass executes: a linear layer's backward pass has its operators, too.
 
     Inside a backward pass autograd has a graph task.
@@ -105,6 +105,7 @@ class _OperatorCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]  # t
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's
         self.count = 0
+        spare_dynamo(type(self))
 
     def __torch_dispatch__(
         self,

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from bench.schema.errors import BenchError
 from bench.schema.stored import Stored
@@ -18,6 +17,7 @@ from bench.schema.tasks import Task
 from bench.workload import carried
 from bench.workload.arms import Arm, build_arms
 from bench.workload.capability import unsupported
+from bench.workload.counting import Flops
 from bench.workload.inputs import make_inputs
 from bench.workload.part_tally import LEFT, PartFacts, Tally
 from bench.workload.stages import stages
@@ -114,7 +114,7 @@ def _called(arm: Arm, tallies: Mapping[str, Tally]) -> tuple[tuple[int, ...], ..
     for number in range(LOOKS):
         arm.prepare()
         torch.manual_seed(number)  # a layer that is dropped at random is there in some of them
-        with FlopCounterMode(display=False) as flops:
+        with Flops(display=False) as flops:
             for tally in tallies.values():
                 tally.counted_by(flops)
             shapes = tuple(tuple(x.shape) for x in arm.call())

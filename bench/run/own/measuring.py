@@ -61,7 +61,8 @@ def measure(request: Request, folder: Path, console: Console) -> Measured:
             meanwhile.
     """
     scratch = folder / "scratch"
-    with journal.locked(folder), launched(scratch, request.cases) as launcher:
+    launching = launched(scratch, request.cases, traces=request.traces)
+    with journal.locked(folder), launching as launcher:
         request, looks = _looked(request, launcher, scratch, console)
         seen = [look for by_arm in looks.values() for look in by_arm.values()]
         parts = _parts(request, looks)

@@ -1,5 +1,7 @@
 """The checks find work that is not the same, and let honest work pass."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -245,3 +247,18 @@ def test_freezing_that_packs_nothing_is_found(
     monkeypatch.setattr(checks, "first_calls", lambda *_: {"fpn": FirstCall(1.0, packed=0)})
     with pytest.raises(CompileError, match="packed no weights"):
         checks._compile_cold(task(tmp_path, compile_mode="frozen"), {}, {})
+
+
+@pytest.mark.process
+def test_check_of_an_eager_case_does_without_the_compiler(tmp_path: Path) -> None:
+    """Its import takes two seconds, and torch's counters ask for it: see `counting`."""
+    code = f"""
+import sys
+from pathlib import Path
+from bench.workload.check import check
+from tests.support.factories import case, check_task
+found = check(check_task(Path({str(tmp_path)!r}), case(height_px=64, width_px=64, threads=1)))
+print(found.status, {{"torch._dynamo", "torch._inductor"}} & set(sys.modules))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "ok set()"
