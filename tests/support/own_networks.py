@@ -98,7 +98,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Machine:
     made = Machine()
 
     @contextlib.contextmanager
-    def launched(scratch_dir: Path, cases: object) -> Iterator[Machine]:  # noqa: ARG001
+    def launched(scratch_dir: Path, *_: object, **__: object) -> Iterator[Machine]:
         scratch_dir.mkdir(parents=True, exist_ok=True)
         yield made
 

@@ -72,9 +72,11 @@ def test_too_many_ways_are_left_out() -> None:
 
 def test_a_way_has_a_server_of_its_own(tmp_path: Path, monkeypatch: Any) -> None:
     made: list[tuple[str, list[str]]] = []
-    monkeypatch.setattr(
-        deploy, "ServerLauncher", lambda folder, modules, _: made.append((folder.name, modules))
-    )
+
+    def launcher(folder: Path, modules: list[str], *_: object, **__: object) -> None:
+        made.append((folder.name, modules))
+
+    monkeypatch.setattr(deploy, "ServerLauncher", launcher)
     eager = case()
     arms = {arm: Recipe("panet") for arm in ("eager", "again")}
     compiled = {"inductor": Recipe("panet", way="compile:default")}
