@@ -158,6 +158,7 @@ def test_initialisation_reaches_every_convolution(behaviour: str) -> None:
                 assert bool(layer.bias.any()) == (behaviour in {"article", "paper"}), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
 def test_every_behaviour_exports(behaviour: str) -> None:
     built, c = build_neck(CHANNELS, behaviour, OUT).eval(), tuple(pyramid(EVEN))

@@ -17,6 +17,7 @@ def built(levels: tuple[int, int]) -> torch.nn.Module:
     return build_backbone("cnn", levels=levels).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(64, 64), (65, 97), (32, 200)])
 @pytest.mark.parametrize("levels", [(2, 5), (3, 5), (3, 7), (2, 6), (5, 8)])
 def test_maps_of_the_backbone_stay_what_they_were(

@@ -99,6 +99,7 @@ def test_module_backbone_is_taken_as_it_is() -> None:
     assert [tuple(x.shape) for x in n] == [(1, 7, 8, 8), (1, 7, 4, 4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet18", "convnext_atto", "vgg11", "mobilenetv3_small_050"])
 @pytest.mark.parametrize("size", [(64, 64), (65, 97)])
 def test_timm_backbones_give_four_levels(name: str, size: tuple[int, int]) -> None:

@@ -45,6 +45,7 @@ def test_machine_is_that_of_the_environment(tmp_path: Path) -> None:
     assert "; torch 2." in gpu_answers.machine(tmp_path)
 
 
+@pytest.mark.slow
 def test_noise_and_cost_are_those_of_the_report(tmp_path: Path) -> None:
     noisy = tuple(replicate(i, rounds_s=rounds(1.3, aa_ratio=0.97)) for i in range(5))
     path = results(
@@ -71,6 +72,7 @@ def test_a_machine_that_was_busy_all_the_time_gave_no_answer(tmp_path: Path) -> 
     assert gpu_answers.cost(tmp_path) == f"1 {Status.TOO_WIDE}"
 
 
+@pytest.mark.slow
 def test_launches_are_shown_where_they_are_timed_by_themselves(tmp_path: Path) -> None:
     launched = {arm: [x * 0.9 for x in values] for arm, values in rounds().items()}
     replicates = tuple(

@@ -160,6 +160,7 @@ def test_diff_view_compares_fpn_with_panet(routes: str) -> None:
     assert all(found[side]["total_duration"] > 0 for side in ("left", "right"))
 
 
+@pytest.mark.slow
 def test_a_trace_that_is_too_large_is_cut_and_says_so(log_dir: Path) -> None:
     path = next(log_dir.rglob("panet.pt.trace.json.gz"))
     events = json.loads(gzip.decompress(path.read_bytes()))["traceEvents"]

@@ -23,6 +23,7 @@ def arms_of(scratch: Path, **axes: Any) -> tuple[Case, dict[str, Arm]]:
     return chosen, build_arms(task, inputs, compiled=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["neck", "model"])
 def test_parts_give_what_the_whole_gives(scope: str, tmp_path: Path) -> None:
     _, arms = arms_of(tmp_path, scope=scope)
@@ -71,6 +72,7 @@ def test_timed_workers_load_nothing_of_the_profiling() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scope", "levels"), [("neck", "p2-p5"), ("neck", "p3-p7"), ("model", "p2-p5")]
 )

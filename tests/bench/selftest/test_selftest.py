@@ -212,6 +212,7 @@ def test_later_session_may_slow_down_by_fewer_sizes(tmp_path: Path) -> None:
     assert totals == [QUICK_CASES, 2 * QUICK_CASES]
 
 
+@pytest.mark.slow
 def test_sessions_with_another_gate_are_shown_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,6 +270,7 @@ def test_beside_a_background_load_fewer_threads_are_tried_as_well(tmp_path: Path
     assert [setup.threads for setup in setups(wanted, cores=1)] == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_page_says_what_other_programs_do_to_the_cost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +322,7 @@ def test_command_writes_and_shows_the_page(
     assert "selftest.json" in out
 
 
+@pytest.mark.slow
 def test_stages_of_identical_code_are_drawn_with_their_calls() -> None:
     """Eight cases of twenty stages: 0.18 % of 80,000 comparisons, against 0.11 % without stages."""
     alarms = {}

@@ -143,6 +143,7 @@ def test_slowed_arm_is_split_into_the_stages_of_the_plain_one(tmp_path: Path) ->
     assert FUSE in names[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_arms_of_a_calibration_pass_the_check(kind: str, tmp_path: Path) -> None:
     work = Work(kind, 16, EVERYWHERE)

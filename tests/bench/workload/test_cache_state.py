@@ -45,6 +45,7 @@ def test_sweep_writes_every_byte_anew() -> None:
     assert (sweep._memory == 2).all()
 
 
+@pytest.mark.slow
 def test_networks_are_the_same_whatever_the_caches(tmp_path: Path) -> None:
     small = case(height_px=64, width_px=64, threads=1)
     names = [f"{network}_{caches}" for network in ("fpn", "panet") for caches in ("cold", "warm")]

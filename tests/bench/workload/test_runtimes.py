@@ -108,6 +108,7 @@ def test_an_exported_case_has_the_facts_of_its_file(
     assert (panet.macs > fpn.macs, panet.peak_bytes) == (True, None)
 
 
+@pytest.mark.slow
 def test_a_replicate_reads_what_the_check_has_written(
     pickled: Callable[..., Case], tmp_path: Path
 ) -> None:

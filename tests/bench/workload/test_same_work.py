@@ -224,6 +224,7 @@ def test_autocast_and_bfloat16_run_in_their_dtype(tmp_path: Path) -> None:
         assert next(arms["panet"].network.parameters()).dtype == kept
 
 
+@pytest.mark.slow
 def test_what_a_killed_compilation_left_is_not_found_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ def macs(neck: Any) -> int:
     return int(counter.get_total_flops()) // 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "repeats"), [(64, 3), (88, 4), (160, 6)])
 def test_bifpn(width: int, repeats: int) -> None:
     with torch.device("meta"):

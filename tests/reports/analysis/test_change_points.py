@@ -27,6 +27,7 @@ def series(values: "np.ndarray[Any, Any]", case_id: str = "case") -> pd.DataFram
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step_at", [10, 30, 50])
 def test_a_step_of_three_percent_in_sixty_runs_is_found(step_at: int) -> None:
     far = 0
@@ -40,6 +41,7 @@ def test_a_step_of_three_percent_in_sixty_runs_is_found(step_at: int) -> None:
     assert far <= 3  # the step is three times the noise: now and then it is found later
 
 
+@pytest.mark.slow
 def test_quiet_histories_have_no_change_points() -> None:
     generator = np.random.default_rng(1)
     tables = [

@@ -94,6 +94,7 @@ def run(command: str, content: str | bytes, folder: Path) -> int:
     return main([word.format(**names) for word in COMMANDS[command]])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("drawn_once")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_wrong_value_anywhere_is_an_answer_or_one_line(
@@ -157,6 +158,7 @@ def test_file_of_pytest_benchmark_alone_is_foreign_where_rounds_of_arms_are_need
     assert "not written by `pytest bench`" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", range(1, SCHEMA))
 def test_older_file_is_read(schema: int, tmp_path: Path) -> None:
     older = good()
