@@ -69,9 +69,9 @@ class ProgressBar:
         self._live.update(Group(table, self._progress), refresh=True)
 
     def _say(self, left: str, share_done: float, known: Mapping[str, str]) -> None:
-        """Print a line whenever a tenth more is done."""
+        """Print a line whenever a tenth more is done, or where much more turns out to be needed."""
         done = math.floor(share_done * LINES)
-        if done <= self._lines:
+        if self._lines - 1 <= done <= self._lines:
             return
         self._lines = done
         sure = sum(said.endswith("ok") for said in known.values())

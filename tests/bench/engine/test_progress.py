@@ -64,6 +64,14 @@ def test_estimates_of_a_run_get_narrower_until_they_are_sure() -> None:
     assert all(said.startswith("+") for said in last.values())
 
 
+def test_what_turns_out_to_be_needed_besides_is_told() -> None:
+    """A gate confirms what it has screened, which is about as much again."""
+    told = [*range(93), *range(50, 100)]
+    lines = drawn(*((i / 100, {}) for i in told), terminal=False).splitlines()
+    shares = [line.split(" %")[0] for line in lines]
+    assert shares == [*map(str, range(10, 100, 10)), *map(str, range(50, 100, 10))]
+
+
 def test_cases_that_are_called_alike_have_lines_of_their_own() -> None:
     machine, watch = Machine(), Listening()
     cases = (case(threads=1), case(threads=2))
