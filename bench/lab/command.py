@@ -153,11 +153,11 @@ def _gatetest(request: argparse.Namespace) -> int:
 
 
 def _edits(pattern: str) -> "tuple[Edit, ...]":
-    from bench.lab.edits import SLOWER
+    from bench.lab.edits import PLACED, SLOWER
 
-    edits = tuple(edit for edit in SLOWER if fnmatch.fnmatch(edit.name, pattern))
+    edits = tuple(edit for edit in (*SLOWER, *PLACED) if fnmatch.fnmatch(edit.name, pattern))
     if not edits:
-        names = ", ".join(edit.name for edit in SLOWER)
+        names = ", ".join(edit.name for edit in (*SLOWER, *PLACED))
         raise BenchError(f"--edit {pattern}: matches none of {names}")
     return edits
 

@@ -54,8 +54,8 @@ class GateTestRequest:
 
     counts: Mapping[str, int]
     folder: Path
-    edits: tuple[Edit, ...] = SLOWER
-    """The slow-downs to choose from."""
+    edits: tuple[Edit, ...] = (*SLOWER, *PLACED)
+    """The slow-downs to choose from; where none is of a kind, that kind has all of its own."""
 
 
 class GateTest:
@@ -102,11 +102,14 @@ class GateTest:
     def _apart(self, number: int) -> HistoryTrial:
         return self._equal(number, "apart", SEPARATE)
 
-    def _slower(self, _number: int, kind: str = "slower", of: Sequence[Edit] = ()) -> HistoryTrial:
+    def _slower(
+        self, _number: int, kind: str = "slower", of: Sequence[Edit] = SLOWER
+    ) -> HistoryTrial:
         """Take the edit that was tried least."""
         stored = history_records.read(self._folder)
         tried = Counter(trial.edit for trial in stored if trial.kind == kind)
-        edit = min(of or self._request.edits, key=lambda edit: tried[edit.name])
+        chosen = [edit for edit in of if edit in self._request.edits] or of
+        edit = min(chosen, key=lambda edit: tried[edit.name])
         edits = around(edit, HARMLESS_COMMITS, tried[edit.name])
         with tempfile.TemporaryDirectory() as folder:
             history = make(Path(folder) / "repository", edits)
