@@ -1,6 +1,7 @@
 """The rounds of one fresh process: build, warm up, take turns, and say what the machine did."""
 
 import functools
+import itertools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from bench.workload.inputs import make_inputs
 STRETCH = 3
 """A replicate takes so many times its rounds at most, until enough of them are undisturbed."""
 
+Calls = Mapping[str, Sequence[float]]
+"""Arm -> seconds of each."""
+
 
 @dataclass(frozen=True)
 class Undisturbed:
@@ -39,18 +43,30 @@ class Undisturbed:
     least: int = 0
     """Rounds in any case."""
 
-    def turns(
-        self, waited_s: Mapping[str, Sequence[float]], rounds_s: Mapping[str, Sequence[float]]
-    ) -> Iterator[str]:
+    def turns(self, waited_s: Calls, rounds_s: Calls) -> Iterator[str]:
         """Yield whose turn it is, round by round."""
         left = self.wanted
         for count, order in enumerate(self.orders, start=1):
             yield from order
-            waited = {arm: calls[-1:] for arm, calls in waited_s.items()}
-            took = {arm: calls[-1:] for arm, calls in rounds_s.items()}
-            left -= not contention.disturbed(waited, took, self.threads)
+            left -= not self._last_disturbed(waited_s, rounds_s)
             if left <= 0 and count >= self.least:
                 return
+
+    def turns_among(self, baton: Baton) -> Turns:
+        """Return the turns of one process of several, all of which must have been undisturbed."""
+
+        def turns(waited_s: Calls, rounds_s: Calls) -> Iterator[str]:
+            def was_disturbed() -> bool:
+                return self._last_disturbed(waited_s, rounds_s)
+
+            return baton.own_turns(self.orders, self.wanted, self.least, was_disturbed)
+
+        return turns
+
+    def _last_disturbed(self, waited_s: Calls, rounds_s: Calls) -> bool:
+        waited = {arm: calls[-1:] for arm, calls in waited_s.items()}
+        took = {arm: calls[-1:] for arm, calls in rounds_s.items()}
+        return bool(contention.disturbed(waited, took, self.threads))
 
 
 def replicate(task: ReplicateTask) -> dict[str, Any]:
@@ -67,22 +83,26 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
     first = first_calls(mine, arms) if compiled else {}
     warm_up(arms, device)
     seed = f"{task.seed}-{task.case.case_id}"
-    alone = not task.inboxes and task.order == "balanced"
-    most = task.rounds * (STRETCH if alone else 1)
+    balanced = task.order == "balanced"
+    most = task.rounds * (STRETCH if balanced else 1)
     turns = orders(tuple(task.arms), seed, task.first_round, most, task.order)
     clocked = functools.partial(_clocked, device=device, threads=case.threads)
     with Baton(own, task.inboxes) as baton:
         baton.wait_for_all(turns)
         # Beside calls that need no partner, rounds are for the residual alone: nobody waits for it.
         wanted = 0 if task.more else task.rounds
-        calm = Undisturbed(turns, wanted, case.threads, least=task.rounds).turns
+        calm = Undisturbed(turns, wanted, case.threads, least=task.rounds)
+        if task.inboxes:
+            taken = calm.turns_among(baton)
+        else:
+            taken = calm.turns if balanced else lambda *_: itertools.chain.from_iterable(turns)
         card = gpu.read(device)
         before = contention.read(card)
-        rounds = clocked(arms, calm if alone else lambda *_: baton.own_turns(turns))
+        rounds = clocked(arms, taken)
         undisturbed = len(rounds.wall_s[own[0]]) - len(rounds.disturbed)
-        least = contention.MIN_UNDISTURBED - undisturbed  # of a slow case every round may be lost
+        lacking = contention.MIN_UNDISTURBED - undisturbed  # of a slow case every round may be lost
         more = {
-            arm: _more(clocked, {arm: arms[arm]}, max(count, least), case.threads)
+            arm: _more(clocked, {arm: arms[arm]}, max(count, lacking), case.threads)
             for arm, count in task.more.items()
         }
         card = gpu.read(device, card.at_us if card else 0)

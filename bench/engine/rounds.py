@@ -85,6 +85,7 @@ def run_rounds(
         for name in turns(waited_s, elapsed_s):
             arm, marks = arms[name], arms[name].marks
             arm.prepare()
+            waiting.lap_s()  # nobody's call: in processes of their own, the others have had theirs
             start = timer.mark()
             start_s = read_s()
             if marks is not None:
@@ -95,12 +96,12 @@ def run_rounds(
             launched_s = clock()
             end = timer.mark()
             end_s = read_s()
+            waited_s[name].append(waiting.lap_s())
             del outputs  # outside the clock, and before the next arm needs the memory
             if marks is not None:
                 marks.keep()
             elapsed_s[name].append(end_s - start_s)
             launch_s[name].append(launched_s - start_s)
-            waited_s[name].append(waiting.lap_s())
             if start is not None and end is not None:
                 events[name].append((start, end))
     finally:

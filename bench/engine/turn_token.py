@@ -1,18 +1,21 @@
 """Arms in processes of their own that take turns: each runs when its predecessor is done.
 
 All processes of a replicate draw the same orders, so each knows whose turn follows. The baton is a
-byte in a FIFO per process, its inbox: whoever has it runs its arm, and passes it on when its
-threads have come to rest. Nobody spins while another one runs.
+`Token` in a FIFO per process, its inbox: whoever has it runs its arm, and passes it on when its
+threads have come to rest. Nobody spins while another one runs. The token says as well whether
+anybody's call in this round was disturbed, and how many undisturbed rounds are still wanted: so all
+processes end behind the same round.
 """
 
 import os
 import select
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from bench.schema.errors import BenchError
 
@@ -22,6 +25,21 @@ WAIT_S = 120.0
 REST_S, LOOK_S = 0.05, 5e-4
 """How long threads may take to come to rest, and how often they are looked at. Those of OpenMP spin
 for some milliseconds when their work is done, and would take them from the next process."""
+
+
+class Token(NamedTuple):
+    """What a process hands to the next one."""
+
+    left: int
+    """Undisturbed rounds that are still wanted."""
+    disturbed: bool = False
+    """Whether a call of this round was."""
+    over: bool = False
+    """Whether there are enough."""
+
+
+AS_BYTES = struct.Struct("<i??")
+"""Of a token. Writes so short are never torn (pipe(7), PIPE_BUF)."""
 
 
 class Baton:
@@ -65,39 +83,76 @@ class Baton:
             BenchError: another process does not come.
         """
         first = orders[0][0]
-        others = set(self._inboxes.values()) - {self._inboxes.get(arm) for arm in self._own}
         if first in self._own:
-            for _ in others:
+            for _ in self._other_inboxes:
                 self._wait(self._inboxes[first])
         else:
             rest()
-            os.write(self._files[self._inboxes[first]], b".")
+            self._tell(self._inboxes[first], Token(0))
 
-    def own_turns(self, orders: Sequence[Sequence[str]]) -> Iterator[str]:
+    def own_turns(
+        self,
+        orders: Sequence[Sequence[str]],
+        wanted: int,
+        least: int,
+        was_disturbed: Callable[[], bool],
+    ) -> Iterator[str]:
         """Yield this process's arms, each when it may run; the next one is asked for when it has.
+
+        Args:
+            orders: of the rounds, at most so many.
+            wanted: rounds in which no process was disturbed; behind the last of them is the end.
+            least: rounds in any case.
+            was_disturbed: whether this process's own calls of the round were; asked behind them.
 
         Raises:
             BenchError: another process does not pass the baton.
         """
-        turns = [arm for order in orders for arm in order]
-        for i, arm in enumerate(turns):
-            if arm not in self._own:
-                continue
-            if i and turns[i - 1] not in self._own:
-                self._wait(self._inboxes[arm])
-            yield arm
-            if i + 1 < len(turns) and turns[i + 1] not in self._own:
-                rest()
-                os.write(self._files[self._inboxes[turns[i + 1]]], b".")
+        token, holder = Token(wanted), orders[0][0]
+        for count, order in enumerate(orders, start=1):
+            for place, arm in enumerate(order):
+                if arm in self._own:
+                    if holder not in self._own:
+                        token = self._wait(self._inboxes[arm])
+                    if token.over:
+                        return
+                    yield arm
+                    behind = order[place + 1 :]
+                    if self._own.isdisjoint(behind) and was_disturbed():
+                        token = token._replace(disturbed=True)
+                    if not behind:
+                        left = token.left - (not token.disturbed)
+                        token = Token(left, over=left <= 0 and count >= least)
+                    following = (*behind, *(orders[count][:1] if count < len(orders) else ()))
+                    self._pass_on(token, following[:1])
+                holder = arm
+            if token.over:
+                return
 
-    def _wait(self, inbox: str) -> None:
+    @property
+    def _other_inboxes(self) -> set[str]:
+        return set(self._inboxes.values()) - {self._inboxes.get(arm, "") for arm in self._own}
+
+    def _pass_on(self, token: Token, following: Sequence[str]) -> None:
+        """Hand the token to whose turn follows; to all others where it says that it is over."""
+        if token.over:
+            for inbox in self._other_inboxes:
+                self._tell(inbox, token)
+        elif not self._own.issuperset(following):
+            rest()
+            self._tell(self._inboxes[following[0]], token)
+
+    def _tell(self, inbox: str, token: Token) -> None:
+        os.write(self._files[inbox], AS_BYTES.pack(*token))
+
+    def _wait(self, inbox: str) -> Token:
         start_s, used_s = time.monotonic(), time.process_time()
         ready, _, _ = select.select([self._files[inbox]], [], [], WAIT_S)
         if not ready:
             raise BenchError("the other side's process is gone")
         self._waited_s += time.monotonic() - start_s
         self._used_s += time.process_time() - used_s  # of all its threads
-        os.read(self._files[inbox], 1)
+        return Token(*AS_BYTES.unpack(os.read(self._files[inbox], AS_BYTES.size)))
 
 
 def rest(

@@ -3,23 +3,28 @@
 import math
 import random
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
+from bench.engine import replicate as engine_replicate
 from bench.engine.orders import orders
 from bench.engine.plan import Plan
+from bench.engine.rounds import Rounds
 from bench.engine.scheduler import Engine
 from bench.engine.stopping import HalfWidth
+from bench.machine import contention
 from bench.schema.journal import Entries, Journal
 from bench.schema.recipe import Recipe
 from bench.schema.records import CaseResult, Finding, Replicate
 from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Task
 from bench.selftest.slowdown import Work
-from tests.support.factories import case, facts, finding, replicate, rounds
+from tests.support.factories import CALM, case, facts, finding, replicate, rounds
 
 TWO = (case(), case(batch_size=2))
 
@@ -200,6 +205,42 @@ class Machine:
         if self._noise is not None:
             return self._noise.rounds(task, start_s)
         return rounds(1.5 * (1 + self._random.gauss(0, self._spread)), count=task.rounds)
+
+
+class Calls:
+    """Stands in for the clocked rounds of a replicate: every call takes a second, some wait.
+
+    Args:
+        busy: whether the n-th call of an arm waits for a CPU as long as it takes.
+    """
+
+    def __init__(self, busy: Callable[[str, int], bool]) -> None:
+        self._busy = busy
+        self._count: Counter[str] = Counter()
+
+    def __call__(self, arms: Mapping[str, Any], turns: Any, **_: object) -> Rounds:
+        waited_s: dict[str, list[float]] = {arm: [] for arm in arms}
+        took_s: dict[str, list[float]] = {arm: [] for arm in arms}
+        for arm in turns(waited_s, took_s):
+            waited_s[arm].append(float(self._busy(arm, self._count[arm])))
+            took_s[arm].append(1.0)
+            self._count[arm] += 1
+        spans_s = {
+            arm: {"fpn p2 smooth": took_s[arm], "panet n3 fuse": took_s[arm]}
+            for arm in {"panet"} & set(arms)
+        }
+        out = tuple(contention.disturbed(waited_s, took_s, threads=2))
+        return Rounds(took_s, None, None, spans_s, out)
+
+
+def simulate_calls(monkeypatch: pytest.MonkeyPatch, busy: Callable[[str, int], bool]) -> None:
+    """Let replicates run without networks and clocks, on a machine that is busy now and then."""
+    monkeypatch.setattr(engine_replicate, "_clocked", Calls(busy))
+    monkeypatch.setattr(engine_replicate, "make_inputs", lambda _: (None, None))
+    monkeypatch.setattr(engine_replicate, "warm_up", lambda *_: None)
+    monkeypatch.setattr(engine_replicate, "build_arms", lambda task, *_, **__: dict(task.arms))
+    monkeypatch.setattr(contention, "read", lambda _: None)
+    monkeypatch.setattr(contention, "between", lambda *_: CALM)
 
 
 class Silent:

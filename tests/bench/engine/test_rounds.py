@@ -41,11 +41,11 @@ def in_order(*names: str) -> rounds.Turns:
 
 
 class Waits(Waiting):
-    """A machine on which the n-th call waits so long."""
+    """A machine on which the n-th call waits so long, and the process so long in front of each."""
 
-    def __init__(self, *waits_s: float) -> None:
+    def __init__(self, *waits_s: float, between_s: float = 0.0) -> None:
         super().__init__(None)
-        self._waits_s = iter(waits_s)
+        self._waits_s = chain.from_iterable((between_s, wait_s) for wait_s in waits_s)
 
     def lap_s(self) -> float:
         return next(self._waits_s)
@@ -58,6 +58,14 @@ def test_rounds_in_which_a_call_waited_are_named() -> None:
     # Of two threads and two seconds, five hundredths are 0.2 s.
     waits = Waits(0.0, 0.1, 0.15, 0.15, 0.19, 0.0)
     assert rounds.run_rounds(arms, turns, CPU, 2, clock, waits).disturbed == (1,)
+
+
+def test_what_a_process_waits_between_its_calls_disturbs_none() -> None:
+    """In processes of their own that is as long as all the others take."""
+    clock = FakeClock()
+    arms = {"fpn": arm("fpn", lambda: clock.pass_s(1.0))}
+    waits = Waits(*[0.0] * 3, between_s=5.0)
+    assert rounds.run_rounds(arms, in_order(*["fpn"] * 3), CPU, 2, clock, waits).disturbed == ()
 
 
 def test_replicate_goes_on_until_enough_rounds_are_undisturbed() -> None:

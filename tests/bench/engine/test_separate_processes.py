@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from bench.engine import replicate as engine_replicate
 from bench.engine.separate_processes import ApartLauncher
+from bench.schema.recipe import Recipe
 from bench.schema.records import Finding, Replicate, Status
 from bench.schema.tasks import Failure, Task
 from tests.support.factories import (
@@ -18,6 +20,7 @@ from tests.support.factories import (
     replicate,
     replicate_task,
 )
+from tests.support.machines import simulate_calls
 
 ARMS = recipes(base="panet@base", head="panet@head")
 
@@ -51,6 +54,47 @@ def test_replicate_is_put_together_from_all_processes(tmp_path: Path) -> None:
     (asked,) = fakes["head"].tasks
     assert (asked.own, set(asked.arms)) == (("head",), set(ARMS))
     assert {Path(path).is_fifo() for path in asked.inboxes.values()} == {True}
+
+
+class Simulated:
+    """Runs a replicate's part without a process, on a machine that `simulate_calls` makes."""
+
+    def run(self, task: Any, timeout_s: float) -> Any:
+        return Replicate.from_json(engine_replicate.replicate(task))
+
+    def close(self) -> None: ...
+
+
+SEVEN = tuple(f"way{number}" for number in range(7))
+
+
+def taken(folder: Path, rounds: int) -> Replicate:
+    launcher = ApartLauncher({arm: Simulated() for arm in SEVEN}, folder)
+    arms = dict.fromkeys(SEVEN, Recipe("panet"))
+    found = launcher.run(replicate_task(folder, arms=arms, rounds=rounds), 1.0)
+    launcher.close()
+    assert isinstance(found, Replicate)
+    return found
+
+
+def test_replicate_goes_on_until_enough_rounds_are_undisturbed_in_all_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process after the other waits a little: no round of the first seven counts but two."""
+    simulate_calls(
+        monkeypatch, lambda arm, count: SEVEN.index(arm) == count and count not in (1, 4)
+    )
+    found = taken(tmp_path, rounds=3)
+    assert {len(calls) for calls in found.rounds_s.values()} == {8}
+    assert found.disturbed == (0, 2, 3, 5, 6)
+    assert not found.contended
+
+
+def test_processes_do_not_go_on_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate_calls(monkeypatch, lambda arm, _: arm == SEVEN[3])
+    found = taken(tmp_path, rounds=3)
+    assert len(found.disturbed) == found.round_count == 3 * engine_replicate.STRETCH
+    assert found.contended
 
 
 def test_what_each_process_has_grown_by_and_used_is_kept(tmp_path: Path) -> None:

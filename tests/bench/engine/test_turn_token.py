@@ -2,8 +2,8 @@
 
 import functools
 import itertools
-import os
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ import pytest
 
 from bench.engine import turn_token
 from bench.engine.orders import orders
-from bench.engine.turn_token import LOOK_S, REST_S, Baton, make_inbox, rest
+from bench.engine.turn_token import LOOK_S, REST_S, Baton, Token, make_inbox, rest
 from bench.schema.errors import BenchError
 
 ARMS = ("base", "head", "base_again")
@@ -19,6 +19,15 @@ ARMS = ("base", "head", "base_again")
 
 def inboxes(folder: Path, arms: tuple[str, ...] = ARMS) -> dict[str, str]:
     return {arm: make_inbox(folder / arm) for arm in arms}
+
+
+def turns(
+    baton: Baton,
+    drawn: Sequence[Sequence[str]],
+    wanted: int = 1000,
+    was_disturbed: Callable[[], bool] = lambda: False,
+) -> Iterator[str]:
+    return baton.own_turns(drawn, wanted, 0, was_disturbed)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +42,7 @@ def test_turns_come_in_the_drawn_order(tmp_path: Path, split: list[tuple[str, ..
     def process(own: tuple[str, ...]) -> None:
         with Baton(own, places) as mine:
             mine.wait_for_all(drawn)
-            seen.extend(mine.own_turns(drawn))
+            seen.extend(turns(mine, drawn))
 
     threads = [threading.Thread(target=process, args=(own,)) for own in split]
     for thread in threads:
@@ -51,9 +60,9 @@ def test_cpu_time_of_waiting_is_a_share_of_a_core(
     fake = SimpleNamespace(**{name: functools.partial(next, of) for name, of in clocks.items()})
     with Baton(("head",), boxes) as mine:
         assert mine.waiting_cpu == 0.0
-        os.write(mine._files[boxes["head"]], b".")
+        mine._tell(boxes["head"], Token(1))
         monkeypatch.setattr(turn_token, "time", fake)
-        assert list(mine.own_turns([("base", "head")])) == ["head"]
+        assert list(turns(mine, [("base", "head")])) == ["head"]
         assert mine.waiting_cpu == 0.25
 
 
@@ -62,7 +71,7 @@ def test_process_that_is_gone_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(turn_token, "WAIT_S", 0.0)
     with Baton(("head",), inboxes(tmp_path)) as mine, pytest.raises(BenchError, match="is gone"):
-        list(mine.own_turns([("base", "head")]))
+        list(turns(mine, [("base", "head")]))
 
 
 def test_inbox_forgets_an_earlier_replicate(
@@ -70,9 +79,9 @@ def test_inbox_forgets_an_earlier_replicate(
 ) -> None:
     monkeypatch.setattr(turn_token, "WAIT_S", 0.0)
     with Baton(("base",), inboxes(tmp_path)) as early:
-        assert list(early.own_turns([("base", "head")])) == ["base"]
+        assert list(turns(early, [("base", "head")])) == ["base"]
     with Baton(("head",), inboxes(tmp_path)) as late, pytest.raises(BenchError):
-        list(late.own_turns([("base", "head")]))
+        list(turns(late, [("base", "head")]))
 
 
 def threads(folder: Path, **states: str) -> Path:
