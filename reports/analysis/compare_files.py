@@ -1,7 +1,7 @@
 """Two stored runs: has it become slower? ``python -m reports compare BASE.json HEAD.json``.
 
-Times are compared only where the environments are equal; across different ones, only what carries
-over: the in-run ratio of FPN + PANet over FPN, multiply-accumulates and parameters. Runs that did
+Times are compared only where the environments are equal, and the versions of the runtimes; across
+different ones, only what carries over: the in-run ratio of FPN + PANet over FPN, multiply-accumulates and parameters. Runs that did
 not take turns differ by what the machine did meanwhile, so a time has to be slower by more than a
 threshold, surely; and where most cases move together, it was the machine.
 """
@@ -59,7 +59,16 @@ def compare(
     rows = [row for case_id in chosen for row in _rows(sides, case_id, metrics)]
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["threshold"] = [_threshold(row, thresholds) for row in rows_of(table)]
-    return _judged(table, unequal)
+    names = {
+        case_id: ", ".join([*unequal, *_versions_differ(sides, case_id)]) for case_id in chosen
+    }
+    return _judged(table, names)
+
+
+def _versions_differ(sides: Sequence["_Side"], case_id: str) -> list[str]:
+    """Name the version of a case's runtime where both sides know theirs, and they differ."""
+    base, head = (side.runtime_version(case_id) for side in sides)
+    return [f"versions of its runtime ({base}, {head})"] if base and head and base != head else []
 
 
 def _threshold(row: Mapping[Any, Any], thresholds: Thresholds) -> float | None:
@@ -85,6 +94,10 @@ class _Side:
         self.status = {
             case_id: (row["status"], row["reason"]) for (case_id, _), row in self.arms.items()
         }
+
+    def runtime_version(self, case_id: str) -> str:
+        """Return which version of its runtime ran a case; empty where that is torch."""
+        return frames.runtime_version(row for (i, _), row in self.arms.items() if i == case_id)
 
     def rounds(self, case_id: str) -> list[stats.Calls]:
         """Return the rounds of all arms of a case, replicate by replicate."""
@@ -163,9 +176,13 @@ def _counted(base: float, head: float) -> dict[str, Any]:
     return {"base": base, "head": head, "ratio": head / base if base else None}
 
 
-def _judged(table: pd.DataFrame, unequal: Sequence[str]) -> pd.DataFrame:
-    """Fill in the verdicts."""
-    names = ", ".join(unequal)
+def _judged(table: pd.DataFrame, unequal: Mapping[str, str]) -> pd.DataFrame:
+    """Fill in the verdicts.
+
+    Args:
+        table: a row per case, metric and arm.
+        unequal: case -> what differs between the sides that must not; empty where all is equal.
+    """
     p_values: dict[str, float] = {}
     for index, row in table.iterrows():
         if isinstance(row["base_values"], list):
@@ -174,8 +191,9 @@ def _judged(table: pd.DataFrame, unequal: Sequence[str]) -> pd.DataFrame:
             )
     corrected = holm(p_values)
     table["p_value"] = [corrected.get(str(index)) for index in table.index]
-    moved = _moved_together(table) if not unequal else None
-    verdicts = [_verdict(row, names, moved) for row in rows_of(table)]
+    equal = table[[not unequal[case_id] for case_id in table["case_id"]]]
+    moved = _moved_together(equal)
+    verdicts = [_verdict(row, unequal[row["case_id"]], moved) for row in rows_of(table)]
     table["verdict"] = [each for each, _ in verdicts]
     table["reason"] = [reason for _, reason in verdicts]
     return table.drop(columns=["base_values", "head_values"])

@@ -289,6 +289,15 @@ def _arm_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
     return row
 
 
+def runtime_version(rows: Iterable[Mapping[Any, Any]]) -> str:
+    """Return which version of its runtime ran the arms of a case; empty of torch, and of before.
+
+    torch's own is among the libraries of the environment.
+    """
+    said = (row["read_back"] for row in rows)
+    return next((str(of["version"]) for of in said if of and "version" in of), "")
+
+
 def _case_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **named.columns(entry["case_id"], entry["case"]),

@@ -1,7 +1,7 @@
 """Many runs over months: one long table, kept as Parquet.
 
 A row is one number of one case of one run. The table is partitioned by machine (a fingerprint of
-what has to be equal before times are compared) and month, in plain Parquet files: pandas, DuckDB
+what has to be equal before times are compared, with the version of the case's runtime) and month, in plain Parquet files: pandas, DuckDB
 and polars read the folder, on a disk or in an object store (``s3://...``, by fsspec).
 """
 
@@ -169,8 +169,8 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 def _own_rows(file: ResultFile) -> Iterator[dict[str, Any]]:
     run = file.run
     environment = run["environment"]
+    lasting = {name: environment.get(name) for name in MUST_MATCH}
     about = {
-        "fingerprint": _fingerprint({name: environment.get(name) for name in MUST_MATCH}),
         "machine": environment.get("accelerator") or f"{environment.get('cpu')}",
         "run_id": str(run["run_id"]),
         "commit": run.get("commit") or "",
@@ -179,7 +179,12 @@ def _own_rows(file: ResultFile) -> Iterator[dict[str, Any]]:
     frame = frames.frame_of([file])
     for case_id, arms in frame[frame["latency_s"].notna()].groupby("case_id", sort=False):
         by_arm = {row["arm"]: row for row in rows_of(arms)}
-        of_case = about | {"status": str(arms["status"].iloc[0])}
+        version = frames.runtime_version(by_arm.values())
+        of_runtime = lasting | {"runtime": version} if version else lasting
+        of_case = about | {
+            "fingerprint": _fingerprint(of_runtime),
+            "status": str(arms["status"].iloc[0]),
+        }
         for arm, row in by_arm.items():
             ends = (row[f"latency_s{end}"] for end in ("_low", "_high"))
             latency = stats.Estimate(row["latency_s"], *ends)

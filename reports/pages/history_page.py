@@ -108,9 +108,14 @@ def _render(table: pd.DataFrame, changes: Sequence[ChangePoint]) -> str:
     said = [f"{runs} runs, {dates.min():%Y-%m-%d} to {dates.max():%Y-%m-%d}."]
     if len(groups) > MOST_CASES:
         said.append(f"{MOST_CASES} of {len(groups)} cases are drawn, those that changed first.")
-    several = len(set(table["fingerprint"])) > 1
+    machines = table.groupby("case_id")["fingerprint"].nunique()
     sections = [
-        _section(key, rows, [c for c in changes if (c.fingerprint, c.case_id) == key], several)
+        _section(
+            key,
+            rows,
+            [c for c in changes if (c.fingerprint, c.case_id) == key],
+            several=machines[key[1]] > 1,
+        )
         for key, rows in groups[:MOST_CASES]
     ]
     answer, *others = sentences(changes, table)
@@ -120,7 +125,7 @@ def _render(table: pd.DataFrame, changes: Sequence[ChangePoint]) -> str:
 
 
 def _section(
-    key: tuple[Any, ...], rows: pd.DataFrame, changes: Sequence[ChangePoint], several: bool
+    key: tuple[Any, ...], rows: pd.DataFrame, changes: Sequence[ChangePoint], *, several: bool
 ) -> Section:
     fingerprint, case_id = map(str, key)
     name = f"{case_id} on {rows['machine'].iloc[0]} ({fingerprint})" if several else case_id

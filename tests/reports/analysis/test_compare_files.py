@@ -115,6 +115,28 @@ def test_on_another_machine_only_what_carries_over_is_judged(tmp_path: Path) -> 
     assert "cpu differ" in " ".join(table["reason"].dropna())
 
 
+def in_runtime(version: str, slower: float = 1.0, **axes: Any) -> CaseResult:
+    base = measured(slower, runtime="openvino", **axes)
+    known = facts(read_back={"version": version, "threads": "2"})
+    arms = dict.fromkeys(("fpn", "panet", "fpn_again"), known)
+    return result(case=base.case, replicates=base.replicates, finding=finding(facts=arms))
+
+
+def test_cases_of_another_version_of_their_runtime_are_compared_as_on_another_machine(
+    tmp_path: Path,
+) -> None:
+    base = run(tmp_path, "a", [in_runtime("1.1"), *suite()])
+    table = compared(base, run(tmp_path, "b", [in_runtime("1.2", 2.0), *suite()]))
+    moved = table[table["verdict"] == Verdict.INCOMPARABLE]
+    assert set(moved["case_id"]) == {in_runtime("1.1").case.case_id}
+    assert "versions of its runtime (1.1, 1.2) differ" in moved["reason"].iloc[0]
+    table = compared(base, run(tmp_path, "c", [in_runtime("1.1", 2.0), *suite()]))
+    assert set(table.loc[table["verdict"] == Verdict.REGRESSED, "metric"]) == {"latency"}
+    unknown = [measured(2.0, runtime="openvino"), *suite()]
+    table = compared(base, run(tmp_path, "d", unknown))
+    assert Verdict.INCOMPARABLE not in set(table["verdict"])
+
+
 def with_facts(**values: Any) -> CaseResult:
     panet = facts(params=20, macs=143, peak_bytes=1500, operators=30)
     changed = {**panet.to_json(), **values}

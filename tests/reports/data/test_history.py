@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from bench.schema.records import CaseResult
 from reports.data import history
 from reports.data.errors import ReportError
+from tests.support.factories import case, facts, finding
 from tests.support.result_files import document, measured
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -54,6 +56,18 @@ def test_machines_are_told_apart_by_what_must_match(tmp_path: Path) -> None:
     run(tmp_path, 3, system="another kernel")
     table = history.collect([tmp_path])
     assert table["fingerprint"].nunique() == 2
+
+
+def test_versions_of_a_runtime_are_series_of_their_own(tmp_path: Path) -> None:
+    """And what torch runs beside it goes on."""
+    for number, version in enumerate(("1.1", "1.1", "1.2")):
+        exported = measured(1.5, runtime="openvino")
+        known = dict.fromkeys(("fpn", "panet", "fpn_again"), facts(read_back={"version": version}))
+        exported = replace(exported, finding=finding(facts=known))
+        run(tmp_path, number, cases=[measured(1.5), exported])
+    table = history.collect([tmp_path])
+    series = table.groupby("case_id")["fingerprint"].nunique()
+    assert dict(series) == {case().case_id: 1, case(runtime="openvino").case_id: 2}
 
 
 def test_a_store_keeps_every_run_once(tmp_path: Path) -> None:
