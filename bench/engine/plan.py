@@ -74,6 +74,9 @@ class Plan:
     """Side of a comparison -> folder of its code."""
     package: str = "panet"
     """What is compared, where there are sides."""
+    start_up: bool = False
+    """Whether what a process takes until its first answer, and the memory that it grows by, are
+    read as well."""
     per_turn: int = 1
     """Replicates from one fork server, if they are needed: with fewer cases, several of each.
     Otherwise the start of a server takes as long as they do; but what they share by it is no part

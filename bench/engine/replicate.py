@@ -20,6 +20,8 @@ from bench.schema.records import Replicate, calls_in, without
 from bench.schema.tasks import ReplicateTask
 from bench.workload.arms import Arm, build_arms
 from bench.workload.compilation import FirstCall, first_calls
+from bench.workload.compiler_cache import compiler_cache
+from bench.workload.exported import WEIGHTS, weights_read_s
 from bench.workload.inputs import make_inputs
 
 STRETCH = 3
@@ -77,10 +79,11 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
     case = mine.case
     device = torch.device(case.device)
     inputs, _ = make_inputs(mine)
-    resident_bytes = psutil.Process().memory_info().rss
+    before_bytes = _resident_bytes() if task.start_up else 0
     compiled = not case.eager
     arms = build_arms(mine, inputs, compiled=compiled, index=task.index, marked=True)
-    first = first_calls(mine, arms) if compiled else {}
+    loaded_s = _loaded_s(mine, arms) if task.start_up else {}
+    first = first_calls(mine, arms) if compiled or task.start_up else {}
     warm_up(arms, device)
     seed = f"{task.seed}-{task.case.case_id}"
     balanced = task.order == "balanced"
@@ -107,11 +110,10 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
         }
         card = gpu.read(device, card.at_us if card else 0)
         load = contention.between(before, contention.read(card))
-    apart: dict[str, Any] = {}
-    if task.inboxes:
-        resident_bytes = psutil.Process().memory_info().rss - resident_bytes
-        apart["resident_bytes"] = dict.fromkeys(own, resident_bytes)
-        apart["waiting_cpu"] = dict.fromkeys(own, baton.waiting_cpu)
+    further: dict[str, Any] = {}
+    if task.start_up:
+        further["resident_bytes"] = dict.fromkeys(own, _resident_bytes() - before_bytes)
+        further["waiting_cpu"] = dict.fromkeys(own, baton.waiting_cpu)
     undisturbed += sum(map(calls_in, more.values()))
     return Replicate(
         index=task.index,
@@ -123,17 +125,31 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
         spans_s=rounds.spans_s,
         more_spans_s=more,
         disturbed=rounds.disturbed,
-        compile_s={arm: _ready_s(arms[arm], call) for arm, call in first.items()} or None,
+        compile_s={arm: _ready_s(arms[arm], call, loaded_s) for arm, call in first.items()} or None,
         elapsed_s=time.perf_counter() - start_s,
         load=load,
         contended=contention.contended(load, case.threads, usable_cores(), undisturbed),
-        **apart,
+        **further,
     ).to_json()
 
 
-def _ready_s(arm: Arm, first: FirstCall) -> float:
+def _resident_bytes() -> int:
+    return int(psutil.Process().memory_info().rss)
+
+
+def _loaded_s(task: ReplicateTask, arms: Mapping[str, Arm]) -> dict[str, float]:
+    """Return what reading their weights takes the arms that torch runs; runtimes tell theirs."""
+    return {
+        name: weights_read_s(arm.network, compiler_cache(task, name) / WEIGHTS)
+        for name, arm in arms.items()
+        if arm.exported is None
+    }
+
+
+def _ready_s(arm: Arm, first: FirstCall, loaded_s: Mapping[str, float]) -> float:
     """Return how long it took until the first call was back."""
-    return first.seconds + (arm.exported.load_s if arm.exported is not None else 0.0)
+    load_s = loaded_s.get(arm.name, 0.0) if arm.exported is None else arm.exported.load_s
+    return load_s + first.seconds
 
 
 def _clocked(arms: Mapping[str, Arm], turns: Turns, device: torch.device, threads: int) -> Rounds:

@@ -186,21 +186,24 @@ class Engine:
         return incomplete, self._need(state), -self._forecast_s(state)
 
     def _replicate(self, state: CaseState, server: int) -> None:
+        assert state.finding is not None  # noqa: S101 - only checked cases are measured
+        left_out = state.finding.left_out
+        arms = {arm: r for arm, r in self._plan.arms_of(state.case).items() if arm not in left_out}
         task = ReplicateTask(
             case=state.case,
-            arms=self._plan.arms_of(state.case),
+            arms=arms,
             index=len(state.replicates),
             server=server,
             first_round=sum(replicate.round_count for replicate in state.replicates),
             rounds=self._rounds(state),
             more=self._more(state),
             order=self._plan.design.order,
+            start_up=self._plan.start_up,
             **self._common,
         )
         start_s = self._clock()
         outcome = self._run(task)
         if isinstance(outcome, Failure):
-            assert state.finding is not None  # noqa: S101 - only checked cases are measured
             found = replace(state.finding, status=outcome.status, reason=outcome.reason)
             self._failed(state, outcome, found)
             return

@@ -25,11 +25,16 @@ class ApartLauncher:
     Args:
         launchers: arm -> launcher of its process.
         scratch_dir: where the inboxes are; private to the run.
+        leaves_out: whether an arm that fails its check is left out, and the others go on. The first
+            one, with which they are compared, must run in any case.
     """
 
-    def __init__(self, launchers: Mapping[str, Launcher], scratch_dir: Path) -> None:
+    def __init__(
+        self, launchers: Mapping[str, Launcher], scratch_dir: Path, *, leaves_out: bool = False
+    ) -> None:
         self._launchers = launchers
         self._scratch_dir = scratch_dir
+        self._leaves_out = leaves_out
         # As long as this launcher: Linux kills a server when the thread that started it ends.
         self._pool = ThreadPoolExecutor(len(launchers))
 
@@ -42,13 +47,16 @@ class ApartLauncher:
         return self._launchers[next(iter(task.arms))].run(task, timeout_s)
 
     def _check(self, task: CheckTask, timeout_s: float) -> Finding | Failure:
-        parts = []
+        base, parts, left_out = next(iter(task.arms.values())), [], {}
         for arm, recipe in task.arms.items():
             part = self._launchers[arm].run(replace(task, arms={arm: recipe}), timeout_s)
-            if isinstance(part, Failure) or part.status != Status.OK:
+            if isinstance(part, Finding) and part.status == Status.OK:
+                parts.append(part)
+            elif self._leaves_out and recipe != base and not _from_outside(part):
+                left_out[arm] = f"{part.status}: {part.reason}"
+            else:
                 return part
-            parts.append(part)
-        return _one_finding(parts)
+        return replace(_one_finding(parts), left_out=left_out)
 
     def close(self) -> None:
         """End all processes."""
@@ -72,6 +80,10 @@ class ApartLauncher:
         undisturbed = whole.round_count - len(whole.disturbed)
         busy = contended(load, task.case.threads, usable_cores(), undisturbed)
         return replace(whole, load=load, contended=busy)
+
+
+def _from_outside(part: Finding | Failure) -> bool:
+    return isinstance(part, Failure) and part.from_outside
 
 
 def _all_or_failure(

@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bench.engine.launcher import Launcher, ServerLauncher, needed_by_checks
 from bench.engine.plan import CaseState
@@ -19,7 +20,7 @@ from bench.run.own.numbers import ms, plus_minus, size
 from bench.run.own.tables import Table
 from bench.schema.case import TORCH, Case, case_name
 from bench.schema.recipe import Arms, Recipe
-from bench.schema.records import MEASURED, CaseResult
+from bench.schema.records import MEASURED, CaseResult, Status
 from bench.schema.ways import FIELDS, in_way, way_name, way_of
 from bench.stats.beside import Beside, beside_base
 from bench.stats.fastest import Fastest, fastest
@@ -47,10 +48,8 @@ def grouped(results: Iterable[CaseResult]) -> dict[Case, Arms]:
     """
     groups: dict[Case, list[Case]] = {}
     for result in results:
-        case, checked = result.case, result.finding is not None and result.status in MEASURED
-        if checked and case.scope != "own" and case.pass_name == "inference":
-            usual = replace(case, channels_last=False, compile_mode="off", runtime=TORCH)
-            groups.setdefault(usual, []).append(case)
+        if result.finding is not None and result.status in MEASURED and _deployed(result.case):
+            groups.setdefault(_usual(result.case), []).append(result.case)
     found: dict[Case, Arms] = {}
     for ways in groups.values():
         ways.sort(key=lambda case: not case.eager)  # the first eager one, as the axes have them
@@ -58,6 +57,33 @@ def grouped(results: Iterable[CaseResult]) -> dict[Case, Arms]:
             arms = {way_name(way): Recipe(NETWORK, way=way_of(way)) for way in ways}
             found[ways[0]] = {**arms, AGAIN: arms[way_name(ways[0])]}
     return found
+
+
+Failed = Mapping[Case, Mapping[str, str]]
+"""`_usual` case -> way -> status and reason."""
+
+
+def failed(results: Iterable[CaseResult]) -> Failed:
+    """Return the ways that were tried in the run itself and do not run.
+
+    What was skipped cannot be, which is known beforehand; the run says so.
+    """
+    found: dict[Case, dict[str, str]] = {}
+    for result in results:
+        tried = result.status not in MEASURED and result.status != Status.SKIPPED
+        if tried and _deployed(result.case):
+            why = f"{result.status}: {result.reason}"
+            found.setdefault(_usual(result.case), {})[way_name(result.case)] = why
+    return found
+
+
+def _deployed(case: Case) -> bool:
+    return case.scope != "own" and case.pass_name == "inference"
+
+
+def _usual(case: Case) -> Case:
+    """Return the case as nothing but what is asked, whatever its way."""
+    return replace(case, channels_last=False, compile_mode="off", runtime=TORCH)
 
 
 def launcher_for(groups: Mapping[Case, Arms], scratch: Path) -> Launcher:
@@ -76,12 +102,22 @@ def launcher_for(groups: Mapping[Case, Arms], scratch: Path) -> Launcher:
         own = scratch / NAME / arm
         own.mkdir(parents=True, exist_ok=True)
         launchers[arm] = ServerLauncher(own, preload(of), 1, helper=needed_by_checks(of))
-    return ApartLauncher(launchers, scratch)
+    return ApartLauncher(launchers, scratch, leaves_out=True)
 
 
-def write(states: Sequence[CaseState], path: Path) -> None:
+def write(states: Sequence[CaseState], failed: Failed, path: Path) -> None:
     """Write the rounds of all ways, and what else is known of them, into a file."""
-    write_rounds(states, lambda state: {"facts": _facts(state)}, path)
+
+    def known(state: CaseState) -> dict[str, Any]:
+        return {"facts": _facts(state), "left_out": left_out(state, failed)}
+
+    write_rounds(states, known, path)
+
+
+def left_out(state: CaseState, failed: Failed) -> dict[str, str]:
+    """Return the ways in which a case does not run: way -> status and reason."""
+    here = state.finding.left_out if state.finding is not None else {}
+    return {**failed.get(_usual(state.case), {}), **here}
 
 
 def _facts(state: CaseState) -> dict[str, dict[str, float | int | None]]:
@@ -105,13 +141,18 @@ def _median(state: CaseState, field: str, arm: str) -> float | None:
     return statistics.median(values) if values else None
 
 
-def tables(states: Sequence[CaseState]) -> Iterator[str]:
-    """Yield what is known of the ways of running every case, and which is fastest, as text."""
+def tables(states: Sequence[CaseState], failed: Failed) -> Iterator[str]:
+    """Yield what is known of the ways of running every case, and which is fastest, as text.
+
+    Args:
+        states: of the cases.
+        failed: of `failed`.
+    """
     for state in states:
         name = case_name(vars(state.case), frozenset(FIELDS))
         arms = list(state.finding.facts) if state.finding is not None else []
         if not state.undisturbed or not arms:
-            yield f"deploy, {name}: {why_nothing(state)}"
+            yield "\n".join((f"deploy, {name}: {why_nothing(state)}", *_not(state, failed)))
             continue
         base = arms[0]
         (found,) = beside_base([state.undisturbed], base, AGAIN)
@@ -119,7 +160,14 @@ def tables(states: Sequence[CaseState]) -> Iterator[str]:
         rows = tuple(_row(arm, base, beside, facts[arm]) for arm, beside in found.items())
         head = f"deploy, {name}; fresh processes of each: {len(state.undisturbed)}"
         best = fastest(state.undisturbed, found, AGAIN)
-        yield f"{head}\n{Table(HEADS, rows)}\n{_sentence(best, found)}"
+        lines = (head, str(Table(HEADS, rows)), *_not(state, failed), _sentence(best, found))
+        yield "\n".join(lines)
+
+
+def _not(state: CaseState, failed: Failed) -> Iterator[str]:
+    """Yield a line per way in which a case does not run."""
+    for way, why in left_out(state, failed).items():
+        yield f"{way}  {why}"
 
 
 def _row(

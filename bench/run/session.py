@@ -151,8 +151,10 @@ class Session:
             arms={},
             split_arm="",
             extra_arms={case.case_id: of for case, of in groups.items()},
+            start_up=True,
         )
         folder = self.request.run_dir
+        failed = deploy.failed(self.results.values())
         launcher = deploy.launcher_for(groups, self._scratch_dir)
         try:
             with opened(
@@ -164,10 +166,10 @@ class Session:
                 launcher=launcher,
             ) as engine:
                 states = extra_arms.measure(engine)
-                deploy.write(states, folder / files.DEPLOY)
+                deploy.write(states, failed, folder / files.DEPLOY)
         finally:
             launcher.close()
-        self.tables += deploy.tables(states)
+        self.tables += deploy.tables(states, failed)
 
     def clean_up(self) -> None:
         """Remove what only a resumed run would need."""

@@ -157,7 +157,7 @@ class Replicate(Stored):
     """The same by device events; `None` where the device has none."""
     compile_s: dict[str, float] | None
     """Per arm until the first call was back, with full caches, or from the file that a runtime
-    reads. `None` in eager mode."""
+    reads. `None` in eager mode, unless a task asked for it."""
     elapsed_s: float
     """The whole process, from fork to result."""
     load: Load
@@ -246,6 +246,8 @@ class Finding(Stored):
     facts: dict[str, ArmFacts] = field(default_factory=dict)
     round_s: float | None = None
     """About how long one round of all arms takes; for planning only."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Arms in processes of their own that do not run, while the others do: status and reason."""
 
     def __post_init__(self) -> None:
         """Build the facts from their mappings."""

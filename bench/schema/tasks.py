@@ -124,6 +124,8 @@ class ReplicateTask(Task[Replicate]):
     order: Order = "balanced"
     own: tuple[str, ...] = ()
     """Of `arms`, those that this process runs; none named: all of them."""
+    start_up: bool = False
+    """Whether seconds until the first answer and memory are read, of eager arms as well."""
     inboxes: Mapping[str, str] = field(default_factory=dict)
     """Arm -> FIFO of its process, where the arms are in processes of their own
     (`bench.engine.turn_token`)."""

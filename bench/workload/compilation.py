@@ -30,12 +30,12 @@ class FirstCall:
 
 
 def first_calls(task: Task[Any], arms: Mapping[str, Arm]) -> dict[str, FirstCall]:
-    """Call every arm that is not eager for the first time.
+    """Call every arm for the first time.
 
     Raises:
         CompileError: the compiler failed, or compiled nothing and left all to Python.
     """
-    if task.case.runtime == TORCH:
+    if task.case.runtime == TORCH and not task.case.eager:
         return _compiled(task, arms)
     return {name: FirstCall(_seconds(arm)) for name, arm in arms.items()}
 

@@ -4,11 +4,13 @@ Seconds of writing lie beside the file, so that whoever loads it knows them.
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from bench.machine.clock import wall_s
@@ -20,6 +22,9 @@ from bench.workload.same_work import MismatchError
 from bench.workload.users import Inputs
 
 BUILT = "built.json"
+
+WEIGHTS = "weights.pt"
+"""Of a network that torch runs itself: nothing but its parameters and buffers."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,23 @@ def load(task: Task[Any], arm: str, maps: Inputs, network: Callable[[], nn.Modul
         executed=lambda: runtime.executed(file, maps, case),
         **json.loads((file.parent / BUILT).read_text()),
     )
+
+
+def weights_read_s(network: nn.Module, file: Path) -> float:
+    """Return how long a network that is there takes to read its weights from a file.
+
+    Args:
+        network: with the weights that are in the file.
+        file: written first where it is not there.
+    """
+    if not file.exists():  # perhaps another process is about to write the same
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(f".{os.getpid()}")
+        torch.save(network.state_dict(), partial)
+        partial.rename(file)
+    start_s = wall_s()
+    network.load_state_dict(torch.load(file, weights_only=True))
+    return wall_s() - start_s
 
 
 def _write(file: Path, build: Callable[[], None]) -> None:

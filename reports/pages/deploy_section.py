@@ -53,10 +53,20 @@ def _blocks(file: ResultFile) -> Iterator[Block]:
     try:
         for case in extra_arms.load(path.parent, DEPLOY):
             name = case_name(vars(case.case), frozenset(FIELDS))
-            yield _block(name, case) if case.replicates else Block(name, case.reason)
+            yield _block(name, case) if case.replicates else _nothing(name, case)
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         kind = type(error).__name__
         raise ReportError(f"{path}: damaged ({kind}: {error}); measure again") from error
+
+
+def _nothing(name: str, case: ExtraCase) -> Block:
+    return Block(name, case.reason, tables=_left_out(case))
+
+
+def _left_out(case: ExtraCase) -> list[Table]:
+    """Return the ways that do not run, each with its status and reason; no table without any."""
+    rows = [[way, *why.partition(": ")[::2]] for way, why in case.left_out.items()]
+    return [Table(("way", "status", "reason"), rows)] if rows else []
 
 
 def _block(name: str, case: ExtraCase) -> Block:
@@ -67,7 +77,7 @@ def _block(name: str, case: ExtraCase) -> Block:
     table = Table(HEADS, [_cells(row, base) for row in rows])
     says = _sentence(fastest(calls, found, AGAIN), found)
     frame = pd.DataFrame([row for row in rows if row["way"] != AGAIN])
-    return Block(name, says, drawing.html(_chart(frame)), [table])
+    return Block(name, says, drawing.html(_chart(frame)), [table, *_left_out(case)])
 
 
 def _row(arm: str, found: Beside, facts: Mapping[str, float | None]) -> dict[str, Any]:

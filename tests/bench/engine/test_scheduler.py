@@ -242,6 +242,16 @@ def test_arm_whose_calls_are_split_is_called_more_often(tmp_path: Path) -> None:
     assert {task.more["panet"] for task in machine.replicate_tasks} == {18}
 
 
+def test_arm_that_its_check_left_out_takes_no_turns() -> None:
+    """Whether a task asks for what a start takes is the plan's to say."""
+    known = {TWO[0].case_id: finding(left_out={"panet": "crashed: no luck"})}
+    machine = Machine()
+    run = engine(machine, entries=Entries({}, known), cases=TWO[:1], start_up=True)
+    run.take_turns(lambda state: 1 - len(state.replicates))
+    (task,) = machine.tasks
+    assert (set(task.arms), task.start_up) == ({"fpn", "fpn_again"}, True)
+
+
 def test_compiled_network_of_somebody_else_s_is_not_split(tmp_path: Path) -> None:
     machine = Machine()
     cases = (case(compile_mode="default", scope="own"),)

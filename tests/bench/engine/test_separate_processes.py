@@ -147,6 +147,35 @@ def test_check_adds_up_rounds_and_facts(tmp_path: Path) -> None:
     ]
 
 
+DEPLOYED = recipes(eager="panet", inductor="fpn", openvino="fpn_alone", again="panet")
+
+
+def deployed(folder: Path, **outcomes: object) -> Any:
+    fakes = {
+        arm: Fake(outcomes.get(arm, replace(finding(), facts={arm: facts()}))) for arm in DEPLOYED
+    }
+    launcher = ApartLauncher(fakes, folder, leaves_out=True)
+    return launcher.run(check_task(folder, arms=DEPLOYED), 1.0)
+
+
+def test_arm_that_fails_its_check_is_left_out_and_the_others_go_on(tmp_path: Path) -> None:
+    other = replace(finding(), status=Status.MISMATCH, reason="threads 1")
+    found = deployed(tmp_path, inductor=Failure(Status.CRASHED, "no luck"), openvino=other)
+    assert (found.status, set(found.facts)) == (Status.OK, {"eager", "again"})
+    assert found.left_out == {"inductor": "crashed: no luck", "openvino": "mismatch: threads 1"}
+
+
+@pytest.mark.parametrize("arm", ["eager", "again"])
+def test_without_the_base_there_is_no_answer(arm: str, tmp_path: Path) -> None:
+    failure = Failure(Status.CRASHED, "no luck")
+    assert deployed(tmp_path, **{arm: failure}) == failure
+
+
+def test_arm_that_somebody_has_killed_is_not_left_out(tmp_path: Path) -> None:
+    killed = Failure(Status.CRASHED, "killed", from_outside=True)
+    assert deployed(tmp_path, inductor=killed) == killed
+
+
 @pytest.mark.parametrize("outcome", [Failure(Status.CRASHED, "x"), None])
 def test_check_that_fails_on_one_side_is_the_answer(
     tmp_path: Path, outcome: Failure | None

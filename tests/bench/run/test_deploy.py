@@ -62,6 +62,19 @@ def test_cases_that_differ_in_how_they_are_run_take_turns() -> None:
     assert run == [eager, nhwc, exported, compiled, eager]
 
 
+def test_ways_that_do_not_run_are_told_and_those_that_cannot_are_not() -> None:
+    fails = result(case=case(runtime="onnxruntime"), status=Status.MISMATCH, reason="threads 1")
+    cannot = result(case=case(runtime="openvino"), status=Status.SKIPPED, reason="not installed")
+    training = result(case=case(**TRAINING), status=Status.CRASHED, reason="no luck")
+    known = deploy.failed([result(), fails, cannot, training])
+    assert known == {case(): {"onnxruntime": "mismatch: threads 1"}}
+    state = measured()
+    assert state.finding is not None
+    state.finding = replace(state.finding, left_out={"inductor-lite": "crashed: no luck"})
+    (text,) = deploy.tables([state], known)
+    assert "\nonnxruntime  mismatch: threads 1\ninductor-lite  crashed: no luck\nfastest: " in text
+
+
 def test_too_many_ways_are_left_out() -> None:
     modes = ("off", "default", "lite", "frozen")
     cases = [case(compile_mode=m, channels_last=on) for m in modes for on in (False, True)]
@@ -95,7 +108,7 @@ def test_fastest_and_what_cannot_be_told_from_it() -> None:
 
 
 def test_table_says_what_to_deploy() -> None:
-    (text,) = deploy.tables([measured()])
+    (text,) = deploy.tables([measured()], {})
     assert "fresh processes of each: 8" in text
     assert "fastest: openvino, 16." in text
     assert "not told apart from it: onnxruntime; over it: eager 1.2" in text
@@ -109,12 +122,14 @@ def test_table_says_what_to_deploy() -> None:
 
 def test_without_a_replicate_it_is_said_why() -> None:
     state = CaseState(case(), replace(finding(), reason="no compiler"))
-    assert list(deploy.tables([state])) == ["deploy, neck cnn b1 224: no compiler"]
+    assert list(deploy.tables([state], {})) == ["deploy, neck cnn b1 224: no compiler"]
 
 
 def test_file_is_read_as_that_of_further_arms(tmp_path: Path) -> None:
-    deploy.write([measured()], tmp_path / "deploy.json")
+    known = {case(): {"aotinductor": "timeout: after 600 s"}}
+    deploy.write([measured()], known, tmp_path / "deploy.json")
     (found,) = extra_arms.load(tmp_path, "deploy.json")
+    assert found.left_out == known[case()]
     assert len(found.replicates) == 8
     assert found.facts["openvino"]["file_bytes"] == 3 * 2**20
     assert json.loads((tmp_path / "deploy.json").read_text())["cases"][0]["facts"]["eager"] == {

@@ -18,7 +18,7 @@ from bench.schema.records import Status
 from bench.workload import runtimes
 from bench.workload.check import check
 from bench.workload.compiler_cache import CompileError
-from bench.workload.exported import BUILT
+from bench.workload.exported import BUILT, WEIGHTS
 from bench.workload.runtimes import RUNTIMES, aotinductor, open_vino
 from bench.workload.runtimes.runtime import Loaded, Maps, Runtime, SettingError, same_settings
 from bench.workload.same_work import MismatchError
@@ -120,6 +120,19 @@ def test_a_replicate_reads_what_the_check_has_written(
     assert set(found["compile_s"]) == set(ARMS)
     assert found["spans_s"] == {}
     assert {path: path.read_bytes() for path in tmp_path.rglob(BUILT)} == written
+
+
+@pytest.mark.parametrize("of", [case(**SMALL), case(**SMALL, channels_last=True)], ids=str)
+def test_start_of_an_eager_arm_is_reading_its_weights_and_its_first_call(
+    of: Case, tmp_path: Path
+) -> None:
+    usual = replicate(replicate_task(tmp_path, of, rounds=1, arms=FPN))
+    assert (usual["compile_s"], usual["resident_bytes"]) == (None, {})
+    found = replicate(replicate_task(tmp_path, of, rounds=1, arms=FPN, start_up=True))
+    (file,) = tmp_path.rglob(WEIGHTS)
+    assert {name.partition(".")[0] for name in torch.load(file)} == {"fpn"}
+    assert found["compile_s"]["fpn"] > 0
+    assert set(found["resident_bytes"]) == {"fpn"}
 
 
 def test_a_runtime_that_computes_something_else_is_found(

@@ -6,19 +6,21 @@ from bench.run import deploy
 from reports.data.result_files import read_all
 from reports.pages import deploy_section
 from tests.bench.run.test_deploy import measured
-from tests.support.factories import result
+from tests.support.factories import case, result
 from tests.support.result_files import result_file
 
 
 def test_every_way_is_shown_and_the_fastest_named(tmp_path: Path) -> None:
     path = result_file(tmp_path, [result()])
     assert deploy_section.section(read_all([path])).empty
-    deploy.write([measured()], path.parent / "deploy.json")
+    failed = {case(): {"aotinductor": "timeout: after 600 s: too long"}}
+    deploy.write([measured()], failed, path.parent / "deploy.json")
     (block,) = deploy_section.section(read_all([path])).blocks
     assert block.title == "neck cnn b1 224"
     assert block.note.startswith("Fastest: openvino, 16.")
     assert "Not told apart from it: onnxruntime. Slower: eager (1.2" in block.note
-    (table,) = block.tables
+    table, not_run = block.tables
+    assert not_run.rows == [["aotinductor", "timeout", "after 600 s: too long"]]
     ways = {row[0]: row for row in table.rows}
     assert set(ways) == {"eager", "eager again (A/A)", "openvino", "onnxruntime", "inductor"}
     assert ways["onnxruntime"][-1] == "30.0 %"
