@@ -1,9 +1,9 @@
 """Two stored runs: has it become slower? ``python -m reports compare BASE.json HEAD.json``.
 
-Times are compared only where the environments are equal, and the versions of the runtimes; across
-different ones, only what carries over: the in-run ratio of FPN + PANet over FPN, multiply-accumulates and parameters. Runs that did
-not take turns differ by what the machine did meanwhile, so a time has to be slower by more than a
-threshold, surely; and where most cases move together, it was the machine.
+Times are compared only where environments and versions of the runtimes are equal; across different
+ones, only what carries over: the in-run ratio of FPN + PANet over FPN, multiply-accumulates and
+parameters. Runs that did not take turns differ by what the machine did meanwhile, so a time has to
+be slower by more than a threshold, surely; and where most cases move together, it was the machine.
 """
 
 import fnmatch

@@ -1,8 +1,9 @@
 """Many runs over months: one long table, kept as Parquet.
 
 A row is one number of one case of one run. The table is partitioned by machine (a fingerprint of
-what has to be equal before times are compared, with the version of the case's runtime) and month, in plain Parquet files: pandas, DuckDB
-and polars read the folder, on a disk or in an object store (``s3://...``, by fsspec).
+what has to be equal before times are compared, with the version of the case's runtime) and month,
+in plain Parquet files: pandas, DuckDB and polars read the folder, on a disk or in an object store
+(``s3://...``, by fsspec).
 """
 
 import contextlib
