@@ -108,13 +108,13 @@ def _render(table: pd.DataFrame, changes: Sequence[ChangePoint]) -> str:
     said = [f"{runs} runs, {dates.min():%Y-%m-%d} to {dates.max():%Y-%m-%d}."]
     if len(groups) > MOST_CASES:
         said.append(f"{MOST_CASES} of {len(groups)} cases are drawn, those that changed first.")
-    machines = table.groupby("case_id")["fingerprint"].nunique()
+    fingerprints = table.groupby("case_id")["fingerprint"].nunique().to_dict()
     sections = [
         _section(
             key,
             rows,
             [c for c in changes if (c.fingerprint, c.case_id) == key],
-            several=machines[key[1]] > 1,
+            several=fingerprints[str(key[1])] > 1,
         )
         for key, rows in groups[:MOST_CASES]
     ]
