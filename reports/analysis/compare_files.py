@@ -142,7 +142,10 @@ def _metric_rows(sides: Sequence[_Side], case_id: str, metric: Metric) -> Iterat
             continue
         pair = [row[metric.column] for row in rows if row is not None]
         if not metric.exact:
-            logs = [[math.log(float(np.median(r))) for r in replicates] for replicates in pair]
+            logs = [
+                [math.log(float(np.median(rounds))) for rounds in replicates if rounds]
+                for replicates in pair  # one whose rounds were all disturbed has other calls
+            ]
             yield {**common, "arm": arm, **_measured(logs, contended)}
         elif not any(pd.isna(value) for value in pair):
             yield {**common, "arm": arm, **_counted(*map(float, pair))}
@@ -152,7 +155,7 @@ def _costs(sides: Sequence[Sequence[stats.Calls]]) -> list[list[float]]:
     """Return the log ratios of both sides: inside the calls, unless one was not split."""
     if all(side and stats.is_split(side) for side in sides):
         return [stats.inside_log_ratios(side) for side in sides]
-    return [stats.log_ratios([calls.rounds_s for calls in side]) for side in sides]
+    return [frames.whole_log_ratios(side) for side in sides]
 
 
 def _measured(values: Sequence[Sequence[float]], contended: Sequence[bool]) -> dict[str, Any]:

@@ -206,6 +206,12 @@ def aligned(by_arm: Mapping[Any, Mapping[Any, Any]]) -> list[stats.Calls]:
     ]
 
 
+def whole_log_ratios(replicates: Sequence[stats.Calls]) -> list[float]:
+    """Return the log ratio of whole calls of every replicate that has undisturbed rounds."""
+    rounds = (replicate.rounds_s for replicate in replicates)
+    return stats.log_ratios([each for each in rounds if all(each.values())])
+
+
 def _spans_of(
     by_arm: Mapping[Any, Mapping[Any, Any]], column: str, replicate: int
 ) -> dict[str, dict[str, list[float]]]:

@@ -188,11 +188,13 @@ def _own_rows(file: ResultFile) -> Iterator[dict[str, Any]]:
         }
         for arm, row in by_arm.items():
             ends = (row[f"latency_s{end}"] for end in ("_low", "_high"))
-            latency = stats.Estimate(row["latency_s"], *ends)
-            yield _row(of_case, str(case_id), "latency", str(arm), latency, row["replicates_s"])
+            known = (None if pd.isna(end) else float(end) for end in ends)
+            latency = stats.Estimate(row["latency_s"], *known)
+            undisturbed = [rounds for rounds in row["replicates_s"] if rounds]
+            yield _row(of_case, str(case_id), "latency", str(arm), latency, undisturbed)
         if {"fpn", "panet", "fpn_again"} <= set(by_arm):
             calls = frames.aligned(by_arm)
-            ratios = stats.log_ratios([replicate.rounds_s for replicate in calls])
+            ratios = frames.whole_log_ratios(calls)
             yield _row(of_case, str(case_id), "cost", "", stats.t_ratio(ratios), ratios)
             if stats.is_split(calls):
                 ratios = stats.inside_log_ratios(calls)

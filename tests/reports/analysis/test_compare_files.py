@@ -15,7 +15,15 @@ from reports.analysis import compare_files
 from reports.analysis.metrics import Thresholds
 from reports.data import result_files
 from reports.data.errors import ReportError
-from tests.support.factories import case, facts, finding, replicate, result, rounds
+from tests.support.factories import (
+    case,
+    facts,
+    finding,
+    replicate,
+    result,
+    rounds,
+    split_replicate,
+)
 from tests.support.result_files import document
 
 SHAPES: list[dict[str, Any]] = [{"batch_size": size} for size in (1, 2, 4, 8)]
@@ -244,3 +252,20 @@ def test_what_is_worse_is_shown_first_and_written(
     written = (tmp_path / "compare.md").read_text().splitlines()
     assert "regressed" in written[4]
     assert len(pd.read_csv(tmp_path / "compare.csv")) > 8
+
+
+def busy(slower: float) -> CaseResult:
+    """A split case of which one replicate has undisturbed rounds, and all have other calls."""
+    whole = split_replicate(0)
+    none = {arm: list[float]() for arm in whole.rounds_s}
+    cut = {arm: dict.fromkeys(stages, list[float]()) for arm, stages in whole.spans_s.items()}
+    more = [split_replicate(i, more=20, rounds_s=none, spans_s=cut) for i in (1, 2)]
+    scaled = {arm: [x * slower for x in seconds] for arm, seconds in whole.rounds_s.items()}
+    return result(case=case(), replicates=(split_replicate(0, rounds_s=scaled), *more))
+
+
+def test_disturbed_rounds_are_no_calm_ones(tmp_path: Path) -> None:
+    table = compared(run(tmp_path, "a", [busy(1.0)]), run(tmp_path, "b", [busy(3.0)]))
+    latency = table[table["metric"] == "latency"]
+    assert set(latency["verdict"]) == {Verdict.UNDECIDED}
+    assert (latency["head"] / latency["base"]).tolist() == pytest.approx([3.0, 3.0])

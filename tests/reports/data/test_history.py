@@ -14,6 +14,8 @@ import pytest
 from bench.schema.records import CaseResult
 from reports.data import history
 from reports.data.errors import ReportError
+from tests.reports.analysis.test_compare_files import busy
+from tests.reports.pages.test_cost_page import grid
 from tests.support.factories import case, facts, finding
 from tests.support.result_files import document, measured
 
@@ -48,6 +50,14 @@ def test_runs_become_rows_with_date_commit_and_interval(tmp_path: Path) -> None:
     assert cost["replicates"] == 5
     assert cost["message"] == "Change 1 <b>"
     assert set(table[table["metric"] == "latency"]["arm"]) == {"fpn", "panet", "fpn_again"}
+
+
+def test_latency_of_one_undisturbed_replicate_has_no_interval(tmp_path: Path) -> None:
+    run(tmp_path, 1, cases=[busy(1.0), *grid()])
+    latency = history.collect([tmp_path]).query("metric == 'latency'").iloc[0]
+    assert latency["value"] > 0
+    assert pd.isna(latency["low"])
+    assert latency["replicates"] == 1
 
 
 def test_machines_are_told_apart_by_what_must_match(tmp_path: Path) -> None:
