@@ -1,6 +1,7 @@
-"""``python -m docs.pictures``: the pictures in docs/pictures, of the reference run and a short one.
+"""``python -m docs.pictures [pages] [comment]``: the pictures in docs/pictures.
 
-The short run is measured here, in a minute, so nothing else may run meanwhile. Needs a Chromium.
+The pages are of the reference run and of a short one, which is measured here in a minute; the
+comment is of a comparison, which takes four. Nothing else may run meanwhile. Needs a Chromium.
 """
 
 import fcntl
@@ -17,11 +18,14 @@ import termios
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from markdown_it import MarkdownIt
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 from rich.text import Text
 
+from bench.lab import git_history
+from bench.lab.edits import PLACED
 from bench.schema.files import RESULTS
 from reports.__main__ import main as reports
 
@@ -31,6 +35,21 @@ REFERENCE = ROOT / "reports" / "reference"
 
 SHORT = ("--scopes", "neck", "--batch-sizes", "1,2", "--resolutions", "224", "--budget", "40s")
 """Of `pytest bench`: two cases that the reference run has as well."""
+
+SLOWER = PLACED[0]
+"""Of the edits that the gate is tested with: a small slow-down in one stage."""
+
+BUDGET = "4m"
+"""Of the comparison."""
+
+FORGE = """<!doctype html><meta charset="utf-8"><style>
+body { width: 760px; margin: 0; padding: 12px; font: 14px/1.5 system-ui, sans-serif; }
+article { border: 1px solid #ccc; border-radius: 6px; padding: 4px 16px 8px; }
+article * { overflow-wrap: anywhere; }
+code { background: #eee; border-radius: 4px; padding: .1em .3em; font-size: 85%; }
+h3 { line-height: 1.4; margin: .6em 0; } ul { padding-left: 1.4em; }
+</style><article>"""
+"""Looks as a forge draws a comment, as far as it matters."""
 
 ROWS, COLUMNS = 24, 92
 """Of the terminal that is recorded."""
@@ -47,31 +66,57 @@ REDRAWN = re.compile(r"\r\x1b\[2K(?:\x1b\[1A\x1b\[2K)*|\r(?:\x1b\[1A\x1b\[2K)+")
 OF_THE_SCREEN = re.compile(r"\x1b\[\?25[lh]|\r")
 
 
-def main() -> int:
-    """Make all pictures."""
+def main(asked: Sequence[str]) -> int:
+    """Make the pictures that are asked for, or all."""
     FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        short = folder / "short" / RESULTS
-        _live([*SHORT, f"--benchmark-json={short}"], short.parent)
-        reports(["cost", str(REFERENCE), "--out", str(folder)])
-        both = [
-            "compare",
-            str(REFERENCE),
-            str(short),
-            "--case",
-            "*-neck-b?-224x224-*nchw-eager-inference*",
-        ]
-        reports([*both, "--out", str(folder)])
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-            )
-            _page(browser, folder / "report.html", "report", DESK, "light")
-            _page(browser, folder / "report.html", "report-phone", PHONE, "dark")
-            _page(browser, folder / "compare.html", "compare", DESK, "light")
-            browser.close()
+    makers = {"pages": _pages, "comment": _comment}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        for name in asked or makers:
+            with tempfile.TemporaryDirectory() as scratch:
+                makers[name](browser, Path(scratch))
+        browser.close()
     return 0
+
+
+def _pages(browser: Browser, folder: Path) -> None:
+    short = folder / "short" / RESULTS
+    _live([*SHORT, f"--benchmark-json={short}"], short.parent)
+    reports(["cost", str(REFERENCE), "--out", str(folder)])
+    both = [
+        "compare",
+        str(REFERENCE),
+        str(short),
+        "--case",
+        "*-neck-b?-224x224-*nchw-eager-inference*",
+    ]
+    reports([*both, "--out", str(folder)])
+    _page(browser, folder / "report.html", "report", DESK, "light")
+    _page(browser, folder / "report.html", "report-phone", PHONE, "dark")
+    _page(browser, folder / "compare.html", "compare", DESK, "light")
+
+
+def _comment(browser: Browser, folder: Path) -> None:
+    """Compare two revisions, of which one is slower, and draw the comment as a reviewer sees it."""
+    history = git_history.make(folder / "repository", [SLOWER])
+    command = [sys.executable, "-m", "bench", "compare", *history.commits]
+    where = ["--repository", str(history.folder), "--run-dir", str(folder), "--budget", BUDGET]
+    code = subprocess.run([*command, *where], cwd=ROOT, check=False).returncode  # noqa: S603
+    if code != 1:
+        raise SystemExit(f"exit code {code}, where a regression was to be found: measure again")
+    (written,) = folder.glob("compare-*/comment.md")
+    drawn = MarkdownIt("commonmark").enable("table").render(written.read_text(encoding="utf-8"))
+    page = browser.new_page(viewport={"width": 800, "height": 600}, device_scale_factor=1.5)
+    page.set_content(FORGE + drawn)
+    _save(page.locator("body").screenshot(), "comment")
+    page.close()
+
+
+def _save(screenshot: bytes, name: str) -> None:
+    taken = Image.open(io.BytesIO(screenshot))
+    taken.convert("RGB").quantize(COLORS).save(FOLDER / f"{name}.png", optimize=True)
 
 
 def _page(browser: Browser, path: Path, name: str, size: tuple[int, int], scheme: str) -> None:
@@ -83,8 +128,7 @@ def _page(browser: Browser, path: Path, name: str, size: tuple[int, int], scheme
     )
     page.goto(path.as_uri())
     page.evaluate("drawAll()")
-    taken = Image.open(io.BytesIO(page.screenshot()))
-    taken.convert("RGB").quantize(COLORS).save(FOLDER / f"{name}.png", optimize=True)
+    _save(page.screenshot(), name)
     page.close()
 
 
@@ -147,4 +191,4 @@ def _recorded(command: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -21,6 +21,7 @@ from reports.data import frames, necks, own_runs, prices, profile_frames, profil
 from reports.data.costs import cost
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
+from reports.data.rows import names_by_id
 from reports.data.stages import stages
 from reports.exports import tensorboard
 from reports.pages import compare_files_page, cost_table
@@ -150,8 +151,9 @@ def _compare(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.out is not None:
         from reports.pages import compare_page  # its drawings take a second to import
 
+        names = names_by_id(frames.frame_of([base, head]))
         _wrote(console, compare_files_page.write(table, arguments.out))
-        _wrote(console, [compare_page.write(table, base.run, head.run, arguments.out)])
+        _wrote(console, [compare_page.write(table, base.run, head.run, names, arguments.out)])
     return EXIT_CODES[overall(table["verdict"])]
 
 

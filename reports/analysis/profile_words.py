@@ -21,6 +21,9 @@ ELSEWHERE_SHARE = 0.005
 DISAGREEING_SHARE = 0.1
 """Of a stage's share: by more profiler and timed calls do not agree."""
 
+MOST_NAMED = 3
+"""Stages in a sentence, the largest; the table has all."""
+
 SMALL_SHARE = 0.02
 """Of a call: below it a stage's share is not worth a sentence."""
 
@@ -113,8 +116,9 @@ def _disagreeing(stages: pd.DataFrame, summary: pd.DataFrame) -> Iterator[str]:
     for arm, rows in far.groupby("arm", sort=False):
         named = ", ".join(
             f"{row['stage']} {percent(row['profile_share'])} instead of {percent(row['share'])}"
-            for row in rows.sort_values("share", ascending=False).to_dict("records")
+            for row in rows.sort_values("share", ascending=False)[:MOST_NAMED].to_dict("records")
         )
+        named += f", and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
         yield (
             f"{arm_name(arm)}: the profiler, which slows operators down, divides the time "
             f"otherwise than the timed calls do: {named}; times and shares here are those of the "

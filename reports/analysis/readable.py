@@ -16,21 +16,22 @@ EXPLAINED = {
     "batch, resolution, memory layout",
     "FPN ms": "latency of one call: median over rounds, mean over processes",
     "+PANet ms": "the same of FPN + PANet",
-    "adds ms": "what the bottom-up path takes, read as the ratio is",
-    "ratio": "FPN + PANet over FPN, read inside the calls: the call over the same call without the "
-    "path's part, ± half of its 95 % interval; of whole calls that take turns where a call cannot "
-    "be split (compiled)",
-    "residual": "what is around PANet, beside it over without it: 1 means that PANet slows nothing "
-    "else down; ratio x residual is the ratio of whole calls",
+    "adds ms": "what the bottom-up path takes, read inside the calls as the ratio is",
+    "ratio": "FPN + PANet over FPN, ± half of its 95 % interval; read inside each call, as its "
+    "time over its time without the bottom-up path; where calls cannot be split (compiled), of "
+    "whole calls that take turns",
+    "residual": "the rest of a call with PANet in it, over the same without: 1 means that PANet "
+    "slows nothing else down; ratio x residual is the ratio of whole calls",
     "A/A": "the same FPN network against itself, whole calls: how far from 1 pure noise got in "
     "this run",
     "MDE": "minimum detectable effect: the smallest change of the ratio that two such runs tell "
     "apart, 19 times of 20",
     "MACs": "the ratio of multiply-accumulates: what arithmetic alone would predict",
-    "adds MiB": "difference of the peaks of tensor memory of one call, parameters and inputs apart",
+    "adds MiB": "by how much PANet raises the peak of tensor memory of a call, parameters and "
+    "inputs not counted",
     "images/s": "throughput with PANet",
-    "bound": "on an accelerator: `launch` where the host still launches work for 80 % of a call or "
-    "more",
+    "bound": "on an accelerator only: `launch` where the host is busy launching work for 80 % "
+    "of a call or more",
     "status": "`ok`: the interval is as narrow as you asked; every other one comes with its reason",
 }
 """Column of the table -> what it says: on the page, and in docs/read.md."""

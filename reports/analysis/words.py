@@ -22,6 +22,9 @@ SPEED_CHANGED = 0.2
 
 NORMAL = NormalDist()
 
+MOST_NAMED = 3
+"""Cases in a sentence, those with the largest change; the table has all."""
+
 ENDS = ("", "_low", "_high")
 
 SCOPES = {
@@ -97,9 +100,9 @@ def _width_sentence(rows: pd.DataFrame) -> str:
     """Say how many cases are as narrow as requested, and how wide the rest is."""
     reached = rows["status"] == Status.OK
     requested = _amount(rows["requested_half_width_ratio"])
-    text = f"{reached.sum()} of {len(rows)} cases reached the requested half-width of {requested}"
+    text = f"{reached.sum()} of {len(rows)} cases are known to the requested ±{requested}"
     rest = rows.loc[~reached, "half_width_ratio"]
-    return f"{text}; the rest have {_amount(rest)}." if len(rest) else f"{text}."
+    return f"{text}; the rest to ±{_amount(rest)}." if len(rest) else f"{text}."
 
 
 def _speed_sentence(rows: pd.DataFrame) -> Iterator[str]:
@@ -124,18 +127,21 @@ def _residual_sentences(rows: pd.DataFrame) -> Iterator[str]:
     pooled = change(*(math.exp(x) for x in (mean, mean - half, mean + half)))
     cases = "1 case" if len(known) == 1 else f"{len(known)} cases"
     yield (
-        f"The cost is read inside the calls. What is around PANet takes {pooled} beside it "
-        f"(the residual, over {cases})."
+        "The cost is read inside the calls. With PANet in it, the rest of a call changes by "
+        f"{pooled} (the residual, over {cases})."
     )
     # Each at 95 %: of many cases one would lie beside 1 by chance.
     surely = NORMAL.inv_cdf(1 - 0.025 / len(known)) / NORMAL.inv_cdf(0.975)
     changed = known[value.abs() > surely * (high - low) / 2]
     if len(changed):
+        largest = np.argsort(-np.abs(np.log(changed["residual"].to_numpy(float))), kind="stable")
         listed = "; ".join(
             f"{case_name(row)} {change(*(row[f'residual{end}'] for end in ENDS))}"
-            for row in rows_of(changed)
+            for row in rows_of(changed.iloc[largest[:MOST_NAMED]])
         )
-        yield f"There PANet surely changes what is around it: {listed}."
+        more = len(changed) - MOST_NAMED
+        rest = f"; and {more} more cases" if more > 0 else ""
+        yield f"In single cases it surely changes: {listed}{rest}."
 
 
 def _launch_sentence(answered: pd.DataFrame) -> Iterator[str]:

@@ -42,8 +42,8 @@ def sentences(table: pd.DataFrame, limits: Limits) -> Iterator[str]:
 def _largest(table: pd.DataFrame, limits: Limits) -> Iterator[Block]:
     rows = [row for along in breakeven.ALONG for row in _largest_rows(table, along, limits)]
     if rows:
-        columns = ("question", "otherwise", "FPN", "FPN + PANet")
-        yield Block("Largest within a limit", tables=[Table(columns, rows)], wide=False)
+        columns = ("question", "otherwise as", "FPN", "FPN + PANet")
+        yield Block("Largest within a limit", tables=[Table(columns, rows)])
 
 
 def _larger_image(table: pd.DataFrame) -> Iterator[Block]:

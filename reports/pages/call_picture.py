@@ -18,11 +18,11 @@ from reports.pages.drawing import COLORS, NOISE_COLOR
 REST, CALL = "rest", "call"
 """Rows of `bench.run.own.frame.frame` that are no parts."""
 
-WIDTH, MARGIN, TOP = 600, 12, 76
+WIDTH, MARGIN, TOP = 440, 12, 76
 ROW, HEAD, BAR = 42, 34, 9
 """Pixels: of a part's row, of a network's headline, and the height of a bar."""
 
-MOST_LETTERS = 40
+MOST_LETTERS = 26
 """Of a name beside its milliseconds; of a longer one the end is shown."""
 
 BASE_COLOR, OTHER_COLOR = COLORS["fpn"], COLORS["panet"]

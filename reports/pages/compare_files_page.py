@@ -19,21 +19,27 @@ from reports.data.spreadsheet import inert
 NAMES = ("compare.csv", "compare.md")
 
 
-def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the comparison as text; equal rows without anything to say are left out.
+def readable(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Return the comparison as text, what is worse first.
 
     Args:
         table: of `reports.analysis.compare_files.compare`.
+        names: case id -> what the case is called; its id if it has no other name.
     """
-    rows = [_readable_row(row) for row in _ordered(table).to_dict("records")]
+    rows = [_readable_row(row, names or {}) for row in _ordered(table).to_dict("records")]
     return pd.DataFrame(rows, columns=["verdict", "case", "metric", "base", "head", "change", ""])
 
 
 def sentence(table: pd.DataFrame) -> str:
     """Return the answer in a line."""
     counts = table["verdict"].value_counts()
-    listed = ", ".join(f"{counts[each]} {each}" for each in Verdict if each in counts)
-    return f"{overall(table['verdict'])}: {listed or 'nothing to compare'}."
+    listed = ", ".join(f"{counts[each]} {words(each)}" for each in Verdict if each in counts)
+    return f"{words(overall(table['verdict']))}: {listed or 'nothing to compare'}."
+
+
+def words(verdict: str) -> str:
+    """Return a verdict as people write it: ``within noise``."""
+    return str(verdict).replace("_", " ")
 
 
 def show(table: pd.DataFrame, console: Console) -> None:
@@ -72,13 +78,13 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(rank=ranks).sort_values("rank", kind="stable").drop(columns="rank")
 
 
-def _readable_row(row: Mapping[Any, Any]) -> dict[str, str]:
+def _readable_row(row: Mapping[Any, Any], names: Mapping[str, str]) -> dict[str, str]:
     metric = METRICS.get(row["metric"])
     arm = "" if pd.isna(row["arm"]) else f", {row['arm']}"
     exact = metric is not None and metric.exact
     return {
         "verdict": str(row["verdict"]),
-        "case": str(row["case_id"]),
+        "case": names.get(row["case_id"], str(row["case_id"])),
         "metric": f"{row['metric']}{arm}",
         "base": _value(row["base"], exact, row["metric"]),
         "head": _value(row["head"], exact, row["metric"]),
@@ -91,5 +97,5 @@ def _value(value: float, exact: bool, metric: str) -> str:
     if pd.isna(value):
         return "-"
     if exact:
-        return f"{value:.0f}"
+        return f"{value:,.0f}"
     return f"{value * 1e3:.2f} ms" if metric == "latency" else f"{value:.3f}"

@@ -20,11 +20,15 @@ PAGE = "compare.html"
 MOST_DRAWN = 60
 """Cases in a drawing; those that a verdict is about come first."""
 
-READING = "Head over base, with 95 % intervals; less is better."
+READING = "Head over base, with 95 % intervals; less is better. Dotted: the threshold."
 
 
 def write(
-    table: pd.DataFrame, base: Mapping[str, Any], head: Mapping[str, Any], folder: Path
+    table: pd.DataFrame,
+    base: Mapping[str, Any],
+    head: Mapping[str, Any],
+    names: Mapping[str, str],
+    folder: Path,
 ) -> Path:
     """Write the page; return its file.
 
@@ -32,29 +36,34 @@ def write(
         table: of `reports.analysis.compare_files.compare`.
         base: the run that is compared with.
         head: the run that is compared.
+        names: case id -> what the case is called.
         folder: where to; it is there.
 
     Raises:
         ReportError: the folder cannot be written.
     """
     try:
-        (folder / PAGE).write_text(_render(table, base, head), encoding="utf-8")
+        (folder / PAGE).write_text(_render(table, (base, head), names), encoding="utf-8")
     except OSError as error:
         raise ReportError(f"{folder}: {error.strerror}; name another with --out") from error
     return folder / PAGE
 
 
-def _render(table: pd.DataFrame, base: Mapping[str, Any], head: Mapping[str, Any]) -> str:
-    rows = compare_files_page.readable(table)
+def _render(
+    table: pd.DataFrame, runs: Sequence[Mapping[str, Any]], names: Mapping[str, str]
+) -> str:
+    rows = compare_files_page.readable(table, names)
     calm = rows["verdict"] == Verdict.WITHIN_NOISE
+    unchanged = _table(rows[calm].drop(columns="verdict"))
+    kept = f"What stayed within noise ({calm.sum()})"
     sections = [
         Section("worth", "What is worth a look", [], [], _table(rows[~calm])),
-        Section("changes", "Changes of time", [], [], list(_drawings(table))),
-        Section("calm", "What stayed within noise", [], [], _table(rows[calm])),
+        Section("changes", "Changes of time", [], [], list(_drawings(table, names))),
+        Section("calm", kept, [], [], unchanged, folded=True),
     ]
     return page.render(
-        f"Has it become slower? {base['run_id']} → {head['run_id']}",
-        text.machine(base["environment"], head["environment"]),
+        f"Has it become slower? {' → '.join(str(run['run_id']) for run in runs)}",
+        text.machine(*(run["environment"] for run in runs)),
         [READING],
         [section for section in sections if not section.empty],
         answer=[compare_files_page.sentence(table), *_worst(rows[~calm])],
@@ -74,10 +83,12 @@ def _table(rows: pd.DataFrame) -> list[Block]:
         return []
     said = rows.drop(columns="") if not rows[""].any() else rows.rename(columns={"": "why"})
     said = said[["case", *said.columns.drop("case")]]
+    if "verdict" in said:
+        said = said.assign(verdict=said["verdict"].map(compare_files_page.words))
     return [Block("", tables=[Table(tuple(map(str, said)), said.astype(str).to_numpy().tolist())])]
 
 
-def _drawings(table: pd.DataFrame) -> Iterator[Block]:
+def _drawings(table: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Block]:
     """Yield a drawing of the changes of every metric that has intervals."""
     timed = table.dropna(subset=["ratio_low", "ratio_high"])
     ranks = {verdict: rank for rank, verdict in enumerate(Verdict)}
@@ -86,34 +97,13 @@ def _drawings(table: pd.DataFrame) -> Iterator[Block]:
         chosen = list(dict.fromkeys(rows["case_id"]))[:MOST_DRAWN]
         left_out = rows["case_id"].nunique() - len(chosen)
         note = f"{left_out} more cases are in compare.csv." if left_out else ""
-        figure = _changes(rows[rows["case_id"].isin(chosen)], chosen)
+        drawn = rows[rows["case_id"].isin(chosen)]
+        figure = _changes(drawn, {case_id: names[case_id] for case_id in chosen})
         yield Block(str(metric).capitalize(), note, drawing.html(figure))
 
 
-def _brief(case_ids: Sequence[str]) -> dict[str, str]:
-    """Return the cases by what tells them apart: a phone has no room for more."""
-    parts = [case_id.split("-") for case_id in case_ids]
-    if len(parts) == 1:
-        return {case_ids[0]: "-".join(parts[0][:3])}
-    same = _alike(parts)
-    rest = [each[same:] for each in parts]
-    after = _alike([each[::-1] for each in rest])
-    return {
-        case_id: "-".join(each[: len(each) - after]) or case_id
-        for case_id, each in zip(case_ids, rest, strict=True)
-    }
-
-
-def _alike(lists: Sequence[Sequence[str]]) -> int:
-    """Return how many elements all have in common from the front."""
-    differing = (
-        place for place, each in enumerate(zip(*lists, strict=False)) if len(set(each)) > 1
-    )
-    return next(differing, min(map(len, lists)))
-
-
-def _changes(rows: pd.DataFrame, case_ids: Sequence[str]) -> go.Figure:
-    figure, names = go.Figure(), _brief(case_ids)
+def _changes(rows: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
+    figure = go.Figure()
     for arm, of_arm in rows.groupby("arm", sort=False, dropna=False):
         name = "FPN + PANet over FPN" if pd.isna(arm) else ARM_NAMES.get(str(arm), str(arm))
         figure.add_scatter(
@@ -122,6 +112,7 @@ def _changes(rows: pd.DataFrame, case_ids: Sequence[str]) -> go.Figure:
             customdata=list(of_arm["case_id"]),
             error_x=drawing.bars(of_arm, "ratio", 100.0),
             mode="markers",
+            orientation="h",
             marker={"color": COLORS["panet" if pd.isna(arm) else str(arm)], "size": 9},
             name=name,
             hovertemplate="<b>%{customdata}</b><br>%{x:+.1f} %<extra>" + name + "</extra>",
@@ -129,6 +120,7 @@ def _changes(rows: pd.DataFrame, case_ids: Sequence[str]) -> go.Figure:
     figure.add_vline(x=0, line={"width": 1, "color": NOISE_COLOR})
     for threshold in rows["threshold"].unique():
         figure.add_vline(x=threshold * 100, line={"dash": "dot", "width": 1, "color": NOISE_COLOR})
-    figure.update_xaxes(title="change, %; dotted: threshold", tickangle=0)
+    figure.update_xaxes(title="change, %", tickangle=0)
     figure.update_yaxes(autorange="reversed")
-    return drawing.sized(figure, height=130 + ROW_PX * len(case_ids))
+    sized = drawing.sized(figure, height=130 + ROW_PX * len(names))
+    return sized.update_layout(scattermode="group", scattergap=0.4)  # arms beside each other

@@ -158,6 +158,7 @@ def _render(
     shown = table.head(MOST_SHOWN)
     keys = _keys(shown)
     text = readable(shown)
+    text = text[["case", *text.columns.drop("case")]]
     rows = [
         {"key": key, "cells": list(cells)}
         for key, cells in zip(shown["key"], text.itertuples(index=False), strict=True)

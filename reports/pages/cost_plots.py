@@ -49,6 +49,9 @@ def costs(table: pd.DataFrame) -> go.Figure:
     return sized(figure, height=130 + ROW_PX * len(names))
 
 
+LINEAR_TIMES = 5
+"""That the largest peak is of the smallest: of fewer a logarithmic axis has hardly a label."""
+
 SLOPES = ("channels_last", "compile")
 """Axes that a reader switches: their first choice against the second."""
 
@@ -125,12 +128,14 @@ def memory(table: pd.DataFrame) -> go.Figure | None:
             x=numbers(known[f"{arm}_peak_bytes"].astype(float) / MIB),
             y=names,
             mode="markers",
-            marker={"color": COLORS[arm], "size": size, "symbol": symbol},
+            marker={"color": COLORS[arm], "size": size, "symbol": symbol, "line": {"width": 2}},
             name=ARM_NAMES[arm],
             meta={"cases": list(known["key"])},
             hovertemplate="<b>%{y}</b><br>%{x:.1f} MiB<extra>" + ARM_NAMES[arm] + "</extra>",
         )
-    figure.update_xaxes(**log_axis("MiB"))
+    peaks = known["panet_peak_bytes"]
+    apart = peaks.min() > 0 and peaks.max() / peaks.min() > LINEAR_TIMES
+    figure.update_xaxes(**(log_axis("MiB") if apart else {"title": "MiB", "rangemode": "tozero"}))
     figure.update_yaxes(autorange="reversed")
     return sized(figure, height=130 + ROW_PX * len(names))
 

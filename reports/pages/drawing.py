@@ -33,6 +33,9 @@ AXIS = {"gridcolor": GRID, "zerolinecolor": GRID, "automargin": True}
 NO_TEMPLATE = {"data": {"scatter": [{"type": "scatter"}]}}
 """plotly's own ``none``; the one that it takes by default is 7 KB a figure."""
 
+MOST_TIMES = 500
+"""That an axis spans with three labels per decade."""
+
 ROW_PX = 26
 """Height of a case in a drawing that has a row per case."""
 
@@ -70,9 +73,16 @@ def sized(figure: go.Figure, height: int) -> go.Figure:
     return figure
 
 
-def log_axis(title: str) -> dict[str, Any]:
-    """Return a logarithmic axis with 1, 2 and 5 of every decade, written out: 5, 10, 20."""
-    return {"title": title, "type": "log", "dtick": "D2", "tickformat": "~g"}
+def log_axis(title: str, times: float = 1.0) -> dict[str, Any]:
+    """Return a logarithmic axis with 1, 2 and 5 of every decade, written out: 5, 10, 20.
+
+    Args:
+        title: of the axis.
+        times: how often the largest value is the smallest; of many decades a phone has room for
+            their first numbers alone.
+    """
+    step: str | int = 1 if times > MOST_TIMES else "D2"
+    return {"title": title, "type": "log", "dtick": step, "tickformat": "~g"}
 
 
 def bars(rows: pd.DataFrame, column: str, scale: float) -> dict[str, Any]:

@@ -34,6 +34,9 @@ ROWS = {
 }
 """Metric -> title of its axis."""
 
+NAMES = {"cost": "cost", "inside": "cost, inside the call", "mean": "mean"}
+"""Metric that is of no arm -> what its line is called."""
+
 OTHER_COLOR, MARK_COLOR = "#009e73", "#999999"
 
 MESSAGE_CHARS = 120
@@ -164,7 +167,7 @@ def _figure(rows: pd.DataFrame, changes: Sequence[ChangePoint]) -> go.Figure:
         scale = 1e3 if metric in SECONDS else 1.0
         of_metric = rows[(rows["metric"] == metric) & (rows["arm"] != "fpn_again")]
         for arm, series in of_metric.groupby("arm", sort=False):
-            figure.add_trace(_line(series, str(arm), scale), row=place, col=1)
+            figure.add_trace(_line(series, str(arm) or NAMES[metric], scale), row=place, col=1)
         figure.update_yaxes(title=ROWS[metric], row=place, col=1)
         for change in changes:
             if change.metric == metric:
@@ -172,7 +175,7 @@ def _figure(rows: pd.DataFrame, changes: Sequence[ChangePoint]) -> go.Figure:
                     x=change.date.timestamp() * 1e3,
                     line={"dash": "dot", "width": 1.5, "color": MARK_COLOR},
                     annotation_text=text.change(1 + change.change),
-                    annotation_position="bottom left",
+                    annotation_position="top left" if change.change > 0 else "bottom left",
                     row=place,
                     col=1,
                 )
@@ -190,7 +193,7 @@ def _line(rows: pd.DataFrame, arm: str, scale: float) -> go.Scatter:
             "thickness": 1,
         },
         mode="lines+markers",
-        name=ARM_NAMES.get(arm, arm or "cost"),
+        name=ARM_NAMES.get(arm, arm),
         line={"color": COLORS.get(arm, OTHER_COLOR), "width": 1},
         customdata=[_hover(row) for row in rows_of(rows)],
         hovertemplate="<b>%{y:.4g}</b> on %{x|%Y-%m-%d %H:%M}<br>%{customdata[0]}<br>"

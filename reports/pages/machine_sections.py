@@ -21,6 +21,8 @@ DISTURBED = (
     "hypervisor gave to other machines, and the time without quota."
 )
 
+GIB = 2**30
+
 COLUMNS = (
     *("case", "contended", "rounds left out", "others, of a core", "waited", "stolen"),
     *("throttled", "why"),
@@ -78,9 +80,12 @@ def environment(files: Sequence[ResultFile], frame: pd.DataFrame) -> Section:
 
 def _column(file: ResultFile, frame: pd.DataFrame) -> dict[str, object]:
     images = frame.loc[frame["run_id"] == str(file.run["run_id"]), "images"].dropna()
+    known = dict(file.run["environment"])
+    if isinstance(nbytes := known.pop("memory_bytes", None), int):
+        known["memory"] = f"{nbytes / GIB:.1f} GiB"
     return {
         "written": file.document.get("datetime"),
-        **file.run["environment"],
+        **known,
         "pictures": "; ".join(images.unique()) or None,
     }
 

@@ -29,7 +29,7 @@ from reports.pages.page import Block, Section, Table
 PICTURES = "pictures"
 """Folder of the drawings, a file per case."""
 
-PICTURE = '<div class="scroll picture">{}</div>'
+PICTURE = '<div class="picture">{}</div>'
 
 FEW = 2
 """Cases whose answer leads the page."""
@@ -135,7 +135,9 @@ def _section(run: OwnRun, case: OwnCase, drawn: dict[str, str], *, answered: boo
         blocks.append(Block("Process by process", PROCESSES, drawing.html(figure)))
     return Section(
         result.case.case_id,
-        f"{case.name or run.named}: {result.status}",
+        case.name or run.named
+        if result.status == Status.OK
+        else f"{case.name or run.named}: {result.status}",
         [] if answered else list(map(_plain, case.answer)),
         [result.reason] if result.status in MEASURED - {Status.OK} else [],
         blocks,
@@ -159,14 +161,14 @@ def _processes(run: OwnRun, case: OwnCase) -> go.Figure | None:
             marker={"color": NOISE_COLOR if name == run.again else color, "size": 8},
             hovertemplate="process %{x}: %{y:.2f} %<extra>" + name + "</extra>",
         )
-    title = "of the call, %" if run.parts else f"more than {run.base}, %"
+    title = "more than on average, %" if run.parts else f"more than {run.base}, %"
     figure.update_xaxes(title="process", dtick=max(1, len(used) // 10))
-    figure.update_yaxes(title=title, rangemode="tozero" if run.parts else "normal")
+    figure.update_yaxes(title=title, tickformat=".3~f")
     return drawing.sized(figure, height=340).update_layout(showlegend=True)
 
 
 def _shares(run: OwnRun, case: OwnCase, used: Sequence[Replicate]) -> dict[str, list[float]]:
-    """Return the share of the costliest parts in the call of the base, process by process."""
+    """Return by how much the share of the costliest parts differs from its mean, per process."""
     times: dict[str, Any] = {
         str(row["part"]): row["time_s"]
         for row in case.rows
@@ -180,7 +182,8 @@ def _shares(run: OwnRun, case: OwnCase, used: Sequence[Replicate]) -> dict[str, 
         for part, values in found.items():
             taken_s = part_s(spans_s, part) if part in spans_s else np.zeros_like(call_s)
             values.append(centre(taken_s / call_s))
-    return found
+    means = {part: float(np.mean(values)) for part, values in found.items()}
+    return {part: [x / means[part] - 1 for x in found[part]] for part in found if means[part]}
 
 
 def _ratios(run: OwnRun, used: Sequence[Replicate]) -> dict[str, list[float]]:

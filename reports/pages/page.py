@@ -20,6 +20,15 @@ class Table:
     rows: list[list[str]]
     caption: str = ""
 
+    @property
+    def texts(self) -> set[int]:
+        """Return which columns are words, which begin on the left; numbers end on the right."""
+        return {
+            place
+            for place in range(1, len(self.columns))
+            if any(row[place][:1].isalpha() for row in self.rows)
+        }
+
 
 @dataclass(frozen=True)
 class Block:
@@ -44,6 +53,8 @@ class Section:
     blocks: list[Block]
     links: Mapping[str, str] = field(default_factory=dict)
     """What is said of another page -> where it is, beside this one."""
+    folded: bool = False
+    """Whether it is closed until somebody wants it."""
 
     @property
     def empty(self) -> bool:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bench.schema import text
 from bench.schema.case import case_name
+from bench.schema.records import Status
 from reports.analysis import profile_words
 from reports.analysis.names import MIB, arm_name
 from reports.analysis.readable import plus_minus
@@ -113,7 +114,7 @@ def _answers(sections: list[Section]) -> list[str]:
     said = [each for each in sections if each.sentences][:FEW]
     if len(said) == 1:
         return said[0].sentences[:1]
-    return [f"{each.name.rpartition(': ')[0]}: {each.sentences[0]}" for each in said]
+    return [f"{each.name.partition(': ')[0]}: {each.sentences[0]}" for each in said]
 
 
 FEW = 2
@@ -150,7 +151,7 @@ def _section(
     ]
     return Section(
         case_id,
-        f"{case_name(row)}: {row['status']}",
+        case_name(row) if row["status"] == Status.OK else f"{case_name(row)}: {row['status']}",
         profile_words.sentences(frames["stages"], frames["summary"], memory),
         [
             *missing,

@@ -106,7 +106,7 @@ def roofline(
             hovertemplate="<b>%{text}</b><br>%{y:.1f} GFLOP/s at %{x:.1f} FLOP/byte"
             "<br>%{customdata[4]} of the ceiling (%{customdata[5]})<extra></extra>",
         )
-    figure.update_xaxes(**log_axis("FLOP per byte that has to move"))
+    figure.update_xaxes(**log_axis("FLOP per byte that has to move", highest / lowest))
     figure.update_yaxes(**log_axis("GFLOP/s"))
     return sized(figure, height=420)
 

@@ -30,7 +30,7 @@ def profile(files: Sequence[ResultFile], out: Path) -> Iterator[Section]:
         folder = file.path.parent
         if not (folder / TRACES).is_dir():
             continue
-        name = "Where the time goes" + (f", {folder.name}" if len(files) > 1 else "")
+        name = "What the profile says" + (f", {folder.name}" if len(files) > 1 else "")
         try:
             yield from _profile(file.path, name, out)
         except ReportError as error:
@@ -45,7 +45,7 @@ def _profile(path: Path, name: str, out: Path) -> Iterator[Section]:
         figure = drawing.html(cost_plots.stages(tables["stages"]))
         blocks.append(Block("FPN + PANet, stage by stage", figure=figure))
     said = [[case.name, " ".join([*case.sentences, *case.warnings])] for case in cases]
-    blocks.append(Block("", tables=[Table(("case", "what the profile says"), said)]))
+    blocks.append(Block("", tables=[Table(("case", "in words"), said)]))
     if (page := path.parent / profile_page.PAGE).exists():
         place = Path(os.path.relpath(page, out)).as_posix()
         links["Stages, operators, memory and distance from the limit"] = quote(place)

@@ -258,7 +258,7 @@ def busy(slower: float) -> CaseResult:
     """A split case of which one replicate has undisturbed rounds, and all have other calls."""
     whole = split_replicate(0)
     none = {arm: list[float]() for arm in whole.rounds_s}
-    cut = {arm: dict.fromkeys(stages, list[float]()) for arm, stages in whole.spans_s.items()}
+    cut = {arm: {stage: list[float]() for stage in stages} for arm, stages in whole.spans_s.items()}
     more = [split_replicate(i, more=20, rounds_s=none, spans_s=cut) for i in (1, 2)]
     scaled = {arm: [x * slower for x in seconds] for arm, seconds in whole.rounds_s.items()}
     return result(case=case(), replicates=(split_replicate(0, rounds_s=scaled), *more))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,15 +100,11 @@ def test_closing_words_say_how_many_cases_are_as_narrow_as_requested(tmp_path: P
     cases = [wide(0.01, Status.OK), wide(0.04, batch_size=2), wide(0.07, batch_size=4)]
     busy = wide(0.001, Status.CONTENDED, batch_size=8)
     text = closing_paragraph(table_of(tmp_path, *cases, busy))
-    assert (
-        "1 of 3 cases reached the requested half-width of 2.0 %; the rest have 4.0-7.0 %." in text
-    )
+    assert "1 of 3 cases are known to the requested ±2.0 %; the rest to ±4.0-7.0 %." in text
     text = closing_paragraph(table_of(tmp_path, *cases[1:], busy))
-    assert (
-        "0 of 2 cases reached the requested half-width of 2.0 %; the rest have 4.0-7.0 %." in text
-    )
+    assert "0 of 2 cases are known to the requested ±2.0 %; the rest to ±4.0-7.0 %." in text
     text = closing_paragraph(table_of(tmp_path, cases[0]))
-    assert "1 of 1 cases reached the requested half-width of 2.0 %." in text
+    assert "1 of 1 cases are known to the requested ±2.0 %." in text
 
 
 def test_too_few_processes_have_no_half_width(tmp_path: Path) -> None:
@@ -115,7 +112,7 @@ def test_too_few_processes_have_no_half_width(tmp_path: Path) -> None:
     few = dataclasses.replace(few, replicates=few.replicates[:2])
     text = closing_paragraph(table_of(tmp_path, few, wide(0.04, batch_size=2)))
     assert "1 of 2 cases have no interval yet" in text
-    assert "0 of 1 cases reached the requested half-width of 2.0 %; the rest have 4.0 %." in text
+    assert "0 of 1 cases are known to the requested ±2.0 %; the rest to ±4.0 %." in text
 
 
 def test_no_headline_rests_on_a_case_without_an_interval(tmp_path: Path) -> None:
@@ -142,7 +139,7 @@ def test_nothing_measured_is_said(tmp_path: Path) -> None:
 def test_noise_floor_and_half_width_are_named(tmp_path: Path) -> None:
     text = closing_paragraph(table_of(tmp_path, result()))
     assert "The same network against itself differs by up to 0.00 %" in text
-    assert "1 of 1 cases reached the requested half-width of 2.0 %" in text
+    assert "1 of 1 cases are known to the requested ±2.0 %" in text
 
 
 def split(residual: float, spread: float = 0.0, **axes: Any) -> CaseResult:
@@ -155,7 +152,10 @@ def split(residual: float, spread: float = 0.0, **axes: Any) -> CaseResult:
 
 def test_residual_is_given_over_all_cases(tmp_path: Path) -> None:
     text = closing_paragraph(table_of(tmp_path, split(1.0, 0.002), split(1.0, 0.002, batch_size=2)))
-    assert "The cost is read inside the calls. What is around PANet takes +0.0 % ±0.1 %" in text
+    assert (
+        "The cost is read inside the calls. With PANet in it, the rest of a call changes by "
+        "+0.0 % ±0.1 % (the residual, over 2 cases)." in text
+    )
     assert "(the residual, over 2 cases)" in text
     assert "surely changes" not in text
 
@@ -164,14 +164,21 @@ def test_case_in_which_panet_changes_what_is_around_it_is_named(tmp_path: Path) 
     text = closing_paragraph(
         table_of(tmp_path, split(1.03, 0.002), split(1.0, 0.002, batch_size=2))
     )
-    assert (
-        "There PANet surely changes what is around it: neck cnn b1 224 nchw +3.0 % ±0.2 %." in text
-    )
+    assert "In single cases it surely changes: neck cnn b1 224 nchw +3.0 % ±0.2 %." in text
+
+
+def test_of_many_cases_those_that_change_most_are_named(tmp_path: Path) -> None:
+    changes = {1: 1.02, 2: 1.03, 4: 1.06, 8: 1.05, 16: 1.04}
+    cases = [split(change, 0.002, batch_size=size) for size, change in changes.items()]
+    text = closing_paragraph(table_of(tmp_path, *cases))
+    (named,) = re.findall(r"it surely changes: (.*?)\.(?: |$)", text)
+    found = [re.sub(r" [+].*", "", each) for each in named.split("; ")]
+    assert found == [f"neck cnn b{size} 224 nchw" for size in (4, 8, 16)] + ["and 2 more cases"]
 
 
 def test_how_well_the_residual_is_known_is_said(tmp_path: Path) -> None:
     text = closing_paragraph(table_of(tmp_path, split(1.0, 0.03)))
-    assert "What is around PANet takes +0.0 % ±2.9 % beside it" in text
+    assert "With PANet in it, the rest of a call changes by +0.0 % ±2.9 %" in text
     assert "surely changes" not in text
 
 

@@ -69,7 +69,7 @@ class Heard:
 
 
 def opened(
-    chromium: Browser, path: Path, *, draw: bool = True, **context: Any
+    chromium: Browser, path: Path, *, draw: bool = True, address: str = "", **context: Any
 ) -> tuple[Page, Heard]:
     """Open a page of ours; whatever else it asks for is refused and written down.
 
@@ -77,13 +77,14 @@ def opened(
         chromium: that opens it.
         path: of the page.
         draw: whether to wait for all drawings, near or not.
+        address: of the page with what a sender chose in it, if not its plain one.
         context: of the browser.
     """
     page = chromium.new_context(**context).new_page()
     heard = Heard()
 
     def refuse(route: Route) -> None:
-        if route.request.url == path.as_uri():
+        if route.request.url.partition("?")[0] == path.as_uri():
             route.continue_()
             return
         heard.requests.append(route.request.url)
@@ -94,7 +95,7 @@ def opened(
     page.on(
         "console", lambda said: heard.errors.append(said.text) if said.type == "error" else None
     )
-    page.goto(path.as_uri())
+    page.goto(address or path.as_uri())
     if draw:
         page.evaluate("drawAll()")
     return page, heard
@@ -339,6 +340,26 @@ def test_a_phone_sorts_tables_whose_heads_have_no_room(chromium: Browser, report
     assert page.evaluate(script) == ascending[::-1]
 
 
+def test_link_shows_what_its_sender_saw(chromium: Browser, report: Path) -> None:
+    sent, _ = opened(chromium, report, draw=False)
+    sent.get_by_label("256x256").uncheck()
+    head = sent.locator("#cases th", has_text="+PANet ms")
+    head.click()
+    head.click()
+    got, heard = opened(chromium, report, address=sent.url)
+    shown = (
+        "[...document.querySelectorAll('#cases tr[data-case]:not([hidden])')].map(r => r.innerText)"
+    )
+    assert len(got.evaluate(shown)) == 8
+    assert got.evaluate(shown) == sent.evaluate(shown)
+    assert not got.get_by_label("256x256").is_checked()
+    everything, _ = opened(chromium, report)
+    assert 0 < drawn_points(got, "Cost and noise") < drawn_points(everything, "Cost and noise")
+    got.locator("#filtered").get_by_role("button").click()
+    assert got.url == f"{report.as_uri()}?sort=-%2BPANet+ms"
+    assert heard == Heard()
+
+
 LARGEST_BYTES = 6_000_000
 """Of a page, whatever the run."""
 
@@ -389,6 +410,10 @@ def test_every_control_is_reached_by_tab(view: View) -> None:
     assert len(reached) >= wanted
 
 
+PAPER_PX = 718
+"""Width of A4 between margins of 10 mm."""
+
+
 def test_print_leaves_out_what_paper_cannot_do(
     chromium: Browser, report: Path, tmp_path: Path
 ) -> None:
@@ -396,6 +421,9 @@ def test_print_leaves_out_what_paper_cannot_do(
     page.emulate_media(media="print")
     assert not page.locator("form.filter").is_visible()
     assert not page.locator("nav").is_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    widths = "[...document.querySelectorAll('.main-svg')].map(drawn => drawn.clientWidth)"
+    assert max(page.evaluate(widths)) <= PAPER_PX
     paper = tmp_path / "report.pdf"
     page.pdf(path=paper, format="A4")
     assert paper.read_bytes().count(b"/Type /Page\n") >= 2
