@@ -60,7 +60,7 @@ def describe() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cores": usable_cores(),
         "affinity": _affinity(),
-        "cpu_flags": _cpu_info("flags"),
+        "cpu_flags": cpu_flags(),
         "memory_bytes": psutil.virtual_memory().total,
         "governor": governor(),
         "accelerator": _accelerator(),
@@ -138,6 +138,11 @@ def _accelerator() -> str | None:
 
 def _cpu_model() -> str:
     return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def cpu_flags() -> str | None:
+    """Return what the processor can, as Linux says it of x86; `None` elsewhere."""
+    return _cpu_info("flags")
 
 
 def _cpu_info(name: str) -> str | None:

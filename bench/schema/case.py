@@ -224,9 +224,9 @@ class Case(Stored):
                 columns={"runtime": "torch, or what reads the network from a file"},
                 kind="category",
                 id_place=11,
-                choices=_named(TORCH, "aotinductor", "onnxruntime", "openvino"),
+                choices=_named(TORCH, "aotinductor", "onnxruntime", "onnxruntime-int8", "openvino"),
                 about="torch (as --compile says), or what reads the network from a file: "
-                "aotinductor, onnxruntime, openvino",
+                "aotinductor, onnxruntime, onnxruntime-int8, openvino",
                 as_tag=_but(TORCH),  # ids of before stay
             )
         },

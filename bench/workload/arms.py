@@ -16,7 +16,7 @@ from bench.schema.tasks import Task
 from bench.workload import cache_state, exported, torch_globals
 from bench.workload.exported import Exported
 from bench.workload.graph_marks import GraphMarks
-from bench.workload.inputs import torch_dtype
+from bench.workload.inputs import calibration_inputs, torch_dtype
 from bench.workload.marks import Marks
 from bench.workload.networks import Outputs, Shared, copies_of, network_of, whole_network
 from bench.workload.splitting import can_split
@@ -65,11 +65,11 @@ def build_arms(
     arms = {}
     for arm in order:
         recipe = task.arms[arm]
-        placed = functools.partial(_placed, recipe, wholes, shared, task, inputs)
+        placed = functools.partial(_placed, recipe, wholes, shared, task)
         if compiled and task.case.runtime != TORCH:
             built = _in_runtime(arm, task, inputs, placed)
         else:
-            built = _arm(arm, *placed(), task.case, compiled=compiled)
+            built = _arm(arm, *placed(inputs), task.case, compiled=compiled)
         prepare = cache_state.prepared(recipe.caches, built.prepare, built.call, sweep)
         split = marked and network_of(recipe).marked and (not compiled or can_split(task.case))
         marks = _marks(built.network, task, compiled=compiled) if split else None
@@ -111,11 +111,20 @@ def _placed(
 
 
 def _in_runtime(
-    name: str, task: Task[Any], inputs: Inputs, placed: Callable[[], tuple[nn.Module, Inputs]]
+    name: str,
+    task: Task[Any],
+    inputs: Inputs,
+    placed: Callable[[Inputs], tuple[nn.Module, Inputs]],
 ) -> Arm:
     """Return an arm that a runtime runs; its network is built only where that is needed."""
-    maps = placed()[1] if network_of(task.arms[name]).part else inputs
-    found = exported.load(task, name, maps, lambda: placed()[0])
+
+    def called_with(of: Inputs) -> Inputs:
+        return placed(of)[1] if network_of(task.arms[name]).part else of
+
+    def samples() -> list[Inputs]:
+        return [called_with(each) for each in calibration_inputs(task)]
+
+    found = exported.load(task, name, called_with(inputs), lambda: placed(inputs)[0], samples)
     return Arm(name, nn.Module(), found.loaded.call, lambda: None, exported=found)
 
 

@@ -21,12 +21,14 @@ from bench.workload.counting import Flops, spare_dynamo
 from bench.workload.exported import Exported
 from bench.workload.inputs import make_inputs
 from bench.workload.networks import Outputs, network_of
+from bench.workload.runtimes import RUNTIMES
 from bench.workload.same_work import (
     MismatchError,
     check_layout,
     check_same_work,
     difference,
     first_of_its_kind,
+    sqnr_db,
     tolerance,
 )
 from bench.workload.users import tensors_in
@@ -155,12 +157,34 @@ def _compile_cold(
         arm.prepare()
         maps = tuple(x.detach() for x in arm.call())
         check_layout(task.case, name, maps)
-        off = difference(eager[name], maps)
-        if not off <= tolerance(task.case):
-            raise MismatchError(
-                f"{_how(task.case)} {name} differs from eager by {off:.1e} of its largest value"
-            )
+        _check_close(task.case, name, eager[name], maps)
+        if arm.exported is not None:
+            calls[name] = replace(calls[name], close=_how_close(eager[name], maps))
     return calls
+
+
+def _check_close(case: Case, name: str, eager: Outputs, maps: Outputs) -> None:
+    """Raise `MismatchError` unless the outputs are the eager ones, or as near as is promised."""
+    least_db = RUNTIMES[case.runtime].least_sqnr_db if case.runtime != TORCH else None
+    if least_db is None:
+        off = difference(eager, maps)
+        if not off <= tolerance(case):
+            raise MismatchError(
+                f"{_how(case)} {name} differs from eager by {off:.1e} of its largest value"
+            )
+    elif not (found_db := min(sqnr_db(eager, maps))) >= least_db:
+        raise MismatchError(
+            f"{_how(case)} {name} has {found_db:.1f} dB of signal to noise against eager, and less "
+            f"than {least_db:g} dB"
+        )
+
+
+def _how_close(eager: Outputs, maps: Outputs) -> dict[str, str]:
+    """Say how close the outputs of a runtime are to the eager ones, fine to coarse."""
+    return {
+        "SQNR": ", ".join(f"{found:.1f} dB" for found in sqnr_db(eager, maps)),
+        "largest difference": f"{difference(eager, maps):.1e}",
+    }
 
 
 def _round_s(case: Case, arms: Mapping[str, Arm]) -> float:
@@ -208,5 +232,5 @@ def _of_runtime(found: Exported, first: FirstCall) -> dict[str, Any]:
         "load_s": found.load_s,
         "first_s": first.seconds,
         "file_bytes": found.file_bytes,
-        "read_back": {**found.loaded.read_back, "executes": nodes},
+        "read_back": {**found.loaded.read_back, **first.close, "executes": nodes},
     }

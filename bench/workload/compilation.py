@@ -1,7 +1,7 @@
 """What compiling takes and makes: caches empty when they should be, counters read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class FirstCall:
     graph_breaks: int | None = None
     packed: int | None = None
     """Convolutions whose weights were packed, of a frozen arm; 0 from full caches."""
+    close: Mapping[str, str] = field(default_factory=dict)
+    """How close the outputs of an arm in a runtime are to the eager ones, in words."""
 
 
 def first_calls(task: Task[Any], arms: Mapping[str, Arm]) -> dict[str, FirstCall]:

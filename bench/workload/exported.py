@@ -14,10 +14,11 @@ import torch
 from torch import nn
 
 from bench.machine.clock import wall_s
+from bench.schema.case import Case
 from bench.schema.tasks import Task
 from bench.workload.compiler_cache import CompileError, compiler_cache
 from bench.workload.runtimes import RUNTIMES
-from bench.workload.runtimes.runtime import Loaded, SettingError
+from bench.workload.runtimes.runtime import Loaded, Runtime, SettingError
 from bench.workload.same_work import MismatchError
 from bench.workload.users import Inputs
 
@@ -42,7 +43,13 @@ class Exported:
     """Asks the runtime for the kinds of nodes that it executes; it loads the file once more."""
 
 
-def load(task: Task[Any], arm: str, maps: Inputs, network: Callable[[], nn.Module]) -> Exported:
+def load(
+    task: Task[Any],
+    arm: str,
+    maps: Inputs,
+    network: Callable[[], nn.Module],
+    samples: Callable[[], list[Inputs]],
+) -> Exported:
     """Return the network of an arm in the runtime of the case.
 
     Args:
@@ -50,6 +57,7 @@ def load(task: Task[Any], arm: str, maps: Inputs, network: Callable[[], nn.Modul
         arm: whose network it is.
         maps: what it is called with.
         network: builds it, where the file is not there yet.
+        samples: makes what it is called with on further photographs, where it is calibrated.
 
     Raises:
         CompileError: the runtime cannot write or read it.
@@ -59,7 +67,7 @@ def load(task: Task[Any], arm: str, maps: Inputs, network: Callable[[], nn.Modul
     file = compiler_cache(task, arm) / runtime.file
     try:
         if not (file.parent / BUILT).exists():
-            _write(file, lambda: runtime.build(network(), maps, file))
+            _write(file, runtime, network(), maps, samples)
         start_s = wall_s()
         loaded = runtime.load(file, maps, case)
     except SettingError as error:
@@ -69,7 +77,7 @@ def load(task: Task[Any], arm: str, maps: Inputs, network: Callable[[], nn.Modul
     return Exported(
         loaded,
         load_s=wall_s() - start_s,
-        executed=lambda: runtime.executed(file, maps, case),
+        executed=lambda: _executed(arm, runtime, file, maps, case),
         **json.loads((file.parent / BUILT).read_text()),
     )
 
@@ -91,10 +99,28 @@ def weights_read_s(network: nn.Module, file: Path) -> float:
     return wall_s() - start_s
 
 
-def _write(file: Path, build: Callable[[], None]) -> None:
+def _executed(
+    arm: str, runtime: Runtime, file: Path, maps: Inputs, case: Case
+) -> Mapping[str, int]:
+    try:
+        return runtime.executed(file, maps, case)
+    except SettingError as error:
+        raise MismatchError(f"{arm}: {error}") from error
+
+
+def _write(
+    file: Path,
+    runtime: Runtime,
+    network: nn.Module,
+    maps: Inputs,
+    samples: Callable[[], list[Inputs]],
+) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
+    made = samples() if runtime.quantise is not None else []
     start_s = wall_s()
-    build()
+    runtime.build(network, maps, file)
+    if runtime.quantise is not None:
+        runtime.quantise(file, made)
     build_s = wall_s() - start_s
     read = [path for path in file.parent.iterdir() if path.stem == file.stem and path.is_file()]
     known = {"build_s": build_s, "file_bytes": sum(path.stat().st_size for path in read)}

@@ -1,6 +1,8 @@
 """What the networks of a case are called with: photographs, or the maps that a backbone makes."""
 
+import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,23 @@ def make_inputs(task: Task[Any]) -> tuple[Inputs, str]:
     if case.scope == "heads" and case.pass_name == "training":  # which hand their gradients on
         placed = tuple(x.requires_grad_() if x.ndim == 4 else x for x in placed)
     return placed, str(source)
+
+
+CALIBRATED_ON = 8
+"""Photographs, at least: whole batches of them."""
+
+
+def calibration_inputs(task: Task[Any]) -> list[Inputs]:
+    """Return what a network of the case is called with on photographs that are not its own.
+
+    A batch of the case each; they are what would follow, were the batch a larger one.
+    """
+    of = task.case
+    batches = 1 + math.ceil(CALIBRATED_ON / of.batch_size)
+    larger = replace(task, case=replace(of, batch_size=batches * of.batch_size))
+    found, _ = _fresh_inputs(larger)
+    split = (torch.split(x, of.batch_size) for x in tensors_in(found))
+    return list(zip(*split, strict=True))[1:]
 
 
 def _bytes(inputs: Inputs) -> int:

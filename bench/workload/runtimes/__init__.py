@@ -8,6 +8,7 @@ import importlib.util
 
 from bench.schema.case import Case
 from bench.workload.runtimes.aotinductor import AOTINDUCTOR
+from bench.workload.runtimes.onnx_int8 import ONNX_INT8
 from bench.workload.runtimes.onnx_runtime import ONNX_RUNTIME
 from bench.workload.runtimes.open_vino import OPENVINO
 from bench.workload.runtimes.runtime import Runtime
@@ -15,6 +16,7 @@ from bench.workload.runtimes.runtime import Runtime
 RUNTIMES: dict[str, Runtime] = {
     "aotinductor": AOTINDUCTOR,
     "onnxruntime": ONNX_RUNTIME,
+    "onnxruntime-int8": ONNX_INT8,
     "openvino": OPENVINO,
 }
 """Value of the axis ``--runtimes`` -> how it is used."""

@@ -47,6 +47,13 @@ class Runtime:
     """Raises `SettingError` where the runtime reports other settings than were asked for."""
     executed: Callable[[Path, Maps, Case], Mapping[str, int]]
     """Returns the kinds of nodes that it executes, each with how many, by its own account."""
+    quantise: Callable[[Path, Sequence[Maps]], None] | None = None
+    """Puts integers into the file that was built, calibrated on what the network is called with on
+    further photographs."""
+    least_sqnr_db: float | None = None
+    """Of outputs that are not those of float32 up to rounding: the least ratio of signal to noise,
+    for every one of them. It tells a network that works from one that does not, and nothing of
+    AP."""
     lacks: Callable[[Case], str | None] = nothing_lacks
     """Returns why this machine cannot run a case, where packages and dtype are not all."""
 

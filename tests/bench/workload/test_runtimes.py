@@ -19,7 +19,8 @@ from bench.workload import runtimes
 from bench.workload.check import check
 from bench.workload.compiler_cache import CompileError
 from bench.workload.exported import BUILT, WEIGHTS
-from bench.workload.runtimes import RUNTIMES, aotinductor, open_vino
+from bench.workload.inputs import CALIBRATED_ON, make_inputs
+from bench.workload.runtimes import RUNTIMES, aotinductor, onnx_int8, open_vino
 from bench.workload.runtimes.runtime import Loaded, Maps, Runtime, SettingError, same_settings
 from bench.workload.same_work import MismatchError
 from tests.support.factories import case, check_task, replicate_task
@@ -100,7 +101,12 @@ def test_an_exported_case_has_the_facts_of_its_file(
     assert found.status == Status.OK, found.reason
     assert set(found.facts) == set(ARMS)
     fpn, panet = found.facts["fpn"], found.facts["panet"]
-    assert fpn.read_back == {"threads": "1", "executes": "7 convolution"}
+    assert fpn.read_back == {
+        "threads": "1",
+        "SQNR": "inf dB, inf dB, inf dB, inf dB",
+        "largest difference": "0.0e+00",
+        "executes": "7 convolution",
+    }
     assert None not in (fpn.build_s, fpn.load_s, fpn.first_s, fpn.compile_s)
     assert fpn.compile_s == fpn.build_s + fpn.load_s + fpn.first_s  # type: ignore[operator]
     assert fpn.file_bytes is not None
@@ -164,6 +170,71 @@ def test_a_network_that_cannot_be_exported_is_its_failure(
 
     with pytest.raises(CompileError, match="TypeError: no such operator"):
         check(check_task(tmp_path, pickled(build=fails)))
+
+
+def test_integers_are_calibrated_on_other_photographs_of_the_same_size(
+    pickled: Callable[..., Case], tmp_path: Path
+) -> None:
+    seen: list[Maps] = []
+    of = pickled(quantise=lambda _, samples: seen.extend(samples))
+    check(check_task(tmp_path, of, arms=FPN))
+    timed, _ = make_inputs(check_task(tmp_path, of))
+    assert len(seen) == CALIBRATED_ON
+    for maps in seen:
+        assert [x.shape for x in maps] == [x.shape for x in timed]
+        assert not any(torch.equal(x, y) for x, y in zip(maps, timed, strict=True))
+    part = {"panet_alone": Recipe("panet_alone")}
+    check(check_task(tmp_path, of, arms=part))
+    assert {x.shape[1] for maps in seen[CALIBRATED_ON:] for x in maps} == {256}
+
+
+def rough(share: float) -> Callable[[Path, Maps, Case], Loaded]:
+    """Return how a network is loaded whose outputs are off by a share of them."""
+
+    def load(file: Path, maps: Maps, case: Case) -> Loaded:
+        right = _load(file, maps, case)
+        return replace(right, call=lambda: tuple(x * (1 - share) for x in right.call()))
+
+    return load
+
+
+def test_outputs_of_integers_are_held_to_their_noise(
+    pickled: Callable[..., Case], tmp_path: Path
+) -> None:
+    least: dict[str, Any] = {"least_sqnr_db": 20.0}
+    found = check(check_task(tmp_path, pickled(load=rough(0.09), **least), arms=FPN))
+    assert found.facts["fpn"].read_back["SQNR"] == ", ".join(["20.9 dB"] * 4)
+    assert found.facts["fpn"].read_back["largest difference"] == "9.0e-02"
+    with pytest.raises(MismatchError, match=r"has 19\.2 dB of signal to noise .* than 20 dB"):
+        check(check_task(tmp_path, pickled(load=rough(0.11), **least), arms=FPN))
+
+
+def test_runtime_that_computes_with_other_nodes_is_found(
+    pickled: Callable[..., Case], tmp_path: Path
+) -> None:
+    def executed(*_: Any) -> Any:
+        raise SettingError("it computes nothing in integers")
+
+    with pytest.raises(MismatchError, match="fpn: it computes nothing in integers"):
+        check(check_task(tmp_path, pickled(executed=executed), arms=FPN))
+
+
+@pytest.mark.parametrize(
+    ("flags", "bits"),
+    [("fma avx2", 7), ("avx512f avx512_vnni", 8), ("avx2 avx_vnni", 8), (None, 8)],
+)
+def test_weights_have_seven_bits_where_eight_would_saturate(
+    flags: str | None, bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_int8, "cpu_flags", lambda: flags)
+    assert onnx_int8._bits() == bits
+
+
+def test_graph_without_integers_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    nodes = {"Conv (NCHWc)": 7, "QuantizeLinear": 4}
+    monkeypatch.setattr(onnx_int8, "ONNX_RUNTIME", replace(PICKLE, executed=lambda *_: nodes))
+    with pytest.raises(SettingError, match="computes nothing in integers"):
+        RUNTIMES["onnxruntime-int8"].executed(tmp_path, (), case())
 
 
 def test_settings_are_held_to_what_was_asked_for() -> None:
