@@ -147,11 +147,11 @@ def _compare(arguments: argparse.Namespace, console: Console) -> int:
     request = metrics.parse(arguments.metrics)
     thresholds = metrics.Thresholds.parse(arguments.threshold)
     table = compare_files.compare(base, head, thresholds, request, arguments.case)
-    compare_files_page.show(table, console)
+    names = names_by_id(frames.frame_of([base, head]))
+    compare_files_page.show(table, console, names)
     if arguments.out is not None:
         from reports.pages import compare_page  # its drawings take a second to import
 
-        names = names_by_id(frames.frame_of([base, head]))
         _wrote(console, compare_files_page.write(table, arguments.out))
         _wrote(console, [compare_page.write(table, base.run, head.run, names, arguments.out)])
     return EXIT_CODES[overall(table["verdict"])]

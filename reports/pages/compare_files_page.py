@@ -42,9 +42,9 @@ def words(verdict: str) -> str:
     return str(verdict).replace("_", " ")
 
 
-def show(table: pd.DataFrame, console: Console) -> None:
+def show(table: pd.DataFrame, console: Console, names: Mapping[str, str]) -> None:
     """Print what is worth a look, and the answer."""
-    text = readable(table)
+    text = readable(table, names)
     text = text[text["verdict"] != Verdict.WITHIN_NOISE]
     if len(text):
         drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -128,7 +128,12 @@ def memory(table: pd.DataFrame) -> go.Figure | None:
             x=numbers(known[f"{arm}_peak_bytes"].astype(float) / MIB),
             y=names,
             mode="markers",
-            marker={"color": COLORS[arm], "size": size, "symbol": symbol, "line": {"width": 2}},
+            marker={
+                "color": COLORS[arm],
+                "size": size,
+                "symbol": symbol,
+                "line": {"width": 2 * (arm == "fpn")},
+            },
             name=ARM_NAMES[arm],
             meta={"cases": list(known["key"])},
             hovertemplate="<b>%{y}</b><br>%{x:.1f} MiB<extra>" + ARM_NAMES[arm] + "</extra>",
