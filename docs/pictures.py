@@ -1,7 +1,7 @@
 """``python -m docs.pictures [pages] [comment]``: the pictures in docs/pictures.
 
 The pages are of the reference run and of a short one, which is measured here in a minute; the
-comment is of a comparison, which takes four. Nothing else may run meanwhile. Needs a Chromium.
+comment is of a comparison, which takes another. Nothing else may run meanwhile. Needs a Chromium.
 """
 
 import fcntl
@@ -24,8 +24,8 @@ from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 from rich.text import Text
 
-from bench.lab import git_history
-from bench.lab.edits import PLACED
+from bench.compare.revisions import git
+from bench.lab.git_history import IDENTITY
 from bench.schema.files import RESULTS
 from reports.__main__ import main as reports
 
@@ -36,10 +36,10 @@ REFERENCE = ROOT / "reports" / "reference"
 SHORT = ("--scopes", "neck", "--batch-sizes", "1,2", "--resolutions", "224", "--budget", "40s")
 """Of `pytest bench`: two cases that the reference run has as well."""
 
-SLOWER = PLACED[0]
-"""Of the edits that the gate is tested with: a small slow-down in one stage."""
+EDIT = ("self.first(x)", "self.first(x + self.first(x))")
+"""In every block of the example: a convolution twice."""
 
-BUDGET = "4m"
+BUDGET = "1m"
 """Of the comparison."""
 
 FORGE = """<!doctype html><meta charset="utf-8"><style>
@@ -99,11 +99,28 @@ def _pages(browser: Browser, folder: Path) -> None:
 
 
 def _comment(browser: Browser, folder: Path) -> None:
-    """Compare two revisions, of which one is slower, and draw the comment as a reviewer sees it."""
-    history = git_history.make(folder / "repository", [SLOWER])
-    command = [sys.executable, "-m", "bench", "compare", *history.commits]
-    where = ["--repository", str(history.folder), "--run-dir", str(folder), "--budget", BUDGET]
-    code = subprocess.run([*command, *where], cwd=ROOT, check=False).returncode  # noqa: S603
+    """Draw what the gate of docs/examples says, as a reviewer sees it."""
+    example = folder / "mynet"
+    shutil.copytree(ROOT / "docs" / "examples" / "gate", example)
+    git(example, "init", "--quiet")
+    git(example, "add", "--all")
+    git(example, *IDENTITY, "commit", "--quiet", "--message", "Begin")
+    source = example / "mynet" / "__init__.py"
+    source.write_text(source.read_text().replace(*EDIT))
+    git(
+        example,
+        *IDENTITY,
+        "commit",
+        "--quiet",
+        "--all",
+        "--message",
+        "Look at the neighbours twice",
+    )
+    command = [sys.executable, "-m", "bench", "compare", "HEAD~1", "HEAD", "--package", "mynet"]
+    where = ["--workload", "workload.py:make", "--run-dir", str(folder), "--budget", BUDGET]
+    where += ["--batch-sizes", "1", "--resolutions", "224"]
+    paths = {**os.environ, "PYTHONPATH": str(ROOT)}
+    code = subprocess.run([*command, *where], cwd=example, env=paths, check=False).returncode  # noqa: S603
     if code != 1:
         raise SystemExit(f"exit code {code}, where a regression was to be found: measure again")
     (written,) = folder.glob("compare-*/comment.md")
