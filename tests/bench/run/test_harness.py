@@ -5,13 +5,14 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.machine.environment import ROOT
 from bench.schema import files, journal, run_folders
 from bench.schema.recipe import ARMS
-from tests.support.harness import NOTHING, TINY, bench_here, command
+from tests.support.harness import NOTHING, TINY, bench, bench_here, command
 
 pytestmark = pytest.mark.process
 
@@ -53,17 +54,17 @@ def test_run_in_which_nothing_can_run_is_stored_and_no_success(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("call", "arguments", "sentence"),
     [
-        (["--batch-sizes", "zero"], "--batch-sizes 'zero': give a whole number of 1 or more"),
-        (["--resume", "no-such-run"], "--resume no-such-run: no such run in"),
-        (["--benchmark-json=/no/such/folder/x.json"], "no such folder; make it first"),
+        (bench, ["--batch-sizes", "zero"], "--batch-sizes 'zero': give a whole number of 1 or"),
+        (bench_here, ["--resume", "no-such-run"], "--resume no-such-run: no such run in"),
+        (bench_here, ["--benchmark-json=/no/such/folder/x.json"], "no such folder; make it first"),
     ],
 )
 def test_wrong_use_is_pytests_usage_error_in_one_sentence(
-    arguments: list[str], sentence: str, tmp_path: Path
+    call: Any, arguments: list[str], sentence: str, tmp_path: Path
 ) -> None:
-    done = bench_here(*arguments, "--run-dir", tmp_path)
+    done = call(*arguments, "--run-dir", tmp_path)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr

@@ -20,13 +20,12 @@ pytestmark = pytest.mark.process
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A small real run: the folder of its runs, and its result file."""
+    """A small real run of some of the cases: the folder of its runs, and its result file."""
     folder = tmp_path_factory.mktemp("runs")
     wanted = folder / "wanted.json"
-    passes = ["--passes", "inference,training", "--dtypes", "float32,tf32"]
-    done = bench(
-        *TINY, *passes, "--run-dir", folder, f"--benchmark-json={wanted}", "--traces", "--parts"
-    )
+    axes = ["--passes", "inference,training", "--dtypes", "float32,tf32", "--batch-sizes", "1,2"]
+    files_of = ["--traces", "--parts", f"--benchmark-json={wanted}", f"--run-dir={folder}"]
+    done = bench(*TINY, *axes, "-k", "b1", *files_of)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, json.loads(wanted.read_text())
 
@@ -37,6 +36,7 @@ def test_every_arm_of_every_case_is_an_entry(measured: tuple[Path, dict[str, Any
     assert len(entries) == 2 * len(ARMS)
     for entry in entries:
         info = entry["extra_info"]
+        assert "-b1-" in info["case_id"]  # as -k selects
         assert entry["group"] == info["case_id"]
         assert sum(info["replicates"]) == len(entry["stats"]["data"])
         assert info["flops"] == 2 * info["macs"] > 0
