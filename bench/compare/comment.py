@@ -82,7 +82,7 @@ def _what_changed(result: ComparisonResult) -> Iterator[str]:
     for name, change in changed[:MOST_CASES]:
         yield f"- **{change.verdict}** {_name(name)}: {_sure(change)}"
     if len(changed) > MOST_CASES:
-        yield f"- and {len(changed) - MOST_CASES} more cases, see below"
+        yield f"- and {_more_cases(len(changed) - MOST_CASES)}, see below"
     yield from _what_is_tolerated(result)
     yield from _what_has_no_partner(result)
     for case_id, reason in list(result.failed.items())[:MOST_CASES]:
@@ -169,7 +169,7 @@ def _what_was_counted(counts: Mapping[str, Mapping[str, tuple[int, int]]]) -> It
     """Report what differs without any doubt, of the first case in which something does."""
     for case_id, differing in counts.items():
         parts = [f"{COUNTED_NAMES[name]} {_change(*pair)}" for name, pair in differing.items()]
-        more = f" (and {len(counts) - 1} more cases)" if len(counts) > 1 else ""
+        more = f" (and {_more_cases(len(counts) - 1)})" if len(counts) > 1 else ""
         yield f"- counted in `{case_id}`{more}: {', '.join(parts)}"
         return
 
@@ -236,7 +236,11 @@ def _milliseconds(measured: Measured | None) -> str:
     if measured is None:
         return "-"
     base, head = (measured.latencies_s[side] * 1e3 for side in (BASE, HEAD))
-    return f"{base:.3g} → {head:.3g}"
+    return " → ".join(f"{ms:.3g}" if ms < 999.5 else f"{ms:,.0f}" for ms in (base, head))
+
+
+def _more_cases(count: int) -> str:
+    return "1 more case" if count == 1 else f"{count} more cases"
 
 
 def _verdict(change: CaseVerdict) -> str:

@@ -13,7 +13,7 @@ import pytest
 from bench import __main__ as command
 from bench.compare import comment, junit, measuring, run
 from bench.compare.request import AGAIN, BASE, HEAD, ONE_PROCESS, own_cases
-from bench.compare.result import ComparisonResult, Sides
+from bench.compare.result import ComparisonResult, Measured, Sides
 from bench.compare.revisions import Code
 from bench.compare.run import CONTRAST, CONTROL, measure
 from bench.lab.git_history import make
@@ -356,6 +356,19 @@ def test_junit_counts_what_ci_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(failure.get("message")).startswith("regressed: head / base = 1.0")
     times = [test.get("time") for test in suite.findall("testcase")]
     assert [time is None for time in times] == [False, False, True]  # all together have none
+
+
+@pytest.mark.parametrize(
+    ("base_s", "head_s", "said"),
+    [
+        (0.0123, 0.9994, "12.3 → 999"),
+        (0.9996, 1.2804, "1,000 → 1,280"),
+        (3e-5, 3e-5, "0.03 → 0.03"),
+    ],
+)
+def test_comment_writes_milliseconds_as_people_do(base_s: float, head_s: float, said: str) -> None:
+    measured = Measured(5, 0, {BASE: base_s, HEAD: head_s})
+    assert comment._milliseconds(measured) == said
 
 
 def test_comment_tells_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
