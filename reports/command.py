@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.schema import text
+from bench.schema.case import names_of
 from bench.schema.errors import DEFECT
 from bench.schema.files import RESULTS
 from bench.stats.verdict import EXIT_CODES, overall
@@ -21,7 +22,6 @@ from reports.data import frames, necks, own_runs, prices, profile_frames, profil
 from reports.data.costs import cost
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
-from reports.data.rows import names_by_id
 from reports.data.stages import stages
 from reports.exports import tensorboard
 from reports.pages import compare_files_page, cost_table
@@ -147,7 +147,7 @@ def _compare(arguments: argparse.Namespace, console: Console) -> int:
     request = metrics.parse(arguments.metrics)
     thresholds = metrics.Thresholds.parse(arguments.threshold)
     table = compare_files.compare(base, head, thresholds, request, arguments.case)
-    names = names_by_id(frames.frame_of([base, head]))
+    names = names_of((*base.cases, *head.cases))
     compare_files_page.show(table, console, names)
     if arguments.out is not None:
         from reports.pages import compare_page  # its drawings take a second to import

@@ -153,11 +153,11 @@ def _gatetest(request: argparse.Namespace) -> int:
 
 
 def _edits(pattern: str) -> "tuple[Edit, ...]":
-    from bench.lab.edits import PLACED, SLOWER
+    from bench.lab.edits import SLOW_DOWNS
 
-    edits = tuple(edit for edit in (*SLOWER, *PLACED) if fnmatch.fnmatch(edit.name, pattern))
+    edits = tuple(edit for edit in SLOW_DOWNS if fnmatch.fnmatch(edit.name, pattern))
     if not edits:
-        names = ", ".join(edit.name for edit in (*SLOWER, *PLACED))
+        names = ", ".join(edit.name for edit in SLOW_DOWNS)
         raise BenchError(f"--edit {pattern}: matches none of {names}")
     return edits
 

@@ -216,6 +216,8 @@ PLACED = (
 )
 """Small slow-downs, each in another stage: 0.3 to 3 % of a call."""
 
+SLOW_DOWNS = (*SLOWER, *PLACED)
+
 BISECTED = tuple(edit for edit in SLOWER if edit.name in ("Fuse twice", "Smooth twice"))
 """Slow-downs of 5 % and more in every case."""
 

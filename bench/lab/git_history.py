@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.compare.revisions import git
-from bench.lab.edits import PLACED, SLOWER, Edit
+from bench.lab.edits import SLOW_DOWNS, Edit
 from bench.machine.environment import ROOT
 
 PACKAGE = "panet"
@@ -40,7 +40,7 @@ def make(folder: Path, edits: Sequence[Edit]) -> History:
         path = folder / PACKAGE / edit.file
         path.write_text(edit.apply(path.read_text(encoding="utf-8")), encoding="utf-8")
         commits.append(_commit(folder, edit.name))
-        if edit in (*SLOWER, *PLACED):
+        if edit in SLOW_DOWNS:
             slow = commits[-1]
     return History(folder, tuple(commits), slow)
 

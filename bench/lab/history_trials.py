@@ -25,6 +25,7 @@ from bench.lab.edits import (
     BISECTED,
     BISECTED_COMMITS,
     PLACED,
+    SLOW_DOWNS,
     SLOWER,
     Edit,
     around,
@@ -54,7 +55,7 @@ class GateTestRequest:
 
     counts: Mapping[str, int]
     folder: Path
-    edits: tuple[Edit, ...] = (*SLOWER, *PLACED)
+    edits: tuple[Edit, ...] = SLOW_DOWNS
     """The slow-downs to choose from; where none is of a kind, that kind has all of its own."""
 
 

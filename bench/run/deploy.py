@@ -152,7 +152,9 @@ def tables(states: Sequence[CaseState], failed: Failed) -> Iterator[str]:
         name = case_name(vars(state.case), frozenset(FIELDS))
         arms = list(state.finding.facts) if state.finding is not None else []
         if not state.undisturbed or not arms:
-            yield "\n".join((f"deploy, {name}: {why_nothing(state)}", *_not(state, failed)))
+            yield "\n".join(
+                (f"deploy, {name}: {why_nothing(state)}", *_why_left_out(state, failed))
+            )
             continue
         base = arms[0]
         (found,) = beside_base([state.undisturbed], base, AGAIN)
@@ -160,11 +162,16 @@ def tables(states: Sequence[CaseState], failed: Failed) -> Iterator[str]:
         rows = tuple(_row(arm, base, beside, facts[arm]) for arm, beside in found.items())
         head = f"deploy, {name}; fresh processes of each: {len(state.undisturbed)}"
         best = fastest(state.undisturbed, found, AGAIN)
-        lines = (head, str(Table(HEADS, rows)), *_not(state, failed), _sentence(best, found))
+        lines = (
+            head,
+            str(Table(HEADS, rows)),
+            *_why_left_out(state, failed),
+            _sentence(best, found),
+        )
         yield "\n".join(lines)
 
 
-def _not(state: CaseState, failed: Failed) -> Iterator[str]:
+def _why_left_out(state: CaseState, failed: Failed) -> Iterator[str]:
     """Yield a line per way in which a case does not run."""
     for way, why in left_out(state, failed).items():
         yield f"{way}  {why}"

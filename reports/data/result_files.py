@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from bench.schema.case import Case
 from bench.schema.files import RESULTS
 from bench.schema.records import SCHEMA, SCHEMA_HISTORY
 from reports.data import stored
@@ -35,6 +36,12 @@ class ResultFile:
         """What the file says of the run as a whole."""
         run: Mapping[str, Any] = self.document["panet"]
         return run
+
+    @property
+    def cases(self) -> list[Case]:
+        """Its cases, of every arm and outcome: one may be there several times."""
+        arms = (entry["extra_info"] for entry in self.document["benchmarks"])
+        return [Case.from_json(entry["case"]) for entry in (*arms, *self.run["outcomes"])]
 
 
 def find(path: OnePath) -> Path:

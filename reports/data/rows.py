@@ -19,14 +19,6 @@ def case_names(table: pd.DataFrame) -> list[str]:
     return [case_name(row) for row in rows_of(table[list(FIELDS)])]
 
 
-def names_by_id(table: pd.DataFrame) -> dict[str, str]:
-    """Return case id -> what only this case is called: its id where others are called alike."""
-    cases = table.drop_duplicates("case_id")
-    names, case_ids = case_names(cases), [str(case_id) for case_id in cases["case_id"]]
-    found = zip(case_ids, names, strict=True)
-    return {case_id: name if names.count(name) == 1 else case_id for case_id, name in found}
-
-
 def _values(column: "pd.Series[Any]") -> list[Any]:
     """Return the values of a column; of few categories each is looked up once."""
     array = column.array

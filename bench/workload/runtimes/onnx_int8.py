@@ -68,7 +68,8 @@ def _quantise(file: Path, samples: Sequence[Maps]) -> None:
 
 def _load(file: Path, maps: Maps, case: Case) -> Loaded:
     loaded = ONNX_RUNTIME.load(file, maps, case)
-    weights = f"{_bits()} bits" + ("" if _bits() == 8 else ", for want of VNNI")
+    bits = _bits()
+    weights = f"{bits} bits" + ("" if bits == 8 else ", for want of VNNI")
     return replace(loaded, read_back={**loaded.read_back, "precision": "int8", "weights": weights})
 
 
