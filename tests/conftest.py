@@ -1,5 +1,6 @@
 """What all tests share: warnings that are errors, and markers that tell the truth."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -56,6 +57,8 @@ GUARD = Guard()
 def pytest_configure(config: pytest.Config) -> None:
     """Warnings are errors here, but not in `pytest bench`: users have other versions."""
     config.addinivalue_line("filterwarnings", "error")
+    # It has its hands on torch's ninety loggers three times a test: a twentieth of the quick ones.
+    config.pluginmanager.set_blocked("logging-plugin")
     for name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
         del os.environ[name]  # what a test starts is no worker of xdist
 
@@ -125,6 +128,16 @@ def pytest_runtest_teardown() -> Iterator[None]:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Beside other workers of xdist, torch takes one core: more would wait for each other."""
+    """Beside other workers of xdist, torch takes one core: more would wait for each other.
+
+    The modules of torch and pandas are a million objects, which every collection of garbage would
+    go through for the sake of a test's few.
+    """
     if "torch" in sys.modules and hasattr(session.config, "workerinput"):
         sys.modules["torch"].set_num_threads(1)
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Libraries in C++ count what is left over when Python ends, and complain about it."""
+    gc.unfreeze()

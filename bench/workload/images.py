@@ -3,6 +3,7 @@
 import random
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,7 @@ def load_batch(
     return torch.stack(batch), source
 
 
+@cache
 def _shipped() -> list[Image.Image]:
     import skimage.data
 

@@ -128,6 +128,7 @@ def test_a_replicate_reads_what_the_check_has_written(
     assert {path: path.read_bytes() for path in tmp_path.rglob(BUILT)} == written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", [case(**SMALL), case(**SMALL, channels_last=True)], ids=str)
 def test_start_of_an_eager_arm_is_reading_its_weights_and_its_first_call(
     of: Case, tmp_path: Path
@@ -172,6 +173,7 @@ def test_a_network_that_cannot_be_exported_is_its_failure(
         check(check_task(tmp_path, pickled(build=fails)))
 
 
+@pytest.mark.slow
 def test_integers_are_calibrated_on_other_photographs_of_the_same_size(
     pickled: Callable[..., Case], tmp_path: Path
 ) -> None:
