@@ -51,6 +51,9 @@ tells what the arm is, and the key `panet`, beside all benchmarks, what the run 
 
 AXES_LINK = "[the axes](#the-axes)"
 
+AXES_BEGIN, AXES_END = "<!-- axes -->", "<!-- /axes -->"
+"""Around the table that is made of the axes; the rest of that page is written by hand."""
+
 COLUMNS_HEAD = f"""# Every column
 
 Made of what the code says of them, by `{COMMAND}`. Seconds and bytes throughout;
@@ -91,6 +94,14 @@ def options_page() -> str:
     axes = _table("option", ((f"`{axis.flag} LIST`", axis.help) for axis in AXES))
     sections = [section for parser in parsers() for section in _sections(parser)]
     return "\n".join([OPTIONS_HEAD, axes, *sections])
+
+
+def measure_page() -> str:
+    """Return the page on measuring as it stands, but for the table of the axes."""
+    before, begin, rest = (DOCS / "measure.md").read_text().partition(AXES_BEGIN)
+    _, end, behind = rest.partition(AXES_END)
+    axes = _table("axis", ((f"`{axis.flag}`", axis.help) for axis in AXES), last="values")
+    return f"{before}{begin}\n\n{axes}\n{end}{behind}"
 
 
 def _sections(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -164,15 +175,15 @@ def _frame(function: str, about: str, described: Mapping[str, tuple[str, str]]) 
     return f"## `{function}`\n\nThis frame has {about}.\n\n{_table('column', rows, 'type')}"
 
 
-def _table(first: str, rows: Iterable[tuple[str, ...]], *between: str) -> str:
+def _table(first: str, rows: Iterable[tuple[str, ...]], *between: str, last: str = "says") -> str:
     """Return a table whose last column says what the first one is."""
-    head = (first, *between, "says")
+    head = (first, *between, last)
     lines = [head, ("---",) * len(head), *rows]
     cells = ([cell.replace("|", "\\|") for cell in line] for line in lines)
     return "".join(f"| {' | '.join(line)} |\n" for line in cells)
 
 
-PAGES = {"options.md": options_page, "columns.md": columns_page}
+PAGES = {"options.md": options_page, "columns.md": columns_page, "measure.md": measure_page}
 """File -> what makes its text."""
 
 

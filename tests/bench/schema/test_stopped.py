@@ -102,7 +102,7 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     [
         (("torch", "pytest", "bench", "--collect-only"), "stopped; nothing was measured"),
         (("torch", "bench", "arms"), "stopped; it cannot be resumed"),
-        (("rich", "reports", "cost", "."), "stopped; run it again"),
+        (("pandas", "reports", "cost", "."), "stopped; run it again"),
     ],
     ids=lambda value: value[1] if isinstance(value, tuple) else "",
 )
@@ -117,3 +117,17 @@ def test_ctrl_c_while_it_still_imports_is_one_line(command: tuple[str, ...], sai
     assert done.returncode == 130
     assert said in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.process
+def test_nothing_that_takes_seconds_is_imported_before_somebody_listens() -> None:
+    """By `python -m` and by `panet-bench`, which imports the same module and calls `main`."""
+    code = """
+import sys
+import bench.__main__, reports.__main__
+print({"torch", "pandas", "numpy", "rich"} & {*sys.modules})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"
