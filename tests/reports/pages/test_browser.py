@@ -23,13 +23,16 @@ from tests.support.factories import case, result, split_replicate
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 
+SETTINGS = ["--no-sandbox", "--disable-features=PreloadTopChromeWebUI,WebUIReloadButton"]
+"""Of Chromium: without a page for its own bar beside every one of ours."""
+
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium (apt install chromium)")
 
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SETTINGS)
         yield browser
         browser.close()
 
