@@ -90,7 +90,7 @@ def replicate(task: ReplicateTask) -> dict[str, Any]:
     most = task.rounds * (STRETCH if balanced else 1)
     turns = orders(tuple(task.arms), seed, task.first_round, most, task.order)
     clocked = functools.partial(_clocked, device=device, threads=case.threads)
-    with Baton(own, task.inboxes) as baton:
+    with Baton(own, task.inboxes, task.board) as baton:
         baton.wait_for_all(turns)
         # Beside calls that need no partner, rounds are for the residual alone: nobody waits for it.
         wanted = 0 if task.more else task.rounds

@@ -17,7 +17,7 @@ from bench.engine.launcher import Launcher
 from bench.engine.plan import MIN_ROUNDS, REPLICATE_S, CaseState, Need, Plan, Rule, Watch
 from bench.schema.case import Case, names_of
 from bench.schema.journal import Entries, Journal
-from bench.schema.records import CaseResult, Finding
+from bench.schema.records import CaseResult, Finding, LeftOut
 from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Result, Task
 from bench.workload.splitting import can_split
 
@@ -152,7 +152,7 @@ class Engine:
         return outcome
 
     def _failed(self, state: CaseState, failure: Failure, finding: Finding) -> None:
-        """Keep why a case does not run: a resumed run does not try again what cannot work.
+        """Keep why a case, or an arm, does not run: a resumed run does not try again what cannot.
 
         It does where somebody has killed it.
         """
@@ -204,8 +204,7 @@ class Engine:
         start_s = self._clock()
         outcome = self._run(task)
         if isinstance(outcome, Failure):
-            found = replace(state.finding, status=outcome.status, reason=outcome.reason)
-            self._failed(state, outcome, found)
+            self._failed(state, outcome, _with_failure(state.finding, outcome))
             return
         state.add(outcome)
         self._wall_s += self._clock() - start_s
@@ -269,6 +268,14 @@ def first_server(entries: Entries) -> int:
     """Return the number of the first server of a sitting; an earlier sitting's are gone."""
     used = (r.server for replicates in entries.replicates.values() for r in replicates)
     return 1 + max(used, default=-1)
+
+
+def _with_failure(finding: Finding, failure: Failure) -> Finding:
+    """Return what is known of a case when a replicate has failed, with the arms that go on."""
+    if not failure.of:
+        return replace(finding, status=failure.status, reason=failure.reason)
+    out = dict.fromkeys(failure.of, LeftOut(failure.status, failure.reason))
+    return replace(finding, left_out={**finding.left_out, **out})
 
 
 def _round_s(state: CaseState) -> float:

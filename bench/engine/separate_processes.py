@@ -12,11 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.engine.launcher import Launcher
+from bench.engine.turn_board import WAIT_S, Board, make_board
 from bench.engine.turn_token import make_inbox
 from bench.machine.contention import contended
 from bench.machine.environment import usable_cores
-from bench.schema.records import Finding, Load, Replicate, Status
+from bench.schema.records import Finding, LeftOut, Load, Replicate, Status
 from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Result, Task
+from bench.schema.text import listed
 
 
 class ApartLauncher:
@@ -25,8 +27,8 @@ class ApartLauncher:
     Args:
         launchers: arm -> launcher of its process.
         scratch_dir: where the inboxes are; private to the run.
-        leaves_out: whether an arm that fails its check is left out, and the others go on. The first
-            one, with which they are compared, must run in any case.
+        leaves_out: whether the others can go on without an arm that fails. The first one, with
+            which they are compared, must run in any case.
     """
 
     def __init__(
@@ -47,13 +49,13 @@ class ApartLauncher:
         return self._launchers[next(iter(task.arms))].run(task, timeout_s)
 
     def _check(self, task: CheckTask, timeout_s: float) -> Finding | Failure:
-        base, parts, left_out = next(iter(task.arms.values())), [], {}
+        parts, left_out = [], {}
         for arm, recipe in task.arms.items():
             part = self._launchers[arm].run(replace(task, arms={arm: recipe}), timeout_s)
             if isinstance(part, Finding) and part.status == Status.OK:
                 parts.append(part)
-            elif self._leaves_out and recipe != base and not _from_outside(part):
-                left_out[arm] = f"{part.status}: {part.reason}"
+            elif self._go_on_without(task, (arm,)) and not _from_outside(part):
+                left_out[arm] = LeftOut(part.status, part.reason)
             else:
                 return part
         return replace(_one_finding(parts), left_out=left_out)
@@ -67,19 +69,40 @@ class ApartLauncher:
         for launcher in self._launchers.values():
             launcher.close()
 
+    def _go_on_without(self, task: CheckTask | ReplicateTask, arms: Sequence[str]) -> bool:
+        base = next(iter(task.arms.values()))
+        return self._leaves_out and all(task.arms[arm] != base for arm in arms)
+
     def _replicate(self, task: ReplicateTask, timeout_s: float) -> Replicate | Failure:
         inboxes = {arm: make_inbox(self._scratch_dir / f"inbox-{arm}") for arm in task.arms}
+        board = make_board(self._scratch_dir / "board", inboxes)
+        told = replace(task, inboxes=inboxes, board=board)
 
         def run(arm: str) -> Replicate | Failure:
-            return self._launchers[arm].run(replace(task, own=(arm,), inboxes=inboxes), timeout_s)
+            return self._launchers[arm].run(replace(told, own=(arm,)), timeout_s)
 
         parts = _all_or_failure(self._pool, run, tuple(task.arms), self._end_processes)
         if isinstance(parts, Failure):
-            return parts
+            return self._named(parts, told, timeout_s)
         whole, load = _one_replicate(parts), _one_load([part.load for part in parts])
         undisturbed = whole.round_count - len(whole.disturbed)
         busy = contended(load, task.case.threads, usable_cores(), undisturbed)
         return replace(whole, load=load, contended=busy)
+
+    def _named(self, failure: Failure, task: ReplicateTask, timeout_s: float) -> Failure:
+        """Return the first failure of a replicate as that of the arms that have failed.
+
+        Who waited too long for its turn has not: that is who has had the turn all the time. Where
+        nobody has had it for long, all of them together were too slow.
+        """
+        arms = failure.of
+        if failure.status is Status.TIMEOUT:
+            board = Board(task.board, task.inboxes)
+            arms = board.at_work(least_s=min(WAIT_S, timeout_s / 2))
+            board.close()
+        if arms and self._go_on_without(task, arms):
+            return replace(failure, of=arms)
+        return replace(failure, of=(), reason=f"{listed(arms or task.arms)}: {failure.reason}")
 
 
 def _from_outside(part: Finding | Failure) -> bool:
@@ -92,13 +115,13 @@ def _all_or_failure(
     arms: Sequence[str],
     end: Callable[[], None],
 ) -> list[Replicate] | Failure:
-    """Run all arms at once; when one fails, end the others, which would wait for it."""
+    """Run all arms at once; when one fails, say which, and end the others: they wait for it."""
     failure: Failure | None = None
     futures: dict[Future[Replicate | Failure], str] = {pool.submit(run, arm): arm for arm in arms}
     for future in as_completed(futures):
         outcome = future.result()
         if isinstance(outcome, Failure) and failure is None:
-            failure = replace(outcome, reason=f"{futures[future]}: {outcome.reason}")
+            failure = replace(outcome, of=(futures[future],))
             end()
     if failure is not None:
         return failure

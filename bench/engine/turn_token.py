@@ -17,10 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from bench.schema.errors import BenchError
-
-WAIT_S = 120.0
-"""For one turn of another process: its start, its warm-up or a slow call; then it is gone."""
+from bench.engine.turn_board import Board
 
 REST_S, LOOK_S = 0.05, 5e-4
 """How long threads may take to come to rest, and how often they are looked at. Those of OpenMP spin
@@ -47,12 +44,14 @@ class Baton:
 
     Args:
         own: the arms that run in this process.
-        inboxes: arm -> FIFO of the process that runs it.
+        inboxes: arm -> FIFO of the process that runs it; none: there is no other one.
+        board: file in which the processes see who is at work.
     """
 
-    def __init__(self, own: Sequence[str], inboxes: Mapping[str, str]) -> None:
+    def __init__(self, own: Sequence[str], inboxes: Mapping[str, str], board: str) -> None:
         self._own = set(own)
         self._inboxes = inboxes
+        self._board = Board(board, inboxes) if inboxes else None
         self._files: dict[str, int] = {}
         self._waited_s = self._used_s = 0.0
 
@@ -75,12 +74,14 @@ class Baton:
     ) -> None:
         for file in self._files.values():
             os.close(file)
+        if self._board is not None:
+            self._board.close()
 
     def wait_for_all(self, orders: Sequence[Sequence[str]]) -> None:
         """Return when every process is ready: nobody warms up beside a round.
 
         Raises:
-            BenchError: another process does not come.
+            LateError: another process does not come.
         """
         first = orders[0][0]
         if first in self._own:
@@ -106,7 +107,7 @@ class Baton:
             was_disturbed: whether this process's own calls of the round were; asked behind them.
 
         Raises:
-            BenchError: another process does not pass the baton.
+            LateError: another process does not pass the baton.
         """
         token, holder = Token(wanted), orders[0][0]
         for count, order in enumerate(orders, start=1):
@@ -146,10 +147,12 @@ class Baton:
         os.write(self._files[inbox], AS_BYTES.pack(*token))
 
     def _wait(self, inbox: str) -> Token:
+        assert self._board is not None  # noqa: S101 - there are others
         start_s, used_s = time.monotonic(), time.process_time()
-        ready, _, _ = select.select([self._files[inbox]], [], [], WAIT_S)
-        if not ready:
-            raise BenchError("the other side's process is gone")
+        self._board.wait(inbox)
+        while not select.select([self._files[inbox]], [], [], self._board.patience_s())[0]:
+            self._board.refuse_if_late()
+        self._board.work(inbox)
         self._waited_s += time.monotonic() - start_s
         self._used_s += time.process_time() - used_s  # of all its threads
         return Token(*AS_BYTES.unpack(os.read(self._files[inbox], AS_BYTES.size)))

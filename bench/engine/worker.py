@@ -18,6 +18,7 @@ import torch
 
 # Servers import this module before they fork: whatever most workers need is loaded once, here.
 from bench.engine import replicate  # noqa: F401
+from bench.engine.turn_board import LateError
 from bench.schema.case import Case
 from bench.schema.errors import FULL, BenchError
 from bench.schema.records import Status
@@ -122,6 +123,8 @@ def _status_of(error: BaseException) -> tuple[Status, str]:
         return Status.OOM, reason.split("\n", 1)[0]
     if isinstance(error, MismatchError):
         return Status.MISMATCH, words
+    if isinstance(error, LateError):
+        return Status.TIMEOUT, words
     if isinstance(error, CompileError):
         return Status.COMPILE_ERROR, words[:MAX_REASON]
     if isinstance(error, InputError | BenchError):

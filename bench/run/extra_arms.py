@@ -25,6 +25,7 @@ from bench.engine.scheduler import Engine
 from bench.schema.case import Case
 from bench.schema.files import EXTRA_ARMS_SCHEMA
 from bench.schema.recipe import Arms, Recipe
+from bench.schema.records import LeftOut, Status
 from bench.workload.cache_state import COLD, WARM
 
 COUNTED = ("params", "macs", "peak_bytes")
@@ -118,7 +119,9 @@ def write(states: Sequence[CaseState], extra: ExtraArms, folder: Path) -> None:
     """Write the rounds of all arms into their file."""
 
     def known(state: CaseState) -> dict[str, Any]:
-        return {"facts": _facts(state), "left_out": dict(extra.left_out(state.case))}
+        out = extra.left_out(state.case)
+        skipped = {arm: LeftOut(Status.SKIPPED, why).to_json() for arm, why in out.items()}
+        return {"facts": _facts(state), "left_out": skipped}
 
     write_rounds(states, known, folder / extra.file)
 

@@ -61,5 +61,5 @@ def _with_pafpn(copied: Callable[[], nn.Module], _recipe: Recipe, _shared: Share
     return network
 
 
-TORCHVISION_FPN = Network(_with_torchvision, like="fpn")
+TORCHVISION_FPN = Network(_with_torchvision, like="fpn", level="p")
 MMDET_PAFPN = Network(_with_pafpn, like="panet", same_outputs=False)

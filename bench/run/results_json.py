@@ -3,7 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.schema.records import FACTS, SCHEMA, ArmFacts, CaseResult, Replicate, calls_in
+from bench.schema.records import (
+    FACTS,
+    NOT_COUNTED,
+    SCHEMA,
+    ArmFacts,
+    CaseResult,
+    Replicate,
+    calls_in,
+)
 
 EXTRA_INFO = {
     "case": "every axis of the case, by the names of its columns",
@@ -20,12 +28,17 @@ EXTRA_INFO = {
     "warm_compile_s": "seconds of a compilation from full caches, or of loading what a runtime "
     "reads and calling it once, per process; null if eager",
     "read_back": "what a runtime says of itself: version, threads, precision, nodes; or nothing",
+    "quantised": "true where the runtime computes in integers; or nothing",
+    "level_differences": "level -> largest difference of a compiled or exported arm from eager "
+    "float32, relative to the level's largest value",
+    "level_sqnr_db": "level -> the same as a ratio of signal to noise, in decibels; null without "
+    "any difference",
     "images": "the pictures that the input is made of",
 }
 """Of ``extra_info``: key -> meaning; beside them stand the `FACTS` of the arm."""
 
-OF_RUNTIMES = ("build_s", "load_s", "first_s", "file_bytes", "read_back")
-"""Of these, what only arms have that a runtime runs; the last also those that are frozen."""
+OF_RUNTIMES = ("build_s", "load_s", "first_s", "file_bytes", *NOT_COUNTED)
+"""Of these, what only arms have that are compiled, or that a runtime runs."""
 
 PANET_KEY = {
     "schema": "the version of this format",
@@ -68,7 +81,7 @@ def extra_info(result: CaseResult, arm: str) -> dict[str, Any]:
 
 
 def _of_runtime(facts: ArmFacts | None) -> dict[str, Any]:
-    """Return what is known of an arm that a runtime runs, or that is frozen; nothing of others."""
+    """Return what is known of an arm that eager torch does not run; nothing of others."""
     known = {name: getattr(facts, name, None) for name in OF_RUNTIMES}
     return {name: value for name, value in known.items() if value}
 

@@ -16,7 +16,7 @@ from bench.engine.progress import ProgressBar
 from bench.engine.stopping import HalfWidth
 from bench.machine import advice
 from bench.machine.environment import code_digest
-from bench.run import deploy, extra_arms, heads, necks
+from bench.run import deploy, deploy_answer, extra_arms, heads, necks
 from bench.run.extra_arms import ExtraArms
 from bench.run.header import MUST_MATCH, header
 from bench.run.results_json import panet_key
@@ -135,14 +135,13 @@ class Session:
         """Let the ways of running every case take turns, within a budget of theirs.
 
         Raises:
-            BenchError: no case was run in several ways, or the folder cannot be written.
+            BenchError: the folder cannot be written, or other ways were begun there.
         """
-        groups = deploy.grouped(self.results.values())
+        results = list(self.results.values())
+        groups = deploy.grouped(results)
+        self.notes += deploy.not_compared(results)
         if not groups:
-            self.notes.append(
-                f"--deploy: no case was measured in 2 to {deploy.MOST_WAYS} ways; give several of "
-                "--runtimes, --compile or --channels-last"
-            )
+            self.notes.append("--deploy: no case was measured in several ways")
             return
         arms = {case.case_id: texts(of) for case, of in groups.items()}
         plan = replace(
@@ -154,7 +153,7 @@ class Session:
             start_up=True,
         )
         folder = self.request.run_dir
-        failed = deploy.failed(self.results.values())
+        failed = deploy.failed(results)
         launcher = deploy.launcher_for(groups, self._scratch_dir)
         try:
             with opened(
@@ -166,10 +165,10 @@ class Session:
                 launcher=launcher,
             ) as engine:
                 states = extra_arms.measure(engine)
-                deploy.write(states, failed, folder / files.DEPLOY)
+                deploy_answer.write(states, failed, folder / files.DEPLOY)
         finally:
             launcher.close()
-        self.tables += deploy.tables(states, failed)
+        self.tables += deploy_answer.tables(states, failed)
 
     def clean_up(self) -> None:
         """Remove what only a resumed run would need."""

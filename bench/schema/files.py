@@ -19,7 +19,8 @@ EXTRA_ARMS_SCHEMA = 1
 """Of the files of further arms: ``{"schema": 1, "cases": [...]}``, every case with ``case``,
 ``case_id``, ``replicates`` (the rounds of those that count), ``contended`` (how many do not),
 ``reason``, ``facts`` (``params``, ``macs``, ``peak_bytes`` of every arm) and ``left_out`` (the arms
-that cannot be in the case, and why); files of 0.1.0 lack the last two."""
+that are not in the case, or no more: ``status`` and ``reason``); files of 0.1.0 lack the last two.
+`DEPLOY` has other facts of every way, and ``answer``: the fastest, computed from the rounds."""
 
 CEILINGS = "ceilings.json"
 TRACES = "traces"

@@ -14,7 +14,7 @@ from typing import Any
 from bench.schema.case import Case
 from bench.schema.stored import RecordError, Stored
 
-SCHEMA = 7
+SCHEMA = 8
 SCHEMA_HISTORY = {
     1: "first: cases, replicates with raw rounds, facts per arm, cost per case",
     2: "load: pressure and clock throttling, unknown in older files; cost: both turns of FPN",
@@ -23,6 +23,7 @@ SCHEMA_HISTORY = {
     5: "status too_wide, in older files undecided; a user's network has a field of its own",
     6: "spans: seconds of every stage of every round; rounds that waited for a CPU are left out",
     7: "runtimes: seconds until a file is built, loaded and called, its size, settings read back",
+    8: "differences of compiled and exported arms from eager float32, level by level",
 }
 
 MUST_MATCH = (
@@ -96,6 +97,13 @@ class ArmFacts(Stored):
     """Of that file."""
     read_back: dict[str, str] = field(default_factory=dict)
     """What the runtime says of itself: version, threads, precision, nodes that it executes."""
+    quantised: bool = False
+    """Whether it computes in integers, and so something else than the others."""
+    level_differences: dict[str, float] = field(default_factory=dict)
+    """Of an arm that is compiled or exported: level, such as ``n3`` -> the largest difference from
+    eager float32, relative to the largest value of the level."""
+    level_sqnr_db: dict[str, float | None] = field(default_factory=dict)
+    """The same as a ratio of signal to noise, in decibels; `None` without any difference."""
 
     @property
     def flops(self) -> int:
@@ -103,7 +111,9 @@ class ArmFacts(Stored):
         return 2 * self.macs
 
 
-FACTS = (*(fact.name for fact in fields(ArmFacts) if fact.name != "read_back"), "flops")
+NOT_COUNTED = ("read_back", "quantised", "level_differences", "level_sqnr_db")
+
+FACTS = (*(fact.name for fact in fields(ArmFacts) if fact.name not in NOT_COUNTED), "flops")
 """What is counted of an arm, by the names under which it is stored, shown and compared."""
 
 
@@ -236,6 +246,14 @@ def undisturbed(replicates: Iterable[Replicate]) -> tuple[Replicate, ...]:
 
 
 @dataclass(frozen=True)
+class LeftOut(Stored):
+    """Why an arm in a process of its own takes no turns, or no more, while the others do."""
+
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Finding(Stored):
     """What the check of a case found before any timing."""
 
@@ -246,14 +264,16 @@ class Finding(Stored):
     facts: dict[str, ArmFacts] = field(default_factory=dict)
     round_s: float | None = None
     """About how long one round of all arms takes; for planning only."""
-    left_out: dict[str, str] = field(default_factory=dict)
-    """Arms in processes of their own that do not run, while the others do: status and reason."""
+    left_out: dict[str, LeftOut] = field(default_factory=dict)
+    """Arms that failed their check or a replicate, without which the others go on."""
 
     def __post_init__(self) -> None:
-        """Build the facts from their mappings."""
-        if not all(isinstance(facts, ArmFacts) for facts in self.facts.values()):
-            built = {arm: ArmFacts.from_json(facts) for arm, facts in self.facts.items()}  # type: ignore[arg-type]
-            object.__setattr__(self, "facts", built)
+        """Build what is known of the arms from mappings."""
+        for name, kind in (("facts", ArmFacts), ("left_out", LeftOut)):
+            known = getattr(self, name)
+            if not all(isinstance(of_arm, kind) for of_arm in known.values()):
+                built = {arm: kind.from_json(of_arm) for arm, of_arm in known.items()}
+                object.__setattr__(self, name, built)
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,9 @@ class Failure:
     reason: str
     from_outside: bool = False
     """Whether somebody else has killed it: that says nothing of the case."""
+    of: tuple[str, ...] = ()
+    """Arms in processes of their own that it is the failure of, and without which the others can go
+    on; none: it is the case's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +132,8 @@ class ReplicateTask(Task[Replicate]):
     inboxes: Mapping[str, str] = field(default_factory=dict)
     """Arm -> FIFO of its process, where the arms are in processes of their own
     (`bench.engine.turn_token`)."""
+    board: str = ""
+    """The file in which these processes see who is at work (`bench.engine.turn_board`)."""
 
     def result(self, data: Any) -> Replicate:  # noqa: ANN401
         """Return the replicate."""

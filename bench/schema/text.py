@@ -31,6 +31,14 @@ def change(ratio: float | None, low: float | None = None, high: float | None = N
     return f"{text} ±{percent((high - low) / 2)}"
 
 
+def decibels(levels: Iterable[float | None]) -> str:
+    """Return ratios of signal to noise as ``27.3 to 35.1 dB``; `None` has no limit."""
+    known = [math.inf if level is None else level for level in levels]
+    if not known:
+        return UNKNOWN
+    return f"{' to '.join(dict.fromkeys(f'{end:.1f}' for end in (min(known), max(known))))} dB"
+
+
 def duration(seconds: float) -> str:
     """Return ``0.35 s``, ``17 s`` or ``2.5 min``."""
     return f"{seconds:.2g} s" if seconds < 60 else f"{seconds / 60:.3g} min"

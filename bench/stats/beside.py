@@ -33,9 +33,12 @@ class Exchange:
 def besides(
     cases: Sequence[Sequence[Timed]], arm: str, baselines: Sequence[str]
 ) -> list[Beside | None]:
-    """Return an arm beside the baselines, case by case; `None` without rounds of both."""
+    """Return an arm beside the baselines, case by case; `None` without rounds of both.
+
+    An arm that has failed meanwhile is in some replicates only.
+    """
     contrast = Contrast((arm,), tuple(baselines))
-    turns = [[one.rounds_s for one in case if len(one.rounds_s[arm])] for case in cases]
+    turns = [[one.rounds_s for one in case if len(one.rounds_s.get(arm, ()))] for case in cases]
     calls = [[centre(np.asarray(rounds[arm], float)) for rounds in case] for case in turns]
     scales = [float(np.mean(of)) if of else 1.0 for of in calls]
     columns = zip(

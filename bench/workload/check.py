@@ -11,10 +11,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from bench.machine.clock import synchronized, synchronizer, wall_s
 from bench.machine.peak_memory import peak_bytes
 from bench.schema.case import TORCH, Case
+from bench.schema.recipe import Arms
 from bench.schema.records import ArmFacts, Finding, Status
 from bench.schema.tasks import Task
 from bench.workload.arms import Arm, build_arms, replays_graphs
 from bench.workload.capability import unsupported
+from bench.workload.closeness import how_close, sqnr_db, without_tf32
 from bench.workload.compilation import FirstCall, first_calls
 from bench.workload.compiler_cache import CompileError, compiler_cache
 from bench.workload.counting import Flops, spare_dynamo
@@ -28,7 +30,6 @@ from bench.workload.same_work import (
     check_same_work,
     difference,
     first_of_its_kind,
-    sqnr_db,
     tolerance,
 )
 from bench.workload.users import tensors_in
@@ -67,7 +68,7 @@ def check(task: Task[Any]) -> Finding:
         for name in eager:  # a run that was killed while it compiled has left something behind
             shutil.rmtree(compiler_cache(task, name), ignore_errors=True)
         arms = build_arms(task, inputs, compiled=True, marked=True)  # what replicates will run
-        compiled = _compile_cold(task, arms, outputs)
+        compiled = _compile_cold(task, arms, outputs, _in_float32(task, outputs))
     round_s = _round_s(task.case, arms)
     facts: dict[str, ArmFacts] = {}
     for name, first in first_of_its_kind(task.arms).items():
@@ -136,9 +137,8 @@ def _check_float32(task: Task[Any], outputs: Mapping[str, Outputs]) -> None:
     alone = {a: r for a, r in task.arms.items() if network_of(r).against_float32}
     if not alone:
         return
-    exact = replace(task, case=replace(task.case, dtype="float32"), arms=alone)
-    for name, arm in build_arms(exact, make_inputs(exact)[0], compiled=False).items():
-        off = difference(_run_counted(arm).outputs, outputs[name])
+    for name, exact in _eager_float32(task, alone).items():
+        off = difference(exact, outputs[name])
         if not off <= tolerance(task.case):
             raise MismatchError(
                 f"{name} in {task.case.dtype} differs from itself in float32 by {off:.1e} of its "
@@ -146,10 +146,43 @@ def _check_float32(task: Task[Any], outputs: Mapping[str, Outputs]) -> None:
             )
 
 
+def _eager_float32(task: Task[Any], arms: Arms) -> dict[str, Outputs]:
+    exact = replace(task, case=replace(task.case, dtype="float32"), arms=arms)
+    with without_tf32():
+        built = build_arms(exact, make_inputs(exact)[0], compiled=False)
+        return {name: _run_counted(arm).outputs for name, arm in built.items()}
+
+
+def _in_float32(task: Task[Any], outputs: Mapping[str, Outputs]) -> Mapping[str, Outputs]:
+    """Return the outputs in eager float32, of a user's networks only where they are there.
+
+    None where it does not run: it takes twice the memory of half precision, and only this needs it.
+    """
+    if task.case.dtype == "float32":
+        return outputs
+    if task.case.scope == "own":
+        return {}
+    kinds = set(first_of_its_kind(task.arms).values())
+    try:
+        return _eager_float32(task, {arm: r for arm, r in task.arms.items() if arm in kinds})
+    except (RuntimeError, MemoryError):
+        return {}
+
+
 def _compile_cold(
-    task: Task[Any], arms: Mapping[str, Arm], eager: Mapping[str, Outputs]
+    task: Task[Any],
+    arms: Mapping[str, Arm],
+    eager: Mapping[str, Outputs],
+    exact: Mapping[str, Outputs],
 ) -> dict[str, FirstCall]:
-    """Call every arm for the first time, and compare with the eager outputs."""
+    """Call every arm for the first time, and compare with the eager outputs.
+
+    Args:
+        task: names case and arms.
+        arms: as the case says.
+        eager: their outputs in the dtype of the case.
+        exact: the same in float32, where it is known.
+    """
     calls = first_calls(task, arms)
     if task.case.device == "cpu" and not any(call.packed != 0 for call in calls.values()):
         raise CompileError("freezing has packed no weights: this is the usual compiler")
@@ -158,8 +191,9 @@ def _compile_cold(
         maps = tuple(x.detach() for x in arm.call())
         check_layout(task.case, name, maps)
         _check_close(task.case, name, eager[name], maps)
-        if arm.exported is not None:
-            calls[name] = replace(calls[name], close=_how_close(eager[name], maps))
+        if name in exact:
+            close = how_close(task.case, task.arms[name], exact[name], maps)
+            calls[name] = replace(calls[name], close=close)
     return calls
 
 
@@ -177,14 +211,6 @@ def _check_close(case: Case, name: str, eager: Outputs, maps: Outputs) -> None:
             f"{_how(case)} {name} has {found_db:.1f} dB of signal to noise against eager, and less "
             f"than {least_db:g} dB"
         )
-
-
-def _how_close(eager: Outputs, maps: Outputs) -> dict[str, str]:
-    """Say how close the outputs of a runtime are to the eager ones, fine to coarse."""
-    return {
-        "SQNR": ", ".join(f"{found:.1f} dB" for found in sqnr_db(eager, maps)),
-        "largest difference": f"{difference(eager, maps):.1e}",
-    }
 
 
 def _round_s(case: Case, arms: Mapping[str, Arm]) -> float:
@@ -205,8 +231,13 @@ def _facts(
     arm: Arm, params: int, ran: _Counted, first: FirstCall | None, task: Task[Any]
 ) -> ArmFacts:
     known = ArmFacts(params, ran.macs, None, compile_s=None, operators=ran.operators)
+    if first is not None and first.close is not None:
+        known = replace(
+            known, level_differences=first.close.differences, level_sqnr_db=first.close.sqnr_db
+        )
     if arm.exported is not None and first is not None:  # its memory is not torch's
-        return replace(known, **_of_runtime(arm.exported, first))
+        quantised = RUNTIMES[task.case.runtime].quantise is not None
+        return replace(known, quantised=quantised, **_of_runtime(arm.exported, first))
     arm.prepare()
     # CUDA graphs replay in memory that was set aside when they were captured: no peak to see.
     peak = (
@@ -232,5 +263,5 @@ def _of_runtime(found: Exported, first: FirstCall) -> dict[str, Any]:
         "load_s": found.load_s,
         "first_s": first.seconds,
         "file_bytes": found.file_bytes,
-        "read_back": {**found.loaded.read_back, **first.close, "executes": nodes},
+        "read_back": {**found.loaded.read_back, "executes": nodes},
     }

@@ -1,7 +1,7 @@
 """What compiling takes and makes: caches empty when they should be, counters read."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from bench.machine.clock import synchronized, synchronizer, wall_s
 from bench.schema.case import FROZEN, TORCH
 from bench.schema.tasks import Task
 from bench.workload.arms import Arm
+from bench.workload.closeness import Closeness
 from bench.workload.compiler_cache import CompileError, compiler_cache, use_compiler_cache
 
 PACKED = "mkldnn_conv_weight_pack_matcher_count"
@@ -27,8 +28,8 @@ class FirstCall:
     graph_breaks: int | None = None
     packed: int | None = None
     """Convolutions whose weights were packed, of a frozen arm; 0 from full caches."""
-    close: Mapping[str, str] = field(default_factory=dict)
-    """How close the outputs of an arm in a runtime are to the eager ones, in words."""
+    close: Closeness | None = None
+    """How close the outputs are to eager float32, where that is known."""
 
 
 def first_calls(task: Task[Any], arms: Mapping[str, Arm]) -> dict[str, FirstCall]:

@@ -49,6 +49,8 @@ class Network:
     """Of ``like``."""
     against_float32: bool = False
     """Whether it is held to its own eager outputs in float32, as it is like no other."""
+    level: str = "n"
+    """The letter of its outputs, which are a pyramid; empty: they are none."""
     marked: bool = False
     """Whether its calls are split by marks, where they can be (`bench.workload.splitting`)."""
 
@@ -79,7 +81,7 @@ def _own(copied: Callable[[], nn.Module], recipe: Recipe, shared: Shared) -> nn.
 
 NETWORKS = {
     "panet": Network(_whole, marked=True),
-    "fpn": Network(without_path, marked=True),
+    "fpn": Network(without_path, level="p", marked=True),
     "neck": Network(
         _whole, like="neck=fpn", same_macs=False, same_outputs=False, against_float32=True
     ),
@@ -88,8 +90,8 @@ NETWORKS = {
     ),
     "own": Network(_own, marked=True),
     "own_unsplit": Network(_own),
-    "backbone": Network(_whole, part="cnn"),
-    "fpn_alone": Network(_whole, part="fpn"),
+    "backbone": Network(_whole, part="cnn", level="c"),
+    "fpn_alone": Network(_whole, part="fpn", level="p"),
     "panet_alone": Network(_whole, part="panet"),
 }
 

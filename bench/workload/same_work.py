@@ -132,21 +132,6 @@ def difference(a: Outputs, b: Outputs) -> float:
     )
 
 
-def sqnr_db(exact: Outputs, rough: Outputs) -> list[float]:
-    """Return the ratio of signal to noise of every output, in decibels: 10 log10(|x|^2 / |x-y|^2).
-
-    Without any difference it has no limit; outputs of another shape have none of the signal.
-    """
-    if [x.shape for x in exact] != [y.shape for y in rough]:
-        return [-math.inf]
-    return [_sqnr_db(x.double(), y.double()) for x, y in zip(exact, rough, strict=True)]
-
-
-def _sqnr_db(exact: torch.Tensor, rough: torch.Tensor) -> float:
-    noise = float((exact - rough).square().sum())
-    return 10 * math.log10(float(exact.square().sum()) / noise) if noise else math.inf
-
-
 def tolerance(case: Case) -> float:
     """Return what rounding may change in the dtype of the case."""
     return TOLERANCE[case.dtype.removeprefix("amp-")]

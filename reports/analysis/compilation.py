@@ -15,6 +15,9 @@ HOW = ("compile_mode", "runtime")
 PARTS = {"builds": "build_s", "loads": "load_s", "answers first": "first_s"}
 """What a runtime takes before its calls are steady, and its column."""
 
+KNOWN = ("file_bytes", "read_back", "level_differences", "level_sqnr_db")
+"""What else is known of one."""
+
 
 def table(frame: pd.DataFrame) -> pd.DataFrame:
     """Return one row per run, case that is not eager, and arm, beside its eager case.
@@ -44,7 +47,7 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 **{key: row[key] for key in ("run_id", "case_id", "arm", "graphs", "graph_breaks")},
-                **{key: row[key] for key in (*PARTS.values(), "file_bytes", "read_back")},
+                **{key: row[key] for key in (*PARTS.values(), *KNOWN)},
                 "name": case_name(row),
                 "cold_s": cold_s,
                 "warm_s": row["warm_compile_s"],

@@ -13,6 +13,7 @@ from typing import Any
 from bench import stats
 from bench.schema.case import Case
 from bench.schema.files import EXTRA_ARMS_SCHEMA
+from bench.schema.records import LeftOut, Status
 from reports.data import stored
 from reports.data.errors import ReportError
 
@@ -28,10 +29,10 @@ class ExtraCase:
     """Replicates that do not count."""
     reason: str
     """Why none counts; empty where some do."""
-    facts: Mapping[str, Mapping[str, float | None]]
+    facts: Mapping[str, Mapping[str, Any]]
     """What is counted of every arm: parameters, MACs, bytes; nothing in older files."""
-    left_out: Mapping[str, str]
-    """The arms that cannot be in the case, and why."""
+    left_out: Mapping[str, LeftOut]
+    """The arms that are not in the case, or no more."""
 
 
 def load(run_dir: Path, name: str) -> tuple[ExtraCase, ...]:
@@ -61,5 +62,10 @@ def _case(entry: Mapping[str, Any]) -> ExtraCase:
         int(entry["contended"]),
         str(entry["reason"]),
         {arm: dict(found) for arm, found in entry.get("facts", {}).items()},
-        {str(arm): str(why) for arm, why in entry.get("left_out", {}).items()},
+        {arm: _left_out(why) for arm, why in entry.get("left_out", {}).items()},
     )
+
+
+def _left_out(why: Mapping[str, str] | str) -> LeftOut:
+    """Return why an arm is not in a case; at first files had nothing but the reason."""
+    return LeftOut(Status.SKIPPED, why) if isinstance(why, str) else LeftOut.from_json(why)

@@ -19,7 +19,7 @@ import pandas as pd
 
 from bench import stats
 from bench.schema.case import AXES, Case
-from bench.schema.records import FACTS, Status
+from bench.schema.records import FACTS, NOT_COUNTED, Status
 from bench.schema.stored import RecordError
 from reports.data.errors import ReportError
 from reports.data.result_files import Paths, ResultFile, no_garbage, read_all
@@ -49,7 +49,13 @@ COLUMNS = {
     "first_s": ("Float64", "seconds of the first call of it"),
     "file_bytes": ("Int64", "bytes of that file"),
     "read_back": ("object", "what the runtime says of itself: name -> text"),
-    "warm_compile_s": ("Float64", "the same from full caches, or from the file; median"),
+    "quantised": ("boolean", "whether it computes in integers, and so something else"),
+    "level_differences": (
+        "object",
+        "level -> largest difference from eager float32, relative to its largest value",
+    ),
+    "level_sqnr_db": ("object", "level -> its ratio of signal to noise in decibels, or None"),
+    "warm_compile_s": ("Float64", "`compile_s` from full caches, or from the file; median"),
     "device_s": ("Float64", "seconds of a call by the device's own events, median"),
     "launch_share": ("Float64", "share of a call in which the host still launches work, median"),
     "images": ("string", "the pictures that the input is made of"),
@@ -283,7 +289,8 @@ def _arm_row(named: _Cases, entry: Mapping[str, Any]) -> dict[str, Any]:
     for fact in FACTS:
         row[fact] = info.get(fact)
     row["arm"], row["images"] = info["arm"], info.get("images")
-    row["read_back"] = info.get("read_back") or None
+    for known in NOT_COUNTED:
+        row[known] = info.get(known) or None
     row["warm_compile_s"] = _median(info.get("warm_compile_s"))
     row["device_s"] = _median(info.get("device_rounds_s"))
     launch_s = _median(info.get("launch_rounds_s"))

@@ -80,7 +80,8 @@ def _rows(file: ResultFile) -> Iterator[dict[str, Any]]:
             for neck in case.facts:
                 yield of_case | {"neck": neck} | _neck_row(case, neck, found.get(neck))
             for neck, why in case.left_out.items():
-                yield of_case | {"neck": neck, "replicates": 0, "reason": f"skipped: {why}"}
+                said = {"replicates": 0, "reason": f"{why.status}: {why.reason}"}
+                yield of_case | {"neck": neck} | said
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         kind = type(error).__name__
         raise ReportError(f"{path}: damaged ({kind}: {error}); measure again") from error

@@ -1,11 +1,13 @@
 """The sections of the report that the cost table is made into, and what others report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from reports.analysis import compilation
+from reports.analysis import closeness, compilation
+from reports.analysis.names import ARM_NAMES, Row
 from reports.data import published
+from reports.data.rows import rows_of
 from reports.pages import cost_cases, cost_plots, drawing, size_plots
 from reports.pages.page import Block, Section, Table
 
@@ -45,8 +47,20 @@ def _blocks(table: pd.DataFrame) -> Iterator[Block]:
 
 def compiling(frame: pd.DataFrame) -> Section:
     """Return what compiling and exporting cost, of `reports.data.frames.load`."""
-    sentences = list(compilation.sentences(compilation.table(frame)))
-    return Section("compiling", "What compiling and exporting cost", sentences, [], [])
+    found = compilation.table(frame)
+    sentences = list(compilation.sentences(found))
+    close = [row for row in rows_of(found) if row["level_differences"]]
+    blocks = [_close(close)] if close else []
+    return Section("compiling", "What compiling and exporting cost", sentences, [], blocks)
+
+
+def _close(rows: Sequence[Row]) -> Block:
+    """Return how close every arm is to eager float32, a line each."""
+    heads, cells = closeness.levels(rows)
+    named = ([row["name"], ARM_NAMES[row["arm"]]] for row in rows)
+    lines = [[*names, *off] for names, off in zip(named, cells, strict=True)]
+    table = Table(("case", "network", *heads), lines, closeness.CAPTION)
+    return Block("The same work", tables=[table])
 
 
 def others() -> Section:

@@ -9,10 +9,11 @@ import plotly.graph_objects as go
 from bench import stats
 from bench.schema.case import case_name
 from bench.schema.files import DEPLOY
-from bench.schema.text import UNKNOWN, listed, percent
+from bench.schema.text import UNKNOWN, decibels, listed, percent
 from bench.schema.ways import FIELDS
 from bench.stats.beside import Beside, beside_base
 from bench.stats.fastest import Fastest, fastest
+from reports.analysis import closeness
 from reports.analysis.names import MIB
 from reports.data import extra_arms, frames
 from reports.data.errors import ReportError
@@ -33,6 +34,9 @@ HOW = (
     "torch itself. Waiting: share of a core used while others had their turn; above 1 % it took "
     "time from them."
 )
+
+SHOWN = {"ready_s": 1.0, "resident_bytes": MIB, "file_bytes": MIB, "waiting_cpu": None}
+"""What is known of a way beside its rounds -> by what it is divided; a share is none of these."""
 
 HEADS = ("way", "ms", "over base", "ready s", "grown by MiB", "file MiB", "waiting")
 
@@ -65,7 +69,7 @@ def _nothing(name: str, case: ExtraCase) -> Block:
 
 def _left_out(case: ExtraCase) -> list[Table]:
     """Return the ways that do not run, each with its status and reason; no table without any."""
-    rows = [[way, *why.partition(": ")[::2]] for way, why in case.left_out.items()]
+    rows = [[way, why.status, why.reason] for way, why in case.left_out.items()]
     return [Table(("way", "status", "reason"), rows)] if rows else []
 
 
@@ -73,30 +77,41 @@ def _block(name: str, case: ExtraCase) -> Block:
     base = next(iter(case.facts))
     calls = [stats.Calls(rounds) for rounds in case.replicates]
     (found,) = beside_base([calls], base, AGAIN)
+    rough = {way for way, known in case.facts.items() if known.get("quantised")}
+    best = fastest(calls, found, AGAIN, ended=case.left_out, rough=rough)
     rows = [_row(arm, beside, case.facts[arm]) for arm, beside in found.items()]
-    table = Table(HEADS, [_cells(row, base) for row in rows])
-    says = _sentence(fastest(calls, found, AGAIN), found)
-    frame = pd.DataFrame([row for row in rows if row["way"] != AGAIN])
-    return Block(name, says, drawing.html(_chart(frame)), [table, *_left_out(case)])
+    shown = {way: f"{way} ({why.status})" for way, why in case.left_out.items()}
+    shown[AGAIN] = f"{base} again (A/A)"
+    cells = [_cells(row, shown.get(row["way"], row["way"]), base) for row in rows]
+    frame = pd.DataFrame([row for row in rows if row["way"] not in shown])
+    tables = [Table(HEADS, cells), *_left_out(case), *_same_work(case)]
+    return Block(name, _sentence(best, found, case), drawing.html(_chart(frame)), tables)
 
 
-def _row(arm: str, found: Beside, facts: Mapping[str, float | None]) -> dict[str, Any]:
+def _same_work(case: ExtraCase) -> Iterator[Table]:
+    """Yield how close every way is to eager float32, a line each."""
+    close = {way: f for way, f in case.facts.items() if way != AGAIN and f.get("level_differences")}
+    if close:
+        heads, cells = closeness.levels(list(close.values()))
+        lines = [[way, *off] for way, off in zip(close, cells, strict=True)]
+        yield Table(("way", *heads), lines, closeness.CAPTION)
+
+
+def _row(arm: str, found: Beside, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "way": arm,
         **frames.columns("call_s", found.call_s),
         **frames.columns("ratio", found.ratio),
-        **facts,
+        **{name: facts[name] for name in SHOWN},
     }
 
 
-def _cells(row: Mapping[str, Any], base: str) -> list[str]:
-    way = row["way"]
+def _cells(row: Mapping[str, Any], shown: str, base: str) -> list[str]:
     return [
-        f"{base} again (A/A)" if way == AGAIN else way,
+        shown,
         _with_half(row, "call_s", 1e3, 2),
-        "" if way == base else _with_half(row, "ratio", 1, 3),
-        *(_scaled(row[n], by) for n, by in (("ready_s", 1), ("resident_bytes", MIB))),
-        _scaled(row["file_bytes"], MIB),
+        "" if row["way"] == base else _with_half(row, "ratio", 1, 3),
+        *(_scaled(row[name], by) for name, by in SHOWN.items() if by),
         percent(row["waiting_cpu"]),
     ]
 
@@ -111,15 +126,24 @@ def _scaled(value: float | None, by: float) -> str:
     return UNKNOWN if value is None else f"{value / by:.3g}"
 
 
-def _sentence(best: Fastest, found: Mapping[str, Beside]) -> str:
+def _sentence(best: Fastest, found: Mapping[str, Beside], case: ExtraCase) -> str:
     call = found[best.arm].call_s
-    text = f"Fastest: {best.arm}, {call.value * 1e3:.2f} ms."
+    text = f"Fastest: {best.arm}, {call.value * 1e3:.2f} ms"
+    if best.rough_and_faster:
+        faster = listed(_faster(*each, case) for each in best.rough_and_faster.items())
+        text += f"; surely faster, but in integers, which compute something else: {faster}"
+    text += "."
     if best.not_told_apart:
         text += f" Not told apart from it: {listed(best.not_told_apart)}."
     far = [arm for arm in best.over_fastest if arm not in best.not_told_apart]
     if far:
         text += f" Slower: {listed(f'{a} ({best.over_fastest[a].value:.3f})' for a in far)}."
     return text
+
+
+def _faster(way: str, over: stats.Estimate, case: ExtraCase) -> str:
+    ratio = _with_half(frames.columns("ratio", over), "ratio", 1, 3)
+    return f"{way} ({ratio} of it, SQNR {decibels(case.facts[way]['level_sqnr_db'].values())})"
 
 
 def _chart(rows: pd.DataFrame) -> go.Figure:

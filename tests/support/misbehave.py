@@ -1,4 +1,7 @@
-"""Imported by a test's fork server: makes its workers fail in the way that the task names."""
+"""Imported by a test's fork server: makes its workers fail in the way that the task names.
+
+Of replicates whose arms have processes of their own, that of the arm ``bad``.
+"""
 
 import errno
 import os
@@ -6,12 +9,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import torch
 
+from bench.engine import replicate
 from bench.schema.errors import BenchError
-from bench.schema.tasks import Task
+from bench.schema.tasks import ReplicateTask, Task
 from bench.workload import check
 from bench.workload.compiler_cache import CompileError
 from bench.workload.same_work import MismatchError
@@ -69,3 +74,14 @@ def _check(task: Task[Any]) -> dict[str, Any]:
 
 
 check.check_task = _check
+
+HONEST_REPLICATE = replicate.replicate
+
+
+def _replicate(task: ReplicateTask) -> dict[str, Any]:
+    if task.images_dir is not None and task.own == ("bad",):
+        HOW[task.images_dir]()
+    return HONEST_REPLICATE(replace(task, images_dir=None))
+
+
+replicate.replicate = _replicate

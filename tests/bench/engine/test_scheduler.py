@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,10 +14,19 @@ from bench.engine.scheduler import Engine, preload, rounds_per_replicate
 from bench.engine.stopping import HalfWidth
 from bench.schema import journal
 from bench.schema.journal import Entries
-from bench.schema.records import CaseResult, Status
+from bench.schema.records import CaseResult, LeftOut, Status
 from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Task
 from tests.support.factories import case, finding
-from tests.support.machines import TWO, Forgetful, Machine, engine, journal_in, measured, plan
+from tests.support.machines import (
+    TWO,
+    Forgetful,
+    Machine,
+    Noise,
+    engine,
+    journal_in,
+    measured,
+    plan,
+)
 
 
 def run(
@@ -244,12 +254,64 @@ def test_arm_whose_calls_are_split_is_called_more_often(tmp_path: Path) -> None:
 
 def test_arm_that_its_check_left_out_takes_no_turns() -> None:
     """Whether a task asks for what a start takes is the plan's to say."""
-    known = {TWO[0].case_id: finding(left_out={"panet": "crashed: no luck"})}
+    known = {TWO[0].case_id: finding(left_out={"panet": LeftOut("crashed", "no luck")})}
     machine = Machine()
     run = engine(machine, entries=Entries({}, known), cases=TWO[:1], start_up=True)
     run.take_turns(lambda state: 1 - len(state.replicates))
     (task,) = machine.tasks
     assert (set(task.arms), task.start_up) == ({"fpn", "fpn_again"}, True)
+
+
+NO_LUCK = Failure(Status.CRASHED, "no luck", of=("panet",))
+
+
+def dies_at(index: int, failure: Failure = NO_LUCK) -> Any:
+    """Return what becomes of the tasks of a machine: an arm fails in one replicate."""
+
+    def fails(task: Any) -> Failure | None:
+        dead = isinstance(task, ReplicateTask) and task.index >= index and "panet" in task.arms
+        return failure if dead else None
+
+    return fails
+
+
+def test_arm_that_fails_in_a_replicate_is_left_out_and_what_was_measured_is_kept(
+    tmp_path: Path,
+) -> None:
+    machine, log = Machine(noise=Noise(), fails=dies_at(2)), journal_in(tmp_path / "run", None)
+    first = engine(machine, log, cases=TWO[:1])
+    first.check()
+    first.take_turns(lambda state: 5 - len(state.replicates))
+    log.close()
+    (state,) = first.states
+    assert [set(one.rounds_s) for one in state.replicates] == [
+        *([{"fpn", "panet", "fpn_again"}] * 2),
+        *([{"fpn", "fpn_again"}] * 3),
+    ]
+    assert state.finding is not None
+    assert state.finding.left_out == {"panet": LeftOut("crashed", "no luck")}
+    assert len(machine.replicate_tasks) == 6
+
+    entries = journal.read(tmp_path / "run")
+    later = Machine(noise=Noise())
+    second = engine(later, None, entries, cases=TWO[:1])
+    second.take_turns(lambda state: 6 - len(state.replicates))
+    (task,) = later.replicate_tasks
+    assert set(task.arms) == {"fpn", "fpn_again"}
+
+
+def test_arm_that_somebody_has_killed_twice_is_tried_again_when_the_run_goes_on(
+    tmp_path: Path,
+) -> None:
+    killed = replace(NO_LUCK, from_outside=True)
+    machine = Machine(noise=Noise(), fails=dies_at(0, killed))
+    log = journal_in(tmp_path / "run", None)
+    run = engine(machine, log, cases=TWO[:1])
+    run.check()
+    run.take_turns(lambda state: 1 - len(state.replicates))
+    log.close()
+    assert ["panet" in task.arms for task in machine.replicate_tasks] == [True, True, False]
+    assert not journal.read(tmp_path / "run").findings[TWO[0].case_id].left_out
 
 
 def test_compiled_network_of_somebody_else_s_is_not_split(tmp_path: Path) -> None:

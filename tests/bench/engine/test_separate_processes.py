@@ -1,5 +1,6 @@
 """Arms in processes of their own: one task for all of them, one result from all of them."""
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,15 @@ from typing import Any
 import pytest
 
 from bench.engine import replicate as engine_replicate
+from bench.engine.launcher import ServerLauncher
 from bench.engine.separate_processes import ApartLauncher
+from bench.engine.turn_board import Board
 from bench.schema.recipe import Recipe
-from bench.schema.records import Finding, Replicate, Status
+from bench.schema.records import Finding, LeftOut, Replicate, Status
 from bench.schema.tasks import Failure, Task
 from tests.support.factories import (
     CALM,
+    case,
     check_task,
     facts,
     finding,
@@ -54,6 +58,7 @@ def test_replicate_is_put_together_from_all_processes(tmp_path: Path) -> None:
     (asked,) = fakes["head"].tasks
     assert (asked.own, set(asked.arms)) == (("head",), set(ARMS))
     assert {Path(path).is_fifo() for path in asked.inboxes.values()} == {True}
+    assert Path(asked.board).is_file()
 
 
 class Simulated:
@@ -162,7 +167,10 @@ def test_arm_that_fails_its_check_is_left_out_and_the_others_go_on(tmp_path: Pat
     other = replace(finding(), status=Status.MISMATCH, reason="threads 1")
     found = deployed(tmp_path, inductor=Failure(Status.CRASHED, "no luck"), openvino=other)
     assert (found.status, set(found.facts)) == (Status.OK, {"eager", "again"})
-    assert found.left_out == {"inductor": "crashed: no luck", "openvino": "mismatch: threads 1"}
+    assert found.left_out == {
+        "inductor": LeftOut("crashed", "no luck"),
+        "openvino": LeftOut("mismatch", "threads 1"),
+    }
 
 
 @pytest.mark.parametrize("arm", ["eager", "again"])
@@ -183,3 +191,85 @@ def test_check_that_fails_on_one_side_is_the_answer(
     bad = outcome or replace(finding(), status=Status.OOM, reason="too large")
     fakes = {"base": Fake(bad), "head": Fake(finding())}
     assert ApartLauncher(fakes, tmp_path).run(check_task(tmp_path, arms=ARMS), 1.0) == bad
+
+
+def apart(folder: Path, fakes: Any) -> Any:
+    launcher = ApartLauncher(fakes, folder, leaves_out=True)
+    return launcher.run(replicate_task(folder, arms=DEPLOYED), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("arm", "of", "reason"),
+    [
+        ("openvino", ("openvino",), "no luck"),
+        ("again", (), "again: no luck"),
+        ("eager", (), "eager: no luck"),
+    ],
+)
+def test_failure_in_a_replicate_is_its_arm_s_alone_but_for_the_base(
+    arm: str, of: tuple[str, ...], reason: str, tmp_path: Path
+) -> None:
+    fakes = {name: Fake(part(name)) for name in DEPLOYED}
+    fakes[arm].outcome = Failure(Status.CRASHED, "no luck", from_outside=True)
+    found = apart(tmp_path, fakes)
+    assert found == Failure(Status.CRASHED, reason, from_outside=True, of=of)
+    assert all(fake.closed for fake in fakes.values())
+
+
+class Waiting(Fake):
+    """A process that waits for its turn, until that takes too long; or one that never ends it."""
+
+    def __init__(self, together: threading.Barrier, *, hangs: bool) -> None:
+        super().__init__(Failure(Status.TIMEOUT, "too long"))
+        self._together, self._hangs, self._ended = together, hangs, threading.Event()
+
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
+        (arm,) = task.own  # type: ignore[attr-defined]  # of a replicate
+        board = Board(task.board, task.inboxes)  # type: ignore[attr-defined]
+        (board.work if self._hangs else board.wait)(task.inboxes[arm])  # type: ignore[attr-defined]
+        self._together.wait()
+        if self._hangs:
+            self._ended.wait()
+            return Failure(Status.CRASHED, "killed", from_outside=True)
+        return self.outcome
+
+    def close(self) -> None:
+        self._ended.set()
+
+
+@pytest.mark.parametrize(("arm", "of"), [("openvino", ("openvino",)), ("eager", ())])
+def test_who_hangs_has_failed_and_not_who_waits_for_it(
+    arm: str, of: tuple[str, ...], tmp_path: Path
+) -> None:
+    together = threading.Barrier(len(DEPLOYED))
+    found = apart(tmp_path, {n: Waiting(together, hangs=n == arm) for n in DEPLOYED})
+    assert (found.status, found.of) == (Status.TIMEOUT, of)
+    assert found.reason == ("too long" if of else f"{arm}: too long")
+
+
+def test_where_nobody_hangs_all_were_too_slow(tmp_path: Path) -> None:
+    together = threading.Barrier(len(DEPLOYED))
+    found = apart(tmp_path, {name: Waiting(together, hangs=False) for name in DEPLOYED})
+    said = "eager, inductor, openvino and again: too long"
+    assert found == Failure(Status.TIMEOUT, said)
+
+
+@pytest.mark.process
+def test_process_that_dies_in_its_replicate_leaves_the_others_to_go_on(tmp_path: Path) -> None:
+    arms = recipes(eager="panet", bad="fpn")
+    launchers = {}
+    for arm in arms:
+        (tmp_path / arm).mkdir()
+        launchers[arm] = ServerLauncher(tmp_path / arm, ["tests.support.misbehave"], 1)
+    apart = ApartLauncher(launchers, tmp_path, leaves_out=True)
+    small = case(height_px=32, width_px=32, threads=1)
+    task = replicate_task(tmp_path, small, arms=arms, rounds=1, images_dir="segfault")
+    try:
+        found = apart.run(task, 120)
+        assert isinstance(found, Failure)
+        assert (found.status, found.of) == (Status.CRASHED, ("bad",))
+        assert "killed by signal 11" in found.reason
+        again = apart.run(replace(task, arms=recipes(eager="panet")), 120)
+        assert isinstance(again, Replicate), again
+    finally:
+        apart.close()

@@ -9,16 +9,21 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.engine import turn_token
+from bench.engine import turn_board, turn_token
 from bench.engine.orders import orders
+from bench.engine.turn_board import WAIT_S, Board, LateError, make_board
 from bench.engine.turn_token import LOOK_S, REST_S, Baton, Token, make_inbox, rest
-from bench.schema.errors import BenchError
 
 ARMS = ("base", "head", "base_again")
 
 
 def inboxes(folder: Path, arms: tuple[str, ...] = ARMS) -> dict[str, str]:
     return {arm: make_inbox(folder / arm) for arm in arms}
+
+
+def baton(own: Sequence[str], boxes: dict[str, str]) -> Baton:
+    """Return a process's part in turns that are all its own: nobody else sees its board."""
+    return Baton(own, boxes, make_board(Path(boxes[own[0]]).with_name("board"), boxes))
 
 
 def turns(
@@ -37,10 +42,11 @@ def test_turns_come_in_the_drawn_order(tmp_path: Path, split: list[tuple[str, ..
     drawn = orders(ARMS, "seed", 0, 30)
     boxes = {arm: make_inbox(tmp_path / group[0]) for group in split for arm in group[:1]}
     places = {arm: boxes[group[0]] for group in split for arm in group}
+    board = make_board(tmp_path / "board", places)
     seen: list[str] = []
 
     def process(own: tuple[str, ...]) -> None:
-        with Baton(own, places) as mine:
+        with Baton(own, places, board) as mine:
             mine.wait_for_all(drawn)
             seen.extend(turns(mine, drawn))
 
@@ -58,7 +64,7 @@ def test_cpu_time_of_waiting_is_a_share_of_a_core(
     boxes = inboxes(tmp_path)
     clocks = {"monotonic": iter([0.0, 2.0]), "process_time": iter([5.0, 5.5])}
     fake = SimpleNamespace(**{name: functools.partial(next, of) for name, of in clocks.items()})
-    with Baton(("head",), boxes) as mine:
+    with baton(("head",), boxes) as mine:
         assert mine.waiting_cpu == 0.0
         mine._tell(boxes["head"], Token(1))
         monkeypatch.setattr(turn_token, "time", fake)
@@ -66,22 +72,87 @@ def test_cpu_time_of_waiting_is_a_share_of_a_core(
         assert mine.waiting_cpu == 0.25
 
 
-def test_process_that_is_gone_is_not_waited_for(
+def test_process_that_hangs_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turn_token, "WAIT_S", 0.0)
-    with Baton(("head",), inboxes(tmp_path)) as mine, pytest.raises(BenchError, match="is gone"):
+    monkeypatch.setattr(turn_board, "WAIT_S", 0.0)
+    late = pytest.raises(LateError, match="did not end its start, or its turn, within 0 s")
+    with baton(("head",), inboxes(tmp_path)) as mine, late:
         list(turns(mine, [("base", "head")]))
 
 
 def test_inbox_forgets_an_earlier_replicate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turn_token, "WAIT_S", 0.0)
-    with Baton(("base",), inboxes(tmp_path)) as early:
+    monkeypatch.setattr(turn_board, "WAIT_S", 0.0)
+    with baton(("base",), inboxes(tmp_path)) as early:
         assert list(turns(early, [("base", "head")])) == ["base"]
-    with Baton(("head",), inboxes(tmp_path)) as late, pytest.raises(BenchError):
+    with baton(("head",), inboxes(tmp_path)) as late, pytest.raises(LateError):
         list(turns(late, [("base", "head")]))
+
+
+class Seconds:
+    """Stands in for `time`."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Seconds:
+    clock = Seconds()
+    monkeypatch.setattr(turn_board, "time", clock)
+    return clock
+
+
+def test_board_tells_every_process_who_has_been_at_work_for_how_long(
+    tmp_path: Path, clock: Seconds
+) -> None:
+    boxes = inboxes(tmp_path)
+    path = make_board(tmp_path / "board", boxes)
+    mine, theirs = Board(path, boxes), Board(path, boxes)
+    clock.now_s += 50
+    assert theirs.at_work(50) == ARMS  # all of them start
+    mine.wait(boxes["base"])
+    mine.wait(boxes["head"])
+    theirs.work(boxes["base_again"])
+    clock.now_s += 20
+    assert mine.at_work(20) == ("base_again",)
+    assert mine.at_work(21) == ()
+    assert theirs.patience_s() == WAIT_S - 20
+    theirs.refuse_if_late()
+    mine.work(boxes["head"])  # whoever does something gives the others new patience
+    clock.now_s += WAIT_S - 1
+    assert theirs.patience_s() == 1
+    clock.now_s += 1
+    with pytest.raises(LateError):
+        theirs.refuse_if_late()
+
+
+def test_a_round_may_take_longer_than_anybody_waits_for_one_turn(
+    tmp_path: Path, clock: Seconds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others need most of what one may take, one after the other."""
+    boxes = inboxes(tmp_path)
+    path = make_board(tmp_path / "board", boxes)
+    others = Board(path, boxes)
+    steps = iter(["base", "base_again", "head"])
+
+    def select(*_: object) -> tuple[list[int], list[int], list[int]]:
+        arm = next(steps)
+        clock.now_s += WAIT_S - 1
+        if arm == "head":
+            return [1], [], []
+        others.work(boxes[arm])
+        return [], [], []
+
+    with Baton(("head",), boxes, path) as mine:
+        mine._tell(boxes["head"], Token(1))
+        monkeypatch.setattr(turn_token, "select", SimpleNamespace(select=select))
+        assert list(turns(mine, [("base", "base_again", "head")])) == ["head"]
 
 
 def threads(folder: Path, **states: str) -> Path:

@@ -51,3 +51,18 @@ def test_machine_is_its_accelerator_or_its_cpu_and_each_torch_once() -> None:
     assert text.machine(old) == text.machine(old, old) == "a CPU, 2 cores; torch 2.12.0"
     assert text.machine(old, new) == "a CPU, 2 cores; torch 2.12.0 → 2.13.0"
     assert text.machine({**old, "accelerator": "a GPU"}) == "a GPU; torch 2.12.0"
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        ([35.11, 27.3], "27.3 to 35.1 dB"),
+        ([20.0], "20.0 dB"),
+        ([None, 9], "9.0 to inf dB"),
+        ([], "-"),
+    ],
+)
+def test_ratios_of_signal_to_noise_are_written_from_worst_to_best(
+    levels: list[float | None], said: str
+) -> None:
+    assert text.decibels(levels) == said

@@ -30,3 +30,10 @@ def test_case_without_replicates_has_no_arms() -> None:
     some, none = beside_base([case, []], "fpn", "fpn_again")
     assert set(some) == {"fpn", "fpn_again"}
     assert none == {}
+
+
+def test_arm_that_failed_meanwhile_is_compared_in_the_replicates_that_it_has() -> None:
+    whole = [calls(fpn=1.0, other=2.0, fpn_again=1.0)] * 2
+    (found,) = beside_base([[*whole, calls(fpn=3.0, fpn_again=3.0)]], "fpn", "fpn_again")
+    assert found["other"].ratio.value == pytest.approx(2.0)
+    assert found["fpn"].call_s.value == pytest.approx(5 / 3)

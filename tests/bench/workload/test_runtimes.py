@@ -15,6 +15,8 @@ from bench.engine.replicate import replicate
 from bench.schema.case import AXES, TORCH, Case
 from bench.schema.recipe import ARMS, Recipe
 from bench.schema.records import Status
+from bench.schema.text import decibels
+from bench.workload import check as checks
 from bench.workload import runtimes
 from bench.workload.check import check
 from bench.workload.compiler_cache import CompileError
@@ -101,12 +103,10 @@ def test_an_exported_case_has_the_facts_of_its_file(
     assert found.status == Status.OK, found.reason
     assert set(found.facts) == set(ARMS)
     fpn, panet = found.facts["fpn"], found.facts["panet"]
-    assert fpn.read_back == {
-        "threads": "1",
-        "SQNR": "inf dB, inf dB, inf dB, inf dB",
-        "largest difference": "0.0e+00",
-        "executes": "7 convolution",
-    }
+    assert fpn.read_back == {"threads": "1", "executes": "7 convolution"}
+    assert fpn.level_differences == dict.fromkeys(("p2", "p3", "p4", "p5"), 0.0)
+    assert panet.level_sqnr_db == dict.fromkeys(("n2", "n3", "n4", "n5"))
+    assert not fpn.quantised
     assert None not in (fpn.build_s, fpn.load_s, fpn.first_s, fpn.compile_s)
     assert fpn.compile_s == fpn.build_s + fpn.load_s + fpn.first_s  # type: ignore[operator]
     assert fpn.file_bytes is not None
@@ -179,7 +179,8 @@ def test_integers_are_calibrated_on_other_photographs_of_the_same_size(
 ) -> None:
     seen: list[Maps] = []
     of = pickled(quantise=lambda _, samples: seen.extend(samples))
-    check(check_task(tmp_path, of, arms=FPN))
+    found = check(check_task(tmp_path, of, arms=FPN))
+    assert found.facts["fpn"].quantised
     timed, _ = make_inputs(check_task(tmp_path, of))
     assert len(seen) == CALIBRATED_ON
     for maps in seen:
@@ -205,10 +206,27 @@ def test_outputs_of_integers_are_held_to_their_noise(
 ) -> None:
     least: dict[str, Any] = {"least_sqnr_db": 20.0}
     found = check(check_task(tmp_path, pickled(load=rough(0.09), **least), arms=FPN))
-    assert found.facts["fpn"].read_back["SQNR"] == ", ".join(["20.9 dB"] * 4)
-    assert found.facts["fpn"].read_back["largest difference"] == "9.0e-02"
+    assert decibels(found.facts["fpn"].level_sqnr_db.values()) == "20.9 dB"
+    assert [*found.facts["fpn"].level_differences.values()] == [pytest.approx(0.09)] * 4
     with pytest.raises(MismatchError, match=r"has 19\.2 dB of signal to noise .* than 20 dB"):
         check(check_task(tmp_path, pickled(load=rough(0.11), **least), arms=FPN))
+
+
+def test_outputs_of_half_precision_are_compared_with_float32(
+    pickled: Callable[..., Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those in the dtype of the case are the same to the bit, which says nothing of rounding."""
+    of = replace(pickled(dtypes=("bfloat16",)), dtype="bfloat16")
+    found = check(check_task(tmp_path, of, arms=FPN)).facts["fpn"]
+    assert list(found.level_differences) == ["p2", "p3", "p4", "p5"]
+    assert all(1e-4 < off < 5e-2 for off in found.level_differences.values())
+
+    def no_room(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(checks, "_eager_float32", no_room)
+    found = check(check_task(tmp_path, of, arms=FPN)).facts["fpn"]
+    assert found.level_differences == {}
 
 
 def test_runtime_that_computes_with_other_nodes_is_found(

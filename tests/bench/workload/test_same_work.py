@@ -247,7 +247,7 @@ def test_freezing_that_packs_nothing_is_found(
     monkeypatch.setattr(checks, "build_arms", lambda *_, **__: {})
     monkeypatch.setattr(checks, "first_calls", lambda *_: {"fpn": FirstCall(1.0, packed=0)})
     with pytest.raises(CompileError, match="packed no weights"):
-        checks._compile_cold(task(tmp_path, compile_mode="frozen"), {}, {})
+        checks._compile_cold(task(tmp_path, compile_mode="frozen"), {}, {}, {})
 
 
 @pytest.mark.process

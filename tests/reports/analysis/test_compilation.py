@@ -1,5 +1,6 @@
 """What compiling costs, in images."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from reports.analysis import compilation
 from reports.data import frames
+from reports.pages import cost_sections
 from tests.support.factories import case, facts, finding, replicate, result, rounds
 from tests.support.result_files import measured, result_file
 
@@ -52,3 +54,24 @@ def test_without_an_eager_case_there_is_nothing_to_compare_with(tmp_path: Path) 
 @pytest.mark.parametrize("results", [[measured(1.5)]])
 def test_eager_runs_say_nothing(results: list[Any], tmp_path: Path) -> None:
     assert list(compilation.sentences(table(tmp_path, *results))) == []
+
+
+def test_how_close_every_level_is_to_eager_float32_is_a_line_per_network(tmp_path: Path) -> None:
+    def known(letter: str, off: float) -> Any:
+        return facts(
+            compile_s=10.0,
+            level_differences={f"{letter}2": off, f"{letter}3": 0.0},
+            level_sqnr_db={f"{letter}2": 120.4, f"{letter}3": None},
+        )
+
+    of = {"fpn": known("p", 1e-6), "panet": known("n", 2e-6), "fpn_again": known("p", 1e-6)}
+    path = result_file(tmp_path, [replace(compiled(0.5), finding=finding(facts=of)), measured(1.5)])
+    (block,) = cost_sections.compiling(frames.load([path])).blocks
+    (shown,) = block.tables
+    assert shown.columns == ("case", "network", "p2 / n2", "p3 / n3")
+    name = "neck cnn b1 224 nchw compiled"
+    assert shown.rows == [
+        [name, "FPN", "1.0e-06 (120 dB)", "none"],
+        [name, "FPN + PANet", "2.0e-06 (120 dB)", "none"],
+    ]
+    assert not cost_sections.compiling(frames.load([result_file(tmp_path, [compiled(0.5)])])).blocks

@@ -63,7 +63,9 @@ def test_neck_that_cannot_be_in_a_case_has_a_row_that_says_why(
 ) -> None:
     path = run(tmp_path, *CASES)
     stored = json.loads((tmp_path / "necks.json").read_text())
-    stored["cases"][0]["left_out"] = {"nas_fpn": "it takes <b>5 levels"}
+    stored["cases"][0]["left_out"] = {
+        "nas_fpn": {"status": "skipped", "reason": "it takes <b>5 levels"}
+    }
     (tmp_path / "necks.json").write_text(json.dumps(stored))
     (row,) = (r for r in reports.necks(path).to_dict("records") if r["neck"] == "nas_fpn")
     assert row["reason"] == "skipped: it takes <b>5 levels"
