@@ -44,6 +44,11 @@ def duration(seconds: float) -> str:
     return f"{seconds:.2g} s" if seconds < 60 else f"{seconds / 60:.3g} min"
 
 
+def counted(count: int, thing: str) -> str:
+    """Return ``1 case``, ``3 cases`` or, of a ``more case``, ``3 more cases``."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
 def listed(names: Iterable[str]) -> str:
     """Return names as a list in a sentence: ``a, b and c``."""
     *before, last = names

@@ -11,6 +11,9 @@ ARM_NAMES = {"fpn": "FPN", "panet": "FPN + PANet"}
 
 MIB = 2**20
 
+MOST_NAMED = 3
+"""Cases or stages in a sentence, those with the largest change; the table has all."""
+
 
 def arm_name(arm: object) -> str:
     """Return what an arm is called; of somebody's network its own name."""

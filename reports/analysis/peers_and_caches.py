@@ -9,6 +9,7 @@ import pandas as pd
 
 from bench import stats
 from bench.schema.files import CACHES, PEERS
+from bench.schema.text import counted
 from reports.data import extra_arms, frames
 from reports.data.errors import ReportError
 from reports.data.extra_arms import ExtraCase
@@ -92,4 +93,4 @@ def sentences(run_dir: Path) -> Iterator[str]:
         for pair, rows in measured[measured["ratio"].notna()].groupby("pair", sort=False):
             low, high = rows["ratio"].min(), rows["ratio"].max()
             span = f"{low:.3f}" if len(rows) == 1 else f"{low:.3f} to {high:.3f}"
-            yield f"{pair}: {span} in {len(rows)} case{'s' if len(rows) > 1 else ''}"
+            yield f"{pair}: {span} in {counted(len(rows), 'case')}"

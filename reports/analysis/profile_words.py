@@ -6,9 +6,10 @@ from typing import Any
 import pandas as pd
 
 from bench.schema.text import listed, percent
-from reports.analysis.names import ARM_NAMES, MIB, arm_name
+from reports.analysis.names import ARM_NAMES, MIB, MOST_NAMED, arm_name
 from reports.analysis.readable import plus_minus
 from reports.data.profile_frames import DISTURBED
+from reports.data.rows import rows_of
 
 NAMES = {"backbone": "backbone", "fpn": "FPN", "panet": "PANet"}
 
@@ -20,9 +21,6 @@ ELSEWHERE_SHARE = 0.005
 
 DISAGREEING_SHARE = 0.1
 """Of a stage's share: by more profiler and timed calls do not agree."""
-
-MOST_NAMED = 3
-"""Stages in a sentence, the largest; the table has all."""
 
 SMALL_SHARE = 0.02
 """Of a call: below it a stage's share is not worth a sentence."""
@@ -53,7 +51,7 @@ def sentences(
 def warnings(stages: pd.DataFrame, summary: pd.DataFrame, parts: pd.DataFrame) -> list[str]:
     """Return what is to be taken with care."""
     texts = [*_disturbed(summary), *_disagreeing(stages, summary), *_beyond(stages)]
-    for row in summary.to_dict("records"):
+    for row in rows_of(summary):
         if row["disturbed"]:
             continue
         name = arm_name(row["arm"])
@@ -77,14 +75,14 @@ def warnings(stages: pd.DataFrame, summary: pd.DataFrame, parts: pd.DataFrame) -
         texts += [
             f"{NAMES[row['part']]}: the profile gives it {row['profile_s'] * 1e3:.2f} ms, the "
             f"timed rounds {row['adds_s'] * 1e3:.2f} ms; believe the rounds"
-            for row in disagreeing.to_dict("records")
+            for row in rows_of(disagreeing)
         ]
     return texts
 
 
 def _disturbed(summary: pd.DataFrame) -> Iterator[str]:
     """Yield the arms whose profile is not to be believed."""
-    for row in summary.to_dict("records"):
+    for row in rows_of(summary):
         if row["disturbed"]:
             yield (
                 f"{arm_name(row['arm'])}: the profile was disturbed: {row['disturbed']}. What "
@@ -116,7 +114,7 @@ def _disagreeing(stages: pd.DataFrame, summary: pd.DataFrame) -> Iterator[str]:
     for arm, rows in far.groupby("arm", sort=False):
         named = ", ".join(
             f"{row['stage']} {percent(row['profile_share'])} instead of {percent(row['share'])}"
-            for row in rows.sort_values("share", ascending=False)[:MOST_NAMED].to_dict("records")
+            for row in rows_of(rows.sort_values("share", ascending=False)[:MOST_NAMED])
         )
         named += f", and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
         yield (
@@ -163,7 +161,7 @@ def _division(stages: pd.DataFrame, summary: pd.DataFrame) -> str:
     rows = stages[stages["arm"] == _subject(stages)] if len(stages) else stages
     if not len(rows) or not rows["share"].notna().any() or (rows["time_from"] == DISTURBED).any():
         return ""
-    (of_arm,) = summary[summary["arm"] == _subject(stages)].to_dict("records")
+    (of_arm,) = rows_of(summary[summary["arm"] == _subject(stages)])
     ours = (rows["part"] != "").any()  # modules of somebody's network are in no part
     shares = rows.groupby("part" if ours else "stage", sort=False)[["share", "macs"]].sum()
     left_out = len(shares) - MOST_TOLD
@@ -193,7 +191,7 @@ def _costliest(stages: pd.DataFrame) -> str:
     whole = float(ranked["time_s"].sum())
     count = int((ranked["time_s"].cumsum() < MOST_OF_PANET * whole).sum()) + 1
     top = ranked.head(count)
-    named = listed(f"{row['level']} {row['step']}" for row in top.to_dict("records"))
+    named = listed(f"{row['level']} {row['step']}" for row in rows_of(top))
     share = percent(top["time_s"].sum() / whole, 0)
     text = f"PANet takes {whole * 1e3:.2f} ms, {share} of it in {named}"
     if top["ceiling_share"].notna().all():

@@ -16,6 +16,7 @@ from reports.data import frames, result_files
 from reports.data.costs import cost
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
+from reports.data.rows import rows_of
 
 LOOKED_AT = 5
 """Of the runs before it in its folder; those of other cases or code are passed by."""
@@ -34,7 +35,7 @@ def sentences(file: ResultFile, table: pd.DataFrame) -> Iterator[str]:
         moved = (own["ratio"] / earlier["ratio"]).dropna() - 1
         if not len(moved):
             continue
-        (most,) = own[own.index == moved.abs().idxmax()].to_dict("records")
+        (most,) = rows_of(own[own.index == moved.abs().idxmax()])
         range_ = " to ".join(
             percent(end, signed=True) for end in dict.fromkeys((moved.min(), moved.max()))
         )

@@ -10,7 +10,8 @@ import pandas as pd
 
 from bench.schema.case import case_name
 from bench.schema.records import Status
-from bench.schema.text import change, percent
+from bench.schema.text import change, counted, percent
+from reports.analysis.names import MOST_NAMED
 from reports.data.rows import rows_of
 
 LAUNCH_BOUND = 0.8
@@ -21,9 +22,6 @@ SPEED_CHANGED = 0.2
 """Half of an interval of milliseconds, relative: wider, and the machine was not one machine."""
 
 NORMAL = NormalDist()
-
-MOST_NAMED = 3
-"""Cases in a sentence, those with the largest change; the table has all."""
 
 ENDS = ("", "_low", "_high")
 
@@ -125,10 +123,9 @@ def _residual_sentences(rows: pd.DataFrame) -> Iterator[str]:
     mean = float(value.mean())
     half = float(np.sqrt((((high - low) / 2) ** 2).sum()) / len(known))
     pooled = change(*(math.exp(x) for x in (mean, mean - half, mean + half)))
-    cases = "1 case" if len(known) == 1 else f"{len(known)} cases"
     yield (
         "The cost is read inside the calls. With PANet in it, the rest of a call changes by "
-        f"{pooled} (the residual, over {cases})."
+        f"{pooled} (the residual, over {counted(len(known), 'case')})."
     )
     # Each at 95 %: of many cases one would lie beside 1 by chance.
     surely = NORMAL.inv_cdf(1 - 0.025 / len(known)) / NORMAL.inv_cdf(0.975)
@@ -140,7 +137,7 @@ def _residual_sentences(rows: pd.DataFrame) -> Iterator[str]:
             for row in rows_of(changed.iloc[largest[:MOST_NAMED]])
         )
         more = len(changed) - MOST_NAMED
-        rest = f"; and {more} more cases" if more > 0 else ""
+        rest = f"; and {counted(more, 'more case')}" if more > 0 else ""
         yield f"In single cases it surely changes: {listed}{rest}."
 
 

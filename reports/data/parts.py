@@ -13,6 +13,7 @@ from reports.data import frames
 from reports.data.extra_arms import ExtraCase
 from reports.data.profile_frames import stages
 from reports.data.profiles import Profiles
+from reports.data.rows import rows_of
 
 PARTS = ("backbone", "fpn", "panet")
 
@@ -93,4 +94,4 @@ def _differences(rounds: Sequence[stats.Rounds], part: str, before: str) -> Floa
 def _profiled_parts(stage_frame: pd.DataFrame) -> dict[tuple[str, str], float]:
     panet = stage_frame[stage_frame["arm"] == "panet"]
     sums = panet.groupby(["case_id", "part"])[["time_s"]].sum().reset_index()
-    return {(row["case_id"], row["part"]): row["time_s"] for row in sums.to_dict("records")}
+    return {(row["case_id"], row["part"]): row["time_s"] for row in rows_of(sums)}

@@ -18,6 +18,7 @@ from reports.data import stages as timed_stages
 from reports.data.errors import ReportError
 from reports.data.profiles import ARMS, Json, Profiles
 from reports.data.result_files import ResultFile
+from reports.data.rows import rows_of
 
 Timed = Mapping[tuple[Any, Any, Any], tuple[float, float]]
 """Case id, arm and stage -> seconds and share of a call, of calls that were split by marks."""
@@ -48,7 +49,7 @@ def stages(profiles: Profiles) -> pd.DataFrame:
     disturbed = why_profiles_are_disturbed(profiles)
     timed = {
         (row["case_id"], row["arm"], row["stage"]): (row["time_s"], row["share"])
-        for row in timed_stages.stages(profiles.table, profiles.networks).to_dict("records")
+        for row in rows_of(timed_stages.stages(profiles.table, profiles.networks))
     }
     rows = [
         row

@@ -14,6 +14,7 @@ from bench.schema.text import change
 from bench.stats.verdict import Verdict, overall
 from reports.analysis.metrics import METRICS
 from reports.data.errors import ReportError
+from reports.data.rows import rows_of
 from reports.data.spreadsheet import inert
 
 NAMES = ("compare.csv", "compare.md")
@@ -26,7 +27,7 @@ def readable(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> pd.
         table: of `reports.analysis.compare_files.compare`.
         names: case id -> what the case is called; its id if it has no other name.
     """
-    rows = [_readable_row(row, names or {}) for row in _ordered(table).to_dict("records")]
+    rows = [_readable_row(row, names or {}) for row in rows_of(_ordered(table))]
     return pd.DataFrame(rows, columns=["verdict", "case", "metric", "base", "head", "change", ""])
 
 

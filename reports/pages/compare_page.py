@@ -11,6 +11,7 @@ from bench.schema import text
 from bench.stats.verdict import Verdict
 from reports.analysis.names import ARM_NAMES
 from reports.data.errors import ReportError
+from reports.data.rows import rows_of
 from reports.pages import compare_files_page, drawing, page
 from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX
 from reports.pages.page import Block, Section, Table
@@ -72,7 +73,7 @@ def _render(
 
 def _worst(rows: pd.DataFrame) -> Iterator[str]:
     """Yield what the verdict is of, the first case of all that are worth a look."""
-    for row in rows.head(1).to_dict("records"):
+    for row in rows_of(rows.head(1)):
         unsaid = row["change"] == text.UNKNOWN or row["verdict"] == Verdict.INCOMPARABLE
         said = row[""] if unsaid else row["change"]
         yield f"{row['case']}, {row['metric']}: {said}"
@@ -96,7 +97,7 @@ def _drawings(table: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Block]:
     for metric, rows in ordered.groupby("metric", sort=False):
         chosen = list(dict.fromkeys(rows["case_id"]))[:MOST_DRAWN]
         left_out = rows["case_id"].nunique() - len(chosen)
-        note = f"{left_out} more cases are in compare.csv." if left_out else ""
+        note = f"compare.csv has {text.counted(left_out, 'more case')}." if left_out else ""
         drawn = rows[rows["case_id"].isin(chosen)]
         figure = _changes(drawn, {case_id: names[case_id] for case_id in chosen})
         yield Block(str(metric).capitalize(), note, drawing.html(figure))

@@ -9,6 +9,7 @@ from bench.schema.case import case_name
 from reports.analysis.names import Row
 from reports.analysis.readable import plus_minus
 from reports.data.prices import PLACE
+from reports.data.rows import rows_of
 from reports.pages.drawing import COLORS
 from reports.pages.page import Block, Section, Table
 
@@ -62,7 +63,7 @@ def section(table: pd.DataFrame, spans: pd.DataFrame, cases: pd.DataFrame) -> Se
             _title(rows.iloc[0].to_dict()),
             NOTE,
             _stack(rows.iloc[0].to_dict(), spans, cases),
-            [Table(HEADS, [_cells(row) for row in rows.to_dict("records")])],
+            [Table(HEADS, [_cells(row) for row in rows_of(rows)])],
         )
         for _, rows in table.groupby(["run_id", "case_id"], sort=False)
     ]
@@ -78,7 +79,7 @@ def sentences(table: pd.DataFrame) -> Iterator[str]:
         dearest = known.assign(per_point_s=known["eager_s"] / known["mask_ap"])
         listed = ", ".join(
             f"{row['part']} {row['per_point_s'] * 1e3:.3g} ms"
-            for row in dearest.sort_values("per_point_s", ascending=False).to_dict("records")
+            for row in rows_of(dearest.sort_values("per_point_s", ascending=False))
         )
         yield f"{_title(rows.iloc[0].to_dict())}, per point of the paper's mask AP: {listed}."
 
@@ -135,7 +136,7 @@ def _steps(part: str, spans: pd.DataFrame) -> list[tuple[str, float]]:
         return []
     if part in TITLES:
         return [(TITLES[part], float(own["time_s"].sum()))]
-    found = ((str(row["stage"]), float(row["time_s"])) for row in own.to_dict("records"))
+    found = ((str(row["stage"]), float(row["time_s"])) for row in rows_of(own))
     return [(f"{LETTERS.get(name.partition(' ')[2], '')}{name}", time_s) for name, time_s in found]
 
 

@@ -17,6 +17,7 @@ from reports.data import profile_frames, profiles
 from reports.data.errors import ReportError
 from reports.data.parts import parts
 from reports.data.profiles import Profiles
+from reports.data.rows import rows_of
 from reports.data.spreadsheet import inert
 from reports.pages import drawing, page
 from reports.pages import profile_plots as plots
@@ -220,7 +221,7 @@ def _stages(stages: pd.DataFrame, networks: Sequence[str]) -> Table:
             _number(row["ceiling_share"], 100, 0, " %"),
             "-" if pd.isna(row["bound_by"]) else str(row["bound_by"]),
         ]
-        for row in stages[stages["arm"] == last].to_dict("records")
+        for row in rows_of(stages[stages["arm"] == last])
     ]
     caption = "MiB: what has to move at least; weights: names in state_dict"
     timed = ["FPN ms", "+PANet ms"] if tuple(networks) == profiles.ARMS else _headed(networks)
@@ -243,9 +244,9 @@ def _part_blocks(parts: pd.DataFrame, why_not: str) -> Iterator[Block]:
             plus_minus(row, "adds_s", 1e3, 2, "-"),
             _number(row["profile_s"], 1e3, 2),
         ]
-        for row in parts.to_dict("records")
+        for row in rows_of(parts)
     ]
-    by_part = {row["part"]: row for row in parts.to_dict("records")}
+    by_part = {row["part"]: row for row in rows_of(parts)}
     note = (
         f"Each part alone, on stored maps, and as what it adds to those in front of it, taking "
         f"turns ({by_part['all']['replicates']} replicates; 95 % intervals). "
@@ -289,7 +290,7 @@ def _operator_blocks(operators: pd.DataFrame, summary: pd.DataFrame) -> Iterator
                 _number(row["self_s"], 1e3, 3),
                 _number(row["share"], 100, 1, " %"),
             ]
-            for row in rows.head(TOP_OPERATORS).to_dict("records")
+            for row in rows_of(rows.head(TOP_OPERATORS))
         ]
         columns = ("operator", "calls", "own ms (profile)", "share")
         tables.append(Table(columns, shown, arm_name(arm)))

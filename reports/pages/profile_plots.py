@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from bench.schema.text import percent
 from reports.analysis.names import MIB, arm_name
 from reports.data.profile_frames import DISTURBED
+from reports.data.rows import rows_of
 from reports.pages.drawing import color_of, log_axis, sized
 
 
@@ -142,7 +143,7 @@ def _hover(rows: pd.DataFrame) -> list[list[str]]:
             percent(row["ceiling_share"], 0),
             "-" if pd.isna(row["bound_by"]) else str(row["bound_by"]),
         ]
-        for row in rows.to_dict("records")
+        for row in rows_of(rows)
     ]
 
 

@@ -22,6 +22,11 @@ def test_what_controls_a_terminal_is_written_out(told: str, said: str) -> None:
     assert text.in_a_line(told) == said.replace("\n", " ")
 
 
+def test_one_is_no_plural() -> None:
+    said = [text.counted(count, "more case") for count in (0, 1, 2)]
+    assert said == ["0 more cases", "1 more case", "2 more cases"]
+
+
 @pytest.mark.parametrize(("share", "said"), [(0.0234, "2.3 %"), (None, "-"), (math.nan, "-")])
 def test_share_is_written_in_percent_and_what_is_unknown_as_such(
     share: float | None, said: str
