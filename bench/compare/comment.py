@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from tabulate import tabulate
 
 from bench import stats
+from bench.compare import stage_words
 from bench.compare.request import BASE, HEAD, SEPARATE
 from bench.compare.result import ComparisonResult, Measured
 from bench.profiling.profile_diff import Explanation, StageChange
 from bench.schema import text
 from bench.stats.sequential import GATE
 from bench.stats.standing import OVERALL
-from bench.stats.verdict import CaseVerdict, StageVerdict, Verdict
+from bench.stats.verdict import CaseVerdict, Verdict
 
 HEADLINES = {
     Verdict.REGRESSED: "slower",
@@ -59,19 +60,13 @@ def _headline(result: ComparisonResult) -> str:
     all_cases = f"over all {len(result.timed.cases)} cases"
     explaining = result.timed.explaining()
     if explaining is not None and result.verdict in ALARMS:
-        (stage, *_) = result.timed.by_name[explaining].named
+        first, *_ = stage_words.changes(result, explaining)
         where = all_cases if explaining == OVERALL else f"in `{explaining}`"
-        return f"{headline}: {stage_change(stage)} {where}"
+        return f"{headline}: {first} {where}"
     together = result.timed.overall
     if together is None or together.ratio is None:
         return headline
     return f"{headline}: {_ratio(together.ratio)} {all_cases}"
-
-
-def stage_change(stage: StageVerdict) -> str:
-    """Return what became of a stage: ``fpn p3 smooth`` +38.0 % ±1.0 % (+1.1 % of a call)."""
-    of_call = f"{text.percent(stage.of_call.value, 2, signed=True)} of a call"
-    return f"`{stage.name}` {_ratio(stage.ratio)} ({of_call})"
 
 
 def _what_changed(result: ComparisonResult) -> Iterator[str]:
@@ -80,9 +75,9 @@ def _what_changed(result: ComparisonResult) -> Iterator[str]:
     changed = [(n, c) for n, c in result.timed.by_name.items() if c.verdict in ALARMS and c.ratio]
     changed.sort(key=lambda entry: (entry[0] != OVERALL, -abs(entry[1].of_call or 0.0)))
     for name, change in changed[:MOST_CASES]:
-        yield f"- **{change.verdict}** {_name(name)}: {_sure(change)}"
+        yield f"- **{change.verdict}** {_name(name)}: {_sure(result, name)}"
     if len(changed) > MOST_CASES:
-        yield f"- and {_more_cases(len(changed) - MOST_CASES)}, see below"
+        yield f"- and {text.counted(len(changed) - MOST_CASES, 'more case')}, see below"
     yield from _what_is_tolerated(result)
     yield from _what_has_no_partner(result)
     for case_id, reason in list(result.failed.items())[:MOST_CASES]:
@@ -112,18 +107,19 @@ def _what_is_undecided(result: ComparisonResult) -> Iterator[str]:
         so_far = "" if ratio is None else f"; provisionally {_ratio(ratio)}"
         yield f"- undecided `{case_id}`: {why}{so_far}"
     if len(undecided) > MOST_CASES:
-        yield f"- and {len(undecided) - MOST_CASES} more undecided cases, see below"
+        more = text.counted(len(undecided) - MOST_CASES, "more undecided case")
+        yield f"- and {more}, see below"
 
 
 def _what_is_tolerated(result: ComparisonResult) -> Iterator[str]:
     """Report what surely changed but costs too little to fail, of the case where it costs most."""
     tolerated = [(n, c) for n, c in result.timed.by_name.items() if c.tolerated]
     if tolerated:
-        name, change = max(tolerated, key=lambda entry: abs(entry[1].of_call or 0.0))
+        name, _ = max(tolerated, key=lambda entry: abs(entry[1].of_call or 0.0))
         more = f" (and {len(tolerated) - 1} more)" if len(tolerated) > 1 else ""
         yield (
             f"- surely there, but within the tolerance of {text.percent(result.tolerance)} of a "
-            f"call: {_name(name)}{more}: {_sure(change)}"
+            f"call: {_name(name)}{more}: {_sure(result, name)}"
         )
 
 
@@ -143,12 +139,12 @@ def _name(name: str) -> str:
     return "all cases together" if name == OVERALL else f"`{name}`"
 
 
-def _sure(change: CaseVerdict) -> str:
+def _sure(result: ComparisonResult, name: str) -> str:
+    change = result.timed.by_name[name]
     ratio = "" if change.ratio is None else _ratio(change.ratio)
     whole = ratio if change.p_value is None else f"{ratio} (p = {change.p_value:.1g})"
-    if not change.named:
-        return whole
-    return "; ".join([*map(stage_change, change.named[:MOST_STAGES]), f"whole call {whole}"])
+    stages = stage_words.changes(result, name)[:MOST_STAGES]
+    return "; ".join([*stages, f"whole call {whole}"]) if stages else whole
 
 
 def _why(why: Explanation | None) -> Iterator[str]:
@@ -169,7 +165,7 @@ def _what_was_counted(counts: Mapping[str, Mapping[str, tuple[int, int]]]) -> It
     """Report what differs without any doubt, of the first case in which something does."""
     for case_id, differing in counts.items():
         parts = [f"{COUNTED_NAMES[name]} {_change(*pair)}" for name, pair in differing.items()]
-        more = f" (and {_more_cases(len(counts) - 1)})" if len(counts) > 1 else ""
+        more = f" (and {text.counted(len(counts) - 1, 'more case')})" if len(counts) > 1 else ""
         yield f"- counted in `{case_id}`{more}: {', '.join(parts)}"
         return
 
@@ -189,15 +185,8 @@ def _change(base: int, head: int) -> str:
     return text.percent(head / base - 1, 2, signed=True)
 
 
-def _from_to(base_s: float, head_s: float) -> str:
-    """Return two times in one unit, in which the larger has digits."""
-    if max(base_s, head_s) < 1e-4:
-        return f"{base_s * 1e6:.1f} → {head_s * 1e6:.1f} µs"
-    return f"{base_s * 1e3:.2f} → {head_s * 1e3:.2f} ms"
-
-
 def _stage(change: StageChange) -> str:
-    said = f"{change.name} {_from_to(change.base_s, change.head_s)}"
+    said = f"{change.name} {stage_words.times(change.base_s, change.head_s, ' → ')}"
     if change.base_operators != change.head_operators:
         said += f", {change.base_operators} → {change.head_operators} operators"
     if change.base_bytes == change.head_bytes:
@@ -209,9 +198,9 @@ def _what_would_be_seen(result: ComparisonResult) -> Iterator[str]:
     cases = result.timed.cases.values()
     known = [c.mde_ratio for c in cases if c.mde_ratio is not None]
     if known:
-        least, most = text.percent(min(known)), text.percent(max(known))
+        ends = dict.fromkeys(text.percent(end) for end in (min(known), max(known)))
         yield (
-            f"- a change of {least} to {most} of one case alone would have been "
+            f"- a change of {' to '.join(ends)} of one case alone would have been "
             f"noticed 19 times of 20; identical code raises an alarm in at most one comparison of "
             f"{1 / GATE.alarm_p:.0f}"
         )
@@ -222,7 +211,7 @@ def _table(result: ComparisonResult) -> str:
         [
             name,
             _verdict(change),
-            _sure(change) or "-",
+            _sure(result, name) or "-",
             _milliseconds(result.measured.get(name)),
             text.percent(change.mde_ratio),
         ]
@@ -237,10 +226,6 @@ def _milliseconds(measured: Measured | None) -> str:
         return "-"
     base, head = (measured.latencies_s[side] * 1e3 for side in (BASE, HEAD))
     return " → ".join(f"{ms:.3g}" if ms < 999.5 else f"{ms:,.0f}" for ms in (base, head))
-
-
-def _more_cases(count: int) -> str:
-    return "1 more case" if count == 1 else f"{count} more cases"
 
 
 def _verdict(change: CaseVerdict) -> str:

@@ -5,8 +5,8 @@ Of a comparison a test per case, failed where it regressed; of a bisection a tes
 
 from xml.etree import ElementTree as ET
 
+from bench.compare import stage_words
 from bench.compare.bisect import BisectResult
-from bench.compare.comment import stage_change
 from bench.compare.request import HEAD
 from bench.compare.result import ComparisonResult
 from bench.stats.verdict import CaseVerdict, Verdict
@@ -24,7 +24,7 @@ def render(result: ComparisonResult) -> str:
         test = _test(suite, name)
         if (measured := result.measured.get(name)) is not None:
             test.set("time", f"{measured.latencies_s[HEAD]:.6f}")
-        _add_change(test, change, result.control_drifted)
+        _add_change(test, change, _said(result, name), result.control_drifted)
     for case_id, reason in result.failed.items():
         ET.SubElement(_test(suite, case_id), "failure", message=f"missing: {reason}")
     for case_id, reason in result.died.items():
@@ -56,8 +56,7 @@ def _counted(suite: ET.Element) -> str:
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _add_change(test: ET.Element, change: CaseVerdict, control_drifted: bool) -> None:
-    ratio = _said(change)
+def _add_change(test: ET.Element, change: CaseVerdict, ratio: str, control_drifted: bool) -> None:
     if control_drifted:
         ET.SubElement(test, "skipped", message="undecided: the base differs from itself")
     elif change.verdict is Verdict.REGRESSED:
@@ -73,10 +72,11 @@ def _add_change(test: ET.Element, change: CaseVerdict, control_drifted: bool) ->
         ET.SubElement(test, "system-out").text = f"{change.verdict}: {ratio}"
 
 
-def _said(change: CaseVerdict) -> str:
+def _said(result: ComparisonResult, name: str) -> str:
+    change = result.timed.by_name[name]
     ratio = [] if change.ratio is None else [f"head / base = {change.ratio.value:.4f}"]
     within = ["surely there, within the tolerance"] if change.tolerated else []
-    return "; ".join([*ratio, *map(stage_change, change.named), *within])
+    return "; ".join([*ratio, *stage_words.changes(result, name), *within])
 
 
 def _test(suite: ET.Element, name: str) -> ET.Element:

@@ -1,6 +1,6 @@
 """What came of a comparison, and its JSON."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench.compare.revisions import Code
@@ -34,6 +34,8 @@ class Measured:
     """Side -> seconds of its call: of the replicates that count, or of all where none does."""
     provisional: Estimate | None = None
     """Head over base of the contended replicates, where no other is there."""
+    one_sided_s: dict[str, dict[str, float]] = field(default_factory=dict)
+    """``base`` or ``head`` -> stage that this side alone has -> seconds of it in a call."""
 
 
 @dataclass(frozen=True)

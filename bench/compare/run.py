@@ -6,14 +6,14 @@ base runs twice per round, as its own control.
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
 
 from bench import stats
-from bench.compare import adaptive
+from bench.compare import adaptive, stage_words
 from bench.compare.measuring import both_checked_out, digests, explained, measuring
 from bench.compare.request import AGAIN, BASE, HEAD, Request
 from bench.compare.result import COUNTED, ComparisonResult, Measured, Sides
@@ -28,6 +28,7 @@ from bench.schema.files import COMPARE
 from bench.schema.records import Finding, Status
 from bench.stats import judging
 from bench.stats.sequential import Gate
+from bench.stats.standing import OVERALL
 from bench.stats.verdict import Verdict
 
 CONTRAST = stats.Contrast((HEAD,), (BASE, AGAIN))
@@ -66,9 +67,8 @@ def _run(request: Request, folder: Path, console: Console) -> ComparisonResult:
             result = replace(result, failed=failed, elapsed_s=time.monotonic() - start_s)
         slowest = result.timed.slowest()
         if result.verdict is Verdict.REGRESSED and request.traces and slowest is not None:
-            own, together = result.timed.cases[slowest], result.timed.overall
-            found = own.named or (together.named if together is not None else ())
-            named = [stage.name for stage in found]
+            together = result.timed.overall is not None and not result.timed.cases[slowest].named
+            named = stage_words.names(result, OVERALL if together else slowest)
             why = explained(request, codes, folder, slowest, named)
             return replace(result, explanation=why)
     return result
@@ -84,14 +84,20 @@ def measure(engine: Engine, gate: Gate, sides: Sides, start_s: float) -> Compari
     same = dict.fromkeys(measured, CONTROL)
     control = (adaptive.log_ratios(measured, same), gate, adaptive.stages(measured, same))
     counts = {s.case.case_id: _counts(s.finding) for s in engine.states if s.finding is not None}
+    timed = adaptive.judge(measured, dict.fromkeys(measured, CONTRAST), gate)
+    unmatched = {case_id: verdict.unmatched for case_id, verdict in timed.cases.items()}
     return ComparisonResult(
         sides,
-        timed=adaptive.judge(measured, dict.fromkeys(measured, CONTRAST), gate),
+        timed=timed,
         control_drifted=judging.drifted(*control),
         failed=failed,
         died=_not_running(engine, checked=True),
         counts={case_id: differing for case_id, differing in counts.items() if differing},
-        measured={s.case.case_id: _measured(s) for s in engine.states if s.replicates},
+        measured={
+            s.case.case_id: _measured(s, unmatched.get(s.case.case_id, {}))
+            for s in engine.states
+            if s.replicates
+        },
         elapsed_s=time.monotonic() - start_s,
         tolerance=gate.tolerance,
     )
@@ -109,7 +115,7 @@ def _counts(finding: Finding) -> dict[str, tuple[int, int]]:
     }
 
 
-def _measured(state: CaseState) -> Measured:
+def _measured(state: CaseState, unmatched: Mapping[str, Sequence[str]]) -> Measured:
     used = state.undisturbed or state.replicates
     latencies = stats.latencies_s([[r.rounds_s[side] for r in used] for side in (BASE, HEAD)])
     latencies_s = {
@@ -121,7 +127,12 @@ def _measured(state: CaseState) -> Measured:
     provisional = None
     if not state.undisturbed:
         provisional = stats.t_ratio(stats.log_ratios([r.rounds_s for r in used], CONTRAST))
-    return Measured(len(state.undisturbed), contended, latencies_s, provisional)
+    times = {side: stats.stage_times(state.undisturbed, side) for side in unmatched}
+    one_sided_s = {
+        side: {name: times[side][name].time_s.value for name in names}
+        for side, names in unmatched.items()
+    }
+    return Measured(len(state.undisturbed), contended, latencies_s, provisional, one_sided_s)
 
 
 def _not_running(engine: Engine, *, checked: bool) -> dict[str, str]:

@@ -30,11 +30,11 @@ PROFILE_SCHEMA = 2
 too many."""
 
 COMPARE = "compare.json"
-COMPARE_SCHEMA = 4
-"""4: ``measured`` and ``command``. 3: ``tolerance``, of every case ``of_call``, ``stages`` and
-``unmatched``, and of the explanation ``named``. 2: ``overall`` was ``suite``, ``control_drifted``
-was ``control_moved``, ``mde_ratio`` was ``detectable_ratio``, and ``left_to_overall`` was
-``settled``."""
+COMPARE_SCHEMA = 5
+"""5: of what is ``measured`` ``one_sided_s``. 4: ``measured`` and ``command``. 3: ``tolerance``, of
+every case ``of_call``, ``stages`` and ``unmatched``, and of the explanation ``named``. 2:
+``overall`` was ``suite``, ``control_drifted`` was ``control_moved``, ``mde_ratio`` was
+``detectable_ratio``, and ``left_to_overall`` was ``settled``."""
 
 
 COST = "cost.json"

@@ -415,7 +415,7 @@ def test_stage_that_is_slower_is_named_everywhere(monkeypatch: pytest.MonkeyPatc
     assert failures
     assert all("`fpn p3 smooth` +4" in failure for failure in failures)
     stored = json.loads(json.dumps(found.to_json()))
-    assert (stored["schema"], stored["tolerance"]) == (4, 0.005)
+    assert (stored["schema"], stored["tolerance"]) == (5, 0.005)
     stages = {stage["name"]: stage for stage in stored["overall"]["stages"]}
     assert list(stages) == list(SPLIT)
     assert stages[FPN_P3]["sure"]
@@ -467,11 +467,65 @@ def test_tolerance_is_the_users(
     assert "--tolerance 'often': give a share of a call" in capsys.readouterr().err
 
 
+ABOUT_22 = r"2[1-4]\.\d\d(?: to 2[1-4]\.\d\d)?"
+"""Milliseconds of 0.3 of 75 ms, in two cases."""
+
+
+def one_sided(
+    monkeypatch: pytest.MonkeyPatch, slower: dict[str, dict[str, float]]
+) -> tuple[ComparisonResult, str]:
+    """Return a comparison whose sides have different stages, and the headline of its comment."""
+    noise = Noise(round_sd=0.02, process_sd=0.03)
+    found = compared(monkeypatch, noise=noise, stages=Stages(SPLIT, slower))
+    return found, comment.render(found).splitlines()[0]
+
+
 def test_stages_without_a_partner_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = with_stages(monkeypatch, "panet@base", panet_n3_fuse=0.0)
+    found, headline = one_sided(monkeypatch, {"panet@base": {N3: 0.0}})
     assert found.verdict is Verdict.REGRESSED
-    assert "- stages that only the head has" in comment.render(found)
-    assert f"`{N3}`" in comment.render(found)
+    said = comment.render(found)
+    assert f"- stages that only the head has, compared with what is in no stage: `{N3}`" in said
+    of_call = r"\+4[1-4]\.\d\d % of a call"  # 0.3 of 0.7
+    told = rf"a stage that the base has not, `{N3}`: {ABOUT_22} ms \({of_call}\)"
+    assert re.search(rf" is slower: {told} over all 2 cases$", headline)
+    assert re.search(rf"\*\*regressed\*\* all cases together: {told};", said)
+    assert "`other`" not in said
+    assert f"a stage that the base has not, `{N3}`" in junit.render(found)
+    stored = json.loads(json.dumps(found.to_json()))["measured"][TWO[0].case_id]
+    assert stored["one_sided_s"]["head"][N3] == pytest.approx(0.0225, rel=0.1)
+
+
+def test_stage_that_is_gone_is_no_time_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, headline = one_sided(monkeypatch, {"panet@head": {N3: 0.0}})
+    assert found.verdict is Verdict.IMPROVED
+    told = rf"without the base's stage `{N3}`: {ABOUT_22} ms \(-(29|30)\.\d\d % of a call\)"
+    assert re.search(rf" is faster: {told} over all 2 cases$", headline)
+
+
+def test_stage_in_place_of_another_is_told_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    slower = {"panet@base": {N3: 0.0}, "panet@head": {FPN_P3: 0.0}}
+    _, headline = one_sided(monkeypatch, slower)
+    told = rf"`{N3}` in place of `{FPN_P3}`: 2\.\d\d → {ABOUT_22} ms"
+    assert re.search(rf" is slower: {told} \(\+\d\d\.\d\d % of a call\) over all 2", headline)
+
+
+def test_small_stage_without_a_partner_does_not_answer_for_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slower = {"panet@base": {FPN_P3: 0.0}, "panet@head": {"other": 1.5}}
+    _, headline = one_sided(monkeypatch, slower)
+    assert " is slower: `other` +" in headline
+
+
+def test_equal_ends_of_a_span_are_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared(monkeypatch)
+    cases = {name: replace(case, mde_ratio=0.0061) for name, case in found.timed.cases.items()}
+    text = comment.render(replace(found, timed=replace(found.timed, cases=cases)))
+    assert "- a change of 0.6 % of one case alone would have been noticed" in text
+    first, *_ = cases
+    cases[first] = replace(cases[first], mde_ratio=0.0213)
+    text = comment.render(replace(found, timed=replace(found.timed, cases=cases)))
+    assert "- a change of 0.6 % to 2.1 % of one case alone" in text
 
 
 def test_control_that_drifts_in_a_stage_makes_every_answer_worthless(
