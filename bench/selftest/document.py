@@ -67,12 +67,39 @@ def add_session(session: Session, folder: Path) -> None:
 
 def read(folder: Path) -> Document:
     """Compute everything from the journals of the trials that are complete."""
-    by_setup: dict[str, list[MeasuredTrial]] = {}
-    for end in sorted(folder.glob(f"trial-*/{trials.END}")):
-        measured = trials.read(end.parent)
-        by_setup.setdefault(measured.trial.setup, []).append(measured)
-    return Document(
-        read_sessions(folder),
-        {name: rates.summary(measured) for name, measured in sorted(by_setup.items())},
-        beside_loads(by_setup),
-    )
+    return Trials(folder).document()
+
+
+class Trials:
+    """The complete trials of a self-test that goes on.
+
+    Each is read and judged once, and what a setup shows is computed once per page that shows more
+    of it: of hundreds of trials all that takes longer than the next one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[Path, MeasuredTrial] = {}
+        self._summaries: dict[str, SetupSummary] = {}
+
+    def of(self, folder: Path) -> MeasuredTrial:
+        """Return a trial that is complete; raise `BenchError` where its journal is damaged."""
+        if folder not in self._read:
+            self._read[folder] = trials.read(folder)
+            self._summaries.pop(self._read[folder].trial.setup, None)
+        return self._read[folder]
+
+    def document(self) -> Document:
+        """Return what all complete trials show."""
+        by_setup: dict[str, list[MeasuredTrial]] = {}
+        for end in sorted(self._folder.glob(f"trial-*/{trials.END}")):
+            measured = self.of(end.parent)
+            by_setup.setdefault(measured.trial.setup, []).append(measured)
+        for name, measured_trials in by_setup.items():
+            if name not in self._summaries:
+                self._summaries[name] = rates.summary(measured_trials)
+        return Document(
+            read_sessions(self._folder),
+            dict(sorted(self._summaries.items())),
+            beside_loads(by_setup),
+        )

@@ -49,6 +49,7 @@ class SelfTest:
         self._request = request
         self._console = console
         self._folder = request.folder
+        self._trials = document.Trials(request.folder)
         self._gate = QUICK_GATE if request.quick else GATE
         self._started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
@@ -74,8 +75,8 @@ class SelfTest:
             self._say(f"{percent(share_done, 0)} done, about {left_s / 60:.0f} min left")
 
     def write_page(self) -> None:
-        """Compute everything again from the journals, and write it as JSON and as a page."""
-        shown = document.read(self._folder)
+        """Write what the complete trials show, as JSON and as a page."""
+        shown = self._trials.document()
         (self._folder / JSON).write_text(json.dumps(shown.to_json(), indent=1))
         (self._folder / PAGE).write_text(page.render(shown))
 
@@ -174,7 +175,7 @@ class SelfTest:
             trials.run(trial, engine)
         elapsed_s = None if resumed else time.monotonic() - start_s
         (folder / trials.END).write_text(json.dumps({"elapsed_s": elapsed_s}))
-        self._say(f"{title}: {_ending(trials.read(folder))}")
+        self._say(f"{title}: {_ending(self._trials.of(folder))}")
 
     def _measure(
         self,

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -88,7 +89,7 @@ def summary_of(folder: Path) -> SetupSummary:
 
 
 def run_without_pages(wanted: SelfTestRequest) -> SelfTest:
-    """Run many trials; the page, which computes all of them anew, is not written behind each."""
+    """Run many trials; the page, which draws thousands of comparisons, is not written each time."""
     test = SelfTest(wanted, QUIET)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SelfTest, "write_page", lambda _: None)
@@ -169,6 +170,37 @@ def test_sessions_are_pooled_and_the_trials_go_on(tmp_path: Path) -> None:
     assert summary_of(tmp_path).trials == 3
     numbers = sorted(path.name for path in (tmp_path / "selftest-1").glob("trial-*"))
     assert numbers == [f"trial-none-t2-{i:03d}" for i in range(3)]
+
+
+def test_every_trial_is_read_once_and_every_setup_computed_once_per_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def unloaded(_: str) -> Any:
+        yield
+
+    counts: Counter[str] = Counter()
+    read, summary = trials.read, rates.summary
+
+    def counted_read(folder: Path) -> Any:
+        counts[folder.name] += 1
+        return read(folder)
+
+    def counted_summary(measured: Any) -> Any:
+        counts[measured[0].trial.setup] += 1
+        return summary(measured)
+
+    monkeypatch.setattr(background_load, "running", unloaded)
+    SelfTest(request(tmp_path, trials=1, loads=("none", "light")), QUIET).run()
+    monkeypatch.setattr(trials, "read", counted_read)
+    monkeypatch.setattr(rates, "summary", counted_summary)
+    SelfTest(request(tmp_path, trials=2, loads=("none", "light")), QUIET).run()
+    setups_of = ("none-t2", "light-t2")
+    folders = {f"trial-{name}-{number:03d}": 1 for name in setups_of for number in range(3)}
+    # Behind four trials a page each; the first one has also to compute the other setup.
+    assert counts == folders | {"none-t2": 2, "light-t2": 3}
+    monkeypatch.undo()
+    assert shown(tmp_path).setups["light-t2"].trials == 3
 
 
 def test_interrupted_trial_is_finished_first_and_nothing_measured_twice(
