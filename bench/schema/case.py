@@ -303,7 +303,11 @@ def names_of(cases: Iterable[Case], left_out: Set[str] = frozenset()) -> dict[st
         cases: that are told apart.
         left_out: as for `case_name`.
     """
-    names = {case.case_id: case_name(vars(case), left_out) for case in cases}
+    return told_apart({case.case_id: case_name(vars(case), left_out) for case in cases})
+
+
+def told_apart(names: Mapping[str, str]) -> dict[str, str]:
+    """Return case id -> its name, or the id itself where others have the same name."""
     counts = Counter(names.values())
     return {case_id: name if counts[name] == 1 else case_id for case_id, name in names.items()}
 

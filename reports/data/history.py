@@ -19,6 +19,7 @@ import filelock
 import pandas as pd
 
 from bench import stats
+from bench.schema.case import case_name, told_apart
 from bench.schema.records import MUST_MATCH
 from bench.schema.text import printable
 from reports.data import frames, result_files
@@ -35,6 +36,7 @@ COLUMNS = {
     "commit": "string",
     "message": "string",
     "case_id": "string",
+    "name": "string",
     "metric": "string",
     "arm": "string",
     "value": "float64",
@@ -43,9 +45,10 @@ COLUMNS = {
     "replicates": "Int64",
     "status": "string",
 }
-"""``value`` is in seconds (``latency``), relative (``cost`` of whole calls, ``inside`` of split
-ones) or a count; lower is better. ``status`` is the case's, empty of others' files and of what was
-stored without it."""
+"""``name`` is the case's as people read it, and its id in others' files and in what was stored
+without it. ``value`` is in seconds (``latency``), relative (``cost`` of whole calls, ``inside`` of
+split ones) or a count; lower is better. ``status`` is the case's, empty of others' files and of
+what was stored without it."""
 
 SECONDS = ("latency", "mean")
 """Metrics that are times; the others are ratios."""
@@ -72,6 +75,13 @@ def collect(paths: Iterable[Path]) -> pd.DataFrame:
     if not rows:
         raise ReportError("no run in there; name result files, folders of runs, or a store")
     return _typed(pd.DataFrame(rows))
+
+
+def names(table: pd.DataFrame) -> dict[str, str]:
+    """Return case id -> what the case is called, which no other case of the table is."""
+    known = table[["case_id", "name"]].drop_duplicates()
+    without_first = known.assign(named=known["name"] != known["case_id"]).sort_values("named")
+    return told_apart(dict(zip(without_first["case_id"], without_first["name"], strict=True)))
 
 
 def add(table: pd.DataFrame, store: str) -> int:
@@ -184,6 +194,7 @@ def _own_rows(file: ResultFile) -> Iterator[dict[str, Any]]:
         of_runtime = lasting | {"runtime": version} if version else lasting
         of_case = about | {
             "fingerprint": _fingerprint(of_runtime),
+            "name": case_name(next(iter(by_arm.values()))),
             "status": str(arms["status"].iloc[0]),
         }
         for arm, row in by_arm.items():
@@ -219,7 +230,8 @@ def _imported_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str
     }
     for entry in document["benchmarks"]:
         mean = stats.Estimate(float(entry["stats"]["mean"]), None, None)
-        yield _row(about, str(entry["fullname"]), "mean", "", mean, [])
+        of_case = about | {"name": str(entry["fullname"])}
+        yield _row(of_case, str(entry["fullname"]), "mean", "", mean, [])
 
 
 def _when(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -260,8 +272,9 @@ def _row(
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     table = table.assign(date=pd.to_datetime(table["date"], utc=True, format="ISO8601"))
     table["month"] = table["date"].dt.strftime("%Y-%m")
-    if "status" not in table:  # stored by an earlier version
+    if "status" not in table:  # stored by an earlier version, as without a name
         table["status"] = ""
+    table["name"] = table["name"].fillna(table["case_id"]) if "name" in table else table["case_id"]
     return table[list(COLUMNS)].astype(COLUMNS)
 
 

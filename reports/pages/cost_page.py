@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from bench.schema.records import SCHEMA_HISTORY, differences
-from bench.schema.text import machine
+from bench.schema.text import counted, machine
 from reports.analysis import breakeven, words
 from reports.analysis.breakeven import Limits
 from reports.analysis.readable import EXPLAINED, readable, reasons
@@ -134,7 +134,7 @@ PICTURE = '<div class="picture" data-case="{key}">{drawn}</div>'
 
 
 def _pictures(drawn: pyramid.Drawings, table: pd.DataFrame) -> Iterator[Section]:
-    """Yield the drawings that do not lead the page."""
+    """Yield the drawings that do not lead the page; paper has them where every case is drawn."""
     leading, keys = pyramid.leading(drawn, table), _keys(table)
     blocks = [
         Block(
@@ -144,7 +144,9 @@ def _pictures(drawn: pyramid.Drawings, table: pd.DataFrame) -> Iterator[Section]
         if key not in leading
     ]
     if blocks:
-        yield Section("pyramids", "The other cases, drawn", [], [], blocks)
+        few = len(table) <= pyramid.MOST_DRAWN
+        title = "The other cases, drawn" if few else f"{counted(len(blocks), 'more case')}, drawn"
+        yield Section("pyramids", title, [], [], blocks, paper=few)
 
 
 def _render(
@@ -185,8 +187,8 @@ def _render(
 def _too_many(left_out: int) -> Iterator[str]:
     if left_out > 0:
         yield (
-            f"{left_out} more cases are not in this page: cost.csv and cost.parquet have all of "
-            f"them, {ROUNDS} their rounds."
+            f"This page leaves out {counted(left_out, 'case')}: cost.csv and cost.parquet have "
+            f"all of them, {ROUNDS} their rounds."
         )
 
 

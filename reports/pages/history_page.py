@@ -13,6 +13,7 @@ from bench.schema import text
 from reports.analysis import change_points
 from reports.analysis.change_points import ChangePoint
 from reports.analysis.names import ARM_NAMES
+from reports.data import history
 from reports.data.errors import ReportError
 from reports.data.history import SECONDS
 from reports.data.rows import rows_of
@@ -49,21 +50,32 @@ def sentences(changes: Sequence[ChangePoint], table: pd.DataFrame) -> list[str]:
         changes: of `reports.analysis.change_points.find`.
         table: that they were searched in.
     """
+    return [*_answers(changes, table), *_remarks(table)]
+
+
+def _answers(changes: Sequence[ChangePoint], table: pd.DataFrame) -> list[str]:
     judged, series = change_points.judged(table)
-    said = [_sentence(change) for change in changes]
-    if not changes and judged:
-        said.append(f"Nothing changed in {judged} of {series} series.")
-    if judged < series:
-        said.append(
-            f"{series - judged} of {series} series have fewer than {change_points.MIN_RUNS} runs, "
-            "and are not judged yet."
-        )
-    return said
+    names = history.names(table)
+    if changes:
+        return [_sentence(change, names[change.case_id]) for change in changes]
+    if judged:
+        return [f"Nothing changed in {judged} of {series} series."]
+    return [f"Nothing is judged yet: a series needs {change_points.MIN_RUNS} runs."]
 
 
-def _sentence(change: ChangePoint) -> str:
+def _remarks(table: pd.DataFrame) -> list[str]:
+    judged, series = change_points.judged(table)
+    if judged in (0, series):
+        return []
+    return [
+        f"{series - judged} of {series} series have fewer than {change_points.MIN_RUNS} runs, "
+        "and are not judged yet."
+    ]
+
+
+def _sentence(change: ChangePoint, name: str) -> str:
     return (
-        f"{change.case_id}, {_what(change)}: {text.change(1 + change.change)} since "
+        f"{name}, {_what(change)}: {text.change(1 + change.change)} since "
         f"{change.commit[:10] or change.run_id} ({change.date:%Y-%m-%d}, "
         f"{_sure(change)} sure): {_subject(change.message)}"
     )
@@ -112,32 +124,40 @@ def _render(table: pd.DataFrame, changes: Sequence[ChangePoint]) -> str:
     if len(groups) > MOST_CASES:
         said.append(f"{MOST_CASES} of {len(groups)} cases are drawn, those that changed first.")
     fingerprints = table.groupby("case_id")["fingerprint"].nunique().to_dict()
+    names = history.names(table)
     sections = [
         _section(
             key,
             rows,
             [c for c in changes if (c.fingerprint, c.case_id) == key],
+            names[str(key[1])],
             several=fingerprints[str(key[1])] > 1,
         )
         for key, rows in groups[:MOST_CASES]
     ]
-    answer, *others = sentences(changes, table)
+    answer, *others = _answers(changes, table)
+    said += _remarks(table)
     overview = Section("changes", "What else changed", others, [], [])
     shown = [each for each in (overview, *sections) if not each.empty]
     return page.render("When it changed", machines, said, shown, answer=[answer])
 
 
 def _section(
-    key: tuple[Any, ...], rows: pd.DataFrame, changes: Sequence[ChangePoint], *, several: bool
+    key: tuple[Any, ...],
+    rows: pd.DataFrame,
+    changes: Sequence[ChangePoint],
+    name: str,
+    *,
+    several: bool,
 ) -> Section:
     fingerprint, case_id = map(str, key)
-    name = f"{case_id} on {rows['machine'].iloc[0]} ({fingerprint})" if several else case_id
     return Section(
         f"{fingerprint}-{case_id}",
-        name,
+        f"{name} on {rows['machine'].iloc[0]} ({fingerprint})" if several else name,
         [],
         [],
         [Block("", figure=drawing.html(_figure(rows, changes)), tables=_changes(changes))],
+        about=case_id,
     )
 
 

@@ -3,6 +3,7 @@
 import base64
 import functools
 import gzip
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,15 @@ from typing import Any
 
 import jinja2
 from plotly.offline import get_plotlyjs
+
+MOST_ROWS, ROWS_ON_PAPER = 100, 40
+"""A table that has more rows has so many on paper."""
+
+MOST_BLOCKS, BLOCKS_ON_PAPER = 24, 8
+"""A section with more blocks that stand beside each other has so many of them on paper."""
+
+MOST_FOLDED = 24
+"""Tables or parts of a page that are folded on the screen: more of them stay so on paper."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +29,11 @@ class Table:
     columns: tuple[str, ...]
     rows: list[list[str]]
     caption: str = ""
+
+    @property
+    def long(self) -> bool:
+        """Whether paper has its first rows alone."""
+        return len(self.rows) > MOST_ROWS
 
     @property
     def texts(self) -> set[int]:
@@ -40,6 +55,8 @@ class Block:
     tables: list[Table] = field(default_factory=list)
     wide: bool = True
     """Whether it needs the whole width; two others stand beside each other."""
+    paper: bool = True
+    """Whether it is printed, too."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +72,20 @@ class Section:
     """What is said of another page -> where it is, beside this one."""
     folded: bool = False
     """Whether it is closed until somebody wants it."""
+    about: str = ""
+    """What the name is short for; seen where somebody points at it."""
+    paper: bool = True
+    """Whether it is printed, too."""
+
+    @property
+    def printed(self) -> list[bool]:
+        """Whether each block is on paper: of many beside each other the first are."""
+        places = itertools.count()
+        many = sum(not block.wide for block in self.blocks) > MOST_BLOCKS
+        return [
+            block.paper and (block.wide or not many or next(places) < BLOCKS_ON_PAPER)
+            for block in self.blocks
+        ]
 
     @property
     def empty(self) -> bool:
@@ -93,6 +124,9 @@ def render(
         cases=sections,
         folded=folded,
         plotly=_plotly(),
+        most_rows=MOST_ROWS,
+        rows_on_paper=ROWS_ON_PAPER,
+        most_folded=MOST_FOLDED,
         **more,
     )
 

@@ -18,6 +18,9 @@ HOW = (
     "over calls, mean over processes, with its 95 % interval. No profiler was running."
 )
 
+MOST_ON_PAPER = 60
+"""Cases: of more, a bar on a sheet is thinner than the lines between its stages."""
+
 
 def section(found: pd.DataFrame, table: pd.DataFrame) -> Section:
     """Return what the stages of FPN + PANet take; empty where no call was split.
@@ -32,8 +35,10 @@ def section(found: pd.DataFrame, table: pd.DataFrame) -> Section:
 
 
 def _blocks(rows: Sequence[Row]) -> Iterator[Block]:
-    yield Block("Share of a call, by stage", HOW, drawing.html(_shares(rows)))
-    tables = [_table(of_case) for of_case in _grouped(rows, "key").values()]
+    cases = _grouped(rows, "key").values()
+    few = len(cases) <= MOST_ON_PAPER
+    yield Block("Share of a call, by stage", HOW, drawing.html(_shares(rows)), paper=few)
+    tables = [_table(of_case) for of_case in cases]
     yield Block("Milliseconds, by stage", "", tables=tables)
 
 

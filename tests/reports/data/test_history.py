@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from bench.schema.records import CaseResult
+from reports.__main__ import main
 from reports.data import history
 from reports.data.errors import ReportError
 from tests.reports.analysis.test_compare_files import busy
@@ -118,6 +119,64 @@ def test_store_of_an_earlier_version_has_no_statuses(tmp_path: Path) -> None:
     assert set(table["status"]) == {"ok"}
     table.drop(columns="status").to_parquet(tmp_path / "old.parquet")
     assert set(history.read(str(tmp_path / "old.parquet"))["status"]) == {""}
+
+
+def test_store_of_an_earlier_version_has_no_names(tmp_path: Path) -> None:
+    run(tmp_path / "runs", 1)
+    table = history.collect([tmp_path / "runs"])
+    table.drop(columns="name").to_parquet(tmp_path / "old.parquet")
+    stored = history.read(str(tmp_path / "old.parquet"))
+    assert list(stored["name"]) == list(stored["case_id"])
+
+
+def test_cases_are_told_by_name_and_by_id_where_names_are_alike(tmp_path: Path) -> None:
+    compiled = replace(measured(1.5), case=case(compile_mode="reduce-overhead"))
+    run(tmp_path / "runs", 1, cases=[measured(1.5), compiled])
+    table = history.collect([tmp_path / "runs"])
+    first, second = case().case_id, compiled.case.case_id
+    names = {first: "neck cnn b1 224 nchw", second: "neck cnn b1 224 nchw reduce-overhead"}
+    assert history.names(table) == names
+    store = str(tmp_path / "store")
+    history.add(table, store)
+    assert history.names(history.read(store)) == names
+    unnamed = table.assign(run_id="run-0", name=table["case_id"])  # stored by an earlier version
+    assert history.names(pd.concat([table, unnamed])) == names
+    assert history.names(pd.concat([unnamed, table])) == names
+    assert history.names(table.assign(name="alike")) == {first: first, second: second}
+
+
+def test_page_calls_cases_by_name_and_the_id_is_there_to_copy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(10):
+        run(tmp_path / "runs", number, ratio=1.5 if number < 5 else 1.6)
+    assert main(["history", str(tmp_path / "runs"), "--out", str(tmp_path)]) == 0
+    name, case_id = "neck cnn b1 224 nchw", case().case_id
+    said = capsys.readouterr().out
+    assert f"{name}, cost: +6.7 %" in said
+    assert case_id not in said
+    page = (tmp_path / "history.html").read_text()
+    assert f'<h2 title="{case_id}">{name}</h2>' in page
+    assert set(pd.read_csv(tmp_path / "changes.csv")["case_id"]) == {case_id}
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        (2, "Nothing is judged yet: a series needs 8 runs."),
+        (8, "Nothing changed in 4 of 4 series."),
+    ],
+)
+def test_history_without_a_change_says_why(
+    runs: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(runs):
+        run(tmp_path / "runs", number)
+    assert main(["history", str(tmp_path / "runs"), "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith(said)
+    page = (tmp_path / "history.html").read_text()
+    assert f'<p class="answer">{said}</p>' in page
+    assert "What else changed" not in page
 
 
 def test_storage_of_pytest_benchmark_is_imported(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 from bench.schema.records import CaseResult
 from reports.__main__ import main
 from reports.pages import cost_page
+from reports.pages.page import BLOCKS_ON_PAPER, ROWS_ON_PAPER
 from tests.reports.analysis.test_compare_files import run as stored_run
 from tests.reports.analysis.test_compare_files import suite
 from tests.reports.data.test_history import run as history_run
@@ -72,7 +73,13 @@ class Heard:
 
 
 def opened(
-    chromium: Browser, path: Path, *, draw: bool = True, address: str = "", **context: Any
+    chromium: Browser,
+    path: Path,
+    *,
+    draw: bool = True,
+    address: str = "",
+    script: str = "",
+    **context: Any,
 ) -> tuple[Page, Heard]:
     """Open a page of ours; whatever else it asks for is refused and written down.
 
@@ -81,6 +88,7 @@ def opened(
         path: of the page.
         draw: whether to wait for all drawings, near or not.
         address: of the page with what a sender chose in it, if not its plain one.
+        script: that runs before all of the page's.
         context: of the browser.
     """
     page = chromium.new_context(**context).new_page()
@@ -98,6 +106,7 @@ def opened(
     page.on(
         "console", lambda said: heard.errors.append(said.text) if said.type == "error" else None
     )
+    page.add_init_script(script)
     page.goto(address or path.as_uri())
     if draw:
         page.evaluate("drawAll()")
@@ -366,10 +375,16 @@ def test_link_shows_what_its_sender_saw(chromium: Browser, report: Path) -> None
 LARGEST_BYTES = 6_000_000
 """Of a page, whatever the run."""
 
+MOST_SHEETS = 20
+"""Of a printed page, whatever the run."""
 
-def test_the_largest_page_is_small_and_draws_only_what_comes_near(
-    chromium: Browser, tmp_path: Path
-) -> None:
+AT_FIRST_PAINT = """new PerformanceObserver(() => { window.atFirstPaint ??= typeof window.Plotly; })
+  .observe({ type: "paint", buffered: true });"""
+
+
+@pytest.fixture(scope="module")
+def largest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("largest")
     cases = [
         split_measured(batch_size=batch, height_px=size, width_px=size, channels_last=layout)
         for batch in range(1, 21)
@@ -377,9 +392,17 @@ def test_the_largest_page_is_small_and_draws_only_what_comes_near(
         for layout in (False, True)
     ]
     assert len(cases) == cost_page.MOST_SHOWN
-    assert main(["cost", str(written(tmp_path, cases))]) == 0
-    page, heard = opened(chromium, tmp_path / "report.html", draw=False)
-    assert visible_cases(page) == len(cases)
+    assert main(["cost", str(written(folder, cases))]) == 0
+    return folder / "report.html"
+
+
+def test_the_largest_page_is_small_and_draws_only_what_comes_near(
+    chromium: Browser, largest: Path
+) -> None:
+    page, heard = opened(chromium, largest, draw=False, script=AT_FIRST_PAINT)
+    page.wait_for_function("window.atFirstPaint")
+    assert page.evaluate("window.atFirstPaint") == "undefined"  # answer and table wait for nothing
+    assert visible_cases(page) == cost_page.MOST_SHOWN
     drawn = page.locator(".js-plotly-plot")
     assert drawn.count() == 0
     page.locator(".drawing").nth(2).scroll_into_view_if_needed()
@@ -388,7 +411,29 @@ def test_the_largest_page_is_small_and_draws_only_what_comes_near(
     page.get_by_role("searchbox").fill("b7- NHWC")
     assert visible_cases(page) == 10
     assert heard == Heard()
-    assert (tmp_path / "report.html").stat().st_size < LARGEST_BYTES
+    assert largest.stat().st_size < LARGEST_BYTES
+
+
+def test_paper_has_of_the_largest_page_what_a_reader_needs(
+    chromium: Browser, largest: Path, tmp_path: Path
+) -> None:
+    page, heard = opened(chromium, largest, draw=False)
+    page.evaluate("plotly()")
+    paper = printed(page, tmp_path)
+    assert paper.count(b"/Type /Page\n") < MOST_SHEETS
+    page.emulate_media(media="print")
+    assert visible_cases(page) == cost_page.MOST_SHOWN  # of the table every row
+    assert page.locator("#quiet-run-1 tbody tr:visible").count() == ROWS_ON_PAPER
+    assert page.get_by_text(f"{ROWS_ON_PAPER} of 400 rows; the page has all of them").count() > 0
+    assert not page.locator("#stages details table").first.is_visible()
+    assert page.get_by_text("In the page alone: ").first.is_visible()
+    beside = page.locator("#cost .blocks > div:not(.wide):visible")
+    assert beside.count() == beside.locator(".js-plotly-plot").count() == BLOCKS_ON_PAPER
+    heights = "[...document.querySelectorAll('.js-plotly-plot')].map(drawn => drawn.clientHeight)"
+    assert max(page.evaluate(heights)) > SHEET_PX  # again, behind the printing
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert max(page.evaluate(heights)) <= SHEET_PX
+    assert heard == Heard()
 
 
 def test_profile_of_many_cases_is_folded_and_opens_where_a_link_leads(
@@ -413,8 +458,15 @@ def test_every_control_is_reached_by_tab(view: View) -> None:
     assert len(reached) >= wanted
 
 
-PAPER_PX = 718
-"""Width of A4 between margins of 10 mm."""
+PAPER_PX, SHEET_PX = 718, 980
+"""Width of A4 between margins of 10 mm, and height of the shorter Letter."""
+
+
+def printed(page: Page, folder: Path) -> bytes:
+    """Print a page as PDF."""
+    paper = folder / "page.pdf"
+    page.pdf(path=paper, format="A4")
+    return paper.read_bytes()
 
 
 def test_print_leaves_out_what_paper_cannot_do(
@@ -425,11 +477,26 @@ def test_print_leaves_out_what_paper_cannot_do(
     assert not page.locator("form.filter").is_visible()
     assert not page.locator("nav").is_visible()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".paper:visible").count() == 0  # nothing of few cases is left out
     widths = "[...document.querySelectorAll('.main-svg')].map(drawn => drawn.clientWidth)"
     assert max(page.evaluate(widths)) <= PAPER_PX
-    paper = tmp_path / "report.pdf"
-    page.pdf(path=paper, format="A4")
-    assert paper.read_bytes().count(b"/Type /Page\n") >= 2
+    assert printed(page, tmp_path).count(b"/Type /Page\n") >= 2
+
+
+def test_what_is_folded_is_on_paper_and_folded_again(
+    chromium: Browser, pages: dict[str, Path]
+) -> None:
+    page, _ = opened(chromium, pages["compare"], draw=False)
+    table = page.locator("details table")
+    assert not table.is_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert table.is_visible()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert not table.is_visible()
+    page.locator("summary").click()
+    head = table.locator("th").first
+    head.click()  # sortable since it was opened
+    assert head.get_attribute("aria-sort") == "ascending"
 
 
 @pytest.mark.parametrize(
