@@ -405,6 +405,10 @@ def test_the_largest_page_is_small_and_draws_only_what_comes_near(
     assert visible_cases(page) == cost_page.MOST_SHOWN
     drawn = page.locator(".js-plotly-plot")
     assert drawn.count() == 0
+    page.emulate_media(media="print")
+    said = "getComputedStyle(document.querySelector('.drawing'), '::before').content"
+    assert "print again" in page.evaluate(said)  # a strip that stayed empty would say nothing
+    page.emulate_media(media="screen")
     page.locator(".drawing").nth(2).scroll_into_view_if_needed()
     drawn.first.wait_for()
     assert drawn.count() < page.locator(".drawing").count()
