@@ -2,7 +2,7 @@
 
 Source: Liu et al., "Path Aggregation Network for Instance Segmentation", section 3.3 and figure 2,
 part (c); Lin et al., "Feature Pyramid Networks for Object Detection", section 4.2, equation 1, for
-the rule that gives every proposal one level. The sampling is torchvision's `roi_align`.
+the rule that gives every proposal one level.
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from panet.errors import InputError
-
-try:
-    from torchvision.ops import roi_align
-except ImportError as error:
-    raise ImportError("it needs torchvision: pip install 'panet-bench[backbones]'") from error
+from panet.heads.sampling import roi_align
 
 LEVELS = (2, 3, 4, 5)
 """n2..n5, which the heads see in the paper; a coarser n6 is for its proposals alone."""
@@ -64,8 +60,7 @@ class AdaptiveFeaturePooling(nn.Module):
         return tuple(self._pool(x, boxes, k) for x, k in zip(maps, self.levels, strict=True))
 
     def _pool(self, x: Tensor, boxes: Tensor, level: int) -> Tensor:
-        grids: Tensor = roi_align(x, boxes, self.side, 2.0**-level, self.sampling_ratio)
-        return grids
+        return roi_align(x, boxes, self.side, 2.0**-level, self.sampling_ratio)
 
 
 class OneLevelPooling(AdaptiveFeaturePooling):

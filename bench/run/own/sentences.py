@@ -10,7 +10,6 @@ from bench.run.own.numbers import (
     plus_minus,
     share,
     signed_milliseconds,
-    size,
 )
 from bench.run.own.request import NETWORK, Kind, Request
 from bench.run.own.result import Answer, CaseAnswer
@@ -151,8 +150,8 @@ def _unlike(request: Request, case: CaseAnswer, arm: str) -> Iterator[str]:
         )
     if (there.macs, there.params) == (here.macs, here.params):
         yield (
-            f"Both have {count(here.macs)} MACs, {count(here.params)} parameters and "
-            f"{size(here.peak_bytes)} at the peak: is it another network?"
+            f"Both have {count(here.macs)} MACs and {count(here.params)} parameters: "
+            "is it another network?"
         )
 
 

@@ -92,7 +92,7 @@ def test_one_level_pooling_is_torchvision_s() -> None:
         [(256, 256)] * 2,
     )
     (ours,) = OneLevelPooling(14)(maps, order)
-    assert torch.equal(ours, theirs)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
 
 
 def test_rule_of_fpn_is_equation_1() -> None:
