@@ -6,6 +6,7 @@ lie beside it as Parquet.
 """
 
 import html
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -134,14 +135,15 @@ PICTURE = '<div class="picture" data-case="{key}">{drawn}</div>'
 
 
 def _pictures(drawn: pyramid.Drawings, table: pd.DataFrame) -> Iterator[Section]:
-    """Yield the drawings that do not lead the page; paper has them where every case is drawn."""
-    leading, keys = pyramid.leading(drawn, table), _keys(table)
+    """Yield the drawings that follow the leading ones; paper has them where all cases have one."""
+    keys = _keys(table)
     blocks = [
         Block(
-            "", figure=PICTURE.format(key=html.escape(keys[key]), drawn=both(picture)), wide=False
+            "",
+            figure=PICTURE.format(key=html.escape(keys[key]), drawn=both(drawn[key])),
+            wide=False,
         )
-        for key, picture in drawn.items()
-        if key not in leading
+        for key in pyramid.shown(drawn, table)[1]
     ]
     if blocks:
         few = len(table) <= pyramid.MOST_DRAWN
@@ -166,6 +168,8 @@ def _render(
         for key, cells in zip(shown["key"], text.itertuples(index=False), strict=True)
     ]
     said = list(words.remarks(table))
+    leading, others = pyramid.shown(drawn, shown)
+    further = {keys[key]: both(drawn[key]) for key in drawn if key not in {*leading, *others}}
     named = f"{len(runs)} runs" if len(runs) > 1 else f"run {runs[0]['run_id']}"
     return page.render(
         f"What PANet costs: {named}",
@@ -174,7 +178,8 @@ def _render(
         sections,
         template="report.html",
         answer=list(words.answers(table)),
-        pictures=[(keys[key], both(drawn[key])) for key in pyramid.leading(drawn, shown)],
+        pictures=[(keys[key], both(drawn[key])) for key in leading],
+        further=page.packed(json.dumps(further)) if further else "",
         warnings=[*_older(runs), *_differing(runs), *_too_many(len(table) - MOST_SHOWN)],
         filters=cost_cases.filters(shown),
         columns={name: EXPLAINED.get(name, "").replace("`", "") for name in text.columns},

@@ -8,6 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.io.json import to_json_plotly
 
+from reports.pages import page
+
 GRID = "rgba(128,128,128,0.3)"
 
 COLORS = {"backbone": "#7f7f7f", "fpn": "#0072b2", "panet": "#d55e00"}
@@ -36,6 +38,9 @@ NO_TEMPLATE = {"data": {"scatter": [{"type": "scatter"}]}}
 MOST_TIMES = 500
 """That an axis spans with three labels per decade."""
 
+MOST_PLAIN = 50_000
+"""Characters of a figure that are in the page as they are; more are packed, to a tenth."""
+
 ROW_PX = 26
 """Height of a case in a drawing that has a row per case."""
 
@@ -48,10 +53,13 @@ def html(figure: go.Figure) -> str:
     """
     drawn = figure.to_dict()
     drawn["layout"] = _plain(drawn["layout"])
-    data = to_json_plotly(drawn).replace("<", "\\u003c")  # which nothing in it can close
+    data, kind = to_json_plotly(drawn), ""
+    if len(data) > MOST_PLAIN:
+        data, kind = page.packed(data), " data-packed"
+    data = data.replace("<", "\\u003c")  # which nothing in it can close
     return (
         f'<div class="drawing" style="min-height: {figure.layout.height}px">'
-        f'<script type="application/json">{data}</script></div>'
+        f'<script type="application/json"{kind}>{data}</script></div>'
     )
 
 

@@ -134,8 +134,12 @@ def render(
 @functools.cache
 def _plotly() -> str:
     """Return plotly's script as the page unpacks it when a drawing comes near: 2 MB for 5."""
-    packed = gzip.compress(get_plotlyjs().encode(), mtime=0)
-    return base64.b64encode(packed).decode("ascii")
+    return packed(get_plotlyjs())
+
+
+def packed(text: str) -> str:
+    """Return a text as a page's script unpacks it when it is asked for."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode("ascii")
 
 
 @functools.cache

@@ -6,6 +6,7 @@ more of the call it takes. Where the run was profiled, a bar has what the stage 
 near it comes to the ceiling of the machine.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ class Bar:
 FOLDER = "pyramids"
 
 MOST_DRAWN = 12
-"""Cases: a page with more is a wall."""
+"""Cases that a page shows, and that have a file: more are a wall."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ Drawings = Mapping[tuple[str, str], Picture]
 def of_cases(
     found: pd.DataFrame, table: pd.DataFrame, work: pd.DataFrame | None = None
 ) -> Drawings:
-    """Return the drawings of the first cases whose calls were split.
+    """Return the drawings of the cases whose calls were split.
 
     Args:
         found: of `reports.data.stages.stages`, of FPN + PANet.
@@ -109,18 +110,22 @@ def of_cases(
     drawn: dict[tuple[str, str], Picture] = {}
     for (run_id, case_id), spans in found.groupby(["run_id", "case_id"], sort=False):
         row = rows.get((str(run_id), str(case_id)))
-        if row is not None and len(drawn) < MOST_DRAWN:
+        if row is not None:
             picture = _picture(rows_of(spans), case_name(row), _answer(row))
             drawn |= {(str(run_id), str(case_id)): picture} if picture.wide else {}
     return drawn
 
 
-def leading(drawn: Drawings, table: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return which of the drawings lead the page: the first of every scope."""
+def shown(
+    drawn: Drawings, table: pd.DataFrame
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return which of the drawings lead the page, the first of every scope, and which follow."""
     cases = zip(table["run_id"], table["case_id"], strict=True)
     scopes = dict(zip(cases, table["scope"], strict=True))
     first = {scopes[key]: key for key in reversed(list(drawn))}
-    return list(first.values())[::-1]
+    leading = list(first.values())[::-1]
+    others = [key for key in drawn if key not in leading]
+    return leading, others[: max(0, MOST_DRAWN - len(leading))]
 
 
 def _answer(row: Row) -> str:
@@ -131,14 +136,14 @@ def _answer(row: Row) -> str:
 
 
 def write(drawn: Drawings, folder: Path) -> list[Path]:
-    """Write the drawings, a file per case; return their folder, or nothing without any.
+    """Write the first drawings, a file per case; return their folder, or nothing without any.
 
     Raises:
         ReportError: the folder cannot be written.
     """
     several = len({run_id for run_id, _ in drawn}) > 1
     try:
-        for (run_id, case_id), picture in drawn.items():
+        for (run_id, case_id), picture in itertools.islice(drawn.items(), MOST_DRAWN):
             name = f"{run_id}-{case_id}" if several else case_id
             path = folder / FOLDER / f"{name}.svg"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from bench.schema.records import CaseResult
 from reports.__main__ import main
-from reports.pages import cost_page
+from reports.pages import cost_page, pyramid
 from reports.pages.page import BLOCKS_ON_PAPER, ROWS_ON_PAPER
 from tests.reports.analysis.test_compare_files import run as stored_run
 from tests.reports.analysis.test_compare_files import suite
@@ -416,6 +416,21 @@ def test_the_largest_page_is_small_and_draws_only_what_comes_near(
     assert visible_cases(page) == 10
     assert heard == Heard()
     assert largest.stat().st_size < LARGEST_BYTES
+
+
+def test_every_case_of_the_largest_page_has_its_picture(chromium: Browser, largest: Path) -> None:
+    page, heard = opened(chromium, largest, draw=False)
+    assert page.locator(".picture[data-case]").count() == pyramid.MOST_DRAWN
+    cases = page.locator("#cases button.open")
+    for place in (1, cost_page.MOST_SHOWN - 1):  # in the page already, and packed
+        name = cases.nth(place).inner_text()
+        cases.nth(place).click()
+        drawn = page.locator("#cases .detail .picture svg:visible")
+        drawn.wait_for()
+        assert name in str(drawn.get_attribute("aria-label"))
+        cases.nth(place).click()
+        assert drawn.count() == 0
+    assert heard == Heard()
 
 
 def test_paper_has_of_the_largest_page_what_a_reader_needs(
