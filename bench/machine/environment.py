@@ -99,11 +99,21 @@ def code_digest(root: Path = ROOT) -> str:
     return digest(root, *MEASURED_CODE)
 
 
-def git_commit(root: Path = ROOT) -> str | None:
-    """Return the commit of this checkout, with ``+changes`` if the tree is not clean."""
+def git_commit(root: Path = ROOT, *within: str) -> str | None:
+    """Return the commit of a checkout, with ``+changes`` if the tree is not clean.
+
+    Args:
+        root: a folder of it.
+        within: names in that folder; nothing else is looked at, and git must know them.
+
+    Returns:
+        `None` where there is no git, no checkout, or nothing of these names in it.
+    """
     try:
+        if within and not _git(root, "ls-files", "--", *within):
+            return None
         commit = _git(root, "rev-parse", "HEAD")
-        return f"{commit}+changes" if _git(root, "status", "--porcelain") else commit
+        return f"{commit}+changes" if _git(root, "status", "--porcelain", "--", *within) else commit
     except (OSError, subprocess.CalledProcessError):
         return None
 

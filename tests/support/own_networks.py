@@ -104,6 +104,7 @@ def simulated(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Machine:
 
     monkeypatch.setattr(measuring, "launched", launched)
     monkeypatch.setattr(advice, "give", lambda *_: [])
-    monkeypatch.setattr(header, "git_commit", lambda: None)
+    for module in (header, measuring):
+        monkeypatch.setattr(module, "git_commit", lambda *_: None)
     (folder / "mynet.py").write_text(textwrap.dedent(NETWORK))
     return made

@@ -14,7 +14,7 @@ from bench.engine.opened import launched, opened
 from bench.engine.plan import Plan
 from bench.engine.stopping import All, HalfWidth
 from bench.machine import advice
-from bench.machine.environment import digest
+from bench.machine.environment import digest, git_commit
 from bench.run import header
 from bench.run.own.request import NETWORK, Kind, Request
 from bench.run.tracing import Tracing
@@ -74,6 +74,7 @@ def measure(request: Request, folder: Path, console: Console) -> Measured:
             "parts": list(parts),
             "inputs": list(request.shapes),
             "networks_code": before,
+            "commit": _commit(seen),
         }
         hints = advice.give(max(case.threads for case in request.cases), console)
         adds = "part adds" if parts else "over the base"
@@ -86,7 +87,8 @@ def measure(request: Request, folder: Path, console: Console) -> Measured:
             _trace(request, results, tracing, run["environment"], console)
     if _digests(seen) != before:
         raise BenchError("the code of the network was edited while it was measured: run again")
-    return Measured(request, parts, looks, results, run | {"hints": hints})
+    run |= {"hints": hints, "run_id": folder.name}
+    return Measured(request, parts, looks, results, run)
 
 
 def _told(plan: Plan, _case: Case) -> dict[str, Any]:
@@ -191,6 +193,13 @@ def _parts(request: Request, looks: Mapping[str, Mapping[str, Look]]) -> tuple[s
 def _digests(looks: Sequence[Look]) -> dict[str, str]:
     places = sorted({place for look in looks for place in look.code})
     return {name: digest(Path(folder), name) for folder, name in places}
+
+
+def _commit(looks: Sequence[Look]) -> str | None:
+    """Return the commit of the network's code, of the base if there are several."""
+    for folder, name in looks[0].code if looks else ():
+        return git_commit(Path(folder), name, f"{name}.py")
+    return None
 
 
 def _plan(request: Request, scratch: Path, parts: tuple[str, ...]) -> Plan:

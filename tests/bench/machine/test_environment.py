@@ -8,6 +8,7 @@ from bench.machine import environment
 from bench.run.header import MUST_MATCH
 from bench.schema import records, run_folders
 from bench.schema.errors import BenchError
+from tests.support.repositories import commit, new_repository
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,20 @@ def test_cores_respect_affinity_and_quota(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     assert environment.usable_cores(tmp_path) == cores
+
+
+@pytest.mark.process
+def test_commit_is_of_what_git_knows_and_says_where_that_was_edited(tmp_path: Path) -> None:
+    assert environment.git_commit(tmp_path) is None
+    repository = new_repository(tmp_path / "repository")
+    made = commit(repository, {"mynet/__init__.py": "", "other.py": ""}, "first")
+    mine = (repository, "mynet", "mynet.py")
+    (repository / "other.py").write_text("edited = True")
+    assert environment.git_commit(repository) == f"{made}+changes"
+    assert environment.git_commit(*mine) == made
+    (repository / "mynet" / "neck.py").touch()
+    assert environment.git_commit(*mine) == f"{made}+changes"
+    assert environment.git_commit(repository, "site", "site.py") is None
 
 
 def test_environment_holds_nothing_instantaneous() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bench.__main__ import main
+from bench.run.own import measuring
 from bench.run.own.tables import Table
 from bench.schema.files import COST, COST_SCHEMA
 from bench.schema.recipe import Recipe
@@ -51,6 +52,19 @@ def test_part_is_answered_first_and_adds_up(
     assert stored["cases"][0]["status"] == "ok"
     marked = [task.marked for task in machine.tasks if isinstance(task, ReplicateTask)]
     assert set(marked) == {("neck.bottom_up",)}
+
+
+def test_file_tells_its_run_and_the_commit_of_the_code(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit is not ours, nor that of the folder one stands in."""
+    told = lambda folder, *names: f"commit of {names} in {folder}"  # noqa: E731
+    monkeypatch.setattr(measuring, "git_commit", told)
+    stored = run(tmp_path, "make", "--part", "neck")
+    assert machine.tasks
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert stored["run"]["run_id"] == folder.name
+    assert stored["run"]["commit"] == f"commit of ('mynet', 'mynet.py') in {tmp_path}"
 
 
 def test_answer_can_be_computed_again_from_the_file(machine: Machine, tmp_path: Path) -> None:
