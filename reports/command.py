@@ -11,14 +11,22 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.schema import text
-from bench.schema.case import names_of
 from bench.schema.errors import DEFECT
-from bench.schema.files import RESULTS
+from bench.schema.files import COST, RESULTS
 from bench.stats.verdict import EXIT_CODES, overall
 from reports.analysis import compare_files, compilation, metrics, peers_and_caches, run_before
 from reports.analysis.breakeven import Limits
 from reports.analysis.names import run_letters
-from reports.data import frames, necks, own_runs, prices, profile_frames, profiles, result_files
+from reports.data import (
+    frames,
+    necks,
+    own_runs,
+    prices,
+    profile_frames,
+    profiles,
+    result_files,
+    run_series,
+)
 from reports.data.costs import cost
 from reports.data.errors import ReportError
 from reports.data.result_files import ResultFile
@@ -31,7 +39,7 @@ TABLE_WIDTH = 100
 
 BAD_INPUT = 2
 
-RUN = f"folder of a run, or its {RESULTS}"
+RUN = f"folder of a run, or its {RESULTS} or {COST}"
 
 
 class _Console(Console):
@@ -143,17 +151,18 @@ def _profile(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _compare(arguments: argparse.Namespace, console: Console) -> int:
-    base, head = (result_files.read(path) for path in (arguments.base, arguments.head))
+    base, head = (run_series.read(path) for path in (arguments.base, arguments.head))
     request = metrics.parse(arguments.metrics)
     thresholds = metrics.Thresholds.parse(arguments.threshold)
     table = compare_files.compare(base, head, thresholds, request, arguments.case)
-    names = names_of((*base.cases, *head.cases))
+    names = run_series.names((base, head))
     compare_files_page.show(table, console, names)
     if arguments.out is not None:
         from reports.pages import compare_page  # its drawings take a second to import
 
         _wrote(console, compare_files_page.write(table, arguments.out))
-        _wrote(console, [compare_page.write(table, base.run, head.run, names, arguments.out)])
+        runs = base.file.run, head.file.run
+        _wrote(console, [compare_page.write(table, *runs, names, arguments.out)])
     return EXIT_CODES[overall(table["verdict"])]
 
 
@@ -164,7 +173,7 @@ def _history(arguments: argparse.Namespace, console: Console) -> int:
 
     paths, store = arguments.paths, arguments.store
     if not paths and store is None:
-        raise ReportError("name result files or folders of runs, or a store with --store")
+        raise ReportError("name files or folders of runs, or a store with --store")
     table = history.collect(paths) if paths else history.read(store)
     if paths and store is not None:
         _say(console, [f"{history.add(table, store)} new runs in {store}"])
@@ -245,7 +254,7 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("format", choices=("github", "bencher", "otava", "asv"), help=about)
     about = "runs, ours or not"
     export.add_argument("paths", nargs="+", type=Path, metavar="DIR|FILE", help=about)
-    about = "of cost, latency, control, which is FPN against itself (%(default)s)"
+    about = "of cost, latency, control, which is the base against itself (%(default)s)"
     export.add_argument("--metrics", default="cost", metavar="LIST", help=about)
     about = "where to; for asv and otava a folder"
     export.add_argument("--out", type=Path, required=True, metavar="FILE", help=about)

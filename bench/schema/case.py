@@ -285,6 +285,10 @@ FIELDS = tuple(name for axis in AXES for name in axis.fields)
 """The fields of `Case` that are axes, in the same order."""
 
 
+OF_OURS = frozenset({"scope", "backbone"})
+"""Fields that say nothing of somebody's network."""
+
+
 def case_name(row: Mapping[Any, Any], left_out: Set[str] = frozenset()) -> str:
     """Name a case by what is not usual, such as ``neck cnn b1 224 nhwc``.
 

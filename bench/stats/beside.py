@@ -92,6 +92,21 @@ def exchanges(
     return [Exchange(d, residual) if d and residual else None for d, residual in columns]
 
 
+def residual_logs(
+    replicates: Sequence[Timed], part: str, arm: str, baselines: Sequence[str]
+) -> list[float]:
+    """Return the logarithm of `Exchange.residual` per replicate that has rounds.
+
+    Args:
+        replicates: of one case; the others as for `exchanges`.
+        part: that is another one in ``arm``.
+        arm: with the exchange.
+        baselines: turns of the network as it was.
+    """
+    turns = [one for one in replicates if len(one.rounds_s[arm])]
+    return [_exchange(one, part, arm, baselines)[1] for one in turns]
+
+
 def _exchange(
     replicate: Timed, part: str, arm: str, baselines: Sequence[str]
 ) -> tuple[float, float]:

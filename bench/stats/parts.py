@@ -79,7 +79,7 @@ def insides(
         parts: their stages, none inside another.
         again: the A/A arm, which is split, too; empty: there is none.
     """
-    divided = [[_divided(one, arm, parts) for one in replicates] for replicates in cases]
+    divided = [[call_and_shares(one, arm, parts) for one in replicates] for replicates in cases]
     calls = [[call_s for call_s, _ in case] for case in divided]
     scales = [float(np.mean(of)) if of else 1.0 for of in calls]
     call_s = relative_intervals(calls, scales)
@@ -122,6 +122,26 @@ def insides(
     return found
 
 
+def call_and_shares(
+    replicate: Timed, arm: str, parts: Sequence[str]
+) -> tuple[float, dict[str, float]]:
+    """Return the seconds of a call and how it is shared by the parts and the `REST`, to the whole.
+
+    Medians over calls; means where a part is not called in every call.
+    """
+    call_s = _call_s(replicate, arm)
+    own = {part: _call_and_part(replicate, arm, part)[1] for part in parts}
+    own[REST] = call_s - np.sum([*own.values()], axis=0)
+    if any(own[part].min() <= 0 < own[part].max() for part in parts):
+        middle = float(call_s.mean())
+        shares = {name: float(seconds.mean()) / middle for name, seconds in own.items()}
+    else:
+        middle = centre(call_s)
+        shares = {name: centre(seconds / call_s) for name, seconds in own.items()}
+    total = sum(shares.values())  # medians add up to about 1
+    return middle, {name: share / total for name, share in shares.items()}
+
+
 def rest_of(call_s: Floats, own_s: Floats) -> Floats:
     """Return the calls without a part, which are never nothing."""
     return np.maximum(call_s - own_s, LEAST_REST * call_s)
@@ -141,24 +161,6 @@ def _call_s(replicate: Timed, arm: str) -> Floats:
 def _call_and_part(replicate: Timed, arm: str, part: str) -> tuple[Floats, Floats]:
     call_s = _call_s(replicate, arm)
     return call_s, np.zeros_like(call_s) + part_s(all_spans_s(replicate, arm), part)
-
-
-def _divided(replicate: Timed, arm: str, parts: Sequence[str]) -> tuple[float, dict[str, float]]:
-    """Return the seconds of a call and how it is shared by the parts and the `REST`, to the whole.
-
-    Medians over calls; means where a part is not called in every call.
-    """
-    call_s = _call_s(replicate, arm)
-    own = {part: _call_and_part(replicate, arm, part)[1] for part in parts}
-    own[REST] = call_s - np.sum([*own.values()], axis=0)
-    if any(own[part].min() <= 0 < own[part].max() for part in parts):
-        middle = float(call_s.mean())
-        shares = {name: float(seconds.mean()) / middle for name, seconds in own.items()}
-    else:
-        middle = centre(call_s)
-        shares = {name: centre(seconds / call_s) for name, seconds in own.items()}
-    total = sum(shares.values())  # medians add up to about 1
-    return middle, {name: share / total for name, share in shares.items()}
 
 
 def _called(replicates: Sequence[Timed], arm: str, part: str) -> float:

@@ -1,9 +1,10 @@
 """Two stored runs: has it become slower? ``python -m reports compare BASE.json HEAD.json``.
 
 Times are compared only where environments and versions of the runtimes are equal; across different
-ones, only what carries over: the in-run ratio of FPN + PANet over FPN, multiply-accumulates and
-parameters. Runs that did not take turns differ by what the machine did meanwhile, so a time has to
-be slower by more than a threshold, surely; and where most cases move together, it was the machine.
+ones, only what carries over: ratios within a run (FPN + PANet over FPN, a call over the call
+without a part), multiply-accumulates and parameters. Runs that did not take turns differ by what
+the machine did meanwhile, so a time has to be slower by more than a threshold, surely; and where
+most cases move together, it was the machine.
 """
 
 import fnmatch
@@ -18,19 +19,18 @@ from bench import stats
 from bench.schema.records import MEASURED, Status, differences
 from bench.stats.multiplicity import holm
 from bench.stats.verdict import Verdict
-from reports.analysis.metrics import ARMS, METRICS, Metric, Thresholds
-from reports.data import frames
+from reports.analysis.metrics import METRICS, Metric, Thresholds
 from reports.data.errors import ReportError
-from reports.data.result_files import ResultFile
 from reports.data.rows import rows_of
+from reports.data.series import CaseSeries, RunSeries, is_control
 
 TOGETHER_CASES = 4
 """From so many cases on, most of them moving in one direction is told from chance."""
 
 
 def compare(
-    base: ResultFile,
-    head: ResultFile,
+    base: RunSeries,
+    head: RunSeries,
     thresholds: Thresholds,
     metrics: Sequence[str] = tuple(METRICS),
     pattern: str = "*",
@@ -48,10 +48,13 @@ def compare(
         pattern: that the ids of the cases match.
 
     Raises:
-        ReportError: a file is damaged, or no case matches.
+        ReportError: no case matches, or the runs are not of one kind.
     """
-    sides = [_Side(file) for file in (base, head)]
-    unequal = differences(sides[0].environment, sides[1].environment)
+    sides = (base, head)
+    if base.command != head.command:
+        measured = " and ".join(f"{side.file.path} is of `{side.command}`" for side in sides)
+        raise ReportError(f"{measured}: compare two runs of one kind")
+    unequal = differences(base.environment, head.environment)
     case_ids = _case_ids(sides)
     chosen = fnmatch.filter(case_ids, pattern)
     if not chosen:
@@ -65,9 +68,10 @@ def compare(
     return _judged(table, names)
 
 
-def _versions_differ(sides: Sequence["_Side"], case_id: str) -> list[str]:
+def _versions_differ(sides: Sequence[RunSeries], case_id: str) -> list[str]:
     """Name the version of a case's runtime where both sides know theirs, and they differ."""
-    base, head = (side.runtime_version(case_id) for side in sides)
+    cases = (side.cases.get(case_id) for side in sides)
+    base, head = ("" if case is None else case.runtime_version for case in cases)
     return [f"versions of its runtime ({base}, {head})"] if base and head and base != head else []
 
 
@@ -82,101 +86,81 @@ COLUMNS = [
 ]
 
 
-class _Side:
-    """One file."""
-
-    def __init__(self, file: ResultFile) -> None:
-        self.environment: Mapping[str, Any] = file.run["environment"]
-        self.arms: dict[tuple[str, str | None], Mapping[Any, Any]] = {
-            (row["case_id"], None if pd.isna(row["arm"]) else row["arm"]): row
-            for row in rows_of(frames.frame_of([file]))
-        }
-        self.status = {
-            case_id: (row["status"], row["reason"]) for (case_id, _), row in self.arms.items()
-        }
-
-    def runtime_version(self, case_id: str) -> str:
-        """Return which version of its runtime ran a case; empty where that is torch."""
-        return frames.runtime_version(row for (i, _), row in self.arms.items() if i == case_id)
-
-    def rounds(self, case_id: str) -> list[stats.Calls]:
-        """Return the rounds of all arms of a case, replicate by replicate."""
-        own = {a: row for (i, a), row in self.arms.items() if i == case_id and a is not None}
-        return frames.aligned(own) if {"fpn", "panet", "fpn_again"} <= set(own) else []
+def _case_ids(sides: Sequence[RunSeries]) -> list[str]:
+    return list(dict.fromkeys(case_id for side in sides for case_id in side.cases))
 
 
-def _case_ids(sides: Sequence[_Side]) -> list[str]:
-    return list(dict.fromkeys(case_id for side in sides for case_id in side.status))
-
-
-def _rows(sides: Sequence[_Side], case_id: str, metrics: Sequence[str]) -> Iterator[dict[str, Any]]:
-    base, head = (side.status.get(case_id) for side in sides)
+def _rows(
+    sides: Sequence[RunSeries], case_id: str, metrics: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    base, head = (side.cases.get(case_id) for side in sides)
     if base is None:
         return  # new: nothing to compare with, and nothing lost
     if head is None:
         yield _lost(case_id, "missing in the head: renamed, or not measured")
         return
-    if base[0] in MEASURED and head[0] not in MEASURED:
-        yield _lost(case_id, f"{base[0]} became {head[0]}: {head[1]}")
+    if base.status in MEASURED and head.status not in MEASURED:
+        yield _lost(case_id, f"{base.status} became {head.status}: {head.reason}")
         return
-    if base[0] not in MEASURED:
+    if base.status not in MEASURED:
         return  # it did not run before: whatever it is now is not worse
+    inputs = [", ".join(side.inputs) or "those of the factory" for side in sides]
+    if inputs[0] != inputs[1]:
+        reason = f"called with other inputs: {' and '.join(inputs)}"
+        yield {**_lost(case_id, reason), "verdict": Verdict.INCOMPARABLE}
+        return
+    for arm in base.asked:
+        if arm not in head.asked:
+            yield {**_lost(case_id, "missing in the head: renamed, or not measured"), "arm": arm}
     for name in metrics:
-        yield from _metric_rows(sides, case_id, METRICS[name])
+        metric = METRICS[name]
+        found = _counted(base, head, metric) if metric.exact else _measured(base, head, metric)
+        for arm, row in found:
+            yield {"case_id": case_id, "metric": name, "arm": arm or None, **row}
 
 
 def _lost(case_id: str, reason: str) -> dict[str, Any]:
     return {"case_id": case_id, "metric": "status", "verdict": Verdict.MISSING, "reason": reason}
 
 
-def _metric_rows(sides: Sequence[_Side], case_id: str, metric: Metric) -> Iterator[dict[str, Any]]:
-    common = {"case_id": case_id, "metric": metric.name}
-    contended = [s.status[case_id][0] == Status.CONTENDED for s in sides]
-    if metric.name == "cost":
-        values = _costs([side.rounds(case_id) for side in sides])
-        yield {**common, **_measured(values, contended)}
-        return
-    for arm in ARMS:
-        rows = [side.arms.get((case_id, arm)) for side in sides]
-        if any(row is None for row in rows):
-            continue
-        pair = [row[metric.column] for row in rows if row is not None]
-        if not metric.exact:
-            logs = [
-                [math.log(float(np.median(rounds))) for rounds in replicates if rounds]
-                for replicates in pair  # one whose rounds were all disturbed has other calls
-            ]
-            yield {**common, "arm": arm, **_measured(logs, contended)}
-        elif not any(pd.isna(value) for value in pair):
-            yield {**common, "arm": arm, **_counted(*map(float, pair))}
+def _measured(
+    base: CaseSeries, head: CaseSeries, metric: Metric
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the rows of what takes time, of everything that both sides have but the control."""
+    busy = Status.CONTENDED in (base.status, head.status)
+    for arm in dict.fromkeys(arm for name, arm in base.series if name in metric.read):
+        keys = [(name, arm) for name in metric.read]
+        both = next((key for key in keys if key in base.series and key in head.series), None)
+        if both is not None and not is_control(arm):
+            yield arm, _between(base.series[both].logs, head.series[both].logs, busy=busy)
 
 
-def _costs(sides: Sequence[Sequence[stats.Calls]]) -> list[list[float]]:
-    """Return the log ratios of both sides: inside the calls, unless one was not split."""
-    if all(side and stats.is_split(side) for side in sides):
-        return [stats.inside_log_ratios(side) for side in sides]
-    return [frames.whole_log_ratios(side) for side in sides]
-
-
-def _measured(values: Sequence[Sequence[float]], contended: Sequence[bool]) -> dict[str, Any]:
-    base, head = (math.exp(float(np.mean(side))) if side else None for side in values)
-    if any(contended) or min(map(len, values)) < stats.MIN_FOR_INTERVAL:
-        which = "contended" if any(contended) else "too few replicates for an interval"
-        return {"verdict": Verdict.UNDECIDED, "reason": which, "base": base, "head": head}
-    ratio = stats.ratio_between(*values)
+def _between(base: Sequence[float], head: Sequence[float], *, busy: bool) -> dict[str, Any]:
+    first, second = (math.exp(float(np.mean(side))) if side else None for side in (base, head))
+    if busy or min(len(base), len(head)) < stats.MIN_FOR_INTERVAL:
+        which = "contended" if busy else "too few replicates for an interval"
+        return {"verdict": Verdict.UNDECIDED, "reason": which, "base": first, "head": second}
+    ratio = stats.ratio_between(base, head)
     return {
-        "base": base,
-        "head": head,
+        "base": first,
+        "head": second,
         "ratio": ratio.value,
         "ratio_low": ratio.low,
         "ratio_high": ratio.high,
-        "base_values": list(values[0]),
-        "head_values": list(values[1]),
+        "base_values": list(base),
+        "head_values": list(head),
     }
 
 
-def _counted(base: float, head: float) -> dict[str, Any]:
-    return {"base": base, "head": head, "ratio": head / base if base else None}
+def _counted(
+    base: CaseSeries, head: CaseSeries, metric: Metric
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the rows of what is counted, as far as both sides know it."""
+    for arm, counts in base.counted.items():
+        before, after = (of.get(metric.name) for of in (counts, head.counted.get(arm, {})))
+        if not (pd.isna(before) or pd.isna(after) or is_control(arm)):
+            ratio = after / before if before else None
+            yield arm, {"base": float(before), "head": float(after), "ratio": ratio}
 
 
 def _judged(table: pd.DataFrame, unequal: Mapping[str, str]) -> pd.DataFrame:
@@ -215,7 +199,7 @@ def _verdict(row: Mapping[Any, Any], unequal: str, moved: str | None) -> tuple[V
                 Verdict.WITHIN_NOISE,
                 f"reported, not judged: {unequal} differ" if differs else "",
             )
-    elif moved and metric.name == "latency":
+    elif moved and metric.timed:
         return Verdict.UNDECIDED, moved
     else:
         differs = row["p_value"] is not None and row["p_value"] < ALARM_P

@@ -21,7 +21,7 @@ from bench import stats
 from bench.schema.case import AXES, Case
 from bench.schema.records import FACTS, NOT_COUNTED, Status
 from bench.schema.stored import RecordError
-from reports.data.errors import ReportError
+from reports.data.errors import ReportError, damaged
 from reports.data.result_files import Paths, ResultFile, no_garbage, read_all
 
 COLUMNS = {
@@ -111,7 +111,7 @@ def of_rows(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
         ReportError: there are none, or they are damaged.
     """
     if not rows:
-        raise ReportError("no case in the files; measure some with `pytest bench`")
+        raise ReportError("no case in the files; measure some")
     runs: dict[tuple[str, bool], list[dict[str, Any]]] = {}
     for row in rows:
         runs.setdefault(spread_alike(row), []).append(row)
@@ -247,7 +247,7 @@ def columns(name: str, estimate: stats.Estimate) -> dict[str, float | None]:
 
 def _rows(file: ResultFile) -> list[dict[str, Any]]:
     named = _Cases(file)
-    try:
+    with damaged(file.path, "measure again"):
         rows = [_arm_row(named, entry) for entry in file.document["benchmarks"]]
         measured = {row["case_id"] for row in rows}
         return rows + [
@@ -255,11 +255,6 @@ def _rows(file: ResultFile) -> list[dict[str, Any]]:
             for entry in file.run["outcomes"]
             if (row := _outcome_row(named, entry))["case_id"] not in measured
         ]
-    except (KeyError, TypeError, ValueError, AttributeError, RecordError) as error:
-        kind = type(error).__name__
-        raise ReportError(
-            f"{file.path}: damaged result file ({kind}: {error}); measure again"
-        ) from error
 
 
 class _Cases:

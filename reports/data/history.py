@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,12 @@ import filelock
 import pandas as pd
 
 from bench import stats
-from bench.schema.case import case_name, told_apart
+from bench.schema.case import told_apart
 from bench.schema.records import MUST_MATCH
 from bench.schema.text import printable
-from reports.data import frames, result_files
-from reports.data.errors import ReportError
-from reports.data.result_files import ResultFile
-from reports.data.rows import rows_of
+from reports.data import own_runs, result_files, run_series
+from reports.data.errors import ReportError, damaged
+from reports.data.series import RunSeries, Series
 
 COLUMNS = {
     "fingerprint": "string",
@@ -45,13 +44,10 @@ COLUMNS = {
     "replicates": "Int64",
     "status": "string",
 }
-"""``name`` is the case's as people read it, and its id in others' files and in what was stored
-without it. ``value`` is in seconds (``latency``), relative (``cost`` of whole calls, ``inside`` of
-split ones) or a count; lower is better. ``status`` is the case's, empty of others' files and of
-what was stored without it."""
+"""A row is a `reports.data.series.Series` of a case, with ``value`` in seconds or a ratio; lower is
+better. ``name`` is the case's as people read it, and its id in others' files and in what was stored
+without it. ``status`` is the case's, empty of others' files and of what was stored without it."""
 
-SECONDS = ("latency", "mean")
-"""Metrics that are times; the others are ratios."""
 
 PARTITIONS = ["fingerprint", "month"]
 
@@ -65,7 +61,7 @@ LOCK = ".lock"
 
 
 def collect(paths: Iterable[Path]) -> pd.DataFrame:
-    """Return the table of all result files below the paths, ours and pytest-benchmark's.
+    """Return the table of all runs below the paths, ours and pytest-benchmark's.
 
     Raises:
         ReportError: a file cannot be read, or there is none.
@@ -157,59 +153,39 @@ def _files(path: Path) -> list[Path]:
 
 def _looks_like_a_run(path: Path) -> bool:
     """Whether a file below a folder is a result file: many other JSON files lie beside them."""
-    try:
-        with path.open(encoding="utf-8") as stream:
-            head = stream.read(4096)
-    except (OSError, UnicodeDecodeError):
-        return False
-    return '"machine_info"' in head
+    head = result_files.beginning(path)
+    return '"machine_info"' in head or own_runs.begins_as_own(head)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    document = result_files.parse(path)
-    try:
+    with damaged(path, "leave it out"):
+        if own_runs.is_own(path):
+            yield from _run_rows(run_series.read(path))
+            return
+        document = result_files.parse(path)
         if isinstance(document.get("panet"), dict):
-            yield from _own_rows(result_files.checked(path, document))
+            yield from _run_rows(run_series.of_file(result_files.checked(path, document)))
         else:
             yield from _imported_rows(path, document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        kind = type(error).__name__
-        raise ReportError(f"{path}: damaged result file ({kind}: {error}); leave it out") from error
 
 
-def _own_rows(file: ResultFile) -> Iterator[dict[str, Any]]:
-    run = file.run
-    environment = run["environment"]
+def _run_rows(run: RunSeries) -> Iterator[dict[str, Any]]:
+    environment, known = run.environment, run.file.run
     lasting = {name: environment.get(name) for name in MUST_MATCH}
     about = {
         "machine": environment.get("accelerator") or f"{environment.get('cpu')}",
-        "run_id": str(run["run_id"]),
-        "commit": run.get("commit") or "",
-        **_when(file.document),
+        "run_id": str(known["run_id"]),
+        "commit": known.get("commit") or "",
+        **_when(run.file.document),
     }
-    frame = frames.frame_of([file])
-    for case_id, arms in frame[frame["latency_s"].notna()].groupby("case_id", sort=False):
-        by_arm = {row["arm"]: row for row in rows_of(arms)}
-        version = frames.runtime_version(by_arm.values())
-        of_runtime = lasting | {"runtime": version} if version else lasting
-        of_case = about | {
-            "fingerprint": _fingerprint(of_runtime),
-            "name": case_name(next(iter(by_arm.values()))),
-            "status": str(arms["status"].iloc[0]),
-        }
-        for arm, row in by_arm.items():
-            ends = (row[f"latency_s{end}"] for end in ("_low", "_high"))
-            known = (None if pd.isna(end) else float(end) for end in ends)
-            latency = stats.Estimate(row["latency_s"], *known)
-            undisturbed = [rounds for rounds in row["replicates_s"] if rounds]
-            yield _row(of_case, str(case_id), "latency", str(arm), latency, undisturbed)
-        if {"fpn", "panet", "fpn_again"} <= set(by_arm):
-            calls = frames.aligned(by_arm)
-            ratios = frames.whole_log_ratios(calls)
-            yield _row(of_case, str(case_id), "cost", "", stats.t_ratio(ratios), ratios)
-            if stats.is_split(calls):
-                ratios = stats.inside_log_ratios(calls)
-                yield _row(of_case, str(case_id), "inside", "", stats.t_ratio(ratios), ratios)
+    for case_id, case in run.cases.items():
+        others = {"runtime": case.runtime_version, "inputs": run.inputs}
+        equal = lasting | {name: what for name, what in others.items() if what}
+        told = {"name": case.name, "status": case.status}
+        of_case = about | {"fingerprint": _fingerprint(equal), **told}
+        for each in case.series.values():
+            if each.estimate is not None:
+                yield _row(of_case, case_id, each)
 
 
 def _imported_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -231,7 +207,7 @@ def _imported_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str
     for entry in document["benchmarks"]:
         mean = stats.Estimate(float(entry["stats"]["mean"]), None, None)
         of_case = about | {"name": str(entry["fullname"])}
-        yield _row(of_case, str(entry["fullname"]), "mean", "", mean, [])
+        yield _row(of_case, str(entry["fullname"]), Series("mean", "", [], mean))
 
 
 def _when(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -248,24 +224,17 @@ def _when(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(
-    about: Mapping[str, Any],
-    case_id: str,
-    metric: str,
-    arm: str,
-    estimate: stats.Estimate | None,
-    rounds: Sequence[Any],
-) -> dict[str, Any]:
-    value = estimate or stats.Estimate(float("nan"), None, None)
+def _row(about: Mapping[str, Any], case_id: str, found: Series) -> dict[str, Any]:
+    value = found.estimate or stats.Estimate(float("nan"), None, None)
     return {
         **about,
         "case_id": case_id,
-        "metric": metric,
-        "arm": arm,
+        "metric": found.metric,
+        "arm": found.arm,
         "value": value.value,
         "low": value.low,
         "high": value.high,
-        "replicates": len(rounds),
+        "replicates": len(found.logs),
     }
 
 

@@ -1,5 +1,7 @@
 """The runs of `panet-bench cost`: what parts take inside anyone's network, as it was stored."""
 
+import math
+import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +13,16 @@ from bench.schema.case import Case
 from bench.schema.files import COST, COST_SCHEMA, RESULTS
 from bench.schema.records import ArmFacts, CaseResult, Finding, Replicate, Status
 from bench.schema.stored import RecordError
-from reports.data import frames, stored
-from reports.data.errors import ReportError
+from reports.data import frames, result_files, stored
+from reports.data.errors import damaged
 from reports.data.result_files import OnePath, ResultFile
 
 Json = Mapping[str, Any]
+
+TEXTS = ("network", "part", "stage")
+"""Columns of the rows of an answer that are no numbers."""
+
+BEGINNING = re.compile(r'\s*{\s*"schema":\s*\d+,\s*"asked":')
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,8 @@ class OwnCase:
     """Heads and rows of each."""
     rows: tuple[Mapping[Hashable, Any], ...]
     """Of networks and parts, as `bench.run.own.frame.frame` has them."""
+    parts: Mapping[str, Mapping[str, Json]]
+    """Arm -> path of a part -> what is counted of it; nothing of a case that does not run."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +53,9 @@ class OwnRun:
 
     @property
     def run_id(self) -> str:
-        """The name of its folder."""
-        return self.path.parent.name
+        """The name of its folder; of a file that was renamed, and does not tell it, its own."""
+        kept = self.path.parent.name if self.path.name == COST else self.path.stem
+        return str(self.document["run"].get("run_id", kept))
 
     @property
     def networks(self) -> Mapping[str, str]:
@@ -68,10 +78,14 @@ class OwnRun:
         return tuple(map(str, self.document["asked"]["parts"]))
 
     @property
+    def whole(self) -> bool:
+        """Whether whole networks were asked for, which have names."""
+        return bool(self.document["asked"]["kind"] == "networks")
+
+    @property
     def named(self) -> str:
         """The networks in a title."""
-        whole = self.document["asked"]["kind"] == "networks"
-        named = [arm if whole else typed for arm, typed in self.networks.items()]
+        named = [arm if self.whole else typed for arm, typed in self.networks.items()]
         return ", ".join(dict.fromkeys(name for name in named if name != self.again))
 
     @property
@@ -88,9 +102,16 @@ class OwnRun:
 
 
 def is_own(path: OnePath) -> bool:
-    """Whether a path names a run of `panet-bench cost`: its folder, or its file."""
+    """Whether a path names a run of `panet-bench cost`: its folder, or its file, even renamed."""
     named = Path(path)
-    return named.name == COST or ((named / COST).is_file() and not (named / RESULTS).exists())
+    if named.is_dir():
+        return (named / COST).is_file() and not (named / RESULTS).exists()
+    return named.name == COST or begins_as_own(result_files.beginning(named))
+
+
+def begins_as_own(text: str) -> bool:
+    """Whether a file that begins so is one of `panet-bench cost`."""
+    return bool(BEGINNING.match(text))
 
 
 def read(path: OnePath) -> OwnRun:
@@ -102,12 +123,10 @@ def read(path: OnePath) -> OwnRun:
     named = Path(path)
     file = named / COST if named.is_dir() else named
     document = stored.read(file, COST_SCHEMA)
-    try:
+    with damaged(file, "measure again"):
         found = OwnRun(file.resolve(), document, tuple(map(_case, document["cases"])))
-        _ = (found.named, found.base, found.parts, found.file.run["environment"])
-    except (KeyError, TypeError, ValueError, AttributeError, RecordError) as error:
-        kind = type(error).__name__
-        raise ReportError(f"{file}: damaged ({kind}: {error}); measure again") from error
+        _ = (found.named, found.base, found.again, found.parts)
+        result_files.complete(file, found.file.run)
     return found
 
 
@@ -135,7 +154,7 @@ def frame(run: OwnRun) -> pd.DataFrame:
     """Return what `reports.data.frames.load` does of a run of ours: a row per arm and case.
 
     Raises:
-        ReportError: no case was measured.
+        ReportError: there is no case.
     """
     return frames.of_rows([row for case in run.cases for row in _arm_rows(run, case)])
 
@@ -162,7 +181,7 @@ def _arm_rows(run: OwnRun, case: OwnCase) -> list[dict[str, Any]]:
         }
         for arm in run.networks
         if used
-    ]
+    ] or [{**of_case, "arm": None, "replicates_s": None}]
 
 
 def _spans(replicates: list[Mapping[str, list[float]]]) -> dict[str, list[list[float]]]:
@@ -187,7 +206,7 @@ def _case(entry: Json) -> OwnCase:
         status,
         reason,
         Finding(str(status), reason, "", facts),
-        tuple(map(Replicate.from_json, entry["replicates"])),
+        tuple(map(_replicate, entry["replicates"])),
     )
     return OwnCase(
         str(said["name"]),
@@ -197,8 +216,25 @@ def _case(entry: Json) -> OwnCase:
         tuple(
             (tuple(each["heads"]), [list(row) for row in each["rows"]]) for each in said["tables"]
         ),
-        tuple(dict(row) for row in entry["answer"]["rows"]),
+        tuple(map(_row, entry["answer"]["rows"])),
+        {arm: dict(look["parts"]) for arm, look in entry["looks"].items()},
     )
+
+
+def _replicate(entry: Json) -> Replicate:
+    replicate = Replicate.from_json(entry)
+    of_calls = (*replicate.spans_s.values(), *replicate.more_spans_s.values())
+    for stage, seconds in (item for spans_s in of_calls for item in spans_s.items()):
+        if not all(0 <= s < math.inf for s in seconds):
+            raise RecordError(f"{stage} takes no time that can be")
+    return replicate
+
+
+def _row(entry: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
+    for name, value in entry.items():
+        if value is not None and not isinstance(value, str if name in TEXTS else int | float):
+            raise RecordError(f"{name} is {value!r}")
+    return entry
 
 
 def _load(replicate: Replicate) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 
-from bench.schema.case import Case
 from bench.schema.files import RESULTS
 from bench.schema.records import SCHEMA, SCHEMA_HISTORY
 from reports.data import stored
@@ -36,12 +35,6 @@ class ResultFile:
         """What the file says of the run as a whole."""
         run: Mapping[str, Any] = self.document["panet"]
         return run
-
-    @property
-    def cases(self) -> list[Case]:
-        """Its cases, of every arm and outcome: one may be there several times."""
-        arms = (entry["extra_info"] for entry in self.document["benchmarks"])
-        return [Case.from_json(entry["case"]) for entry in (*arms, *self.run["outcomes"])]
 
 
 def find(path: OnePath) -> Path:
@@ -95,6 +88,24 @@ def parse(path: Path) -> dict[str, Any]:
     return document
 
 
+def beginning(path: Path) -> str:
+    """Return how a file begins; of one that cannot be read, or is no text, nothing."""
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return stream.read(4096)
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def complete(path: Path, run: Mapping[str, Any]) -> None:
+    """Raise `ReportError` where a run lacks what every reader needs of it."""
+    missing = [name for name, kind in NEEDED.items() if not isinstance(run.get(name), kind)]
+    if not missing and not isinstance(run["environment"].get("libraries", {}), dict):
+        missing.append("libraries")
+    if missing:
+        raise ReportError(f"{path}: damaged, it has no {', '.join(missing)}; measure again")
+
+
 def checked(path: Path, document: Mapping[str, Any]) -> ResultFile:
     """Return a parsed file as one of `pytest bench`.
 
@@ -106,12 +117,7 @@ def checked(path: Path, document: Mapping[str, Any]) -> ResultFile:
     schema = document["panet"].get("schema")
     if not isinstance(schema, int) or schema not in SCHEMA_HISTORY:
         raise ReportError(f"{path}: schema {schema!r}, this version reads up to {SCHEMA}")
-    run = document["panet"]
-    missing = [name for name, kind in NEEDED.items() if not isinstance(run.get(name), kind)]
-    if not missing and not isinstance(run["environment"].get("libraries", {}), dict):
-        missing.append("libraries")
-    if missing:
-        raise ReportError(f"{path}: damaged, it has no {', '.join(missing)}; measure again")
+    complete(path, document["panet"])
     return ResultFile(path, document)
 
 

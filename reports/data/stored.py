@@ -40,7 +40,8 @@ def read(path: Path, schema: int) -> dict[str, Any]:
     """
     content = read_mapping(path)
     if content.get("schema") != schema:
-        raise ReportError(f"{path}: schema {content.get('schema')!r}, this version reads {schema}")
+        found = f"schema {content.get('schema')!r}, this version reads {schema}"
+        raise ReportError(f"{path}: {found}; measure again")
     return content
 
 

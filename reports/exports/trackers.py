@@ -18,8 +18,8 @@ import pandas as pd
 
 from bench.schema.records import Status
 from reports.data.errors import ReportError
-from reports.data.history import SECONDS
 from reports.data.rows import rows_of
+from reports.data.series import SECONDS, is_control
 from reports.data.spreadsheet import inert
 
 NANOSECONDS = 1e9
@@ -27,12 +27,12 @@ NANOSECONDS = 1e9
 Rows = Sequence[Mapping[Any, Any]]
 
 METRICS: dict[str, Callable[[Mapping[Any, Any]], bool]] = {
-    "cost": lambda row: row["metric"] in ("cost", "inside", "mean"),
-    "latency": lambda row: row["metric"] == "latency" and row["arm"] != "fpn_again",
-    "control": lambda row: row["arm"] == "fpn_again",
+    "cost": lambda row: row["metric"] in ("cost", "inside", "residual", "mean"),
+    "latency": lambda row: row["metric"] in ("latency", "time") and not is_control(row["arm"]),
+    "control": lambda row: is_control(row["arm"]),
 }
-"""What can be exported: cost (and what others have stored), latencies, and that of the control,
-which is one more series to raise false alarms."""
+"""What can be exported: cost (and what others have stored), times of networks and parts, and those
+of the control, which is one more series to raise false alarms."""
 
 EXPORTED = ("", Status.OK, Status.TOO_WIDE)
 """Statuses whose values can be believed; none: others' files know no status."""
@@ -102,8 +102,8 @@ def _bencher(table: pd.DataFrame) -> dict[str, str]:
     found: dict[str, dict[str, Any]] = {}
     for row in _one_run(table, "bencher"):
         # Bencher's own measure ``latency`` is in nanoseconds.
-        timed = row["metric"] in SECONDS
-        measure, scale = ("latency", NANOSECONDS) if timed else (row["metric"], 1.0)
+        measure = "latency" if row["metric"] == "mean" else row["metric"]
+        scale = NANOSECONDS if row["metric"] in SECONDS else 1.0
         value = {"value": row["value"] * scale}
         if pd.notna(row["high"]):
             value |= {"lower_value": row["low"] * scale, "upper_value": row["high"] * scale}

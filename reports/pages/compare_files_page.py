@@ -15,9 +15,13 @@ from bench.stats.verdict import Verdict, overall
 from reports.analysis.metrics import METRICS
 from reports.data.errors import ReportError
 from reports.data.rows import rows_of
+from reports.data.series import SECONDS
 from reports.data.spreadsheet import inert
 
 NAMES = ("compare.csv", "compare.md")
+
+WORDS = ("case", "metric", "")
+"""Columns that may take several lines in a narrow terminal: a number loses no digit there."""
 
 
 def readable(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -50,7 +54,7 @@ def show(table: pd.DataFrame, console: Console, names: Mapping[str, str]) -> Non
     if len(text):
         drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in text.columns:
-            drawn.add_column(column, no_wrap=column != "")
+            drawn.add_column(column, no_wrap=column not in WORDS)
         for values in text.itertuples(index=False):
             drawn.add_row(*(escape(str(value)) for value in values))
         console.print(drawn)
@@ -99,4 +103,4 @@ def _value(value: float, exact: bool, metric: str) -> str:
         return "-"
     if exact:
         return f"{value:,.0f}"
-    return f"{value * 1e3:.2f} ms" if metric == "latency" else f"{value:.3f}"
+    return f"{value * 1e3:.2f} ms" if metric in SECONDS else f"{value:.3f}"

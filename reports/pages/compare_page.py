@@ -13,7 +13,7 @@ from reports.analysis.names import ARM_NAMES
 from reports.data.errors import ReportError
 from reports.data.rows import rows_of
 from reports.pages import compare_files_page, drawing, page
-from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX
+from reports.pages.drawing import NOISE_COLOR, ROW_PX
 from reports.pages.page import Block, Section, Table
 
 PAGE = "compare.html"
@@ -105,7 +105,7 @@ def _drawings(table: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Block]:
 
 def _changes(rows: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
     figure = go.Figure()
-    for arm, of_arm in rows.groupby("arm", sort=False, dropna=False):
+    for rank, (arm, of_arm) in enumerate(rows.groupby("arm", sort=False, dropna=False)):
         name = "FPN + PANet over FPN" if pd.isna(arm) else ARM_NAMES.get(str(arm), str(arm))
         figure.add_scatter(
             x=drawing.numbers((of_arm["ratio"] - 1) * 100),
@@ -114,7 +114,10 @@ def _changes(rows: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
             error_x=drawing.bars(of_arm, "ratio", 100.0),
             mode="markers",
             orientation="h",
-            marker={"color": COLORS["panet" if pd.isna(arm) else str(arm)], "size": 9},
+            marker={
+                "color": drawing.color_of("panet" if pd.isna(arm) else str(arm), rank),
+                "size": 9,
+            },
             name=name,
             hovertemplate="<b>%{customdata}</b><br>%{x:+.1f} %<extra>" + name + "</extra>",
         )
@@ -123,5 +126,7 @@ def _changes(rows: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
         figure.add_vline(x=threshold * 100, line={"dash": "dot", "width": 1, "color": NOISE_COLOR})
     figure.update_xaxes(title="change, %", tickangle=0)
     figure.update_yaxes(autorange="reversed")
-    sized = drawing.sized(figure, height=130 + ROW_PX * len(names))
-    return sized.update_layout(scattermode="group", scattergap=0.4)  # arms beside each other
+    arms = rows["arm"].nunique()
+    sized = drawing.sized(figure, height=130 + int(ROW_PX * len(names) * max(1, arms / 2)))
+    # Arms beside each other, and even a single one is named.
+    return sized.update_layout(scattermode="group", scattergap=0.4, showlegend=arms > 0)

@@ -15,11 +15,10 @@ from reports.analysis.change_points import ChangePoint
 from reports.analysis.names import ARM_NAMES
 from reports.data import history
 from reports.data.errors import ReportError
-from reports.data.history import SECONDS
 from reports.data.rows import rows_of
+from reports.data.series import SECONDS, is_control
 from reports.data.spreadsheet import inert
 from reports.pages import drawing, page
-from reports.pages.drawing import COLORS
 from reports.pages.page import Block, Section, Table
 
 PAGE, CSV = "history.html", "changes.csv"
@@ -29,16 +28,24 @@ MOST_CASES = 60
 
 ROWS = {
     "latency": "latency, ms",
+    "time": "part, ms",
     "cost": "FPN + PANet over FPN",
     "inside": "the same, inside the call",
+    "residual": "residual",
     "mean": "mean, ms",
 }
 """Metric -> title of its axis."""
+
+NAMED_ROWS = {"cost": "over the base", "inside": "call over its rest"}
+"""The same, where networks and parts have names."""
 
 NAMES = {"cost": "cost", "inside": "cost, inside the call", "mean": "mean"}
 """Metric that is of no arm -> what its line is called."""
 
 OTHER_COLOR, MARK_COLOR = "#009e73", "#999999"
+
+GAP_PX = 44
+"""Between two panels."""
 
 MESSAGE_CHARS = 120
 
@@ -181,14 +188,24 @@ def _what(change: ChangePoint) -> str:
 
 
 def _figure(rows: pd.DataFrame, changes: Sequence[ChangePoint]) -> go.Figure:
+    shown = rows[[not is_control(arm) for arm in rows["arm"]]].sort_values("date", kind="stable")
+    arms = [arm for arm in dict.fromkeys(map(str, shown["arm"])) if arm]
+    colors = {arm: drawing.color_of(arm, rank) for rank, arm in enumerate(arms)}
+    known = set[str]()  # a line of every panel, and one name for all of them
     metrics = [metric for metric in ROWS if (rows["metric"] == metric).any()]
-    figure = make_subplots(rows=len(metrics), shared_xaxes=True, vertical_spacing=0.08)
+    height = 90 + 230 * len(metrics)
+    figure = make_subplots(rows=len(metrics), shared_xaxes=True, vertical_spacing=GAP_PX / height)
     for place, metric in enumerate(metrics, start=1):
         scale = 1e3 if metric in SECONDS else 1.0
-        of_metric = rows[(rows["metric"] == metric) & (rows["arm"] != "fpn_again")]
+        of_metric = shown[shown["metric"] == metric]
         for arm, series in of_metric.groupby("arm", sort=False):
-            figure.add_trace(_line(series, str(arm) or NAMES[metric], scale), row=place, col=1)
-        figure.update_yaxes(title=ROWS[metric], row=place, col=1)
+            named = str(arm) or NAMES[metric]
+            line = _line(series, named, colors.get(named, OTHER_COLOR), scale)
+            line.showlegend = named not in known
+            figure.add_trace(line, row=place, col=1)
+            known.add(named)
+        title = NAMED_ROWS.get(metric, ROWS[metric]) if all(of_metric["arm"]) else ROWS[metric]
+        figure.update_yaxes(title=title, row=place, col=1)
         for change in changes:
             if change.metric == metric:
                 figure.add_vline(
@@ -199,10 +216,10 @@ def _figure(rows: pd.DataFrame, changes: Sequence[ChangePoint]) -> go.Figure:
                     row=place,
                     col=1,
                 )
-    return drawing.sized(figure, height=90 + 230 * len(metrics))
+    return drawing.sized(figure, height)
 
 
-def _line(rows: pd.DataFrame, arm: str, scale: float) -> go.Scatter:
+def _line(rows: pd.DataFrame, arm: str, color: str, scale: float) -> go.Scatter:
     return go.Scatter(
         x=rows["date"],
         y=rows["value"] * scale,
@@ -214,7 +231,8 @@ def _line(rows: pd.DataFrame, arm: str, scale: float) -> go.Scatter:
         },
         mode="lines+markers",
         name=ARM_NAMES.get(arm, arm),
-        line={"color": COLORS.get(arm, OTHER_COLOR), "width": 1},
+        legendgroup=arm,
+        line={"color": color, "width": 1},
         customdata=[_hover(row) for row in rows_of(rows)],
         hovertemplate="<b>%{y:.4g}</b> on %{x|%Y-%m-%d %H:%M}<br>%{customdata[0]}<br>"
         "%{customdata[1]}<extra></extra>",

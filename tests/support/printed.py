@@ -19,13 +19,14 @@ from bench.lab.history_trials import GateTest
 from bench.machine.environment import ROOT
 from bench.run import max_batch
 from bench.run.own import measuring as own
-from bench.schema.files import JOURNAL, RESULTS
+from bench.schema.files import COST, JOURNAL, RESULTS
 from bench.schema.run_folders import point_latest_at
 from bench.selftest.session import SelfTest
 from docs import generate
 from panet import __main__ as panet_command
 from reports import __main__ as reports_command
 from tests.support import profiles
+from tests.support.own_files import own_run
 
 SHELLS = ("console", "sh", "bash")
 
@@ -34,6 +35,9 @@ WHAT_A_READER_HAS = (
     *("bench.py", "workload.py", "benchmarks/mynet.py"),
 )
 """Files that commands name: results of his, and a workload of his."""
+
+OWN_RESULTS = ("neck-monday.json", "neck-today.json")
+"""The same, of `panet-bench cost`."""
 
 PLACEHOLDERS = {"s3://bucket/bench": "bucket"}
 """What stands for something of the reader's that no test can have -> what it is here."""
@@ -70,7 +74,7 @@ def _lines(shell: str, block: str) -> list[str]:
 
 
 def reader_s_folder(folder: Path) -> None:
-    """Write what commands find where they are typed: two runs, stored results, a workload."""
+    """Write what commands find where they are typed: three runs, stored results, a workload."""
     run_dir = folder / "reports" / "runs" / "run-1"
     run_dir.mkdir(parents=True)
     profiles.run_dir(run_dir)
@@ -82,6 +86,9 @@ def reader_s_folder(folder: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         text = (run_dir / RESULTS).read_text() if path.suffix == ".json" else ""
         path.write_text(text.replace("run-1", path.stem))
+    for name in OWN_RESULTS:
+        (own_run(folder, name.removesuffix(".json")) / COST).rename(folder / name)
+    own_run(run_dir.parent, "cost-1")
 
 
 def try_out(command: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.run.own.request import Kind
 from bench.run.own.result import Answer, CaseAnswer
-from bench.schema.case import AXES
+from bench.schema.case import AXES, OF_OURS
 from bench.stats.intervals import Estimate
 from bench.stats.parts import PartTime
 
@@ -16,9 +16,6 @@ REST, CALL = "rest", "call"
 """What is in no part, and all of it: rows beside those of the parts."""
 
 COUNTED = ("macs", "params", "peak_bytes")
-
-OF_OURS = ("scope", "backbone")
-"""Columns of a case that say nothing of somebody's network."""
 
 
 def frame(answer: Answer) -> "pd.DataFrame":

@@ -13,15 +13,12 @@ from bench.run.own.numbers import (
 )
 from bench.run.own.request import NETWORK, Kind, Request
 from bench.run.own.result import Answer, CaseAnswer
-from bench.schema.case import names_of
+from bench.schema.case import OF_OURS, names_of
 from bench.schema.records import Status
 from bench.schema.text import listed, percent
 
 MOST = 3
 """Parts that are told in a sentence, or shapes; the table has all."""
-
-OF_OURS = frozenset({"scope", "backbone"})
-"""Fields of a case that say nothing of somebody's network."""
 
 
 def render(answer: Answer) -> str:

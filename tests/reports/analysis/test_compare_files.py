@@ -13,7 +13,7 @@ from bench.stats.verdict import Verdict, overall
 from reports.__main__ import main
 from reports.analysis import compare_files
 from reports.analysis.metrics import Thresholds
-from reports.data import result_files
+from reports.data import result_files, run_series
 from reports.data.errors import ReportError
 from tests.support.factories import (
     case,
@@ -59,7 +59,7 @@ def suite(slower: dict[int, float] | None = None, seed: int = 0) -> list[CaseRes
 
 def compared(base: Path, head: Path, **asked: Any) -> pd.DataFrame:
     request = {"thresholds": Thresholds(), **asked}
-    return compare_files.compare(result_files.read(base), result_files.read(head), **request)
+    return compare_files.compare(run_series.read(base), run_series.read(head), **request)
 
 
 def verdicts(table: pd.DataFrame, metric: str) -> dict[int, Verdict]:
@@ -237,7 +237,7 @@ def test_an_unknown_metric_is_refused_with_the_known_ones(
 ) -> None:
     path = str(run(tmp_path, "a", suite()))
     assert main(["compare", path, path, "--metrics", "speed"]) == 2
-    assert "choose from latency, cost" in capsys.readouterr().err
+    assert "choose from latency, time, cost" in capsys.readouterr().err
 
 
 def test_what_is_worse_is_shown_first_and_written(

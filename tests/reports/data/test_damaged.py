@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from bench.schema.files import COST, COST_SCHEMA
 from bench.schema.records import SCHEMA
 from reports.__main__ import main
 from reports.data import history
 from reports.pages import compare_page, history_page, page
+from tests.support.own_files import own_document
 from tests.support.result_files import document, measured
 
 WRONG: list[Any] = [None, "x", [], {}, -1, True, [None], {"x": None}]
@@ -23,6 +25,9 @@ COMMANDS = {
     "history": ["history", "{file}", "--out", "{out}"],
     "export": ["export", "github", "{file}", "--out", "{out}/github.json"],
 }
+
+KINDS = ("ours", "own")
+"""Of `pytest bench`, and of `panet-bench cost`."""
 
 ADDED = {2: (), 3: ("graphs", "graph_breaks", "operators")}
 """Schema -> what `extra_info` has since then."""
@@ -54,14 +59,16 @@ def once_each(write: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @functools.cache
-def good_text() -> str:
+def good_text(kind: str = "ours") -> str:
+    if kind == "own":
+        return json.dumps(own_document("exchange"))
     made = {"machine_info": {"cpu": {}}, **document([measured(1.5)])}
     made["datetime"], made["commit_info"] = "2026-11-01T00:00:00+00:00", {"message": "m"}
     return json.dumps(made)
 
 
-def good() -> Any:
-    return json.loads(good_text())
+def good(kind: str = "ours") -> Any:
+    return json.loads(good_text(kind))
 
 
 def places(data: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
@@ -76,19 +83,19 @@ def places(data: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str
         yield from places(value, (*path, key))
 
 
-def damaged(path: tuple[str | int, ...], value: object) -> Any:
-    made = inside = good()
+def damaged(kind: str, path: tuple[str | int, ...], value: object) -> Any:
+    made = inside = good(kind)
     for key in path[:-1]:
         inside = inside[key]
     inside[path[-1]] = value
     return made
 
 
-def run(command: str, content: str | bytes, folder: Path) -> int:
-    """Run a command on a file of this content; return its exit code."""
+def run(command: str, content: str | bytes, folder: Path, kind: str = "ours") -> int:
+    """Run a command on a file of this content, beside a good one; return its exit code."""
     folder.mkdir(exist_ok=True)
     sound, file = folder / "good.json", folder / "bad.json"
-    sound.write_text(good_text())
+    sound.write_text(good_text(kind))
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     names = {"good": sound, "file": file, "out": folder}
     return main([word.format(**names) for word in COMMANDS[command]])
@@ -96,17 +103,18 @@ def run(command: str, content: str | bytes, folder: Path) -> int:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("drawn_once")
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_wrong_value_anywhere_is_an_answer_or_one_line(
-    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = list(places(good()))
+    found = list(places(good(kind)))
     assert len(found) > 80
     refused = 0
     step = 3 if command == "cost" else 1  # it draws a page every time
     for number, path in list(enumerate(found))[::step]:
         value = WRONG[number % len(WRONG)]
-        code = run(command, json.dumps(damaged(path, value)), tmp_path)
+        code = run(command, json.dumps(damaged(kind, path, value)), tmp_path, kind)
         said = capsys.readouterr().err
         assert code in (0, 1, 2, 3), path
         if code == 2:
@@ -116,14 +124,18 @@ def test_wrong_value_anywhere_is_an_answer_or_one_line(
     assert refused > 10
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.999])
 def test_truncated_file_is_one_line(
-    share: float, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    share: float, command: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = good_text()
-    assert run(command, text[: int(len(text) * share)], tmp_path) == 2
-    assert "bad.json: no result file, or a damaged one" in capsys.readouterr().err
+    text = good_text(kind)
+    assert run(command, text[: int(len(text) * share)], tmp_path, kind) == 2
+    told = "damaged JSON" if kind == "own" and share else "no result file, or a damaged one"
+    said = capsys.readouterr().err
+    assert f"bad.json: {told}" in said
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"[]", b"17", b'{"benchmarks": 3}', b"\x00"])
@@ -171,6 +183,21 @@ def test_older_file_is_read(schema: int, tmp_path: Path) -> None:
         assert run(command, json.dumps(older), tmp_path) == 0, command
 
 
+@pytest.mark.parametrize("schema", [1, COST_SCHEMA + 1, None])
+def test_cost_of_another_version_is_one_line(
+    schema: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where another program's file has the name of ours, or a run has only that."""
+    other = json.dumps({"schema": schema, "asked": {}} if schema else {"total": 3})
+    (tmp_path / COST).write_text(other)
+    names = {"good": tmp_path, "file": tmp_path / COST, "out": tmp_path}
+    for words in COMMANDS.values():
+        assert main([word.format(**names) for word in words]) == 2
+        said = capsys.readouterr().err
+        assert f"schema {schema!r}, this version reads {COST_SCHEMA}; measure again" in said
+        assert said.count("\n") == 1
+
+
 def test_newer_file_says_which_version_reads_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,11 +215,12 @@ def test_missing_arm_leaves_the_comparison_undecided(number: int, tmp_path: Path
     assert run("compare", json.dumps(lacking), tmp_path) == 3
 
 
-@pytest.mark.parametrize("written", ["-1", "nan", "0001-01-01", "9999-12-31", 5])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("written", ["-1", "nan", "0001-01-01", "9999-12-31", 5, None])
 def test_impossible_date_is_one_line(
-    written: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    written: object, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    undated = good() | {"datetime": written}
+    undated = good(kind) | {"datetime": written}
     for command in ("history", "export"):
         assert run(command, json.dumps(undated), tmp_path) == 2
         assert capsys.readouterr().err.count("\n") == 1
@@ -212,7 +240,11 @@ def test_no_text_of_a_file_controls_the_terminal(
         entry["extra_info"]["reason"] = ESCAPE
     for outcome in hostile["panet"]["outcomes"]:
         outcome["reason"] = ESCAPE
-    assert run(command, json.dumps(hostile), tmp_path) in (0, 1, 3)
+    own = good("own")
+    own["run"]["run_id"] = own["run"]["environment"]["cpu"] = own["command"] = ESCAPE
+    own["cases"][0]["reason"] = own["asked"]["networks"]["exchanged"] = ESCAPE
+    for kind, content in (("ours", hostile), ("own", own)):
+        assert run(command, json.dumps(content), tmp_path, kind) in (0, 1, 3)
     said = "".join(capsys.readouterr())
     assert not {"\x1b", "\x07", "\x9b"} & set(said)
     assert run(command, json.dumps({"benchmarks": [], "panet": {"schema": ESCAPE}}), tmp_path) == 2
@@ -220,7 +252,7 @@ def test_no_text_of_a_file_controls_the_terminal(
 
 
 def test_no_text_of_a_store_controls_the_terminal(tmp_path: Path) -> None:
-    (tmp_path / "good.json").write_text(good_text())
+    (tmp_path / "good.json").write_text(good_text("ours"))
     table = history.collect([tmp_path / "good.json"])
     history.add(table.assign(message=ESCAPE), str(tmp_path / "store"))
     (message,) = set(history.read(str(tmp_path / "store"))["message"])

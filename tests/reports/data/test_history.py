@@ -18,6 +18,7 @@ from reports.data.errors import ReportError
 from tests.reports.analysis.test_compare_files import busy
 from tests.reports.pages.test_cost_page import grid
 from tests.support.factories import case, facts, finding
+from tests.support.own_files import own_document, own_run
 from tests.support.result_files import document, measured
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -190,6 +191,40 @@ def test_storage_of_pytest_benchmark_is_imported(tmp_path: Path) -> None:
     table = history.collect([tmp_path])
     row = table.iloc[0]
     assert (row["case_id"], row["metric"], row["value"]) == ("test_a.py::test_b", "mean", 0.25)
+
+
+def test_a_folder_of_both_kinds_of_runs_has_the_series_of_both(tmp_path: Path) -> None:
+    run(tmp_path, 1)
+    own_run(tmp_path, "cost-1", run={"commit": "c" * 40})
+    (tmp_path / "cost-1" / "profile.json").write_text('{"schema": 1}')
+    table = history.collect([tmp_path])
+    assert set(table["run_id"]) == {"run-001", "cost-1"}
+    own = table[table["run_id"] == "cost-1"]
+    assert set(own["commit"]) == {"c" * 40}
+    assert set(own["fingerprint"]) == set(table["fingerprint"]), "the machine is the same"
+    assert set(own.groupby(["metric", "arm"]).groups) == {
+        *(("latency", arm) for arm in ("the network", "network_again")),
+        *((metric, part) for metric in ("time", "inside") for part in ("neck", "head")),
+    }
+    assert set(own["replicates"]) == {5}
+    assert history.add(table, str(tmp_path / "store")) == 2
+
+
+def test_runs_whose_networks_got_other_inputs_are_series_of_their_own(tmp_path: Path) -> None:
+    for name, shape in (("a", "1x3x64x64"), ("b", "1x3x64x64"), ("c", "1x9x64x64")):
+        own_run(tmp_path, name, shapes=[shape], given={"devices": "cpu"})
+    table = history.collect([tmp_path])
+    assert len(set(table["case_id"])) == 1
+    fingerprints = table.groupby("run_id")["fingerprint"].first()
+    assert fingerprints["a"] == fingerprints["b"] != fingerprints["c"]
+
+
+def test_renamed_file_without_the_name_of_its_run_is_called_as_it_is(tmp_path: Path) -> None:
+    for name in ("monday.json", "tuesday.json"):
+        content = own_document()
+        content["run"].pop("run_id")
+        (tmp_path / name).write_text(json.dumps(content))
+    assert set(history.collect([tmp_path])["run_id"]) == {"monday", "tuesday"}
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"benchmarks": [{}]}'])

@@ -14,6 +14,7 @@ from reports.data import history
 from reports.data.errors import ReportError
 from reports.exports import trackers
 from tests.reports.data.test_history import run
+from tests.support.own_files import own_run
 from tests.support.result_files import measured
 
 EVERY = tuple(trackers.METRICS)
@@ -129,6 +130,32 @@ def test_only_the_cost_is_exported_unless_more_is_asked_for(
     wrong = ["export", "github", str(result), "--out", str(out), "--metrics", "speed"]
     assert command.main(wrong) == 2
     assert "--metrics 'speed': choose from cost" in capsys.readouterr().err
+
+
+def test_parts_of_anyones_network_are_exported_by_their_names(tmp_path: Path) -> None:
+    path = own_run(tmp_path, "cost-1", "exchange")
+    (written,) = export([path], "bencher", tmp_path / "out.json")
+    found = json.loads(written.read_text())
+    case_id = history.collect([path])["case_id"].iloc[0]
+    by_name = {name.removeprefix(case_id).strip(): set(of) for name, of in found.items()}
+    other = "neck=mynet:bifpn"
+    assert by_name == {
+        "neck": {"time", "inside"},
+        other: {"time", "inside", "residual"},
+        "the network": {"latency"},
+        f"the network with {other}": {"latency", "cost"},
+        "network_again": {"latency"},
+    }
+    assert found[f"{case_id} neck"]["time"]["value"] == pytest.approx(2e6, rel=0.01)
+    counts = {"cost": 4, "latency": 4, "control": 1}
+    for metric, count in counts.items():
+        (written,) = export([path], "github", tmp_path / "out.json", [metric])
+        assert len(json.loads(written.read_text())) == count
+    csv, _ = export([path], "otava", tmp_path / "otava")
+    assert f"{case_id} inside neck" in pd.read_csv(csv).columns
+    busy = own_run(tmp_path, "cost-2", status=Status.CONTENDED)
+    with pytest.raises(ReportError, match="left out: 2 values of 1 contended cases"):
+        export([busy], "github", tmp_path / "out.json", ["cost"])
 
 
 def test_formats_for_one_run_refuse_several(tmp_path: Path) -> None:

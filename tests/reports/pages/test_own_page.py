@@ -100,7 +100,7 @@ def test_names_of_the_picture_are_escaped_and_short() -> None:
         (("{run}", "{run}"), "ask for its report alone"),
         (("{run}", "--within", "33ms"), "--within: break-evens are of PANet on FPN"),
         (("{old}",), "schema 1, this version reads 2"),
-        (("{damaged}",), "damaged (KeyError"),
+        (("{damaged}",), "damaged result file (KeyError"),
     ],
 )
 def test_wrong_use_is_one_line(
