@@ -153,13 +153,15 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 def _run(
     config: pytest.Config, bench_session: Session, case_ids: list[str], console: Console
 ) -> Generator[None, object, object]:
+    with bench_session.servers(case_ids):
+        with _outside_pytest(config):
+            console.print(forecast(bench_session.request, len(case_ids)), highlight=False)
+            bench_session.measure(case_ids, console)
+        replayed = yield
+        with _outside_pytest(config):
+            for extra in bench_session.request.extra_arms:
+                bench_session.measure_extra_arms(extra, console)
     with _outside_pytest(config):
-        console.print(forecast(bench_session.request, len(case_ids)), highlight=False)
-        bench_session.measure(case_ids, console)
-    replayed = yield
-    with _outside_pytest(config):
-        for extra in bench_session.request.extra_arms:
-            bench_session.measure_extra_arms(extra, console)
         if bench_session.request.deploy:
             bench_session.measure_deploy(console)
         if bench_session.request.traces:

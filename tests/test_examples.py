@@ -18,7 +18,7 @@ from bench.stats.sequential import Gate
 from tests.support import printed
 from tests.support.environments import copy_of_the_tree
 from tests.support.own_networks import simulated
-from tests.support.short import preload
+from tests.support.short import needed_by
 
 pytestmark = pytest.mark.process
 
@@ -36,7 +36,7 @@ SLOWER = {"gate": "`.` is slower", "own_neck": "`with_path` is slower"}
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few and short replicates: both differences are large, and a busy machine sees them, too."""
     monkeypatch.setattr(command, "GATE", SHORT)
-    monkeypatch.setattr(measuring, "preload", preload)
+    monkeypatch.setattr(measuring, "needed_by", needed_by)
     monkeypatch.setattr(measuring, "REPLICATE_S", 0.4)
 
 

@@ -18,10 +18,11 @@ from rich.console import Console
 from bench.compare.request import AGAIN, BASE, HEAD, ONE_PROCESS, Request
 from bench.compare.revisions import Code, checked_out
 from bench.engine.interpreter import environment_of
-from bench.engine.launcher import TRACING, Launcher, ServerLauncher, needed_by_checks
+from bench.engine.launcher import Launcher, ServerLauncher
 from bench.engine.opened import opened
 from bench.engine.plan import Design, Plan
-from bench.engine.scheduler import Engine, preload
+from bench.engine.preloading import Modules, needed_by
+from bench.engine.scheduler import Engine
 from bench.engine.separate_processes import ApartLauncher
 from bench.machine.environment import code_digest, digest, usable_cores
 from bench.profiling.profile_diff import Explanation, explain
@@ -77,10 +78,10 @@ def measuring(
     """
     scratch = _scratch(folder)
     plan = _plan(request, codes, scratch, arms)
-    checks = needed_by_checks(request.cases)
+    modules = needed_by(request.cases)
     with (
         _unedited(request, codes) as digests,
-        contextlib.closing(_launcher(request, scratch, arms, checks)) as launcher,
+        contextlib.closing(_launcher(request, scratch, arms, modules)) as launcher,
         opened(
             plan,
             folder / "journal",
@@ -127,9 +128,10 @@ def explained(
             trace_dir=str(folder / "traces" / case.case_id / arm),
         )
 
+    modules = needed_by(request.cases, traces=True)
     with (
         _unedited(request, codes),
-        contextlib.closing(_launcher(request, scratch, ARMS, TRACING)) as launcher,
+        contextlib.closing(_launcher(request, scratch, ARMS, modules)) as launcher,
     ):
         base, head, again = (launcher.run(trace(arm), request.timeout_s) for arm in ARMS)
     if not (isinstance(base, Path) and isinstance(head, Path) and isinstance(again, Path)):
@@ -220,16 +222,13 @@ def _side(arm: str) -> str:
     return HEAD if arm == HEAD else BASE
 
 
-def _launcher(
-    request: Request, scratch: Path, arms: Sequence[str], helper: Sequence[str]
-) -> Launcher:
-    modules = preload(request.cases)
+def _launcher(request: Request, scratch: Path, arms: Sequence[str], modules: Modules) -> Launcher:
     if request.pairing == ONE_PROCESS:
-        return ServerLauncher(scratch, modules, usable_cores(), helper=helper)
+        return ServerLauncher(scratch, modules, usable_cores())
     launchers = {}
     for arm in arms:
         own = scratch / arm
         own.mkdir(exist_ok=True)
         python = request.python_of(_side(arm))
-        launchers[arm] = ServerLauncher(own, modules, 1, python=python, helper=helper)
+        launchers[arm] = ServerLauncher(own, modules, 1, python=python)
     return ApartLauncher(launchers, scratch)

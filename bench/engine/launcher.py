@@ -2,29 +2,12 @@
 
 import functools
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from bench.engine.preloading import Modules
 from bench.engine.server_client import Server
-from bench.schema.case import TORCH, Case
 from bench.schema.tasks import Failure, ReplicateTask, Result, Task
-
-CHECKING = ("torch.fx.experimental.symbolic_shapes", "skimage.io")
-"""What only checks need: torch's counter of operations takes operators apart with the one, and the
-photographs are read with the other."""
-
-EXPORTING = "torch._dynamo"
-"""What checks need where a runtime is given a file: two seconds that the others do without."""
-
-TRACING = ("torch._inductor", "skimage.io")
-"""What only profiles need: torch's profiler asks the compiler for its settings."""
-
-
-def needed_by_checks(cases: Iterable[Case]) -> tuple[str, ...]:
-    """Return the modules that a server of checks imports so that its workers need not."""
-    exports = any(case.runtime != TORCH for case in cases)
-    return (EXPORTING, *CHECKING) if exports else CHECKING
 
 
 class Launcher(Protocol):
@@ -45,30 +28,27 @@ class ServerLauncher:
 
     Args:
         scratch_dir: where results and logs of workers go; private to the run.
-        preload: modules that the cases need, imported before the fork.
+        modules: that are imported before the fork.
         at_once: how many timing servers are started together, and of a check's compilers.
         allocator: whether malloc is to keep its pages.
         one_server: whether all timed workers are to come from one server.
         python: the interpreter of all servers.
-        helper: modules that the server of checks and traces imports as well.
     """
 
     def __init__(
         self,
         scratch_dir: Path,
-        preload: Sequence[str],
+        modules: Modules,
         at_once: int,
         *,
         allocator: bool = True,
         one_server: bool = False,
         python: str = sys.executable,
-        helper: Sequence[str] = CHECKING,
     ) -> None:
-        self._helper_modules = [*preload, *helper]
+        self._modules = modules
         self._start = functools.partial(
             Server, scratch_dir=scratch_dir, allocator=allocator, python=python
         )
-        self._preload = list(preload)
         self._at_once = 1 if one_server else at_once
         self._compilers = at_once
         self._timing: dict[int, Server] = {}
@@ -97,7 +77,7 @@ class ServerLauncher:
         if server_id not in self._timing or not self._timing[server_id].alive:
             self._close_timing()
             for fresh_id in range(server_id, server_id + self._at_once):
-                self._timing[fresh_id] = self._start(self._preload)
+                self._timing[fresh_id] = self._start(self._modules.timing)
             for server in self._timing.values():
                 server.wait_until_ready()
         return self._timing[server_id]
@@ -109,6 +89,7 @@ class ServerLauncher:
 
     def _helping(self) -> Server:
         if self._helper is None or not self._helper.alive:
-            self._helper = self._start(self._helper_modules, compilers=self._compilers)
+            modules = (*self._modules.timing, *self._modules.helping)
+            self._helper = self._start(modules, compilers=self._compilers)
             self._helper.wait_until_ready()
         return self._helper

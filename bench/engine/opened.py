@@ -8,10 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.engine.launcher import TRACING, Launcher, ServerLauncher, needed_by_checks
+from bench.engine.launcher import Launcher, ServerLauncher
 from bench.engine.plan import Plan
+from bench.engine.preloading import needed_by
 from bench.engine.progress import ProgressBar
-from bench.engine.scheduler import Engine, preload
+from bench.engine.scheduler import Engine
 from bench.machine.environment import usable_cores
 from bench.schema import journal, run_folders
 from bench.schema.case import Case
@@ -38,16 +39,26 @@ def launched(
     scratch_dir.mkdir(parents=True, exist_ok=True)
     launcher = ServerLauncher(
         scratch_dir,
-        preload(cases),
+        needed_by(cases, traces=traces),
         usable_cores(),
         allocator=allocator,
         one_server=one_server,
-        helper=TRACING if traces else needed_by_checks(cases),
     )
     try:
         yield launcher
     finally:
         launcher.close()
+
+
+def launched_for(plan: Plan) -> contextlib.AbstractContextManager[ServerLauncher]:
+    """Provide the processes for a plan."""
+    design = plan.design
+    return launched(
+        Path(plan.scratch_dir),
+        plan.cases,
+        allocator=design.allocator,
+        one_server=design.one_server,
+    )
 
 
 @contextlib.contextmanager
@@ -86,14 +97,6 @@ def opened(
         if known is not None:
             entries.findings.update(known.findings)
         if launcher is None:
-            design = plan.design
-            launcher = stack.enter_context(
-                launched(
-                    Path(plan.scratch_dir),
-                    plan.cases,
-                    allocator=design.allocator,
-                    one_server=design.one_server,
-                )
-            )
+            launcher = stack.enter_context(launched_for(plan))
         bar = stack.enter_context(ProgressBar(console, adds))
         yield Engine(plan, launcher, log, time.monotonic, bar, entries)

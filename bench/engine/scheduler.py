@@ -8,14 +8,14 @@ and a comparison of few cases takes several from each.)
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from bench import stats
 from bench.engine.launcher import Launcher
 from bench.engine.plan import MIN_ROUNDS, REPLICATE_S, CaseState, Need, Plan, Rule, Watch
-from bench.schema.case import Case, names_of
+from bench.schema.case import names_of
 from bench.schema.journal import Entries, Journal
 from bench.schema.records import CaseResult, Finding, LeftOut
 from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Result, Task
@@ -292,15 +292,3 @@ def rounds_per_replicate(
     if count < BLOCK_ROUNDS:
         return max(min_rounds, count)
     return round(count / BLOCK_ROUNDS) * BLOCK_ROUNDS
-
-
-def preload(cases: Sequence[Case]) -> list[str]:
-    """Return the modules that a server imports so that its workers need not."""
-    return list(_needed_modules(cases))
-
-
-def _needed_modules(cases: Sequence[Case]) -> Iterator[str]:
-    if any(case.scope == "model" and case.backbone != "cnn" for case in cases):
-        yield "timm"
-    if any(case.compile_mode != "off" for case in cases):
-        yield "torch._inductor.compile_fx"

@@ -6,8 +6,8 @@ What a process brings along by chance is then in the ratio, so the set of proces
 replicate.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,10 @@ from bench.machine.environment import usable_cores
 from bench.schema.records import Finding, LeftOut, Load, Replicate, Status
 from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Result, Task
 from bench.schema.text import listed
+
+AGAIN_S = 1.0
+"""Until processes that still run are ended once more: of a server that is about to start there is
+nothing to end."""
 
 
 class ApartLauncher:
@@ -76,57 +80,49 @@ class ApartLauncher:
     def _replicate(self, task: ReplicateTask, timeout_s: float) -> Replicate | Failure:
         inboxes = {arm: make_inbox(self._scratch_dir / f"inbox-{arm}") for arm in task.arms}
         board = make_board(self._scratch_dir / "board", inboxes)
-        told = replace(task, inboxes=inboxes, board=board)
-
-        def run(arm: str) -> Replicate | Failure:
-            return self._launchers[arm].run(replace(told, own=(arm,)), timeout_s)
-
-        parts = _all_or_failure(self._pool, run, tuple(task.arms), self._end_processes)
+        parts = self._parts(replace(task, inboxes=inboxes, board=board), timeout_s)
         if isinstance(parts, Failure):
-            return self._named(parts, told, timeout_s)
+            return parts
         whole, load = _one_replicate(parts), _one_load([part.load for part in parts])
         undisturbed = whole.round_count - len(whole.disturbed)
         busy = contended(load, task.case.threads, usable_cores(), undisturbed)
         return replace(whole, load=load, contended=busy)
 
-    def _named(self, failure: Failure, task: ReplicateTask, timeout_s: float) -> Failure:
+    def _parts(self, task: ReplicateTask, timeout_s: float) -> list[Replicate] | Failure:
+        """Run all arms at once; when one fails, end the others, which would wait for it."""
+
+        def run(arm: str) -> Replicate | Failure:
+            return self._launchers[arm].run(replace(task, own=(arm,)), timeout_s)
+
+        futures = {self._pool.submit(run, arm): arm for arm in task.arms}
+        for future in as_completed(futures):
+            outcome = future.result()
+            if isinstance(outcome, Failure):
+                failure = self._named(outcome, futures[future], task, timeout_s)
+                self._end_processes()
+                while wait(futures, timeout=AGAIN_S).not_done:  # it had only begun to start
+                    self._end_processes()
+                return failure
+        return [part for each in futures if isinstance(part := each.result(), Replicate)]
+
+    def _named(self, failure: Failure, arm: str, task: ReplicateTask, timeout_s: float) -> Failure:
         """Return the first failure of a replicate as that of the arms that have failed.
 
         Who waited too long for its turn has not: that is who has had the turn all the time. Where
         nobody has had it for long, all of them together were too slow.
         """
-        arms = failure.of
+        arms: tuple[str, ...] = (arm,)
         if failure.status is Status.TIMEOUT:
             board = Board(task.board, task.inboxes)
             arms = board.at_work(least_s=min(WAIT_S, timeout_s / 2))
             board.close()
         if arms and self._go_on_without(task, arms):
             return replace(failure, of=arms)
-        return replace(failure, of=(), reason=f"{listed(arms or task.arms)}: {failure.reason}")
+        return replace(failure, reason=f"{listed(arms or task.arms)}: {failure.reason}")
 
 
 def _from_outside(part: Finding | Failure) -> bool:
     return isinstance(part, Failure) and part.from_outside
-
-
-def _all_or_failure(
-    pool: Executor,
-    run: Callable[[str], Replicate | Failure],
-    arms: Sequence[str],
-    end: Callable[[], None],
-) -> list[Replicate] | Failure:
-    """Run all arms at once; when one fails, say which, and end the others: they wait for it."""
-    failure: Failure | None = None
-    futures: dict[Future[Replicate | Failure], str] = {pool.submit(run, arm): arm for arm in arms}
-    for future in as_completed(futures):
-        outcome = future.result()
-        if isinstance(outcome, Failure) and failure is None:
-            failure = replace(outcome, of=(futures[future],))
-            end()
-    if failure is not None:
-        return failure
-    by_arm = {arm: future.result() for future, arm in futures.items()}
-    return [part for arm in arms if isinstance(part := by_arm[arm], Replicate)]
 
 
 def _one_load(parts: Sequence[Load]) -> Load:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench.engine.launcher import Launcher, ServerLauncher, needed_by_checks
-from bench.engine.scheduler import preload
+from bench.engine.launcher import Launcher, ServerLauncher
+from bench.engine.preloading import needed_by
 from bench.engine.separate_processes import ApartLauncher
 from bench.schema.case import TORCH, Case, names_of
 from bench.schema.recipe import Arms, Recipe
@@ -131,5 +131,5 @@ def launcher_for(groups: Mapping[Case, Arms], scratch: Path) -> Launcher:
     for arm, of in cases.items():
         own = scratch / NAME / arm
         own.mkdir(parents=True, exist_ok=True)
-        launchers[arm] = ServerLauncher(own, preload(of), 1, helper=needed_by_checks(of))
+        launchers[arm] = ServerLauncher(own, needed_by(of), 1)
     return ApartLauncher(launchers, scratch, leaves_out=True)

@@ -125,7 +125,8 @@ def _row(shown: str, found: Beside, facts: Facts, *, is_base: bool) -> tuple[str
 
 def _sentence(best: Fastest, found: Mapping[str, Beside], facts: Mapping[str, Facts]) -> str:
     call = found[best.arm].call_s
-    text = f"fastest: {best.arm}, {ms(call.value)} ms ({plus_minus(call)})"
+    among = " of those that compute the same" if best.rough_and_faster else ""
+    text = f"fastest{among}: {best.arm}, {ms(call.value)} ms ({plus_minus(call)})"
     if best.not_told_apart:
         text += f"; not told apart from it: {', '.join(best.not_told_apart)}"
     others = {a: r for a, r in best.over_fastest.items() if a not in best.not_told_apart}
@@ -138,5 +139,5 @@ def _sentence(best: Fastest, found: Mapping[str, Beside], facts: Mapping[str, Fa
             f"{decibels(facts[arm]['level_sqnr_db'].values())}"
             for arm, r in best.rough_and_faster.items()
         )
-        text += f"; surely faster, but in integers, which compute something else: {said}"
+        text += f"; in integers, which compute something else, surely faster: {said}"
     return f"{text}."

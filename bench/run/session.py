@@ -1,8 +1,9 @@
 """One run of ``pytest bench``, from its options to its results; called from pytest's hooks."""
 
+import contextlib
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from rich.console import Console
 
 from bench import stats
-from bench.engine.opened import launched, opened
+from bench.engine.launcher import Launcher
+from bench.engine.opened import launched, launched_for, opened
 from bench.engine.plan import Plan
 from bench.engine.progress import ProgressBar
 from bench.engine.stopping import HalfWidth
@@ -58,6 +60,19 @@ class Session:
     """What went wrong behind the timing, a line each."""
     tables: list[str] = field(default_factory=list)
     """Of further arms."""
+    _launcher: Launcher | None = None
+    """Of `servers`; without, every stage has its own."""
+
+    @contextlib.contextmanager
+    def servers(self, case_ids: Sequence[str]) -> Iterator[None]:
+        """Keep one set of fork servers for the cases and for their further arms.
+
+        Profiles have their own, which imports the compiler, and so has every way of ``--deploy``.
+        """
+        with launched_for(self._plan_of(case_ids)) as launcher:
+            self._launcher = launcher
+            yield
+        self._launcher = None
 
     def measure(self, case_ids: Sequence[str], console: Console) -> None:
         """Measure these cases of the request, or what is left of them.
@@ -66,12 +81,13 @@ class Session:
             BenchError: the run cannot be resumed, its folder not written, or the code was edited
                 meanwhile.
         """
-        folder, whole = self.request.run_dir, self.request.plan
-        chosen = tuple(case for case in whole.cases if case.case_id in set(case_ids))
-        plan = replace(whole, cases=chosen)
+        folder, plan = self.request.run_dir, self._plan_of(case_ids)
         self.run = header(plan, self.request.half_width) | {"run_id": folder.name}
-        self.advice = advice.give(max((case.threads for case in chosen), default=1), console)
-        with opened(plan, folder, self.run, console, must_match=MUST_MATCH) as engine:
+        self.advice = advice.give(max((case.threads for case in plan.cases), default=1), console)
+        opening = opened(
+            plan, folder, self.run, console, must_match=MUST_MATCH, launcher=self._launcher
+        )
+        with opening as engine:
             before = None
             if self.request.resume:
                 (folder / files.RESULTS).unlink(missing_ok=True)  # of the part before
@@ -126,6 +142,7 @@ class Session:
             self.run | {"arms": arms},
             console,
             must_match={"arms": f"the arms of {extra.asked}"},
+            launcher=self._launcher,
         ) as engine:
             states = extra_arms.measure(engine)
             extra_arms.write(states, extra, folder)
@@ -199,6 +216,10 @@ class Session:
     def document(self) -> dict[str, Any]:
         """Return the key ``panet`` of the result file."""
         return panet_key(self.run | {"hints": self.advice}, list(self.results.values()))
+
+    def _plan_of(self, case_ids: Sequence[str]) -> Plan:
+        whole, wanted = self.request.plan, set(case_ids)
+        return replace(whole, cases=tuple(case for case in whole.cases if case.case_id in wanted))
 
     def _task_fields(self, _case: Case) -> dict[str, Any]:
         plan = self.request.plan

@@ -128,10 +128,11 @@ def _scaled(value: float | None, by: float) -> str:
 
 def _sentence(best: Fastest, found: Mapping[str, Beside], case: ExtraCase) -> str:
     call = found[best.arm].call_s
-    text = f"Fastest: {best.arm}, {call.value * 1e3:.2f} ms"
+    among = " of those that compute the same" if best.rough_and_faster else ""
+    text = f"Fastest{among}: {best.arm}, {call.value * 1e3:.2f} ms"
     if best.rough_and_faster:
         faster = listed(_faster(*each, case) for each in best.rough_and_faster.items())
-        text += f"; surely faster, but in integers, which compute something else: {faster}"
+        text += f"; in integers, which compute something else, surely faster: {faster}"
     text += "."
     if best.not_told_apart:
         text += f" Not told apart from it: {listed(best.not_told_apart)}."

@@ -6,13 +6,15 @@ always.
 
 import functools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bench import stats
-from bench.engine import opened, scheduler
+from bench.engine import opened, preloading, scheduler
 from bench.engine.plan import Design, Plan
+from bench.engine.preloading import Modules
 from bench.run import extra_arms, session
 from bench.run.own import measuring
 from bench.schema.case import Case
@@ -23,9 +25,10 @@ REPLICATES = 2
 SHORT = Design(replicate_s=0.1, one_server=True)
 
 
-def preload(cases: Sequence[Case]) -> list[str]:
-    """Return the modules that a server imports, ours among them."""
-    return [*scheduler.preload(cases), "tests.support.short_worker"]
+def needed_by(cases: Sequence[Case], *, traces: bool = False) -> Modules:
+    """Return the modules that servers import, ours among them."""
+    needed = preloading.needed_by(cases, traces=traces)
+    return replace(needed, timing=(*needed.timing, "tests.support.short_worker"))
 
 
 def _changes() -> Iterator[tuple[object, str, Any]]:
@@ -37,7 +40,7 @@ def _changes() -> Iterator[tuple[object, str, Any]]:
         yield room, "FIRST_STAGE", stats.MIN_FOR_INTERVAL
     yield scheduler, "SPLIT_REPLICATE_S", SHORT.replicate_s
     yield extra_arms, "REPLICATES", REPLICATES
-    yield opened, "preload", preload
+    yield opened, "needed_by", needed_by
 
 
 def shorten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,32 +105,14 @@ def own_request(
         BenchError: what is asked for is not one question, or is not named as it should be.
     """
     shapes = input_names(shapes)
-    if shapes and (both := [axis for axis in SIZES if axis in given]):
-        option = "--" + both[0].replace("_", "-")
-        raise BenchError(f"{option} and --input: the input says it; leave {option} out")
-    named = [re.fullmatch(r"([\w.-]+)=(.+)", text) for text in networks]
-    if any(named):
-        kind, arms, typed = Kind.NETWORKS, *_networks(networks, named)
-        if parts or parts_of or instead:
-            raise BenchError(
-                "--part, --parts-of and --with look into one network: give it without a name"
-            )
-    else:
-        kind, arms, typed = _one_network(networks, parts, parts_of, instead)
-    cases = axes.sweep(presets.GRID, given)
+    _refuse_two_sizes(shapes, given)
+    kind, arms, typed = _question(networks, parts, parts_of, instead)
     factory = arms[next(iter(arms))].factory
-    arms = {arm: replace(r, factory="") if r.factory == factory else r for arm, r in arms.items()}
-    own = own_cases(cases, factory)
-    if kind is not Kind.NETWORKS and any(case.compile_mode != "off" for case in own):
-        raise BenchError(
-            "--compile: one compiled graph has no inside to mark; compare whole networks: "
-            "cost a=mynet:with_part b=mynet:without_it --compile default"
-        )
     return Request(
         kind=kind,
-        arms=arms,
+        arms={a: replace(r, factory="") if r.factory == factory else r for a, r in arms.items()},
         typed=typed,
-        cases=own,
+        cases=_cases(kind, factory, given),
         parts=tuple(dict.fromkeys(parts)),
         parts_of=tuple("" if path == "." else path for path in parts_of),
         shapes=tuple(shapes),
@@ -141,6 +123,38 @@ def own_request(
         traces=traces,
         command=command,
     )
+
+
+def _refuse_two_sizes(shapes: Sequence[str], given: Mapping[str, str]) -> None:
+    if shapes and (both := [axis for axis in SIZES if axis in given]):
+        option = "--" + both[0].replace("_", "-")
+        raise BenchError(f"{option} and --input: the input says it; leave {option} out")
+
+
+def _cases(kind: Kind, factory: str, given: Mapping[str, str]) -> tuple[Case, ...]:
+    """Return what was given of the axes, of a network whose calls can be split where they must."""
+    cases = own_cases(axes.sweep(presets.GRID, given), factory)
+    if kind is not Kind.NETWORKS and any(case.compile_mode != "off" for case in cases):
+        raise BenchError(
+            "--compile: one compiled graph has no inside to mark; compare whole networks: "
+            "cost a=mynet:with_part b=mynet:without_it --compile default"
+        )
+    return cases
+
+
+def _question(
+    networks: Sequence[str], parts: Sequence[str], parts_of: Sequence[str], instead: str | None
+) -> tuple[Kind, Arms, Mapping[str, str]]:
+    """Return what is asked, what takes turns for it, and how each of these was typed."""
+    named = [re.fullmatch(r"([\w.-]+)=(.+)", text) for text in networks]
+    if not any(named):
+        return _one_network(networks, parts, parts_of, instead)
+    arms, typed = _networks(networks, named)
+    if parts or parts_of or instead:
+        raise BenchError(
+            "--part, --parts-of and --with look into one network: give it without a name"
+        )
+    return Kind.NETWORKS, arms, typed
 
 
 def _one_network(

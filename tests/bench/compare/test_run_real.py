@@ -25,14 +25,14 @@ from bench.stats.sequential import Gate
 from bench.stats.verdict import Verdict
 from bench.workload import axes, code_loader, presets
 from tests.support.repositories import commit, new_repository
-from tests.support.short import preload
+from tests.support.short import needed_by
 
 pytestmark = pytest.mark.process
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "preload", preload)
+    monkeypatch.setattr(measuring, "needed_by", needed_by)
     monkeypatch.setattr(measuring, "REPLICATE_S", 0.4)
     for name in ("Design", "ServerLauncher"):  # the start of a server takes as long as the rest
         monkeypatch.setattr(measuring, name, partial(getattr(measuring, name), one_server=True))

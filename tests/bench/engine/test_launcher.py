@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from bench.engine.launcher import ServerLauncher
+from bench.engine.preloading import Modules
 from bench.engine.replicate import STRETCH
 from bench.engine.server_client import Server
 from bench.schema.errors import BenchError
@@ -126,7 +127,7 @@ def test_server_that_is_killed_while_it_starts_says_so(tmp_path: Path) -> None:
 
 
 def test_timed_tasks_go_to_the_server_they_name(tmp_path: Path) -> None:
-    launcher = ServerLauncher(tmp_path, [], at_once=2)
+    launcher = ServerLauncher(tmp_path, Modules(), at_once=2)
     try:
         for server_id in (4, 5, 6):
             task = replicate_task(tmp_path, SMALL, rounds=1, server=server_id)

@@ -10,7 +10,7 @@ import pytest
 
 from bench import stats
 from bench.engine.plan import CaseState
-from bench.engine.scheduler import Engine, preload, rounds_per_replicate
+from bench.engine.scheduler import Engine, rounds_per_replicate
 from bench.engine.stopping import HalfWidth
 from bench.schema import journal
 from bench.schema.journal import Entries
@@ -326,12 +326,6 @@ def test_case_whose_rounds_nobody_timed_gets_the_fewest() -> None:
     entries = Entries({}, {one.case_id: finding(round_s=None) for one in TWO})
     engine(machine, entries=entries).run(HalfWidth(0.02))
     assert {task.rounds for task in machine.replicate_tasks} == {3}
-
-
-def test_servers_import_what_the_cases_need_and_no_more() -> None:
-    assert preload(TWO) == []
-    assert preload([case(scope="model", backbone="resnet50")]) == ["timm"]
-    assert preload([case(compile_mode="default")]) == ["torch._inductor.compile_fx"]
 
 
 def test_case_that_cannot_run_gets_no_turn_whoever_asks() -> None:

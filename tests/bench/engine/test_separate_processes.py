@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 
 from bench.engine import replicate as engine_replicate
+from bench.engine import separate_processes
 from bench.engine.launcher import ServerLauncher
+from bench.engine.preloading import Modules
 from bench.engine.separate_processes import ApartLauncher
 from bench.engine.turn_board import Board
+from bench.schema.errors import BenchError
 from bench.schema.recipe import Recipe
 from bench.schema.records import Finding, LeftOut, Replicate, Status
 from bench.schema.tasks import Failure, Task
@@ -216,6 +219,32 @@ def test_failure_in_a_replicate_is_its_arm_s_alone_but_for_the_base(
     assert all(fake.closed for fake in fakes.values())
 
 
+class Starting(Fake):
+    """A process whose server is about to start when another one fails: it has to be ended again."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self._closed, self._ended = 0, threading.Event()
+
+    def run(self, task: Task[Any], timeout_s: float) -> Any:
+        self._ended.wait()
+        raise BenchError("a worker server does not start (killed by signal 9)")
+
+    def close(self) -> None:
+        self._closed += 1
+        if self._closed > 1:
+            self._ended.set()
+
+
+def test_server_that_is_ended_while_it_starts_is_no_failure_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(separate_processes, "AGAIN_S", 0.0)
+    fakes: dict[str, Fake] = {name: Starting() for name in DEPLOYED}
+    fakes["openvino"] = Fake(Failure(Status.CRASHED, "no luck"))
+    assert apart(tmp_path, fakes) == Failure(Status.CRASHED, "no luck", of=("openvino",))
+
+
 class Waiting(Fake):
     """A process that waits for its turn, until that takes too long; or one that never ends it."""
 
@@ -257,10 +286,10 @@ def test_where_nobody_hangs_all_were_too_slow(tmp_path: Path) -> None:
 @pytest.mark.process
 def test_process_that_dies_in_its_replicate_leaves_the_others_to_go_on(tmp_path: Path) -> None:
     arms = recipes(eager="panet", bad="fpn")
-    launchers = {}
+    launchers, modules = {}, Modules(("tests.support.misbehave",))
     for arm in arms:
         (tmp_path / arm).mkdir()
-        launchers[arm] = ServerLauncher(tmp_path / arm, ["tests.support.misbehave"], 1)
+        launchers[arm] = ServerLauncher(tmp_path / arm, modules, 1)
     apart = ApartLauncher(launchers, tmp_path, leaves_out=True)
     small = case(height_px=32, width_px=32, threads=1)
     task = replicate_task(tmp_path, small, arms=arms, rounds=1, images_dir="segfault")

@@ -19,7 +19,7 @@ from urllib.parse import quote
 import pytest
 
 from bench.engine.launcher import ServerLauncher
-from bench.engine.scheduler import preload
+from bench.engine.preloading import needed_by
 from bench.profiling.trace import ACTIVE_STEPS, TraceTask, bounded, write_trace
 from bench.schema.files import PROFILE
 from bench.schema.recipe import TRACED_ARMS
@@ -180,7 +180,7 @@ def test_kernels_of_a_compiled_network_have_stages(tmp_path: Path) -> None:
     compiled = case(height_px=64, width_px=64, threads=1, compile_mode="default")
     folder = str(tmp_path)
     task = TraceTask(case=compiled, seed=0, scratch_dir=folder, arm="panet", trace_dir=folder)
-    launcher = ServerLauncher(tmp_path, preload([compiled]), 1)
+    launcher = ServerLauncher(tmp_path, needed_by([compiled], traces=True), 1)
     try:
         written = launcher.run(task, timeout_s=300)
     finally:

@@ -12,10 +12,13 @@ import pytest
 from rich.console import Console
 
 from bench import conftest
-from bench.run import session
+from bench.engine import opened as openings
+from bench.run import extra_arms, session
+from bench.run.header import MUST_MATCH
 from bench.schema import files
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError
+from tests.support.machines import Machine, Noise
 
 OPTIONS = (*(axis.option for axis in AXES), "preset", "run_dir", "seed", "images", "budget")
 
@@ -38,6 +41,33 @@ def test_run_whose_code_was_edited_meanwhile_is_refused(
     monkeypatch.setattr(session, "code_digest", lambda: "another")
     with pytest.raises(BenchError, match="edited while it was measured"):
         run.measure([], console)
+
+
+def test_cases_and_their_further_arms_have_the_same_servers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Machine] = []
+
+    def launcher(*_: object, **__: object) -> Machine:
+        made.append(Machine(noise=Noise()))
+        return made[-1]
+
+    monkeypatch.setattr(openings, "ServerLauncher", launcher)
+    monkeypatch.setattr(session, "header", lambda *_: dict.fromkeys(MUST_MATCH, "ours"))
+    monkeypatch.setattr(session, "code_digest", lambda: "ours")
+    values = dict.fromkeys((*OPTIONS, "timeout", "half_width")) | {"run_dir": str(tmp_path)}
+    parts = extra_arms.EXTRA_ARMS[0]
+    run = session.Session(session.parse_request(values, None, traces=False, extra_arms=(parts,)))
+    first = [case.case_id for case in run.request.plan.cases if case.scope == "neck"][:1]
+    console = Console(file=io.StringIO())
+    with run.servers(first):
+        run.measure(first, console)
+        run.measure_extra_arms(parts, console)
+        (machine,) = made
+        assert not machine.closed
+    assert machine.closed
+    assert {task.case.case_id for task in machine.tasks} == set(first)
+    assert {"fpn_again", "panet_alone"} <= {arm for task in machine.tasks for arm in task.arms}
 
 
 def configured(run_dir: Path, wanted: Path | None = None) -> Any:

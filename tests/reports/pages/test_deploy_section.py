@@ -46,8 +46,8 @@ def test_way_that_died_and_integers_are_told_apart_from_the_answer(tmp_path: Pat
     path = result_file(tmp_path, [result()])
     write([without("openvino", measured(INT8))], {}, path.parent / "deploy.json")
     (block,) = deploy_section.section(read_all([path])).blocks
-    assert block.note.startswith("Fastest: onnxruntime, 16.")
-    said = "; surely faster, but in integers, which compute something else: onnxruntime-int8 (0.6"
+    assert block.note.startswith("Fastest of those that compute the same: onnxruntime, 16.")
+    said = "; in integers, which compute something else, surely faster: onnxruntime-int8 (0.6"
     assert said in block.note
     assert "% of it, SQNR 27.3 to 35.2 dB). " in block.note
     table, not_run, _ = block.tables

@@ -1,0 +1,49 @@
+"""What fork servers import before they fork, so that their workers need not."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.schema.case import TORCH, Case
+
+CHECKING = ("torch.fx.experimental.symbolic_shapes", "skimage.io")
+"""What only checks need: torch's counter of operations takes operators apart with the one, and the
+photographs are read with the other."""
+
+EXPORTING = "torch._dynamo"
+"""What checks need where a runtime is given a file: two seconds that the others do without."""
+
+TRACING = ("torch._inductor", "skimage.io")
+"""What only profiles need: torch's profiler asks the compiler for its settings."""
+
+
+@dataclass(frozen=True)
+class Modules:
+    """What servers import, beside what every worker needs."""
+
+    timing: tuple[str, ...] = ()
+    """Those of timed workers: nothing that a case does not need."""
+    helping: tuple[str, ...] = ()
+    """That of checks, or of profiles, more than these."""
+
+
+def needed_by(cases: Sequence[Case], *, traces: bool = False) -> Modules:
+    """Return what servers import.
+
+    Args:
+        cases: that their workers run.
+        traces: whether they are profiled.
+    """
+    if traces:
+        helping: tuple[str, ...] = TRACING
+    elif any(case.runtime != TORCH for case in cases):
+        helping = (EXPORTING, *CHECKING)
+    else:
+        helping = CHECKING
+    return Modules(tuple(_timing(cases)), helping)
+
+
+def _timing(cases: Sequence[Case]) -> Iterator[str]:
+    if any(case.scope == "model" and case.backbone != "cnn" for case in cases):
+        yield "timm"
+    if any(case.compile_mode != "off" for case in cases):
+        yield "torch._inductor.compile_fx"

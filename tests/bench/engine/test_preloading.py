@@ -1,0 +1,24 @@
+"""What servers import before they fork: what the cases need, and no more."""
+
+import pytest
+
+from bench.engine.preloading import CHECKING, EXPORTING, TRACING, Modules, needed_by
+from bench.schema.case import Case
+from tests.support.factories import case
+
+
+@pytest.mark.parametrize(
+    ("of", "timing", "helping"),
+    [
+        (case(), (), CHECKING),
+        (case(scope="model", backbone="resnet50"), ("timm",), CHECKING),
+        (case(compile_mode="default"), ("torch._inductor.compile_fx",), CHECKING),
+        (case(runtime="openvino"), (), (EXPORTING, *CHECKING)),
+    ],
+    ids=lambda value: value.case_id if isinstance(value, Case) else "",
+)
+def test_servers_import_what_the_cases_need(
+    of: Case, timing: tuple[str, ...], helping: tuple[str, ...]
+) -> None:
+    assert needed_by([case(), of]) == Modules(timing, helping)
+    assert needed_by([case(), of], traces=True) == Modules(timing, TRACING)
