@@ -42,7 +42,7 @@ def of_run(run: OwnRun) -> RunSeries:
         used = [case.result.used for case in run.cases]
         others = [arm for arm in run.networks if arm not in (run.base, run.again)]
         for arm in (run.base, *others) if run.parts else ():
-            _add_parts(run, arm, used, found)
+            _add_inside(run, arm, names[arm], used, found)
         for arm in others:
             _add_whole(run, arm, names[arm], used, found)
         cases = {
@@ -101,20 +101,25 @@ def _parts(run: OwnRun, case: OwnCase) -> Iterator[tuple[str, dict[str, int | No
             yield part if arm == run.base else _instead(run, arm), counted
 
 
-def _add_parts(run: OwnRun, arm: str, used: Cases, found: Found) -> None:
-    """Add what the parts of an arm take, to the series of every case that was measured."""
+def _add_inside(run: OwnRun, arm: str, name: str, used: Cases, found: Found) -> None:
+    """Add what an arm and its parts take in all calls, to every case that was measured.
+
+    Calls behind the rounds are among them: where all rounds are disturbed, only these are known.
+    """
     again = run.again if arm == run.base else ""
     for series, case, inside in zip(found, used, insides(used, arm, run.parts, again), strict=True):
         if inside is None:
             continue
         shared = [call_and_shares(one, arm, run.parts) for one in case]
+        calls = logs_of(call_s for call_s, _ in shared)
+        series.append(Series("latency", name, calls, inside.call_s))  # in the place of the rounds'
         for part, of_part in inside.parts.items():
             times = logs_of(call_s * shares[part] for call_s, shares in shared if shares[part])
             if times:  # it is called in this case
-                name = part if arm == run.base else _instead(run, arm)
+                of_arm = part if arm == run.base else _instead(run, arm)
                 ratios = inside_logs(case, arm, part)
-                series.append(Series("time", name, times, of_part.time_s))
-                series.append(Series("inside", name, ratios, of_part.ratio))
+                series.append(Series("time", of_arm, times, of_part.time_s))
+                series.append(Series("inside", of_arm, ratios, of_part.ratio))
 
 
 def _add_whole(run: OwnRun, arm: str, name: str, used: Cases, found: Found) -> None:

@@ -83,7 +83,7 @@ def is_control(arm: str) -> bool:
 
 
 def by_key(found: Iterable[Series]) -> dict[tuple[str, str], Series]:
-    """Return series by metric and arm."""
+    """Return series by metric and arm; of several with the same the last."""
     return {(each.metric, each.arm): each for each in found}
 
 

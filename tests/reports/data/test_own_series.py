@@ -1,11 +1,13 @@
 """The numbers of a run of `panet-bench cost` are those that the command told."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.schema.files import COST
 from bench.schema.records import Status
 from reports.data import run_series
 from reports.data.series import RunSeries, is_control
@@ -20,12 +22,14 @@ def read(folder: Path, kind: str = "parts", **options: Any) -> RunSeries:
 
 EXPECTED: dict[str, dict[tuple[str, str], Sequence[str]]] = {
     "parts": {
+        ("latency", "the network"): ("insides", "network", "call_s"),
         ("time", "neck"): ("insides", "network", "parts", "neck", "time_s"),
         ("inside", "neck"): ("insides", "network", "parts", "neck", "ratio"),
         ("time", "head"): ("insides", "network", "parts", "head", "time_s"),
         ("inside", "head"): ("insides", "network", "parts", "head", "ratio"),
     },
     "exchange": {
+        ("latency", f"the network with {OTHER}"): ("insides", "exchanged", "call_s"),
         ("time", "neck"): ("insides", "network", "parts", "neck", "time_s"),
         ("inside", "neck"): ("insides", "network", "parts", "neck", "ratio"),
         ("time", OTHER): ("insides", "exchanged", "parts", "neck", "time_s"),
@@ -42,7 +46,8 @@ EXPECTED: dict[str, dict[tuple[str, str], Sequence[str]]] = {
 def test_estimates_are_those_of_the_answer(kind: str, tmp_path: Path) -> None:
     (case,) = read(tmp_path, kind).cases.values()
     (answered,) = (case["answer"] for case in own_document(kind)["cases"])
-    assert {key for key in case.series if key[0] != "latency"} == set(EXPECTED[kind])
+    networks = {key for key in EXPECTED[kind] if key[0] == "latency"}
+    assert {key for key in case.series if key[0] != "latency"} == set(EXPECTED[kind]) - networks
     for key, path in EXPECTED[kind].items():
         told: Any = answered
         for name in path:
@@ -88,6 +93,25 @@ def test_what_is_counted_is_known_of_networks_and_of_parts(tmp_path: Path) -> No
 def test_part_that_a_case_does_not_call_has_no_series_there(tmp_path: Path) -> None:
     (case,) = read(tmp_path, "parts", part_s={"neck": 0.002, "head": 0.0}).cases.values()
     assert case.asked == ["neck"]
+
+
+def test_calls_behind_disturbed_rounds_are_known_of_network_and_part(tmp_path: Path) -> None:
+    """But not of the network beside the base, which took its turn in the rounds alone."""
+    folder = own_run(tmp_path, "busy", "exchange")
+    content = json.loads((folder / COST).read_text())
+    for one in content["cases"][0]["replicates"]:
+        one["more_spans_s"] = {arm: one["spans_s"][arm] for arm in ("network", "exchanged")}
+        one["disturbed"] = list(range(6))
+    (folder / COST).write_text(json.dumps(content))
+    (case,) = run_series.read(folder).cases.values()
+    known = {key for key, of in case.series.items() if of.estimate is not None}
+    assert known == {
+        *(("latency", "the network"), ("latency", f"the network with {OTHER}")),
+        *((metric, part) for metric in ("time", "inside") for part in ("neck", OTHER)),
+    }
+    assert {len(case.series[key].logs) for key in known} == {5}
+    beside = case.series["cost", f"the network with {OTHER}"]
+    assert (beside.logs, beside.estimate) == ([], None)
 
 
 def test_case_that_does_not_run_keeps_its_status(tmp_path: Path) -> None:
