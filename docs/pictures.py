@@ -1,7 +1,8 @@
-"""``python -m docs.pictures [pages] [comment]``: the pictures in docs/pictures.
+"""``python -m docs.pictures [pages] [comment] [detector]``: the pictures in docs/pictures.
 
 The pages are of the reference run and of a short one, which is measured here in a minute; the
-comment is of a comparison, which takes another. Nothing else may run meanwhile. Needs a Chromium.
+comment is of a comparison, which takes another. Nothing else may run meanwhile. The detector is of
+the reference run of the preset ``paper``. Needs a Chromium.
 """
 
 import fcntl
@@ -69,7 +70,7 @@ OF_THE_SCREEN = re.compile(r"\x1b\[\?25[lh]|\r")
 def main(asked: Sequence[str]) -> int:
     """Make the pictures that are asked for, or all."""
     FOLDER.mkdir(exist_ok=True)
-    makers = {"pages": _pages, "comment": _comment}
+    makers = {"pages": _pages, "comment": _comment, "detector": _detector}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
@@ -128,6 +129,18 @@ def _comment(browser: Browser, folder: Path) -> None:
     page = browser.new_page(viewport={"width": 800, "height": 600}, device_scale_factor=1.5)
     page.set_content(FORGE + drawn)
     _save(page.locator("body").screenshot(), "comment")
+    page.close()
+
+
+def _detector(browser: Browser, folder: Path) -> None:
+    """Draw the stack of the paper's detector, from image to mask."""
+    reports(["cost", str(REFERENCE / "paper"), "--out", str(folder)])
+    page = browser.new_page(viewport={"width": 1280, "height": 1000}, device_scale_factor=1.5)
+    page.goto((folder / "report.html").as_uri())
+    page.evaluate("drawAll()")
+    stack = page.locator("svg.stack", has_text="800x1344")
+    stack.scroll_into_view_if_needed()
+    _save(stack.screenshot(), "detector")
     page.close()
 
 

@@ -225,7 +225,7 @@ def _milliseconds(measured: Measured | None) -> str:
     if measured is None:
         return "-"
     base, head = (measured.latencies_s[side] * 1e3 for side in (BASE, HEAD))
-    return " → ".join(f"{ms:.3g}" if ms < 999.5 else f"{ms:,.0f}" for ms in (base, head))
+    return " → ".join(text.figure(ms) for ms in (base, head))
 
 
 def _verdict(change: CaseVerdict) -> str:

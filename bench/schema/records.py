@@ -198,6 +198,8 @@ class Replicate(Stored):
         if not all(math.isfinite(x) and x > 0 for rounds in self.rounds_s.values() for x in rounds):
             raise RecordError(f"replicate {self.index}: a round has no positive duration")
         spans = [span for by_stage in self.spans_s.values() for span in by_stage.values()]
+        if not all(self.spans_s.values()):
+            raise RecordError(f"replicate {self.index}: the calls of an arm are split into nothing")
         if any(len(span) != self.round_count for span in spans):
             raise RecordError(f"replicate {self.index}: a span has another number of rounds")
         if not set(self.disturbed) <= set(range(self.round_count)):

@@ -44,6 +44,11 @@ def duration(seconds: float) -> str:
     return f"{seconds:.2g} s" if seconds < 60 else f"{seconds / 60:.3g} min"
 
 
+def figure(value: float) -> str:
+    """Return three digits, and all in front of the point: ``0.345``, ``34.5``, ``3,452``."""
+    return f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
+
+
 def counted(count: int, thing: str) -> str:
     """Return ``1 case``, ``3 cases`` or, of a ``more case``, ``3 more cases``."""
     return f"{count} {thing}{'' if count == 1 else 's'}"

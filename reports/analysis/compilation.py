@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from bench.schema.case import FIELDS, TORCH, case_name
+from bench.schema.text import counted
 from reports.analysis.names import ARM_NAMES, Row
 from reports.data.rows import rows_of
 
@@ -74,7 +75,8 @@ def sentences(found: pd.DataFrame) -> Iterator[str]:
             continue
         text = f"{row['name']}, {ARM_NAMES[row['arm']]}: {_ready(row)}"
         if not pd.isna(row["graphs"]):
-            text += f", {row['graphs']:.0f} graph, {row['graph_breaks']:.0f} breaks"
+            graphs, breaks = int(row["graphs"]), int(row["graph_breaks"])
+            text += f", {counted(graphs, 'graph')}, {counted(breaks, 'break')}"
         images = row["break_even_images"]
         if not pd.isna(images):
             text += f"; pays for itself after {images:,.0f} images"

@@ -213,9 +213,7 @@ def _case(entry: Json) -> OwnCase:
         result,
         tuple(map(str, said["answer"])),
         tuple(map(str, said["notes"])),
-        tuple(
-            (tuple(each["heads"]), [list(row) for row in each["rows"]]) for each in said["tables"]
-        ),
+        tuple(map(_table, said["tables"])),
         tuple(map(_row, entry["answer"]["rows"])),
         {arm: dict(look["parts"]) for arm, look in entry["looks"].items()},
     )
@@ -230,9 +228,19 @@ def _replicate(entry: Json) -> Replicate:
     return replicate
 
 
+def _table(entry: Json) -> tuple[tuple[str, ...], list[list[str]]]:
+    heads, rows = entry["heads"], entry["rows"]
+    for line in (heads, *rows):
+        texts = isinstance(line, list) and all(isinstance(cell, str) for cell in line)
+        if not texts or len(line) != len(heads):
+            raise RecordError(f"a table has the line {line!r}")
+    return tuple(heads), list(map(list, rows))
+
+
 def _row(entry: Mapping[Hashable, Any]) -> Mapping[Hashable, Any]:
     for name, value in entry.items():
-        if value is not None and not isinstance(value, str if name in TEXTS else int | float):
+        right = isinstance(value, str if name in TEXTS else int | float)
+        if isinstance(value, bool) or (value is not None and not right):
             raise RecordError(f"{name} is {value!r}")
     return entry
 

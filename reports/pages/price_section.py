@@ -6,6 +6,7 @@ from html import escape
 import pandas as pd
 
 from bench.schema.case import case_name
+from bench.schema.text import figure
 from reports.analysis.names import Row
 from reports.analysis.readable import plus_minus
 from reports.data.prices import PLACE
@@ -78,7 +79,7 @@ def sentences(table: pd.DataFrame) -> Iterator[str]:
             continue
         dearest = known.assign(per_point_s=known["eager_s"] / known["mask_ap"])
         listed = ", ".join(
-            f"{row['part']} {row['per_point_s'] * 1e3:.3g} ms"
+            f"{row['part']} {figure(row['per_point_s'] * 1e3)} ms"
             for row in rows_of(dearest.sort_values("per_point_s", ascending=False))
         )
         yield f"{_title(rows.iloc[0].to_dict())}, per point of the paper's mask AP: {listed}."
@@ -104,7 +105,7 @@ def _cells(row: Row) -> list[str]:
 
 
 def _scaled(value: float, by: float) -> str:
-    return "" if pd.isna(value) else f"{value / by:.3g}"
+    return "" if pd.isna(value) else figure(value / by)
 
 
 def _stack(place: Row, spans: pd.DataFrame, cases: pd.DataFrame) -> str:

@@ -27,6 +27,13 @@ def test_one_is_no_plural() -> None:
     assert said == ["0 more cases", "1 more case", "2 more cases"]
 
 
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.34521, "0.345"), (34.521, "34.5"), (999.6, "1,000"), (-7702.4, "-7,702")]
+)
+def test_figure_has_three_digits_or_all_in_front_of_the_point(value: float, said: str) -> None:
+    assert text.figure(value) == said
+
+
 @pytest.mark.parametrize(("share", "said"), [(0.0234, "2.3 %"), (None, "-"), (math.nan, "-")])
 def test_share_is_written_in_percent_and_what_is_unknown_as_such(
     share: float | None, said: str

@@ -60,7 +60,7 @@ def test_section_says_what_a_point_costs_and_whose_it_is(tmp_path: Path) -> None
     assert "training of 2018" in block.note
     rows = {row[0]: row for row in block.tables[0].rows}
     assert rows["(c) adaptive feature pooling"][1:4] == [*("+0.5", "36.9 - 36.4", "+0.7")]
-    assert rows["(c) adaptive feature pooling"][-1] == "4e+03"
+    assert rows["(c) adaptive feature pooling"][-1] == "4,000"
     assert rows["(e) fully-connected fusion"][3] == ""
     (sentence,) = section.sentences
     assert sentence.index("heavier head") < sentence.index("adaptive feature pooling")
