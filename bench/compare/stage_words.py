@@ -59,8 +59,13 @@ def _one_sided(result: ComparisonResult, name: str, stage: StageVerdict) -> dict
 
 def times(first_s: float, second_s: float, between: str) -> str:
     """Return two times in one unit, in which the larger has digits: ``1.20 → 3.00 ms``."""
-    scale, unit, digits = (1e6, "µs", 1) if max(first_s, second_s) < MICRO_S else (1e3, "ms", 2)
-    return f"{first_s * scale:.{digits}f}{between}{second_s * scale:.{digits}f} {unit}"
+    told, unit = _in_one_unit((first_s, second_s))
+    return f"{between.join(told)} {unit}"
+
+
+def _in_one_unit(seconds: Sequence[float]) -> tuple[list[str], str]:
+    scale, unit, digits = (1e6, "µs", 1) if max(seconds) < MICRO_S else (1e3, "ms", 2)
+    return [f"{each * scale:.{digits}f}" for each in seconds], unit
 
 
 def _change(result: ComparisonResult, name: str, stage: StageVerdict) -> str:
@@ -107,8 +112,8 @@ def _of_call(found: Measured) -> float:
 
 def _range(seconds: Sequence[float]) -> str:
     """Return what stages take, of several cases from the least to the most."""
-    least, most = times(min(seconds), max(seconds), " to ").split(" to ")
-    return most if least == most.split()[0] else f"{least} to {most}"
+    told, unit = _in_one_unit((min(seconds), max(seconds)))
+    return f"{' to '.join(dict.fromkeys(told))} {unit}"
 
 
 def _quoted(stages: Sequence[str]) -> str:

@@ -71,8 +71,10 @@ class Session:
         """
         with launched_for(self._plan_of(case_ids)) as launcher:
             self._launcher = launcher
-            yield
-        self._launcher = None
+            try:
+                yield
+            finally:
+                self._launcher = None
 
     def measure(self, case_ids: Sequence[str], console: Console) -> None:
         """Measure these cases of the request, or what is left of them.
