@@ -39,11 +39,14 @@ def needed_by(cases: Sequence[Case], *, traces: bool = False) -> Modules:
         helping = (EXPORTING, *CHECKING)
     else:
         helping = CHECKING
-    return Modules(tuple(_timing(cases)), helping)
+    built_with = tuple(_built_with(cases))
+    compiled = any(case.compile_mode != "off" for case in cases)
+    timing = (*built_with, "torch._inductor.compile_fx") if compiled else built_with
+    return Modules(timing, (*helping, *built_with))
 
 
-def _timing(cases: Sequence[Case]) -> Iterator[str]:
+def _built_with(cases: Sequence[Case]) -> Iterator[str]:
     if any(case.scope == "model" and case.backbone != "cnn" for case in cases):
         yield "timm"
-    if any(case.compile_mode != "off" for case in cases):
-        yield "torch._inductor.compile_fx"
+    if any(case.scope == "heads" for case in cases):
+        yield "torchvision.ops"  # it wants torch's compiler: two seconds of every process

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from panet.errors import InputError, did_you_mean
-from panet.heads.per_level import check_widths, convolution
+from panet.heads.per_level import check_widths, convolution, undrawn
 
 MASK_FUSIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "sum": torch.add,
@@ -47,7 +47,7 @@ class FullyConnectedFusion(nn.Module):
         self.mask_side = 2 * side
         self.conv4_fc = convolution(channels, channels, norm=norm)
         self.conv5_fc = convolution(channels, half, norm=norm)
-        self.fc = nn.Linear(half * side**2, self.mask_side**2)
+        self.fc = undrawn(half * side**2, self.mask_side**2)
         nn.init.normal_(self.fc.weight, std=0.01)  # official code
         nn.init.zeros_(self.fc.bias)
         self.relu = nn.ReLU(inplace=True) if relu else nn.Identity()

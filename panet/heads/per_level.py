@@ -94,10 +94,16 @@ def in_a_row(layers: Layers) -> nn.Sequential:
 
 def fully_connected(inputs: int, outputs: int, *, norm: bool) -> nn.Sequential:
     """Return a linear layer, GroupNorm if asked for, and ReLU: ``(K, ...) -> (K, outputs)``."""
-    linear = nn.Linear(inputs, outputs)
+    linear = undrawn(inputs, outputs)
     nn.init.kaiming_uniform_(linear.weight, a=1)  # Caffe2's XavierFill (official code)
     nn.init.zeros_(linear.bias)
     return _activated({"flatten": nn.Flatten(), "linear": linear}, outputs, norm=norm)
+
+
+def undrawn(inputs: int, outputs: int) -> nn.Linear:
+    """Return a linear layer of tens of millions of weights, which torch need not draw before us."""
+    skip_init: Callable[..., nn.Linear] = nn.utils.skip_init
+    return skip_init(nn.Linear, inputs, outputs, device=torch.get_default_device())
 
 
 def convolution(inputs: int, outputs: int, *, norm: bool) -> nn.Sequential:

@@ -8,17 +8,24 @@ from tests.support.factories import case
 
 
 @pytest.mark.parametrize(
-    ("of", "timing", "helping"),
+    ("of", "timing", "checking", "tracing"),
     [
-        (case(), (), CHECKING),
-        (case(scope="model", backbone="resnet50"), ("timm",), CHECKING),
-        (case(compile_mode="default"), ("torch._inductor.compile_fx",), CHECKING),
-        (case(runtime="openvino"), (), (EXPORTING, *CHECKING)),
+        (case(), (), CHECKING, TRACING),
+        (
+            *(case(scope="model", backbone="resnet50"), ("timm",)),
+            *((*CHECKING, "timm"), (*TRACING, "timm")),
+        ),
+        (
+            *(case(scope="heads", boxes=10), ("torchvision.ops",)),
+            *((*CHECKING, "torchvision.ops"), (*TRACING, "torchvision.ops")),
+        ),
+        (case(compile_mode="default"), ("torch._inductor.compile_fx",), CHECKING, TRACING),
+        (case(runtime="openvino"), (), (EXPORTING, *CHECKING), TRACING),
     ],
     ids=lambda value: value.case_id if isinstance(value, Case) else "",
 )
 def test_servers_import_what_the_cases_need(
-    of: Case, timing: tuple[str, ...], helping: tuple[str, ...]
+    of: Case, timing: tuple[str, ...], checking: tuple[str, ...], tracing: tuple[str, ...]
 ) -> None:
-    assert needed_by([case(), of]) == Modules(timing, helping)
-    assert needed_by([case(), of], traces=True) == Modules(timing, TRACING)
+    assert needed_by([case(), of]) == Modules(timing, checking)
+    assert needed_by([case(), of], traces=True) == Modules(timing, tracing)
