@@ -12,8 +12,9 @@ photographs are read with the other."""
 EXPORTING = "torch._dynamo"
 """What checks need where a runtime is given a file: two seconds that the others do without."""
 
-TRACING = ("torch._inductor", "skimage.io")
-"""What only profiles need: torch's profiler asks the compiler for its settings."""
+TRACING = ("bench.profiling.trace", "torch._inductor", "skimage.io")
+"""What only profiles need, their statistics among it: a second of every process. Torch's profiler
+asks the compiler for its settings."""
 
 
 @dataclass(frozen=True)

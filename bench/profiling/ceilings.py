@@ -28,8 +28,8 @@ SECONDS_EACH = 1.2
 """Of tries per operator and shape; the best one counts. Shared cores run slower for tenths of a
 second at a time, so a shorter search would find a lower ceiling."""
 
-GEMM_SIZES = (1024, 2048)
-CONVOLUTIONS = (
+GEMM_SIZES: tuple[int, ...] = (1024, 2048)
+CONVOLUTIONS: tuple[tuple[int, int, int, int], ...] = (
     (1, 256, 64, 3),
     (1, 256, 128, 3),
     (1, 512, 64, 3),

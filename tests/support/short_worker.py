@@ -12,3 +12,7 @@ from bench.profiling import ceilings
 contention.contended = lambda *_: False
 contention.disturbed = lambda *_: []
 ceilings.measure = functools.partial(ceilings.measure, seconds_each=0.02)
+# The first of each kind: a call of the others takes half a second.
+ceilings.CONVOLUTIONS = ceilings.CONVOLUTIONS[:1]
+ceilings.GEMM_SIZES = ceilings.GEMM_SIZES[:1]
+ceilings.STREAM_BYTES //= 8
