@@ -6,7 +6,7 @@ of the points.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Self
@@ -192,18 +192,19 @@ def deeper(table: pd.DataFrame) -> Iterator[tuple[dict[Any, Any], str, tuple[flo
                 yield row, str(dearer["backbone"]), (share, min(ends), max(ends))
 
 
-def equal_resolution(rows: pd.DataFrame, case_id: str) -> tuple[float, float, float] | None:
+def equal_resolution(
+    rows: pd.DataFrame, row: Mapping[Any, Any]
+) -> tuple[float, float, float] | None:
     """Return how much larger an image FPN alone could take for the price of PANet, per side.
 
     Args:
         rows: a group along ``pixels``.
-        case_id: of the case whose price it is.
+        row: of them, that of the case whose price it is.
 
     Returns:
         Relative growth of a side (0.1: 10 % more) with its interval; `None` where the larger image
         is outside the measured range.
     """
-    row = rows[rows["case_id"] == case_id].iloc[0]
     points, values = rows["pixels"].to_numpy(float), rows["fpn_s"].to_numpy(float)
     found = []
     for name in ("difference_s", "difference_s_low", "difference_s_high"):

@@ -51,7 +51,7 @@ def _larger_image(table: pd.DataFrame) -> Iterator[Block]:
         [case_name(row), _share(growth)]
         for _, group in breakeven.groups(table, "pixels")
         for row in rows_of(group)
-        if (growth := breakeven.equal_resolution(group, row["case_id"])) is not None
+        if (growth := breakeven.equal_resolution(group, row)) is not None
     ]
     if rows:
         note = "Side of the image by which FPN alone could grow for the price of PANet."

@@ -67,8 +67,8 @@ def slopes(table: pd.DataFrame) -> Iterator[tuple[str, go.Figure]]:
             continue
         figure = go.Figure()
         before, after = names = _first_two(axis)
-        for pair in _pairs(table, axis):
-            _add_slopes(figure, pair, names)
+        for number, pair in enumerate(_pairs(table, axis)):
+            _add_slopes(figure, pair, names, legend=number == 0)
         if figure.data:
             figure.update_yaxes(title=f"time, {before} = 1")
             yield f"{before} → {after}", sized(figure, height=380)
@@ -93,7 +93,9 @@ def _pairs(table: pd.DataFrame, axis: Axis) -> Iterator[list[dict[Any, Any]]]:
             yield [pair[first], pair[second]]
 
 
-def _add_slopes(figure: go.Figure, pair: Sequence[dict[Any, Any]], names: Sequence[str]) -> None:
+def _add_slopes(
+    figure: go.Figure, pair: Sequence[dict[Any, Any]], names: Sequence[str], *, legend: bool
+) -> None:
     for arm, name in ARM_NAMES.items():
         seconds = [row[f"{arm}_s"] for row in pair]
         figure.add_scatter(
@@ -103,7 +105,7 @@ def _add_slopes(figure: go.Figure, pair: Sequence[dict[Any, Any]], names: Sequen
             line={"color": COLORS[arm], "width": 1.5},
             name=name,
             legendgroup=arm,
-            showlegend=not any(trace.legendgroup == arm for trace in figure.data),
+            showlegend=legend,
             meta={"cases": [row["key"] for row in pair]},
             customdata=[f"{case_name(row)}: {row[f'{arm}_s'] * 1e3:.2f} ms" for row in pair],
             hovertemplate="%{customdata}<br>%{y:.3f}<extra>" + name + "</extra>",

@@ -35,7 +35,7 @@ class Table:
         """Whether paper has its first rows alone."""
         return len(self.rows) > MOST_ROWS
 
-    @property
+    @functools.cached_property
     def texts(self) -> set[int]:
         """Return which columns are words, which begin on the left; numbers end on the right."""
         return {
@@ -77,7 +77,7 @@ class Section:
     paper: bool = True
     """Whether it is printed, too."""
 
-    @property
+    @functools.cached_property
     def printed(self) -> list[bool]:
         """Whether each block is on paper: of many beside each other the first are."""
         places = itertools.count()

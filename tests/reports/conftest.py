@@ -1,5 +1,6 @@
 """What the tests of the commands share."""
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,12 @@ import pytest
 from reports import command
 
 
-@pytest.fixture(autouse=True)
-def no_dashboards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are drawn from the frame that the page is made of; `test_tensorboard.py` has them."""
-    monkeypatch.setattr(command, "tensorboard", SimpleNamespace(write=lambda *_: []))
+@pytest.fixture(autouse=True, scope="module")
+def no_dashboards() -> Iterator[None]:
+    """They are drawn from the frame that the page is made of; `test_tensorboard.py` has them.
+
+    Of a module, as what its tests share is made before anything that is of one test.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "tensorboard", SimpleNamespace(write=lambda *_: []))
+        yield

@@ -7,6 +7,7 @@ import pytest
 
 from bench.schema.case import FIELDS
 from reports.analysis import breakeven
+from reports.data.rows import rows_of
 from tests.support.factories import case
 
 
@@ -136,8 +137,9 @@ def test_backbones_that_cost_the_same_are_not_compared() -> None:
 
 def test_price_of_panet_buys_a_larger_image() -> None:
     ((_, rows),) = breakeven.groups(resolutions(), "pixels")
-    found = breakeven.equal_resolution(rows, "400")
+    by_case = {row["case_id"]: row for row in rows_of(rows)}
+    found = breakeven.equal_resolution(rows, by_case["400"])
     assert found is not None
     value, low, high = found
     assert 0.04 < low < value < high < 0.08
-    assert breakeven.equal_resolution(rows, "800") is None
+    assert breakeven.equal_resolution(rows, by_case["800"]) is None

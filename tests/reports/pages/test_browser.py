@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Route, sync_playwright
 
 from bench.schema.records import CaseResult
 from reports.__main__ import main
@@ -24,17 +24,22 @@ from tests.support.factories import case, result, split_replicate
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 
-SETTINGS = ["--no-sandbox", "--disable-features=PreloadTopChromeWebUI,WebUIReloadButton"]
-"""Of Chromium: without a page for its own bar beside every one of ours."""
+SETTINGS = [
+    "--no-sandbox",
+    "--disable-features=PreloadTopChromeWebUI,WebUIReloadButton",
+    "--process-per-site",
+]
+"""Of Chromium: without a page for its own bar beside every one of ours; and all pages of a context
+in one process, which compiles plotly's script once."""
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium (apt install chromium)")
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def chromium() -> Iterator[BrowserContext]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SETTINGS)
-        yield browser
+        yield browser.new_context()
         browser.close()
 
 
@@ -72,14 +77,18 @@ class Heard:
     errors: list[str] = field(default_factory=list)
 
 
-def opened(
-    chromium: Browser,
+PHONE, DESKTOP = 400, 1280
+
+
+def opened_in(
+    chromium: BrowserContext,
     path: Path,
     *,
     draw: bool = True,
     address: str = "",
     script: str = "",
-    **context: Any,
+    scheme: Literal["light", "dark"] = "light",
+    width: int = DESKTOP,
 ) -> tuple[Page, Heard]:
     """Open a page of ours; whatever else it asks for is refused and written down.
 
@@ -89,9 +98,12 @@ def opened(
         draw: whether to wait for all drawings, near or not.
         address: of the page with what a sender chose in it, if not its plain one.
         script: that runs before all of the page's.
-        context: of the browser.
+        scheme: of colours, that its reader prefers.
+        width: of the window.
     """
-    page = chromium.new_context(**context).new_page()
+    page = chromium.new_page()
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
     heard = Heard()
 
     def refuse(route: Route) -> None:
@@ -113,7 +125,23 @@ def opened(
     return page, heard
 
 
-PHONE, DESKTOP = 400, 1280
+Opened = Callable[..., tuple[Page, Heard]]
+
+
+@pytest.fixture
+def opened(chromium: BrowserContext) -> Iterator[Opened]:
+    """Return `opened_in` of this browser: pages of one test, which are closed behind it."""
+    pages: list[Page] = []
+
+    def opened_here(path: Path, **options: Any) -> tuple[Page, Heard]:
+        page, heard = opened_in(chromium, path, **options)
+        pages.append(page)
+        return page, heard
+
+    yield opened_here
+    for page in pages:
+        page.close()
+
 
 PAGES = ["report", "profile", "history", "compare"]
 
@@ -121,13 +149,12 @@ View = Callable[[str, str, int], tuple[Page, Heard]]
 
 
 @pytest.fixture(scope="module")
-def view(chromium: Browser, pages: dict[str, Path]) -> View:
+def view(chromium: BrowserContext, pages: dict[str, Path]) -> View:
     """Return pages with all drawings, each opened once, for tests that change nothing in them."""
 
     @functools.cache
-    def opened_once(name: str, scheme: str, width: int) -> tuple[Page, Heard]:
-        viewport = {"width": width, "height": 800}
-        return opened(chromium, pages[name], color_scheme=scheme, viewport=viewport)
+    def opened_once(name: str, scheme: Literal["light", "dark"], width: int) -> tuple[Page, Heard]:
+        return opened_in(chromium, pages[name], scheme=scheme, width=width)
 
     return opened_once
 
@@ -251,10 +278,8 @@ def drawn_points(page: Page, heading: str) -> int:
     return int(page.evaluate(script, heading))
 
 
-def test_filter_leaves_the_chosen_cases_in_table_and_drawings(
-    chromium: Browser, report: Path
-) -> None:
-    page, heard = opened(chromium, report)
+def test_filter_leaves_the_chosen_cases_in_table_and_drawings(opened: Opened, report: Path) -> None:
+    page, heard = opened(report)
     assert visible_cases(page) == 12
     headings = ("Cost and noise", "Over resolution and batch", "Latency over")
     before = {heading: drawn_points(page, heading) for heading in headings}
@@ -267,8 +292,8 @@ def test_filter_leaves_the_chosen_cases_in_table_and_drawings(
     assert heard == Heard()
 
 
-def test_filter_holds_for_what_is_drawn_later(chromium: Browser, report: Path) -> None:
-    page, heard = opened(chromium, report, draw=False)
+def test_filter_holds_for_what_is_drawn_later(opened: Opened, report: Path) -> None:
+    page, heard = opened(report, draw=False)
     page.get_by_label("256x256").uncheck()
     page.evaluate("drawAll()")
     few = drawn_points(page, "Cost and noise")
@@ -278,9 +303,9 @@ def test_filter_holds_for_what_is_drawn_later(chromium: Browser, report: Path) -
 
 
 def test_case_opens_by_keyboard_and_shows_its_rounds_and_command(
-    chromium: Browser, report: Path
+    opened: Opened, report: Path
 ) -> None:
-    page, heard = opened(chromium, report, draw=False)
+    page, heard = opened(report, draw=False)
     button = page.locator("#cases button").first
     button.focus()
     page.keyboard.press("Enter")
@@ -298,8 +323,8 @@ def test_case_opens_by_keyboard_and_shows_its_rounds_and_command(
     assert heard == Heard()
 
 
-def test_open_case_leaves_the_columns_as_wide_as_they_were(chromium: Browser, report: Path) -> None:
-    page, _ = opened(chromium, report, draw=False)
+def test_open_case_leaves_the_columns_as_wide_as_they_were(opened: Opened, report: Path) -> None:
+    page, _ = opened(report, draw=False)
     width = "document.getElementById('cases').getBoundingClientRect().width"
     before = page.evaluate(width)
     page.locator("#cases button.open").first.click()
@@ -307,10 +332,8 @@ def test_open_case_leaves_the_columns_as_wide_as_they_were(chromium: Browser, re
     assert page.evaluate(width) == pytest.approx(before, abs=1)
 
 
-def test_filter_that_leaves_no_case_says_so_and_is_taken_back(
-    chromium: Browser, report: Path
-) -> None:
-    page, _ = opened(chromium, report, draw=False)
+def test_filter_that_leaves_no_case_says_so_and_is_taken_back(opened: Opened, report: Path) -> None:
+    page, _ = opened(report, draw=False)
     every = visible_cases(page)
     for box in page.locator("form.filter fieldset").first.locator("input").all():
         box.uncheck()
@@ -323,8 +346,8 @@ def test_filter_that_leaves_no_case_says_so_and_is_taken_back(
     assert not said.is_visible()
 
 
-def test_table_is_sorted_by_the_column_that_is_clicked(chromium: Browser, report: Path) -> None:
-    page, _ = opened(chromium, report, draw=False)
+def test_table_is_sorted_by_the_column_that_is_clicked(opened: Opened, report: Path) -> None:
+    page, _ = opened(report, draw=False)
     head = page.locator("#cases th", has_text="ratio").first
     place = head.evaluate("head => head.cellIndex")
     cells = f"[...document.querySelectorAll('#cases tr[data-case]')].map(r => r.cells[{place}])"
@@ -337,9 +360,8 @@ def test_table_is_sorted_by_the_column_that_is_clicked(chromium: Browser, report
     assert page.evaluate(script) == ascending[::-1]
 
 
-def test_a_phone_sorts_tables_whose_heads_have_no_room(chromium: Browser, report: Path) -> None:
-    viewport = {"width": PHONE, "height": 800}
-    page, _ = opened(chromium, report, draw=False, viewport=viewport)
+def test_a_phone_sorts_tables_whose_heads_have_no_room(opened: Opened, report: Path) -> None:
+    page, _ = opened(report, draw=False, width=PHONE)
     assert not page.locator("#cases th").first.is_visible()
     sort = page.locator("p.sort").first
     sort.get_by_label("sort by").select_option(label="+PANet ms")
@@ -352,24 +374,29 @@ def test_a_phone_sorts_tables_whose_heads_have_no_room(chromium: Browser, report
     assert page.evaluate(script) == ascending[::-1]
 
 
-def test_link_shows_what_its_sender_saw(chromium: Browser, report: Path) -> None:
-    sent, _ = opened(chromium, report, draw=False)
+def test_link_shows_what_its_sender_saw(
+    chromium: BrowserContext, opened: Opened, view: View, report: Path
+) -> None:
+    sent, _ = opened(report, draw=False)
     sent.get_by_label("256x256").uncheck()
     head = sent.locator("#cases th", has_text="+PANet ms")
     head.click()
     head.click()
-    got, heard = opened(chromium, report, address=sent.url)
+    elsewhere = chromium.browser
+    assert elsewhere is not None
+    got, heard = opened_in(elsewhere.new_context(), report, address=sent.url)
     shown = (
         "[...document.querySelectorAll('#cases tr[data-case]:not([hidden])')].map(r => r.innerText)"
     )
     assert len(got.evaluate(shown)) == 8
     assert got.evaluate(shown) == sent.evaluate(shown)
     assert not got.get_by_label("256x256").is_checked()
-    everything, _ = opened(chromium, report)
+    everything, _ = view("report", "light", DESKTOP)
     assert 0 < drawn_points(got, "Cost and noise") < drawn_points(everything, "Cost and noise")
     got.locator("#filtered").get_by_role("button").click()
     assert got.url == f"{report.as_uri()}?sort=-%2BPANet+ms"
     assert heard == Heard()
+    got.context.close()
 
 
 LARGEST_BYTES = 6_000_000
@@ -397,9 +424,9 @@ def largest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_largest_page_is_small_and_draws_only_what_comes_near(
-    chromium: Browser, largest: Path
+    opened: Opened, largest: Path
 ) -> None:
-    page, heard = opened(chromium, largest, draw=False, script=AT_FIRST_PAINT)
+    page, heard = opened(largest, draw=False, script=AT_FIRST_PAINT)
     page.wait_for_function("window.atFirstPaint")
     assert page.evaluate("window.atFirstPaint") == "undefined"  # answer and table wait for nothing
     assert visible_cases(page) == cost_page.MOST_SHOWN
@@ -418,8 +445,8 @@ def test_the_largest_page_is_small_and_draws_only_what_comes_near(
     assert largest.stat().st_size < LARGEST_BYTES
 
 
-def test_every_case_of_the_largest_page_has_its_picture(chromium: Browser, largest: Path) -> None:
-    page, heard = opened(chromium, largest, draw=False)
+def test_every_case_of_the_largest_page_has_its_picture(opened: Opened, largest: Path) -> None:
+    page, heard = opened(largest, draw=False)
     assert page.locator(".picture[data-case]").count() == pyramid.MOST_DRAWN
     cases = page.locator("#cases button.open")
     for place in (1, cost_page.MOST_SHOWN - 1):  # in the page already, and packed
@@ -434,9 +461,9 @@ def test_every_case_of_the_largest_page_has_its_picture(chromium: Browser, large
 
 
 def test_paper_has_of_the_largest_page_what_a_reader_needs(
-    chromium: Browser, largest: Path, tmp_path: Path
+    opened: Opened, largest: Path, tmp_path: Path
 ) -> None:
-    page, heard = opened(chromium, largest, draw=False)
+    page, heard = opened(largest, draw=False)
     page.evaluate("plotly()")
     paper = printed(page, tmp_path)
     assert paper.count(b"/Type /Page\n") < MOST_SHEETS
@@ -456,11 +483,11 @@ def test_paper_has_of_the_largest_page_what_a_reader_needs(
 
 
 def test_profile_of_many_cases_is_folded_and_opens_where_a_link_leads(
-    chromium: Browser, tmp_path: Path
+    opened: Opened, tmp_path: Path
 ) -> None:
     profiled = profiles.run_dir(tmp_path, more=grid()[1:3])
     assert main(["profile", str(profiled)]) == 0
-    page, _ = opened(chromium, profiled / "profile.html", draw=False)
+    page, _ = opened(profiled / "profile.html", draw=False)
     assert page.locator("details[open]").count() == 1
     page.locator("nav a").last.click()
     assert page.locator("details").last.get_attribute("open") is not None
@@ -489,9 +516,9 @@ def printed(page: Page, folder: Path) -> bytes:
 
 
 def test_print_leaves_out_what_paper_cannot_do(
-    chromium: Browser, report: Path, tmp_path: Path
+    opened: Opened, report: Path, tmp_path: Path
 ) -> None:
-    page, _ = opened(chromium, report)
+    page, _ = opened(report)
     page.emulate_media(media="print")
     assert not page.locator("form.filter").is_visible()
     assert not page.locator("nav").is_visible()
@@ -503,9 +530,9 @@ def test_print_leaves_out_what_paper_cannot_do(
 
 
 def test_what_is_folded_is_on_paper_and_folded_again(
-    chromium: Browser, pages: dict[str, Path]
+    opened: Opened, pages: dict[str, Path]
 ) -> None:
-    page, _ = opened(chromium, pages["compare"], draw=False)
+    page, _ = opened(pages["compare"], draw=False)
     table = page.locator("details table")
     assert not table.is_visible()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
