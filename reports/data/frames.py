@@ -9,6 +9,7 @@ Times are in seconds, memory in bytes; a value that is not known is missing, nev
 ['run_id', 'case_id', 'arm', 'replicate', 'round', 'time_s']
 """
 
+import functools
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from bench import stats
 from bench.schema.case import AXES, Case
@@ -155,13 +157,25 @@ def _sums(spans_s: Mapping[str, Sequence[Sequence[float]]], replicate: int) -> l
 
 def typed(rows: Sequence[Mapping[str, Any]], types: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
     """Return rows as a frame with these columns, all of them, in their order."""
-    kinds: Mapping[str, Any] = {name: kind for name, (kind, _) in types.items()}
     return pd.DataFrame(
-        {
-            name: pd.array([row.get(name) for row in rows], dtype=kind)
-            for name, kind in kinds.items()
-        }
+        {name: _array([row.get(name) for row in rows], kind) for name, (kind, _) in types.items()}
     )
+
+
+def _array(values: list[Any], kind: str) -> ExtensionArray:
+    """Return what `pandas.array` returns; for the texts of a category in a fifth of its time."""
+    known = set(values) - {None} if kind == "category" else ()
+    if not known or not all(isinstance(each, str) for each in known):
+        made: ExtensionArray = pd.array(values, dtype=kind)  # type: ignore[call-overload]  # any
+        return made
+    categories = _categories(tuple(sorted(known)))
+    code_of = {None: -1, **{each: code for code, each in enumerate(categories.categories)}}
+    return pd.Categorical.from_codes([code_of[each] for each in values], dtype=categories)
+
+
+@functools.lru_cache
+def _categories(known: tuple[str, ...]) -> pd.CategoricalDtype:
+    return pd.CategoricalDtype(pd.Index(known, dtype="str"))
 
 
 def rounds(paths: Paths) -> pd.DataFrame:

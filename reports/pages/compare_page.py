@@ -104,7 +104,7 @@ def _drawings(table: pd.DataFrame, names: Mapping[str, str]) -> Iterator[Block]:
 
 
 def _changes(rows: pd.DataFrame, names: Mapping[str, str]) -> go.Figure:
-    figure = go.Figure()
+    figure = drawing.blank()
     for rank, (arm, of_arm) in enumerate(rows.groupby("arm", sort=False, dropna=False)):
         name = "FPN + PANet over FPN" if pd.isna(arm) else ARM_NAMES.get(str(arm), str(arm))
         figure.add_scatter(

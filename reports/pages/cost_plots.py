@@ -16,7 +16,7 @@ from bench.schema.text import percent
 from reports.analysis.names import ARM_NAMES, MIB
 from reports.data.costs import SORTED
 from reports.data.rows import case_names, rows_of
-from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX, bars, log_axis, numbers, sized
+from reports.pages.drawing import COLORS, NOISE_COLOR, ROW_PX, bars, blank, log_axis, numbers, sized
 
 
 def costs(table: pd.DataFrame) -> go.Figure:
@@ -25,7 +25,7 @@ def costs(table: pd.DataFrame) -> go.Figure:
     Args:
         table: of `reports.data.costs.cost`, rows with a ratio.
     """
-    figure = go.Figure()
+    figure = blank()
     table = _runs_together(table)
     names, rows = _names(table), rows_of(table)
     for column, label, color, symbol in (
@@ -65,7 +65,7 @@ def slopes(table: pd.DataFrame) -> Iterator[tuple[str, go.Figure]]:
     for axis in AXES:
         if axis.option not in SLOPES:
             continue
-        figure = go.Figure()
+        figure = blank()
         before, after = names = _first_two(axis)
         for number, pair in enumerate(_pairs(table, axis)):
             _add_slopes(figure, pair, names, legend=number == 0)
@@ -121,7 +121,7 @@ def memory(table: pd.DataFrame) -> go.Figure | None:
     known = table.dropna(subset=["fpn_peak_bytes", "panet_peak_bytes"])
     if not len(known):
         return None
-    figure = go.Figure()
+    figure = blank()
     known = _runs_together(known)
     names = _names(known)
     # The ring is larger: where both peaks are equal, the point lies in it.
@@ -154,7 +154,7 @@ def stages(table: pd.DataFrame) -> go.Figure:
         table: of `reports.data.profile_frames.stages`.
     """
     own = table[(table["arm"] == "panet") & table["time_s"].notna()]
-    figure = go.Figure()
+    figure = blank()
     for part in COLORS:
         rows = own[own["part"] == part]
         if len(rows):

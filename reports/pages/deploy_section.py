@@ -150,7 +150,7 @@ def _faster(way: str, over: stats.Estimate, case: ExtraCase) -> str:
 def _chart(rows: pd.DataFrame) -> go.Figure:
     """Return milliseconds of every way with their intervals, the fastest on top."""
     rows = rows.sort_values("call_s", ascending=False)
-    figure = go.Figure()
+    figure = drawing.blank()
     figure.add_scatter(
         x=numbers(rows["call_s"] * 1e3),
         y=list(rows["way"]),

@@ -45,6 +45,11 @@ ROW_PX = 26
 """Height of a case in a drawing that has a row per case."""
 
 
+def blank() -> go.Figure:
+    """Return a figure with nothing in it, not even plotly's template: that is copied every time."""
+    return go.Figure(layout={"template": NO_TEMPLATE})
+
+
 def html(figure: go.Figure) -> str:
     """Return a figure as part of a page, which draws it when it comes near.
 

@@ -194,7 +194,12 @@ def _figure(rows: pd.DataFrame, changes: Sequence[ChangePoint]) -> go.Figure:
     known = set[str]()  # a line of every panel, and one name for all of them
     metrics = [metric for metric in ROWS if (rows["metric"] == metric).any()]
     height = 90 + 230 * len(metrics)
-    figure = make_subplots(rows=len(metrics), shared_xaxes=True, vertical_spacing=GAP_PX / height)
+    figure = make_subplots(
+        rows=len(metrics),
+        shared_xaxes=True,
+        vertical_spacing=GAP_PX / height,
+        figure=drawing.blank(),
+    )
     for place, metric in enumerate(metrics, start=1):
         scale = 1e3 if metric in SECONDS else 1.0
         of_metric = shown[shown["metric"] == metric]

@@ -123,7 +123,7 @@ def _scatter(rows: pd.DataFrame, key: str) -> go.Figure:
     """Return milliseconds against MACs, a point per neck with its interval, and FPN's pace."""
     records = rows_of(rows)
     macs, ms = rows["macs"].astype(float) / 1e9, rows["call_s"].astype(float) * 1e3
-    figure = go.Figure()
+    figure = drawing.blank()
     ends = [macs.min() * ROOM[0], macs.max() * ROOM[1]]
     base = rows["neck"] == BASE
     if base.any():

@@ -150,7 +150,7 @@ def _processes(run: OwnRun, case: OwnCase) -> go.Figure | None:
     series = _shares(run, case, used) if run.parts else _ratios(run, used)
     if not used or not series:
         return None
-    figure = go.Figure()
+    figure = drawing.blank()
     numbers = list(range(1, len(used) + 1))
     for (name, values), color in zip(series.items(), (*PALETTE, NOISE_COLOR), strict=False):
         figure.add_scatter(

@@ -10,7 +10,7 @@ from bench.schema.text import percent
 from reports.analysis.names import MIB, arm_name
 from reports.data.profile_frames import DISTURBED
 from reports.data.rows import rows_of
-from reports.pages.drawing import color_of, log_axis, sized
+from reports.pages.drawing import blank, color_of, log_axis, sized
 
 
 def stage_bars(stages: pd.DataFrame) -> go.Figure:
@@ -19,7 +19,7 @@ def stage_bars(stages: pd.DataFrame) -> go.Figure:
     Args:
         stages: of `reports.data.profile_frames.stages`, one case.
     """
-    figure = go.Figure()
+    figure = blank()
     for rank, arm in enumerate(reversed(_arms(stages))):  # bars are drawn from below
         rows = stages[stages["arm"] == arm]
         figure.add_bar(
@@ -73,7 +73,7 @@ def roofline(
     ridge = top / slope
     lowest = min([ridge / 30, *(rows["intensity"] * 0.7)])
     highest = max([ridge * 30, *(rows["intensity"] * 1.4)])
-    figure = go.Figure()
+    figure = blank()
     figure.add_scatter(
         x=[lowest, ridge, highest],
         y=[lowest * slope / 1e9, top / 1e9, top / 1e9],
@@ -118,7 +118,7 @@ def memory_curves(curves: Mapping[str, Sequence[Sequence[float]]]) -> go.Figure:
     Args:
         curves: arm -> pairs of seconds and bytes.
     """
-    figure = go.Figure()
+    figure = blank()
     for rank, (arm, curve) in enumerate(curves.items()):
         figure.add_scatter(
             x=[1e3 * seconds for seconds, _ in curve],

@@ -13,7 +13,7 @@ from reports.analysis import breakeven
 from reports.analysis.names import ARM_NAMES
 from reports.data.rows import case_names, rows_of
 from reports.pages.cost_plots import interval
-from reports.pages.drawing import COLORS, bars, numbers, sized
+from reports.pages.drawing import COLORS, bars, blank, numbers, sized
 
 SIZE = {"batch_size", "height_px", "width_px"}
 """Axes that the drawings run over."""
@@ -73,7 +73,7 @@ def latency_lines(table: pd.DataFrame) -> Iterator[tuple[str, str, go.Figure]]:
         table: as for `heat_maps`.
     """
     for _, rows in breakeven.groups(table, "pixels"):
-        figure, says, names = go.Figure(), list[str](), case_names(rows)
+        figure, says, names = blank(), list[str](), case_names(rows)
         pixels = rows["pixels"] * rows["batch_size"] / MEGAPIXEL
         for arm, name in ARM_NAMES.items():
             figure.add_scatter(

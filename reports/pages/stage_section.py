@@ -66,7 +66,7 @@ def _table(rows: Sequence[Row]) -> Table:
 
 def _shares(rows: Sequence[Row]) -> go.Figure:
     """Return a bar per case, cut into stages, which are coloured by their part."""
-    figure = go.Figure()
+    figure = drawing.blank()
     for stage, of_stage in _grouped(rows, "stage").items():
         figure.add_bar(
             x=[row["share"] * 100 for row in of_stage],

@@ -126,6 +126,15 @@ def test_columns_are_the_documented_ones_with_their_types(tmp_path: Path) -> Non
             assert types == {name: kind for name, (kind, _) in documented.items()}
 
 
+@pytest.mark.parametrize(
+    "values", [["panet", None, "fpn", "panet"], ["x"], [None], [], ["a", float("nan")], [2, 1]]
+)
+def test_categories_are_those_that_pandas_makes(values: list[Any]) -> None:
+    frame = frames.typed([{"arm": value} for value in values], {"arm": ("category", "")})
+    expected = pd.DataFrame({"arm": pd.array(values, dtype="category")})
+    pd.testing.assert_frame_equal(frame, expected, check_categorical=True)
+
+
 def test_examples_of_the_documentation_are_true(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     for module in (frames, costs):
