@@ -22,7 +22,10 @@ OF_FIXTURE = {
 }
 """Fixture that takes seconds -> marker of the tests that use it."""
 
-MADE_ONCE = {"test_real_run.py", "test_wheel.py", "test_browser.py", "test_trace.py"}
+MADE_ONCE = {
+    *("test_real_run.py", "test_wheel.py", "test_browser.py", "test_trace.py"),
+    *("test_cost_page.py", "test_own_page.py", "test_tensorboard.py"),
+}
 """Files whose tests share what takes longest to make: a worker of xdist has all of them."""
 
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec"}

@@ -194,6 +194,7 @@ def test_kernels_of_a_compiled_network_have_stages(tmp_path: Path) -> None:
     assert sum(times.values()) > 0.5 * whole  # the rest: what was fused over several stages
 
 
+@pytest.mark.slow
 def test_panet_runs_more_convolutions_than_fpn(log_dir: Path) -> None:
     counts = {}
     for path in log_dir.rglob("*.gz"):

@@ -16,7 +16,7 @@ from tests.support.factories import case, check_task
 
 
 def arms_of(scratch: Path, **axes: Any) -> tuple[Case, dict[str, Arm]]:
-    chosen = case(height_px=64, width_px=64, threads=1, **axes)
+    chosen = case(height_px=32, width_px=32, threads=1, **axes)
     (parts,) = (extra for extra in EXTRA_ARMS if extra.name == "parts")
     task = check_task(scratch, chosen, arms=parts.by_scope[chosen.scope])
     inputs, _ = make_inputs(task)

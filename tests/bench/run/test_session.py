@@ -13,12 +13,20 @@ from rich.console import Console
 
 from bench import conftest
 from bench.engine import opened as openings
+from bench.machine import advice
 from bench.run import extra_arms, session
 from bench.run.header import MUST_MATCH
 from bench.schema import files
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError
 from tests.support.machines import Machine, Noise
+
+
+@pytest.fixture(autouse=True)
+def nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the machine, for half a second."""
+    monkeypatch.setattr(advice, "give", lambda *_: [])
+
 
 OPTIONS = (*(axis.option for axis in AXES), "preset", "run_dir", "seed", "images", "budget")
 

@@ -28,7 +28,7 @@ from panet import InputError
 from tests.support.factories import case, check_task, recipes
 
 FUSE = "panet n3 fuse"
-SMALL = case(height_px=64, width_px=64, channels_last=True)
+SMALL = case(height_px=32, width_px=32, channels_last=True)
 
 
 def neck_and_maps() -> tuple[Neck, tuple[torch.Tensor, ...]]:

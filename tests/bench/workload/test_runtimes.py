@@ -29,6 +29,8 @@ from tests.support.factories import case, check_task, replicate_task
 
 SMALL = {"height_px": 64, "width_px": 64, "threads": 1}
 
+SMALLEST = {"height_px": 32, "width_px": 32, "threads": 1}
+
 FPN = {"fpn": Recipe("fpn")}
 
 
@@ -59,7 +61,7 @@ def pickled(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Case]:
 
     def of(**changes: Any) -> Case:
         monkeypatch.setitem(RUNTIMES, "openvino", replace(PICKLE, **changes))
-        return case(**SMALL, runtime="openvino")
+        return case(**SMALLEST, runtime="openvino")
 
     return of
 

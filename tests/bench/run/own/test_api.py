@@ -111,7 +111,7 @@ def test_children_are_told_apart_by_their_paths(ask: Callable[..., Cost]) -> Non
 def test_parts_of_ours_are_drawn_as_a_pyramid(ask: Callable[..., Cost]) -> None:
     from panet import BackboneNeck
 
-    found = ask(BackboneNeck, parts_of=["fpn", "panet"], inputs=(1, 3, 64, 64))
+    found = ask(BackboneNeck, parts_of=["fpn", "panet"], inputs=(1, 3, 32, 32))
     shown = found._repr_html_()
     assert shown.count("<svg") == 1
     assert 'aria-label="fpn p4 top-down sum: ' in shown
