@@ -11,6 +11,7 @@ PANet does to what is around it (caches, memory). Round by round, whole = inside
 """
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -118,9 +119,18 @@ def _of_part(stages: Iterable[str], part: str = PART) -> list[str]:
     return [stage for stage in stages if stage == part or stage.startswith(f"{part} ")]
 
 
-def centre(values: Floats) -> float:
-    """Return the one number that stands for the rounds of a replicate: their median."""
-    return float(np.median(values))
+def centre(values: Sequence[float] | Floats) -> float:
+    """Return the one number that stands for the rounds of a replicate: their median.
+
+    It is numpy's, which has much to do before it looks at a few rounds.
+    """
+    ordered = np.sort(values, axis=None)
+    if not len(ordered) or math.isnan(ordered[-1]):
+        return float(np.median(values))
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return float(ordered[middle])
+    return float((ordered[middle - 1] + ordered[middle]) / 2)
 
 
 def log_ratio(rounds: Rounds, contrast: Contrast = COST) -> float:

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from bench import stats
+from bench.stats.readings import centre
 from reports.data.result_files import ResultFile
 
 SECONDS = ("latency", "time", "mean")
@@ -100,7 +100,7 @@ def latencies(by_arm: Mapping[str, Mapping[Any, Any]]) -> Iterator[Series]:
     """
     for arm, row in by_arm.items():
         # One whose rounds were all disturbed has other calls.
-        medians = [float(np.median(rounds)) for rounds in row["replicates_s"] if rounds]
+        medians = [centre(rounds) for rounds in row["replicates_s"] if rounds]
         ends = (row[f"latency_s{end}"] for end in ("", "_low", "_high"))
         value, low, high = (None if pd.isna(end) else float(end) for end in ends)
         estimate = None if value is None else stats.Estimate(value, low, high)

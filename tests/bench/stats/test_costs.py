@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bench import stats
+from bench.stats.readings import centre
 from tests.support.factories import rounds
 
 
@@ -132,3 +133,10 @@ def test_replicate_far_from_the_others_is_told_and_counts() -> None:
     assert found.outliers == (6,)
     assert found.replicates == 7
     assert found.ratio.value == pytest.approx(math.exp(np.mean(np.log(ratios))))
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_centre_is_the_median_as_numpy_has_it(count: int) -> None:
+    values = np.random.default_rng(count).lognormal(size=count)
+    assert centre(values) == np.median(values)
+    assert math.isnan(centre(np.append(values, np.nan)))

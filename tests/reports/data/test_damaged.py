@@ -12,8 +12,10 @@ import pytest
 from bench.schema.files import COST, COST_SCHEMA
 from bench.schema.records import SCHEMA
 from reports.__main__ import main
-from reports.data import history
-from reports.pages import compare_page, history_page, page
+from reports.data import history, run_series
+from reports.data.result_files import OnePath
+from reports.data.series import RunSeries
+from reports.pages import compare_files_page, compare_page, history_page, page
 from tests.support.own_files import own_document
 from tests.support.result_files import document, measured
 
@@ -41,9 +43,23 @@ def no_script(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page that was made of the same tables and runs is not made again."""
-    for module in (compare_page, history_page):
+    """A page, or a file, that was made of the same tables and runs is not made again."""
+    for module in (compare_files_page, compare_page, history_page):
         monkeypatch.setattr(module, "write", once_each(module.write))
+
+
+@pytest.fixture
+def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sound run that `compare` is given is not read again."""
+    read, known = run_series.read, dict[bytes, RunSeries]()
+
+    def remembered(path: OnePath) -> RunSeries:
+        content = Path(path).read_bytes()
+        if content not in known:
+            known[content] = read(path)
+        return known[content]
+
+    monkeypatch.setattr(run_series, "read", remembered)
 
 
 def once_each(write: Callable[..., Any]) -> Callable[..., Any]:
@@ -102,7 +118,7 @@ def run(command: str, content: str | bytes, folder: Path, kind: str = "ours") ->
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("drawn_once")
+@pytest.mark.usefixtures("drawn_once", "read_once")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_wrong_value_anywhere_is_an_answer_or_one_line(
