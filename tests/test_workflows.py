@@ -252,8 +252,8 @@ def test_pasted_workflow_judges_a_stranger_s_pull_requests_from_the_first_on(
     )
     for number, (files, message, said, codes) in enumerate(cases):
         ends = pull_request(strangers, files, message)
-        if not number:  # of equal code no verdict is asked for
-            ends["arguments"] = f"{TINY} --threads 1 --budget 30s"
+        if not number:  # of equal code no verdict is asked for, and one server tells too little
+            ends["arguments"] = f"{TINY} --threads 1 --budget 30s --tolerance 20%"
         output, summary = (tmp_path / f"{name}-{number}" for name in ("output", "summary"))
         *installed, compared = run_steps(
             ACTION,

@@ -27,6 +27,14 @@ def _brief_gate(module: Names) -> Names:
     return {"GATE": replace(module["GATE"], **looks)}
 
 
+def _brief_comparison(module: Names) -> Names:
+    return {
+        "REPLICATE_S": 0.1,
+        "Design": partial(module["Design"], one_server=True),
+        **_one_core(module),
+    }
+
+
 def _one_core(_module: Names) -> Names:
     return {"usable_cores": lambda: 1}
 
@@ -40,7 +48,7 @@ INSTEAD: Mapping[str, Callable[[Names], Names]] = {
     "bench.run.session": _brief_plan,
     "bench.engine.opened": _one_core,
     "bench.compare.command": _brief_gate,
-    "bench.compare.measuring": lambda module: {"REPLICATE_S": 0.1, **_one_core(module)},
+    "bench.compare.measuring": _brief_comparison,
 }
 """Module -> what its names hold once it is imported; servers are started one by one."""
 
