@@ -1,7 +1,6 @@
 """When a case has been measured enough: its interval is as narrow as it was asked for."""
 
 import functools
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 from bench import stats
@@ -34,7 +33,10 @@ class HalfWidth:
         self._known_prior = NOTHING_KNOWN
 
     def missing(self, state: CaseState) -> int:
-        """Return how many undisturbed replicates are still needed, as far as one can tell."""
+        """Return how many undisturbed replicates are still needed, as far as one can tell.
+
+        Where runs of one machine differ by more than what is asked for, the first stage is enough.
+        """
         return _missing(self._ratios(state), self._half_width, self._prior)
 
     def estimate(self, state: CaseState) -> str:
@@ -43,7 +45,8 @@ class HalfWidth:
         if not ratios:
             return "checked"
         said = _added(ratios, self._prior)
-        return f"{said}  ok" if not self.missing(state) else said
+        wide = self.missing(state) or _beyond_a_run(ratios, self._half_width)
+        return said if wide else f"{said}  ok"
 
     def result(self, state: CaseState) -> CaseResult:
         """Return the case with its status, and the reason wherever that is not `ok`."""
@@ -56,6 +59,11 @@ class HalfWidth:
         if state.finding.status != Status.OK:
             return Status(state.finding.status), state.finding.reason
         missing = self.missing(state)
+        if not missing and _beyond_a_run(self._ratios(state), self._half_width):
+            return Status.TOO_WIDE, (
+                f"runs of one machine differ by more than ±{self._half_width:.2g} of the ratio, so "
+                "none is that sure (docs/proof.md); raise --half-width, or compare within a run"
+            )
         if not missing:
             return Status.OK, ""
         undisturbed = len(state.undisturbed)
@@ -97,11 +105,14 @@ def _missing(ratios: tuple[float, ...], half_width: float, prior: Prior) -> int:
     return max(0, (needed or stats.first_stage(prior)) - len(ratios))
 
 
+def _beyond_a_run(ratios: Sequence[float], half_width: float) -> bool:
+    return not stats.left_for_replicates(ratios, half_width)
+
+
 @functools.lru_cache(maxsize=4096)
 def _added(ratios: tuple[float, ...], prior: Prior) -> str:
-    found = stats.stein_interval(ratios, prior)
-    ends = (found.value, found.low, found.high)
-    return text.change(*(None if x is None else math.exp(x) for x in ends))
+    found = stats.stein_ratio(ratios, prior)
+    return text.change(found.value, found.low, found.high)
 
 
 def _took(state: CaseState) -> str:

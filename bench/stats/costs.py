@@ -10,11 +10,11 @@ from bench.stats.intervals import (
     Estimate,
     Floats,
     first_stage_prior,
-    mde_between_runs,
     outliers,
     relative_intervals,
     replicates_needed,
     stein_ratios,
+    stein_shares,
 )
 from bench.stats.readings import (
     NOISE,
@@ -29,6 +29,7 @@ from bench.stats.readings import (
     part_s,
     residuals,
 )
+from bench.stats.two_runs import mde_between_runs
 
 
 @dataclass(frozen=True)
@@ -164,10 +165,8 @@ def stage_times(replicates: Sequence[Timed], arm: str) -> dict[str, StageTime]:
         call_s = np.sum([*spans_s.values()], axis=0)
         for stage, span_s in spans_s.items():
             times.setdefault(stage, []).append((centre(span_s), centre(span_s / call_s)))
-    seconds, shares = (
-        relative_intervals([[both[i] for both in values] for values in times.values()])
-        for i in (0, 1)
-    )
+    seconds = relative_intervals([[time_s for time_s, _ in values] for values in times.values()])
+    shares = stein_shares([[share for _, share in values] for values in times.values()])
     found = zip(times, seconds, shares, strict=True)
     return {stage: StageTime(t, share) for stage, t, share in found if t and share}
 

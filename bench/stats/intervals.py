@@ -3,23 +3,22 @@
 Pure functions of arrays. Every value is one replicate's: a process of its own.
 """
 
-import contextlib
 import functools
 import math
-import warnings
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from bench.stats import between_runs
 from bench.stats.moderation import NOTHING_KNOWN, Prior, prior_of
 
 CONFIDENCE = 0.95
 
-POWER = 0.95
-"""Of the minimum detectable effect: found in 19 cases of 20."""
+NORMAL = float(special.ndtri(0.5 + CONFIDENCE / 2))
+"""Standard deviations to either side of what the normal distribution holds so often."""
 
 FIRST_STAGE = 5
 """Replicates before anyone looks at their spread. Fewer make Stein's interval wide (t of 4 degrees
@@ -135,7 +134,7 @@ def _intervals(samples: Floats, stages: Collection[int], prior: Prior) -> list[E
 def _half_widths(stages: Floats, prior: Prior) -> Floats:
     """Return the half-width that a single replicate would have, per row, from its first stage."""
     variances, freedom = prior.moderated(stages.var(axis=1, ddof=1), stages.shape[1] - 1)
-    return _quantile(0.5 + CONFIDENCE / 2, freedom) * np.sqrt(variances)
+    return quantile(0.5 + CONFIDENCE / 2, freedom) * np.sqrt(variances)
 
 
 def _scaled(estimate: Estimate, scale: float) -> Estimate:
@@ -145,17 +144,34 @@ def _scaled(estimate: Estimate, scale: float) -> Estimate:
 
 def t_ratio(log_ratios: Sequence[float]) -> Estimate:
     """Return the ratio of replicates' log ratios, with its `t_interval`."""
-    return _exp(t_interval(log_ratios))
+    return exponential(t_interval(log_ratios))
 
 
 def stein_ratios(cases: Sequence[Sequence[float]]) -> list[Estimate | None]:
-    """Return the ratio of every case of a run, with its `stein_interval`; `None` without any.
+    """Return the ratio of every case of a run, with an interval; `None` without any.
 
     Args:
         cases: the log ratios of the replicates of each.
     """
     prior = first_stage_prior(cases)
-    return [_exp(stein_interval(logs, prior)) if logs else None for logs in cases]
+    return [stein_ratio(logs, prior) if logs else None for logs in cases]
+
+
+def stein_ratio(log_ratios: Sequence[float], prior: Prior = NOTHING_KNOWN) -> Estimate:
+    """Return the ratio of a case; its interval holds for other runs of the machine, too.
+
+    Args:
+        log_ratios: as the values of `stein_interval`, whose interval is that of this run's minutes.
+        prior: as there.
+    """
+    within = stein_interval(log_ratios, prior)
+    return exponential(_wider(within, between_runs.sd(within.value)))
+
+
+def stein_shares(cases: Sequence[Sequence[float]]) -> list[Estimate | None]:
+    """Return a part's share of the call in every case of a run, as `stein_ratios` does."""
+    found = relative_intervals(cases, [1.0] * len(cases))
+    return [one and _wider(one, between_runs.sd_of_share(one.value)) for one in found]
 
 
 def mean_ratio(cases: Sequence[Sequence[float]]) -> Estimate | None:
@@ -165,7 +181,7 @@ def mean_ratio(cases: Sequence[Sequence[float]]) -> Estimate | None:
         cases: per case the log ratios of its replicates; as for `mean_of_cases`.
     """
     mean = mean_of_cases(cases)
-    return None if mean is None else _exp(mean)
+    return None if mean is None else exponential(mean)
 
 
 def mean_of_cases(cases: Sequence[Sequence[float]]) -> Estimate | None:
@@ -185,65 +201,8 @@ def mean_of_cases(cases: Sequence[Sequence[float]]) -> Estimate | None:
     if not total:
         return Estimate(mean, mean, mean)
     freedom = total**2 / float(np.sum(errors**2 / [values.size - 1 for values in known]))
-    half = _quantile(0.5 + CONFIDENCE / 2, freedom) * math.sqrt(total) / len(known)
+    half = quantile(0.5 + CONFIDENCE / 2, freedom) * math.sqrt(total) / len(known)
     return Estimate(mean, mean - half, mean + half)
-
-
-def ratio_between(base: Sequence[float], head: Sequence[float]) -> Estimate:
-    """Return head over base of two runs that did not take turns, with Welch's 95 % interval.
-
-    Args:
-        base: logarithms, one per replicate; two or more.
-        head: the same.
-    """
-    with _spread_or_not():
-        bounds = stats.ttest_ind(head, base, equal_var=False).confidence_interval(CONFIDENCE)
-    mean = float(np.mean(head) - np.mean(base))
-    return _exp(Estimate(mean, float(bounds.low), float(bounds.high)))
-
-
-def beyond_p(base: Sequence[float], head: Sequence[float], threshold: float) -> float:
-    """Return the probability of such a difference if the true one is within a threshold.
-
-    Args:
-        base: logarithms, one per replicate; two or more.
-        head: the same.
-        threshold: relative, 0.03: by 3 %, in either direction.
-    """
-    direction = 1 if np.mean(head) >= np.mean(base) else -1
-    least = direction * np.asarray(head, float) - math.log1p(threshold)
-    against = direction * np.asarray(base, float)
-    with _spread_or_not():
-        test = stats.ttest_ind(least, against, equal_var=False, alternative="greater")
-    p_value = 2 * float(test.pvalue)
-    return 1.0 if math.isnan(p_value) else min(1.0, p_value)  # no spread, and at the threshold
-
-
-@contextlib.contextmanager
-def _spread_or_not() -> Iterator[None]:
-    """Let scipy take replicates without any spread, of which it warns."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        yield
-
-
-def mde_between_runs(log_ratios: Sequence[float], prior: Prior = NOTHING_KNOWN) -> float | None:
-    """Return the change (0.02: by 2 %) that two runs such as this one tell apart 19 times of 20.
-
-    Args:
-        log_ratios: of one of the runs, one per replicate.
-        prior: what other cases of a run say about the spread.
-
-    Returns:
-        `None` with fewer than `MIN_FOR_INTERVAL` replicates.
-    """
-    count = len(log_ratios)
-    if count < MIN_FOR_INTERVAL:
-        return None
-    variances, freedom = prior.moderated(np.var([log_ratios], axis=1, ddof=1), count - 1)
-    error = math.sqrt(variances.item() * 2 / count)
-    quantiles = _quantile(0.5 + CONFIDENCE / 2, 2 * freedom) + _quantile(POWER, 2 * freedom)
-    return math.expm1(quantiles * error)
 
 
 def outliers(values: Sequence[float]) -> tuple[int, ...]:
@@ -260,20 +219,38 @@ def outliers(values: Sequence[float]) -> tuple[int, ...]:
 
 
 def replicates_needed(
-    values: Sequence[float], half_width: float, prior: Prior = NOTHING_KNOWN
+    log_ratios: Sequence[float], half_width: float, prior: Prior = NOTHING_KNOWN
 ) -> int | None:
-    """Return how many replicates give ``half_width``; `None` before the first stage ends.
+    """Return how many replicates give a ratio's interval a half-width.
 
     Args:
-        values: one per replicate, in the order in which they were taken.
-        half_width: in the unit of the values (of logarithms: relative).
+        log_ratios: one per replicate, in the order in which they were taken.
+        half_width: relative.
         prior: what other cases say about the spread.
+
+    Returns:
+        `None` before the first stage ends, and where runs of one machine differ by more.
     """
     stage = first_stage(prior)
-    if len(values) < stage:
+    left = left_for_replicates(log_ratios, half_width)
+    if len(log_ratios) < stage or not left:
         return None
-    half = max(_half_width(tuple(values[:count]), prior) for count in (stage, len(values)))
-    return max(stage, math.ceil((half / half_width) ** 2))
+    half = max(_half_width(tuple(log_ratios[:count]), prior) for count in (stage, len(log_ratios)))
+    return max(stage, math.ceil((half / left) ** 2))
+
+
+def left_for_replicates(log_ratios: Sequence[float], half_width: float) -> float:
+    """Return what the spread of replicates may add to a half-width; 0: runs differ by more."""
+    apart = NORMAL * between_runs.sd(float(np.mean(log_ratios))) if log_ratios else 0.0
+    return math.sqrt(max(half_width**2 - apart**2, 0.0))
+
+
+def _wider(within: Estimate, sd: float) -> Estimate:
+    """Return an interval of one run as one that has in it what runs differ by."""
+    if within.half_width is None:
+        return within
+    half = math.hypot(within.half_width, NORMAL * sd)
+    return Estimate(within.value, within.value - half, within.value + half)
 
 
 @functools.lru_cache(4096)
@@ -282,11 +259,12 @@ def _half_width(stage: tuple[float, ...], prior: Prior) -> float:
     return float(_half_widths(np.array([stage], float), prior).item())
 
 
-def _quantile(p: float, freedom: float) -> float:
+def quantile(p: float, freedom: float) -> float:
     """Return a quantile of Student's t."""
     return float(special.stdtrit(freedom, p))
 
 
-def _exp(estimate: Estimate) -> Estimate:
+def exponential(estimate: Estimate) -> Estimate:
+    """Return the ratio of an estimate of its logarithm."""
     low, high = (None if x is None else math.exp(x) for x in (estimate.low, estimate.high))
     return Estimate(math.exp(estimate.value), low, high)

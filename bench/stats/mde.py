@@ -8,9 +8,10 @@ import numpy as np
 from scipy import optimize
 from scipy import stats as distributions
 
-from bench.stats.intervals import MIN_FOR_INTERVAL, POWER
+from bench.stats.intervals import MIN_FOR_INTERVAL
 from bench.stats.multiplicity import level
 from bench.stats.sequential import GATE, Gate, confirm, screen
+from bench.stats.two_runs import POWER
 
 DRAWN = 20_000
 """Comparisons that are drawn to find the minimum detectable effect: 95 % are known to 0.15 %."""

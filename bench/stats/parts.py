@@ -16,6 +16,7 @@ from bench.stats.intervals import (
     Floats,
     relative_intervals,
     stein_ratios,
+    stein_shares,
 )
 from bench.stats.readings import Timed, all_spans_s, centre, part_s
 
@@ -83,13 +84,12 @@ def insides(
     calls = [[call_s for call_s, _ in case] for case in divided]
     scales = [float(np.mean(of)) if of else 1.0 for of in calls]
     call_s = relative_intervals(calls, scales)
-    ones = [1.0] * len(cases)
 
     def times(name: str) -> list[Estimate | None]:
         return relative_intervals([[s * of[name] for s, of in case] for case in divided], scales)
 
     def shares(name: str) -> list[Estimate | None]:
-        return relative_intervals([[of[name] for _, of in case] for case in divided], ones)
+        return stein_shares([[of[name] for _, of in case] for case in divided])
 
     columns = {
         part: list(

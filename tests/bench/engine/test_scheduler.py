@@ -102,6 +102,14 @@ def test_budget_ends_the_run_with_undecided_and_says_what_was_missing(tmp_path: 
         assert re.search(r", about [\d.]+ s each; raise --budget or", result.reason)
 
 
+def test_what_no_run_can_tell_costs_no_time(tmp_path: Path) -> None:
+    results = run(Machine(), tmp_path / "run", half_width=0.001)
+    for result in results:
+        assert result.status is Status.TOO_WIDE
+        assert "runs of one machine differ by more than ±0.001 of the ratio" in result.reason
+        assert len(result.replicates) == stats.FIRST_STAGE
+
+
 def test_budget_of_no_replicate_says_how_long_a_round_takes() -> None:
     state = CaseState(case(), finding(round_s=17.0))
     reason = HalfWidth(0.01).result(state).reason

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as distributions
 
 from bench import stats
+from bench.stats import between_runs
 
 VALUES = st.lists(st.floats(-1, 1), min_size=3, max_size=20)
 
@@ -91,22 +92,46 @@ def test_interval_is_of_the_first_stage_or_as_wide_as_all_replicates_say() -> No
     near, far = [1.0, 2.0, 3.0, 4.0, 5.0, 3.0], [1.0, 2.0, 3.0, 4.0, 5.0, 30.0]
     assert stats.stein_interval(near).half_width == pytest.approx(of_first / math.sqrt(6))
     assert stats.stein_interval(far).half_width == stats.t_interval(far).half_width
-    needed = [stats.replicates_needed(values, half_width=1.0) for values in (near, far)]
+    equal_work = [(np.array(values) - np.mean(values)).tolist() for values in (near, far)]
+    needed = [stats.replicates_needed(values, half_width=1.0) for values in equal_work]
     assert needed == [math.ceil(of_first**2), math.ceil(6 * 11.6624364**2)]
 
 
 def test_ratio_is_the_exponential_of_the_interval() -> None:
     values = [0.1, 0.2, 0.3, 0.4, 0.5, 1.5]
-    for ratio, interval in (
-        (stats.t_ratio, stats.t_interval),
-        (lambda logs: stats.stein_ratios([logs])[0], stats.stein_interval),
-    ):
-        bounds, found, short = interval(values), ratio(values), ratio(values[:2])
-        assert bounds.low is not None
+    bounds, found, short = stats.t_interval(values), stats.t_ratio(values), stats.t_ratio([0.1, 1])
+    assert bounds.low is not None
+    assert found.low == pytest.approx(math.exp(bounds.low))
+    assert short.low is None
+
+
+def test_ratio_of_a_run_holds_for_the_next_run() -> None:
+    """Two calls that differ by a part: its time moves by 0.8 % between runs, the rest does not."""
+    generator = np.random.default_rng(0)
+    part, held = 0.5, 0
+    for moved in generator.normal(0, 0.008, 2_000):
+        truth = math.log1p(part * math.exp(moved))
+        (found,) = stats.stein_ratios([(truth + generator.normal(0, 0.002, 6)).tolist()])
         assert found is not None
-        assert found.low == pytest.approx(math.exp(bounds.low))
-        assert short is not None
-        assert short.low is None
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= 1 + part <= found.high
+    assert held / 2_000 == pytest.approx(0.955, abs=0.015)
+
+
+def test_equal_work_is_as_equal_in_every_run() -> None:
+    assert between_runs.sd(0.0) == 0
+    assert between_runs.sd(math.log(2)) == between_runs.sd(math.log(0.5)) == between_runs.MOVED / 2
+    assert stats.left_for_replicates([0.0] * 3, 0.01) == 0.01
+
+
+def test_what_runs_differ_by_is_left_for_no_replicate() -> None:
+    logs = [math.log(1.5) + 0.001 * x for x in (-1, 0, 1, 2, -2)]
+    left = stats.left_for_replicates(logs, 0.01)
+    assert math.hypot(left, 1.959964 * 0.008 / 3) == pytest.approx(0.01, rel=1e-3)
+    assert stats.left_for_replicates(logs, 0.005) == 0
+    assert stats.replicates_needed(logs, 0.005) is None
+    assert stats.replicates_needed(logs, 0.01) == 5
 
 
 def test_seconds_of_several_cases_spread_in_proportion() -> None:
