@@ -220,17 +220,17 @@ def names_the_stage(measured: MeasuredTrial, comparison: str) -> bool | None:
 
 
 def coverage(measured: Sequence[MeasuredTrial]) -> Rate:
-    """Return how often the 95 % interval of the cost holds the mean of the other trials."""
+    """Return how often the 95 % interval of the cost, as a run has it, holds that of the others."""
+    cases = measured[0].cases
+    costs = [[_costs(trial, case_id) for case_id in cases] for trial in measured]
     covered = total = 0
-    for case_id in measured[0].cases:
-        per_trial = [_costs(m, case_id) for m in measured]
-        for number, own in enumerate(per_trial):
-            others = [x for other in per_trial[:number] + per_trial[number + 1 :] for x in other]
-            interval = stats.t_interval(own) if own else None
+    for number, own in enumerate(costs):
+        for place, interval in enumerate(stats.stein_ratios(own)):
+            others = [x for other in costs[:number] + costs[number + 1 :] for x in other[place]]
             if interval is None or interval.low is None or interval.high is None or not others:
                 continue
             total += 1
-            covered += interval.low <= float(np.mean(others)) <= interval.high
+            covered += interval.low <= math.exp(float(np.mean(others))) <= interval.high
     return rate(covered, total)
 
 

@@ -17,9 +17,9 @@ EXPLAINED = {
     "FPN ms": "latency of one call: median over rounds, mean over processes",
     "+PANet ms": "the same of FPN + PANet",
     "adds ms": "what the bottom-up path takes, read inside the calls as the ratio is",
-    "ratio": "FPN + PANet over FPN, ± half of its 95 % interval; read inside each call, as its "
-    "time over its time without the bottom-up path; where calls cannot be split (compiled), of "
-    "whole calls that take turns",
+    "ratio": "FPN + PANet over FPN, ± half of its 95 % interval, which holds for other runs "
+    "of the machine, too; read inside each call, as its time over its time without the bottom-up "
+    "path; where calls cannot be split (compiled), of whole calls that take turns",
     "residual": "the rest of a call with PANet in it, over the same without: 1 means that PANet "
     "slows nothing else down; ratio x residual is the ratio of whole calls",
     "A/A": "the same FPN network against itself, whole calls: how far from 1 pure noise got in "

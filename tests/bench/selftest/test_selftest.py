@@ -133,6 +133,7 @@ def test_quiet_machine_finds_every_slow_down_and_raises_no_false_alarm(tmp_path:
     compared = 3 * QUICK_CASES
     assert (detections.detected.count, detections.detected.total) == (compared, compared)
     assert (detections.wrong, detections.undecided) == (0, 0)
+    assert (found.coverage.count, found.coverage.total) == (compared, compared)
     for case in found.cases.values():
         assert case.cost == pytest.approx(1.5, rel=0.01)
     page = (tmp_path / "selftest-1" / session.PAGE).read_text()

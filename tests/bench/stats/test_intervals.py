@@ -106,10 +106,10 @@ def test_ratio_is_the_exponential_of_the_interval() -> None:
 
 
 def test_ratio_of_a_run_holds_for_the_next_run() -> None:
-    """Two calls that differ by a part: its time moves by 0.8 % between runs, the rest does not."""
+    """Two calls that differ by a part: its time moves from run to run, the rest does not."""
     generator = np.random.default_rng(0)
     part, held = 0.5, 0
-    for moved in generator.normal(0, 0.008, 2_000):
+    for moved in generator.normal(0, between_runs.MOVED, 2_000):
         truth = math.log1p(part * math.exp(moved))
         (found,) = stats.stein_ratios([(truth + generator.normal(0, 0.002, 6)).tolist()])
         assert found is not None
@@ -128,7 +128,7 @@ def test_equal_work_is_as_equal_in_every_run() -> None:
 def test_what_runs_differ_by_is_left_for_no_replicate() -> None:
     logs = [math.log(1.5) + 0.001 * x for x in (-1, 0, 1, 2, -2)]
     left = stats.left_for_replicates(logs, 0.01)
-    assert math.hypot(left, 1.959964 * 0.008 / 3) == pytest.approx(0.01, rel=1e-3)
+    assert math.hypot(left, 1.959964 * between_runs.MOVED / 3) == pytest.approx(0.01, rel=1e-3)
     assert stats.left_for_replicates(logs, 0.005) == 0
     assert stats.replicates_needed(logs, 0.005) is None
     assert stats.replicates_needed(logs, 0.01) == 5

@@ -10,6 +10,7 @@ import pytest
 import reports
 from bench.machine.environment import ROOT
 from reports.__main__ import main
+from reports.data import frames, profile_frames, result_files
 from reports.pages import pyramid
 from reports.pages.pyramid_layout import COLUMN, GAP, MARGIN
 from tests.support import profiles
@@ -122,8 +123,10 @@ def test_texts_from_outside_are_escaped() -> None:
 
 
 def test_picture_of_the_readme_is_that_of_the_reference_run() -> None:
-    frame = reports.load(REFERENCE / "results.json")
-    pictures = pyramid.of_cases(reports.stages(frame[frame["arm"] == "panet"]), reports.cost(frame))
+    files = result_files.read_all(REFERENCE)
+    frame = frames.frame_of(files)
+    found = reports.stages(frame[frame["arm"] == "panet"])
+    pictures = pyramid.of_cases(found, reports.cost(frame), profile_frames.work(files))
     assert PICTURE.read_text() in [picture.wide for picture in pictures.values()]
     assert "reports/reference/pyramid.svg" in (ROOT / "README.md").read_text()
 

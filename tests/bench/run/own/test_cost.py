@@ -40,7 +40,7 @@ def test_part_is_answered_first_and_adds_up(
     said = capsys.readouterr().out.splitlines()
     net = f"{tmp_path / 'mynet.py'}:make"
     assert said[0].startswith("`neck.bottom_up` takes 2.")
-    assert f", 20.0 % ±0.3 % of the call of `{net}`; the whole call takes 1.250 (±0.3 %)" in said[0]
+    assert f", 20.0 % ±0.3 % of the call of `{net}`; the whole call takes 1.250 (±0.4 %)" in said[0]
     table = {line.split()[0]: line for line in said if line.startswith(("neck", "rest", "call"))}
     assert "1.250" in table["neck.bottom_up"]
     assert "80.0 %" in table["rest"]
