@@ -139,9 +139,19 @@ def reader_s_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 PRINTED = list(dict.fromkeys(c for path in EVERY_PAGE for c in printed.commands(path.read_text())))
 
 
+SLOW = pytest.mark.slow
+
+
 def as_parameter(command: str) -> Any:
-    """Mark what needs pytest: pytest-benchmark asks git for the name of the project."""
-    marks = [pytest.mark.process] if command.startswith("pytest ") else []
+    """Mark what needs pytest: pytest-benchmark asks git for the name of the project.
+
+    And what draws every page of the reference run.
+    """
+    marks = [
+        mark
+        for begins, mark in (("pytest ", pytest.mark.process), ("python -m reports ", SLOW))
+        if command.startswith(begins)
+    ]
     return pytest.param(command, marks=marks, id=command)
 
 
