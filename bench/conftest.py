@@ -18,7 +18,8 @@ from rich.console import Console
 from bench.run import deploy, necks
 from bench.run.extra_arms import EXTRA_ARMS
 from bench.run.replay import REPLAY_CLOCK
-from bench.run.session import Session, forecast, keep_copy, parse_request
+from bench.run.request import forecast, parse_request
+from bench.run.session import Session, keep_copy
 from bench.schema import files, journal, run_folders, text
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError, storage_faults

@@ -188,7 +188,7 @@ def _torch_timer(folder: Path) -> Seconds:
     return seconds
 
 
-PYPERF_PROCESSES = 3
+PYPERF: tuple[str, ...] = ("--processes", "3")
 """Per benchmark. Twenty, the default, would take half an hour: each imports torch."""
 
 
@@ -200,8 +200,8 @@ def _pyperf(folder: Path) -> Seconds:
     written = folder / "pyperf.json"
     written.unlink(missing_ok=True)
     inherited = f"{other_tools_cells.SCRATCH},{other_tools_cells.CELLS}"
-    quick = ("--processes", f"{PYPERF_PROCESSES}", "--inherit-environ", inherited, "--quiet")
-    _call(folder, "-m", "bench.lab.other_tools_cells", "pyperf", "-o", str(written), *quick)
+    own = ("-o", str(written), "--inherit-environ", inherited, "--quiet")
+    _call(folder, "-m", "bench.lab.other_tools_cells", "pyperf", *own, *PYPERF)
     suite = pyperf.BenchmarkSuite.load(str(written))
     return {benchmark.get_name(): benchmark.mean() for benchmark in suite}
 

@@ -1,16 +1,15 @@
-"""One run of ``pytest bench``, from its options to its results; called from pytest's hooks."""
+"""One run of ``pytest bench``, from its request to its results; called from pytest's hooks."""
 
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from bench import stats
 from bench.engine.launcher import Launcher
 from bench.engine.opened import launched, launched_for, opened
 from bench.engine.plan import Plan
@@ -18,33 +17,17 @@ from bench.engine.progress import ProgressBar
 from bench.engine.stopping import HalfWidth
 from bench.machine import advice
 from bench.machine.environment import code_digest
-from bench.run import deploy, deploy_answer, extra_arms, heads, necks
+from bench.run import deploy, deploy_answer, extra_arms
 from bench.run.extra_arms import ExtraArms
 from bench.run.header import MUST_MATCH, header
+from bench.run.request import Request
 from bench.run.results_json import panet_key
 from bench.run.tracing import Tracing
 from bench.schema import files, run_folders
-from bench.schema.case import AXES, Case, case_name
+from bench.schema.case import Case, case_name
 from bench.schema.errors import BenchError
 from bench.schema.recipe import TRACED_ARMS, texts
 from bench.schema.records import CaseResult
-from bench.workload import axes, presets, units
-from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
-
-
-@dataclass(frozen=True)
-class Request:
-    """The command line, parsed: what to measure, and what to do around it."""
-
-    plan: Plan
-    half_width: float
-    """Of the ratio, relative: when a case has been measured enough."""
-    traces: bool
-    extra_arms: tuple[ExtraArms, ...]
-    run_dir: Path
-    resume: bool
-    deploy: bool = False
-    """Whether the ways of running a case take turns as well."""
 
 
 @dataclass
@@ -230,72 +213,6 @@ class Session:
             "scratch_dir": plan.scratch_dir,
             "images_dir": plan.images_dir,
         }
-
-
-def parse_request(
-    values: Mapping[str, str | None],
-    resume: str | None,
-    *,
-    traces: bool,
-    extra_arms: tuple[ExtraArms, ...] = (),
-    neck_names: str | None = None,
-    deploys: bool = False,
-) -> Request:
-    """Build the request from option texts, `None` where not given.
-
-    Raises:
-        BenchError: naming the option, what is wrong with it, and what would be right.
-    """
-    given = {a.option: text for a in AXES if (text := values[a.option]) is not None}
-    preset = presets.choose_preset(values["preset"], given)
-    runs_dir = Path(values["run_dir"]) if values["run_dir"] else run_folders.RUNS_DIR
-    seed = values["seed"] or DEFAULT_SEED
-    if not (seed.isascii() and seed.isdigit()):
-        raise BenchError(f"--seed {seed!r}: give a whole number of 0 or more")
-    images_dir = values["images"]
-    if images_dir is not None:
-        axes.check_images(images_dir)
-    cases = axes.sweep(preset, given)
-    if neck_names is not None:
-        extra_arms = (*extra_arms, necks.chosen(neck_names, cases))
-    extra_arms = (*extra_arms, *heads.wanted(cases))
-    run_dir = (
-        run_folders.find_run_dir(runs_dir, resume) if resume else run_folders.new_run_dir(runs_dir)
-    )
-    plan = Plan(
-        cases=cases,
-        budget_s=units.parse_duration("--budget", values["budget"] or preset.budget),
-        timeout_s=units.parse_duration("--timeout", values["timeout"] or DEFAULT_TIMEOUT),
-        seed=int(seed),
-        images_dir=images_dir and str(Path(images_dir).resolve()),
-        scratch_dir=str(run_dir / "scratch"),
-        split_arm=stats.PART,
-    )
-    half_width = units.parse_half_width(values["half_width"] or preset.half_width)
-    return Request(plan, half_width, traces, extra_arms, run_dir, resume is not None, deploys)
-
-
-def forecast(request: Request, cases: int) -> str:
-    """Say how large the run is before it starts."""
-    plan = request.plan
-    compiled = sum(not case.eager for case in plan.cases)
-    about_s = min(plan.budget_s, cases * TYPICAL_CASE_S + compiled * TYPICAL_COMPILE_S)
-    most = f"{plan.budget_s / 60:.1f}"
-    said = [
-        f"{cases} cases, to ±{request.half_width:.2g} of the ratio: about {about_s / 60:.1f} min, "
-        f"at most {most} (--budget)",
-        *(f"then {extra.asked}, at most {most} min" for extra in request.extra_arms),
-    ]
-    if request.deploy:
-        said.append(f"then --{deploy.NAME}, at most {most} min")
-    if request.traces:
-        said.append(f"then --traces, about {cases * TYPICAL_TRACE_S / 60:.1f} min")
-    return f"{'; '.join(said)}; run {request.run_dir.name}"
-
-
-TYPICAL_CASE_S, TYPICAL_COMPILE_S, TYPICAL_TRACE_S = 15.0, 40.0, 12.0
-"""Check and first stage of an eager case of the default preset, what compiling adds, and profiles
-of both arms, on two cores; only the forecast rests on them."""
 
 
 def keep_copy(written: Path, wanted: Path | None) -> None:

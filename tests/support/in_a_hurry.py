@@ -31,12 +31,14 @@ def _brief_comparison(module: Names) -> Names:
     return {
         "REPLICATE_S": 0.1,
         "Design": partial(module["Design"], one_server=True),
-        **_one_core(module),
+        **_one_server(module),
     }
 
 
-def _one_core(_module: Names) -> Names:
-    return {"usable_cores": lambda: 1}
+def _one_server(module: Names) -> Names:
+    """Let timed workers come from the server of the checks."""
+    same = {"_timing_server": lambda launcher, _server_id: launcher._helping()}
+    return {"ServerLauncher": type("OneServer", (module["ServerLauncher"],), same)}
 
 
 INSTEAD: Mapping[str, Callable[[Names], Names]] = {
@@ -45,8 +47,8 @@ INSTEAD: Mapping[str, Callable[[Names], Names]] = {
         "disturbed": lambda *_: [],
     },
     "bench.engine.scheduler": lambda _: {"SPLIT_REPLICATE_S": 0.2},
-    "bench.run.session": _brief_plan,
-    "bench.engine.opened": _one_core,
+    "bench.run.request": _brief_plan,
+    "bench.engine.opened": _one_server,
     "bench.compare.command": _brief_gate,
     "bench.compare.measuring": _brief_comparison,
 }

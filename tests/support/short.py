@@ -13,14 +13,24 @@ import pytest
 
 from bench import stats
 from bench.engine import opened, preloading, scheduler
+from bench.engine.launcher import ServerLauncher
 from bench.engine.plan import Design, Plan
 from bench.engine.preloading import Modules
-from bench.run import extra_arms, session
+from bench.engine.server_client import Server
+from bench.run import extra_arms, request
 from bench.run.own import measuring
 from bench.schema.case import Case
 from bench.stats import intervals
 
 REPLICATES = 2
+
+
+class OneServer(ServerLauncher):
+    """Takes timed workers from the server of the checks: the start of another takes as long."""
+
+    def _timing_server(self, _server_id: int) -> Server:
+        return self._helping()
+
 
 SHORT = Design(replicate_s=0.1, one_server=True)
 
@@ -33,7 +43,7 @@ def needed_by(cases: Sequence[Case], *, traces: bool = False) -> Modules:
 
 def _changes() -> Iterator[tuple[object, str, Any]]:
     """Yield where a name gets another value, and which."""
-    for room in (session, measuring):
+    for room in (request, measuring):
         yield room, "Plan", functools.partial(Plan, design=SHORT)
     yield measuring, "launched", functools.partial(opened.launched, one_server=True)
     for room in (stats, intervals):
@@ -41,6 +51,7 @@ def _changes() -> Iterator[tuple[object, str, Any]]:
     yield scheduler, "SPLIT_REPLICATE_S", SHORT.replicate_s
     yield extra_arms, "REPLICATES", REPLICATES
     yield opened, "needed_by", needed_by
+    yield opened, "ServerLauncher", OneServer
 
 
 def shorten(monkeypatch: pytest.MonkeyPatch) -> None:

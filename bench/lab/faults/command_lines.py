@@ -51,7 +51,7 @@ def commands(place: Place, random: Random) -> Tried:
 def pytest_options(place: Place, random: Random) -> Tried:
     """Give ``pytest bench`` anything; it is parsed, and nothing is measured."""
     from bench.run.extra_arms import EXTRA_ARMS
-    from bench.run.session import forecast, parse_request
+    from bench.run.request import forecast, parse_request
 
     options = [*(axis.option for axis in AXES), *PYTEST_OPTIONS]
     given = {name: _value(random) for name in options if random.random() < 0.15}

@@ -30,7 +30,7 @@ KINDS = (
     Kind(
         "pytest options", "the same for `pytest bench`",
         "a request, or one line", 2_000, command_lines.pytest_options,
-        ("bench.run.session",),
+        ("bench.run.request",),
     ),
     Kind(
         "names", "names with script, markup, formulas, escapes, of 10 kB",

@@ -18,6 +18,7 @@ from bench.compare import run as comparison
 from bench.compare.request import BASE, HEAD, ONE_PROCESS, SEPARATE, Request, own_cases
 from bench.compare.result import ComparisonResult
 from bench.engine import separate_processes
+from bench.engine.plan import Design
 from bench.lab.edits import FUSE, HARMLESS, SLOWER, Edit, harmless
 from bench.lab.git_history import make
 from bench.machine.environment import ROOT
@@ -25,7 +26,7 @@ from bench.stats.sequential import Gate
 from bench.stats.verdict import Verdict
 from bench.workload import axes, code_loader, presets
 from tests.support.repositories import commit, new_repository
-from tests.support.short import needed_by
+from tests.support.short import OneServer, needed_by
 
 pytestmark = pytest.mark.process
 
@@ -34,8 +35,8 @@ pytestmark = pytest.mark.process
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring, "needed_by", needed_by)
     monkeypatch.setattr(measuring, "REPLICATE_S", 0.4)
-    for name in ("Design", "ServerLauncher"):  # the start of a server takes as long as the rest
-        monkeypatch.setattr(measuring, name, partial(getattr(measuring, name), one_server=True))
+    monkeypatch.setattr(measuring, "Design", partial(Design, one_server=True))
+    monkeypatch.setattr(measuring, "ServerLauncher", OneServer)
     monkeypatch.setattr(separate_processes, "contended", lambda *_: False)
 
 

@@ -8,7 +8,7 @@ import pytest
 from bench import __main__ as commands
 from bench import conftest
 from bench.lab.gpu_checks import CARD, REHEARSAL, checks
-from bench.run import session
+from bench.run import request as requests
 from bench.workload import axes, presets
 from reports import command as reports_commands
 
@@ -52,7 +52,7 @@ def test_every_run_is_understood(tmp_path: Path) -> None:
     assert len(runs) > 8
     for words in sorted(runs):
         found = vars(parser.parse_args([word.replace("{out}", str(tmp_path)) for word in words]))
-        request = session.parse_request(found, None, traces=found["traces"])
+        request = requests.parse_request(found, None, traces=found["traces"])
         assert request.plan.cases
 
 

@@ -73,7 +73,8 @@ def test_tool_times_both_necks_for_real(
         json.dumps({"resolutions": "32", "batch_sizes": "1", "channels_last": "off"}),
     )
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # other tests run beside it
-    monkeypatch.setattr(other_tools, "PYPERF_PROCESSES", 1)
+    one = ("--processes", "1", "--loops", "1", "--warmups", "0", "--values", "1")
+    monkeypatch.setattr(other_tools, "PYPERF", one)
     short = Scheme(Design(replicate_s=0.1, one_server=True), replicates=1)
     monkeypatch.setitem(other_tools.OURS, "ours", short)
     (tmp_path / "scratch").mkdir()

@@ -16,6 +16,7 @@ from bench.engine import opened as openings
 from bench.machine import advice
 from bench.run import extra_arms, session
 from bench.run.header import MUST_MATCH
+from bench.run.request import parse_request
 from bench.schema import files
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError
@@ -43,7 +44,7 @@ def test_run_whose_code_was_edited_meanwhile_is_refused(
     monkeypatch.setattr(session, "code_digest", lambda: "ours")
     values = dict.fromkeys((*OPTIONS, "timeout", "half_width")) | {"run_dir": str(tmp_path)}
     console = Console(file=io.StringIO())
-    run = session.Session(session.parse_request(values, None, traces=False))
+    run = session.Session(parse_request(values, None, traces=False))
     run.measure([], console)
     assert run.results == {}
     monkeypatch.setattr(session, "code_digest", lambda: "another")
@@ -65,7 +66,7 @@ def test_cases_and_their_further_arms_have_the_same_servers(
     monkeypatch.setattr(session, "code_digest", lambda: "ours")
     values = dict.fromkeys((*OPTIONS, "timeout", "half_width")) | {"run_dir": str(tmp_path)}
     parts = extra_arms.EXTRA_ARMS[0]
-    run = session.Session(session.parse_request(values, None, traces=False, extra_arms=(parts,)))
+    run = session.Session(parse_request(values, None, traces=False, extra_arms=(parts,)))
     first = [case.case_id for case in run.request.plan.cases if case.scope == "neck"][:1]
     console = Console(file=io.StringIO())
     with run.servers(first):

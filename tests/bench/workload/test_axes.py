@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bench.run.session import parse_request
+from bench.run.request import parse_request
 from bench.schema.case import AXES
 from bench.schema.errors import BenchError
 from bench.workload import axes, presets, units
