@@ -150,7 +150,7 @@ def as_parameter(command: str) -> Any:
     marks = [
         mark
         for begins, mark in (("pytest ", pytest.mark.process), ("python -m reports ", SLOW))
-        if command.startswith(begins)
+        if command.startswith(begins) and (mark is not SLOW or command in PRINTED)
     ]
     return pytest.param(command, marks=marks, id=command)
 

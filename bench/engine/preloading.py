@@ -43,7 +43,7 @@ def needed_by(cases: Sequence[Case], *, traces: bool = False) -> Modules:
     built_with = tuple(_built_with(cases))
     compiled = any(case.compile_mode != "off" for case in cases)
     timing = (*built_with, "torch._inductor.compile_fx") if compiled else built_with
-    return Modules(timing, (*helping, *built_with))
+    return Modules(timing, helping)
 
 
 def _built_with(cases: Sequence[Case]) -> Iterator[str]:

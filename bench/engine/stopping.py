@@ -45,8 +45,11 @@ class HalfWidth:
         if not ratios:
             return "checked"
         said = _added(ratios, self._prior)
-        wide = self.missing(state) or _beyond_a_run(ratios, self._half_width)
-        return said if wide else f"{said}  ok"
+        return said if self.missing(state) or self.beyond_a_run(state) else f"{said}  ok"
+
+    def beyond_a_run(self, state: CaseState) -> bool:
+        """Return whether runs of one machine differ by more than what is asked for."""
+        return not stats.left_for_replicates(self._ratios(state), self._half_width)
 
     def result(self, state: CaseState) -> CaseResult:
         """Return the case with its status, and the reason wherever that is not `ok`."""
@@ -59,10 +62,10 @@ class HalfWidth:
         if state.finding.status != Status.OK:
             return Status(state.finding.status), state.finding.reason
         missing = self.missing(state)
-        if not missing and _beyond_a_run(self._ratios(state), self._half_width):
+        if not missing and self.beyond_a_run(state):
             return Status.TOO_WIDE, (
                 f"runs of one machine differ by more than ±{self._half_width:.2g} of the ratio, so "
-                "none is that sure (docs/proof.md); raise --half-width, or compare within a run"
+                "none is that sure; raise --half-width"
             )
         if not missing:
             return Status.OK, ""
@@ -105,10 +108,6 @@ def _missing(ratios: tuple[float, ...], half_width: float, prior: Prior) -> int:
     return max(0, (needed or stats.first_stage(prior)) - len(ratios))
 
 
-def _beyond_a_run(ratios: Sequence[float], half_width: float) -> bool:
-    return not stats.left_for_replicates(ratios, half_width)
-
-
 @functools.lru_cache(maxsize=4096)
 def _added(ratios: tuple[float, ...], prior: Prior) -> str:
     found = stats.stein_ratio(ratios, prior)
@@ -148,4 +147,7 @@ class All:
         return self._widest(state)[1].result(state)
 
     def _widest(self, state: CaseState) -> tuple[str, HalfWidth]:
-        return max(self._rules.items(), key=lambda named: named[1].missing(state))
+        return max(
+            self._rules.items(),
+            key=lambda named: (named[1].missing(state), named[1].beyond_a_run(state)),
+        )

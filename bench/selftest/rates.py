@@ -220,7 +220,7 @@ def names_the_stage(measured: MeasuredTrial, comparison: str) -> bool | None:
 
 
 def coverage(measured: Sequence[MeasuredTrial]) -> Rate:
-    """Return how often the 95 % interval of the cost, as a run has it, holds that of the others."""
+    """Return how often the 95 % interval of a trial holds the mean cost of the other trials."""
     cases = measured[0].cases
     costs = [[_costs(trial, case_id) for case_id in cases] for trial in measured]
     covered = total = 0

@@ -18,7 +18,8 @@ def sd(log_ratio: float) -> float:
 
     Args:
         log_ratio: of a call with a part over the call without it. Where both do the same work it is
-            0, and so is the answer: what they share moves both.
+            0, and so is the answer: what they share moves both. Of other networks of equal time
+            nothing is known here, and nothing is added.
     """
     return -math.expm1(-abs(log_ratio)) * MOVED
 

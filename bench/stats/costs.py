@@ -53,7 +53,8 @@ class Cost:
     half_width_ratio: float | None
     """Half of the ratio's interval, relative to the ratio."""
     replicates_needed: int | None
-    """For the half-width that was requested; `None` before the first stage is complete."""
+    """For the half-width that was requested; `None` before the first stage is complete, and where
+    runs differ by more."""
     detectable_ratio: float | None
     """The smallest change of the ratio that two runs such as this one would tell apart."""
     outliers: tuple[int, ...]

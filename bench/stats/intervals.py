@@ -168,9 +168,16 @@ def stein_ratio(log_ratios: Sequence[float], prior: Prior = NOTHING_KNOWN) -> Es
     return exponential(_wider(within, between_runs.sd(within.value)))
 
 
-def stein_shares(cases: Sequence[Sequence[float]]) -> list[Estimate | None]:
-    """Return a part's share of the call in every case of a run, as `stein_ratios` does."""
-    found = relative_intervals(cases, [1.0] * len(cases))
+def stein_shares(
+    cases: Sequence[Sequence[float]], scales: Sequence[float] | None = None
+) -> list[Estimate | None]:
+    """Return shares of the call as `relative_intervals` does, for other runs of the machine, too.
+
+    Args:
+        cases: per case, or per part, the shares of its replicates.
+        scales: as there.
+    """
+    found = relative_intervals(cases, scales)
     return [one and _wider(one, between_runs.sd_of_share(one.value)) for one in found]
 
 

@@ -122,7 +122,7 @@ def _of_part(stages: Iterable[str], part: str = PART) -> list[str]:
 def centre(values: Sequence[float] | Floats) -> float:
     """Return the one number that stands for the rounds of a replicate: their median.
 
-    It is numpy's, which has much to do before it looks at a few rounds.
+    The same value as `numpy.median`, which has much to do before it looks at a few rounds.
     """
     ordered = np.sort(values, axis=None)
     if not len(ordered) or math.isnan(ordered[-1]):

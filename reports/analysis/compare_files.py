@@ -4,7 +4,8 @@ Times are compared only where environments and versions of the runtimes are equa
 ones, only what carries over: ratios within a run (FPN + PANet over FPN, a call over the call
 without a part), multiply-accumulates and parameters. Runs that did not take turns differ by what
 the machine did meanwhile, so a time has to be slower by more than a threshold, surely; and where
-most cases move together, it was the machine.
+most cases move together, it was the machine. What a part adds moves from run to run, too, by what
+`bench.stats.between_runs` knows of.
 """
 
 import fnmatch
@@ -22,7 +23,7 @@ from bench.stats.verdict import Verdict
 from reports.analysis.metrics import METRICS, Metric, Thresholds
 from reports.data.errors import ReportError
 from reports.data.rows import rows_of
-from reports.data.series import CaseSeries, RunSeries, is_control
+from reports.data.series import CaseSeries, RunSeries, Series, is_control
 
 TOGETHER_CASES = 4
 """From so many cases on, most of them moving in one direction is told from chance."""
@@ -82,7 +83,7 @@ def _threshold(row: Mapping[Any, Any], thresholds: Thresholds) -> float | None:
 
 COLUMNS = [
     *("case_id", "metric", "arm", "base", "head", "ratio", "ratio_low", "ratio_high"),
-    *("base_values", "head_values", "threshold", "p_value", "verdict", "reason"),
+    *("base_values", "head_values", "apart", "threshold", "p_value", "verdict", "reason"),
 ]
 
 
@@ -132,16 +133,19 @@ def _measured(
         keys = [(name, arm) for name in metric.read]
         both = next((key for key in keys if key in base.series and key in head.series), None)
         if both is not None and not is_control(arm):
-            yield arm, _between(base.series[both].logs, head.series[both].logs, busy=busy)
+            yield arm, _between(base.series[both], head.series[both], busy=busy)
 
 
-def _between(base: Sequence[float], head: Sequence[float], *, busy: bool) -> dict[str, Any]:
+def _between(before: Series, after: Series, *, busy: bool) -> dict[str, Any]:
+    base, head = before.logs, after.logs
     first, second = (math.exp(float(np.mean(side))) if side else None for side in (base, head))
     if busy or min(len(base), len(head)) < stats.MIN_FOR_INTERVAL:
         which = "contended" if busy else "too few replicates for an interval"
         return {"verdict": Verdict.UNDECIDED, "reason": which, "base": first, "head": second}
-    ratio = stats.ratio_between(base, head)
+    apart = before.apart(after)
+    ratio = stats.ratio_between(base, head, apart)
     return {
+        "apart": apart,
         "base": first,
         "head": second,
         "ratio": ratio.value,
@@ -174,7 +178,7 @@ def _judged(table: pd.DataFrame, unequal: Mapping[str, str]) -> pd.DataFrame:
     for index, row in table.iterrows():
         if isinstance(row["base_values"], list):
             p_values[str(index)] = stats.beyond_p(
-                row["base_values"], row["head_values"], row["threshold"]
+                row["base_values"], row["head_values"], row["threshold"], row["apart"]
             )
     corrected = holm(p_values)
     table["p_value"] = [corrected.get(str(index)) for index in table.index]
@@ -183,7 +187,7 @@ def _judged(table: pd.DataFrame, unequal: Mapping[str, str]) -> pd.DataFrame:
     verdicts = [_verdict(row, unequal[row["case_id"]], moved) for row in rows_of(table)]
     table["verdict"] = [each for each, _ in verdicts]
     table["reason"] = [reason for _, reason in verdicts]
-    return table.drop(columns=["base_values", "head_values"])
+    return table.drop(columns=["base_values", "head_values", "apart"])
 
 
 def _verdict(row: Mapping[Any, Any], unequal: str, moved: str | None) -> tuple[Verdict, str]:

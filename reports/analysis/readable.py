@@ -87,8 +87,10 @@ def reasons(table: pd.DataFrame) -> list[str]:
     cases: dict[str, list[str]] = {}
     for row in rows_of(table[table["status"] != Status.OK]):
         reason = f"{row['status']}: {row['reason']}"
-        if _too_wide(row):
-            reason = NO_INTERVAL if pd.isna(row["ratio_low"]) else TOO_WIDE
+        if _too_wide(row) and pd.isna(row["ratio_low"]):
+            reason = NO_INTERVAL
+        elif _too_wide(row) and not pd.isna(row["replicates_needed"]):
+            reason = TOO_WIDE
         cases.setdefault(reason, []).append(case_name(row))
     for reason in {TOO_WIDE, NO_INTERVAL} & set(cases):
         cases[reason] = [f"{len(cases[reason])} of {len(table)} cases"]
@@ -103,6 +105,8 @@ def _status(row: Row) -> str:
     if not _too_wide(row):
         return str(row["status"])
     needed = row["replicates_needed"]
+    if pd.isna(needed) and not pd.isna(row["ratio_low"]):
+        return str(Status.TOO_WIDE)  # no number of them is enough
     return (
         f"{Status.TOO_WIDE} {row['replicates']:.0f}/{'?' if pd.isna(needed) else f'{needed:.0f}'}"
     )

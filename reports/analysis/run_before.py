@@ -1,6 +1,6 @@
 """A run against the one before it: what of the cost moves from run to run on this machine.
 
-An interval speaks of the minutes in which it was measured; only another run shows what it does not.
+The intervals of ratios have in them what calm runs differ by; this machine may move by more.
 """
 
 from collections.abc import Iterator

@@ -63,7 +63,7 @@ def _series(by_arm: Mapping[str, Mapping[Any, Any]]) -> Iterator[Series]:
     yield from latencies(by_arm)
     calls = frames.aligned(by_arm) if set(by_arm) >= TURNS else []
     logs = frames.whole_log_ratios(calls)
-    yield Series("cost", "", logs, stats.t_ratio(logs) if logs else None)
+    yield Series("cost", "", logs, stats.stein_ratio(logs) if logs else None)
     if calls and stats.is_split(calls):
         logs = stats.inside_log_ratios(calls)
-        yield Series("inside", "", logs, stats.t_ratio(logs))
+        yield Series("inside", "", logs, stats.stein_ratio(logs))

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench import stats
+from bench.stats import between_runs
 from bench.stats.readings import centre
 from reports.data.result_files import ResultFile
 
@@ -32,6 +34,15 @@ class Series:
     """Of every replicate that has such rounds the logarithm of its number."""
     estimate: stats.Estimate | None
     """Of all of them; `None` without any."""
+
+    def apart(self, other: "Series") -> float:
+        """Return the standard deviation of what two runs of the machine differ by.
+
+        Known of what is added to a call; of times it is the speed of the machine, which is not.
+        """
+        if self.metric not in {"inside", "cost"}:
+            return 0.0
+        return math.hypot(*(between_runs.sd(float(np.mean(each.logs))) for each in (self, other)))
 
 
 @dataclass(frozen=True)

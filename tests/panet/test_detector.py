@@ -50,7 +50,7 @@ def test_detector_learns_drawn_shapes() -> None:
     command = [sys.executable, "-m", "tests.panet.learning", "--steps", "100"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
     learned = json.loads(done.stdout)
-    assert learned["before"] == 0.0
+    assert learned["before"] <= 0.05
     assert learned["after"] >= 0.2
     assert learned["losses"][-1] < learned["losses"][0] / 2
 

@@ -52,7 +52,7 @@ INSTEAD: Mapping[str, Callable[[Names], Names]] = {
     "bench.compare.command": _brief_gate,
     "bench.compare.measuring": _brief_comparison,
 }
-"""Module -> what its names hold once it is imported; servers are started one by one."""
+"""Module -> what its names hold once it is imported."""
 
 
 class Hurry(MetaPathFinder):

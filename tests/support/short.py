@@ -45,7 +45,6 @@ def _changes() -> Iterator[tuple[object, str, Any]]:
     """Yield where a name gets another value, and which."""
     for room in (request, measuring):
         yield room, "Plan", functools.partial(Plan, design=SHORT)
-    yield measuring, "launched", functools.partial(opened.launched, one_server=True)
     for room in (stats, intervals):
         yield room, "FIRST_STAGE", stats.MIN_FOR_INTERVAL
     yield scheduler, "SPLIT_REPLICATE_S", SHORT.replicate_s

@@ -52,7 +52,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     arguments.add_axes(parser, leave_out=NO_AXES)
     # The sign is doubled, or argparse would read it as one of its own.
     add(
-        "--half-width", default="1%", metavar="SHARE", help="of the ratios, when it is enough (1%%)"
+        "--half-width", default="2%", metavar="SHARE", help="of the ratios, when it is enough (2%%)"
     )
     add("--budget", default="2m", help="of the turns, at most (%(default)s)")
     add("--traces", action="store_true", help="profile the networks as well, behind the timing")

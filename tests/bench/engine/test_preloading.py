@@ -8,24 +8,18 @@ from tests.support.factories import case
 
 
 @pytest.mark.parametrize(
-    ("of", "timing", "checking", "tracing"),
+    ("of", "timing", "checking"),
     [
-        (case(), (), CHECKING, TRACING),
-        (
-            *(case(scope="model", backbone="resnet50"), ("timm",)),
-            *((*CHECKING, "timm"), (*TRACING, "timm")),
-        ),
-        (
-            *(case(scope="heads", boxes=10), ("torchvision.ops",)),
-            *((*CHECKING, "torchvision.ops"), (*TRACING, "torchvision.ops")),
-        ),
-        (case(compile_mode="default"), ("torch._inductor.compile_fx",), CHECKING, TRACING),
-        (case(runtime="openvino"), (), (EXPORTING, *CHECKING), TRACING),
+        (case(), (), CHECKING),
+        (case(scope="model", backbone="resnet50"), ("timm",), CHECKING),
+        (case(scope="heads", boxes=10), ("torchvision.ops",), CHECKING),
+        (case(compile_mode="default"), ("torch._inductor.compile_fx",), CHECKING),
+        (case(runtime="openvino"), (), (EXPORTING, *CHECKING)),
     ],
     ids=lambda value: value.case_id if isinstance(value, Case) else "",
 )
 def test_servers_import_what_the_cases_need(
-    of: Case, timing: tuple[str, ...], checking: tuple[str, ...], tracing: tuple[str, ...]
+    of: Case, timing: tuple[str, ...], checking: tuple[str, ...]
 ) -> None:
     assert needed_by([case(), of]) == Modules(timing, checking)
-    assert needed_by([case(), of], traces=True) == Modules(timing, tracing)
+    assert needed_by([case(), of], traces=True) == Modules(timing, TRACING)

@@ -1,5 +1,6 @@
 """The engine on simulated machines: no process, no clock, no torch."""
 
+import math
 import re
 from collections import Counter
 from dataclasses import replace
@@ -11,12 +12,12 @@ import pytest
 from bench import stats
 from bench.engine.plan import CaseState
 from bench.engine.scheduler import Engine, rounds_per_replicate
-from bench.engine.stopping import HalfWidth
+from bench.engine.stopping import All, HalfWidth
 from bench.schema import journal
 from bench.schema.journal import Entries
 from bench.schema.records import CaseResult, LeftOut, Status
 from bench.schema.tasks import CheckTask, Failure, ReplicateTask, Task
-from tests.support.factories import case, finding
+from tests.support.factories import case, finding, replicate
 from tests.support.machines import (
     TWO,
     Forgetful,
@@ -108,6 +109,21 @@ def test_what_no_run_can_tell_costs_no_time(tmp_path: Path) -> None:
         assert result.status is Status.TOO_WIDE
         assert "runs of one machine differ by more than ±0.001 of the ratio" in result.reason
         assert len(result.replicates) == stats.FIRST_STAGE
+
+
+@pytest.mark.parametrize("names", [("small", "large"), ("large", "small")])
+def test_part_of_which_no_run_is_sure_decides_wherever_it_stands(names: tuple[str, str]) -> None:
+    adds = {"small": 0.01, "large": 1.5}
+    state = CaseState(case(), finding())
+    for index in range(stats.FIRST_STAGE):
+        state.add(replicate(index))
+
+    def read(name: str) -> HalfWidth:
+        return HalfWidth(0.01, lambda used: [math.log1p(adds[name])] * len(used))
+
+    result = All({name: read(name) for name in names}).result(state)
+    assert result.status is Status.TOO_WIDE
+    assert "runs of one machine differ by more" in result.reason
 
 
 def test_budget_of_no_replicate_says_how_long_a_round_takes() -> None:

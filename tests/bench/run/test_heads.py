@@ -39,7 +39,7 @@ def test_every_part_is_compared_with_the_one_before() -> None:
 @pytest.mark.process
 def test_real_run_ends_with_the_price_list(tmp_path: Path) -> None:
     done = bench_here(
-        *("--scopes", "heads", "--resolutions", "64", "--boxes", "2", "--threads", "1"),
+        *("--scopes", "neck,heads", "--resolutions", "64", "--boxes", "2", "--threads", "1"),
         *("--devices", "cpu", "--half-width", "90%", "--budget", "4m", "--run-dir", tmp_path),
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -162,6 +162,21 @@ def test_two_runs_are_told_apart_as_welch_does() -> None:
     assert stats.beyond_p(head, base, 5.5) == pytest.approx(expected)
 
 
+def test_two_runs_are_told_apart_beyond_what_runs_differ_by() -> None:
+    """Equal code, whose runs move apart by a hundredth: 5 of 100 differ at p = 0.05."""
+    generator = np.random.default_rng(0)
+    found = held = 0
+    for base, head in generator.normal(0, 0.01 / math.sqrt(2), (1_000, 2)):
+        sides = [(each + generator.normal(0, 0.003, 5)).tolist() for each in (base, head)]
+        found += stats.beyond_p(*sides, 0.0, 0.01) < 0.05
+        ratio = stats.ratio_between(*sides, 0.01)
+        assert ratio.low is not None
+        assert ratio.high is not None
+        held += ratio.low <= 1 <= ratio.high
+    assert found == 1_000 - held
+    assert found / 1_000 == pytest.approx(0.05, abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("head", "threshold", "p_value"), [(0.25, 0.0, 1.0), (0.5, 0.1, 0.0), (0.5, 0.5, 1.0)]
 )
