@@ -39,10 +39,8 @@ def main(modules: list[str]) -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
     _protocol = os.fdopen(os.dup(1), "w")  # a worker that is this process turns 1 into its log
     sys.path.append(str(Path.cwd()))  # the user's, behind ours: he may have a `bench.py` there
-    importlib.import_module("bench.engine.worker")
-    for module in modules:
-        with contextlib.suppress(ImportError):  # who needs what is not installed says so
-            importlib.import_module(module)
+    for module in ["bench.engine.worker", *modules]:
+        importlib.import_module(module)
     # The workers inherit all of it: frozen, their garbage collector need not walk through it.
     gc.collect()
     gc.freeze()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from bench.schema.case import TORCH, Case
 
@@ -40,7 +41,8 @@ def needed_by(cases: Sequence[Case], *, traces: bool = False) -> Modules:
         helping = (EXPORTING, *CHECKING)
     else:
         helping = CHECKING
-    built_with = tuple(_built_with(cases))
+    # The check of a case says which of them is missing, and how to get it.
+    built_with = tuple(module for module in _built_with(cases) if _installed(module))
     compiled = any(case.compile_mode != "off" for case in cases)
     timing = (*built_with, "torch._inductor.compile_fx") if compiled else built_with
     return Modules(timing, helping)
@@ -51,3 +53,7 @@ def _built_with(cases: Sequence[Case]) -> Iterator[str]:
         yield "timm"
     if any(case.scope == "heads" for case in cases):
         yield "torchvision.ops"  # it wants torch's compiler: two seconds of every process
+
+
+def _installed(module: str) -> bool:
+    return find_spec(module.partition(".")[0]) is not None

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bench.engine import preloading
 from bench.engine.preloading import CHECKING, EXPORTING, TRACING, Modules, needed_by
 from bench.schema.case import Case
 from tests.support.factories import case
@@ -23,3 +24,9 @@ def test_servers_import_what_the_cases_need(
 ) -> None:
     assert needed_by([case(), of]) == Modules(timing, checking)
     assert needed_by([case(), of], traces=True) == Modules(timing, TRACING)
+
+
+def test_what_is_not_installed_is_left_to_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preloading, "find_spec", lambda _: None)
+    model = case(scope="model", backbone="resnet50")
+    assert needed_by([case(scope="heads", boxes=10), model]) == Modules((), CHECKING)

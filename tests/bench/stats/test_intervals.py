@@ -167,9 +167,9 @@ def test_two_runs_are_told_apart_beyond_what_runs_differ_by() -> None:
     generator = np.random.default_rng(0)
     found = held = 0
     for base, head in generator.normal(0, 0.01 / math.sqrt(2), (1_000, 2)):
-        sides = [(each + generator.normal(0, 0.003, 5)).tolist() for each in (base, head)]
-        found += stats.beyond_p(*sides, 0.0, 0.01) < 0.05
-        ratio = stats.ratio_between(*sides, 0.01)
+        first, second = (each + generator.normal(0, 0.003, 5) for each in (base, head))
+        found += stats.beyond_p(first.tolist(), second.tolist(), 0.0, 0.01) < 0.05
+        ratio = stats.ratio_between(first.tolist(), second.tolist(), 0.01)
         assert ratio.low is not None
         assert ratio.high is not None
         held += ratio.low <= 1 <= ratio.high
