@@ -141,6 +141,7 @@ def test_level_beyond_the_path_is_of_its_maps() -> None:
     assert changed == ["2", "p6", "p7"]
 
 
+@pytest.mark.slow
 def test_any_neck_takes_the_place_of_the_fpn_with_its_weights() -> None:
     donor: Any = with_path(built("Faster R-CNN"))
     weights = from_original(donor.state_dict(), "torchvision", prefix="backbone.fpn.")

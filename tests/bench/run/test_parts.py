@@ -34,6 +34,7 @@ def test_parts_give_what_the_whole_gives(scope: str, tmp_path: Path) -> None:
             torch.testing.assert_close(own, expected)
 
 
+@pytest.mark.slow
 def test_backbone_alone_gives_what_fpn_alone_takes(tmp_path: Path) -> None:
     _, arms = arms_of(tmp_path, scope="model", backbone="resnet18")
     with torch.inference_mode():
@@ -54,6 +55,7 @@ def test_in_training_a_part_hands_its_gradient_on(tmp_path: Path) -> None:
     assert n[0].grad is None
 
 
+@pytest.mark.slow
 def test_timed_networks_have_no_hooks(tmp_path: Path) -> None:
     _, arms = arms_of(tmp_path, scope="model")
     for arm in arms.values():

@@ -98,6 +98,7 @@ def test_backward_pass_of_a_part_is_the_part_s() -> None:
     assert {*backward} == {*order} - {OTHER}
 
 
+@pytest.mark.slow
 def test_gradients_are_the_same_with_marks() -> None:
     plain = Neck(CHANNELS).train()
     marked = copy.deepcopy(plain)

@@ -214,6 +214,7 @@ def test_outputs_of_integers_are_held_to_their_noise(
         check(check_task(tmp_path, pickled(load=rough(0.11), **least), arms=FPN))
 
 
+@pytest.mark.slow
 def test_outputs_of_half_precision_are_compared_with_float32(
     pickled: Callable[..., Case], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,6 +108,7 @@ def test_children_are_told_apart_by_their_paths(ask: Callable[..., Cost]) -> Non
         _ = found.inside
 
 
+@pytest.mark.slow
 def test_parts_of_ours_are_drawn_as_a_pyramid(ask: Callable[..., Cost]) -> None:
     from panet import BackboneNeck
 
