@@ -139,23 +139,23 @@ def reader_s_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 PRINTED = list(dict.fromkeys(c for path in EVERY_PAGE for c in printed.commands(path.read_text())))
 
 
-SLOW = pytest.mark.slow
-
-
 def as_parameter(command: str) -> Any:
-    """Mark what needs pytest: pytest-benchmark asks git for the name of the project.
-
-    And what draws every page of the reference run.
-    """
-    marks = [
-        mark
-        for begins, mark in (("pytest ", pytest.mark.process), ("python -m reports ", SLOW))
-        if command.startswith(begins) and (mark is not SLOW or command in PRINTED)
-    ]
+    """Mark what needs pytest: pytest-benchmark asks git for the name of the project."""
+    marks = [pytest.mark.process] if command.startswith("pytest ") else []
     return pytest.param(command, marks=marks, id=command)
 
 
-@pytest.mark.parametrize("command", [as_parameter(command) for command in PRINTED])
+def printed_one(command: str) -> Any:
+    """Mark what draws every page of the reference run, too."""
+    draws = command.startswith("python -m reports ")
+    return (
+        pytest.param(command, marks=pytest.mark.slow, id=command)
+        if draws
+        else as_parameter(command)
+    )
+
+
+@pytest.mark.parametrize("command", [printed_one(command) for command in PRINTED])
 def test_printed_command_is_accepted(
     command: str, reader_s_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

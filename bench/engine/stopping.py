@@ -62,13 +62,13 @@ class HalfWidth:
         if state.finding.status != Status.OK:
             return Status(state.finding.status), state.finding.reason
         missing = self.missing(state)
-        if not missing and self.beyond_a_run(state):
+        if not missing and not self.beyond_a_run(state):
+            return Status.OK, ""
+        if not missing:
             return Status.TOO_WIDE, (
                 f"runs of one machine differ by more than ±{self._half_width:.2g} of the ratio, so "
                 "none is that sure; raise --half-width"
             )
-        if not missing:
-            return Status.OK, ""
         undisturbed = len(state.undisturbed)
         disturbed = len(state.replicates) - undisturbed
         if disturbed > undisturbed:

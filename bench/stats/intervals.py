@@ -203,13 +203,24 @@ def mean_of_cases(cases: Sequence[Sequence[float]]) -> Estimate | None:
     if not known:
         return None
     mean = float(np.mean([values.mean() for values in known]))
-    errors = np.array([values.var(ddof=1) / values.size for values in known])
-    total = float(errors.sum())
-    if not total:
-        return Estimate(mean, mean, mean)
-    freedom = total**2 / float(np.sum(errors**2 / [values.size - 1 for values in known]))
-    half = quantile(0.5 + CONFIDENCE / 2, freedom) * math.sqrt(total) / len(known)
+    error, freedom = error_of_sum(known)
+    half = quantile(0.5 + CONFIDENCE / 2, freedom) * error / len(known)
     return Estimate(mean, mean - half, mean + half)
+
+
+def error_of_sum(samples: Sequence[Floats], known: float = 0.0) -> tuple[float, float]:
+    """Return the standard error of a sum of means, and its degrees of freedom.
+
+    Those of Satterthwaite (1946), which of two means are Welch's (1947).
+
+    Args:
+        samples: of each mean; two or more values each.
+        known: standard deviation of what is added and has a spread that is known.
+    """
+    errors = [float(values.var(ddof=1)) / values.size for values in samples]
+    total = sum(errors) + known**2
+    of_each = sum(e**2 / (values.size - 1) for e, values in zip(errors, samples, strict=True))
+    return math.sqrt(total), total**2 / of_each if of_each else math.inf
 
 
 def outliers(values: Sequence[float]) -> tuple[int, ...]:

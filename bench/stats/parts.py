@@ -83,8 +83,8 @@ def insides(
     divided = [[call_and_shares(one, arm, parts) for one in replicates] for replicates in cases]
     calls = [[call_s for call_s, _ in case] for case in divided]
     scales = [float(np.mean(of)) if of else 1.0 for of in calls]
-    ones = [1.0] * len(cases)
     call_s = relative_intervals(calls, scales)
+    ones = [1.0] * len(cases)
 
     def times(name: str) -> list[Estimate | None]:
         return relative_intervals([[s * of[name] for s, of in case] for case in divided], scales)

@@ -10,7 +10,14 @@ import numpy as np
 from scipy import special
 
 from bench.stats import between_runs
-from bench.stats.intervals import CONFIDENCE, MIN_FOR_INTERVAL, Estimate, exponential, quantile
+from bench.stats.intervals import (
+    CONFIDENCE,
+    MIN_FOR_INTERVAL,
+    Estimate,
+    error_of_sum,
+    exponential,
+    quantile,
+)
 from bench.stats.moderation import NOTHING_KNOWN, Prior
 
 POWER = 0.95
@@ -51,16 +58,9 @@ def beyond_p(
 def _difference(
     base: Sequence[float], head: Sequence[float], apart: float
 ) -> tuple[float, float, float]:
-    """Return head less base, its standard error, and with how many degrees of freedom it is known.
-
-    Those of Welch (1947); what runs differ by is known.
-    """
-    sides = [np.asarray(side, float) for side in (base, head)]
-    errors = [float(side.var(ddof=1)) / side.size for side in sides]
-    total = sum(errors) + apart**2
-    of_each = sum(e**2 / (side.size - 1) for e, side in zip(errors, sides, strict=True))
-    freedom = total**2 / of_each if of_each else math.inf
-    return float(sides[1].mean() - sides[0].mean()), math.sqrt(total), freedom
+    """Return head less base, its standard error, and its degrees of freedom."""
+    first, second = np.asarray(base, float), np.asarray(head, float)
+    return (float(second.mean() - first.mean()), *error_of_sum((first, second), apart))
 
 
 def mde_between_runs(log_ratios: Sequence[float], prior: Prior = NOTHING_KNOWN) -> float | None:

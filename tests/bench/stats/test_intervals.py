@@ -103,6 +103,7 @@ def test_ratio_is_the_exponential_of_the_interval() -> None:
     assert bounds.low is not None
     assert found.low == pytest.approx(math.exp(bounds.low))
     assert short.low is None
+    assert stats.stein_ratio(values[:2]).low is None
 
 
 def test_ratio_of_a_run_holds_for_the_next_run() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bench.stats import between_runs
 from bench.stats.beside import besides, exchanges
 from bench.stats.parts import inside_logs, insides
 from bench.stats.readings import Calls
@@ -52,7 +53,7 @@ def test_speed_of_the_machine_is_in_the_time_and_not_in_the_cost() -> None:
     assert neck.ratio is not None
     assert neck.ratio.value == pytest.approx(10 / 7)
     assert neck.share.value == pytest.approx(0.3)
-    assert neck.share.low == pytest.approx(0.3, abs=0.005)
+    assert neck.share.low == pytest.approx(0.3 - 1.959964 * between_runs.sd_of_share(0.3))
     assert neck.time_s.low is not None
     assert neck.time_s.low < 0.9 * neck.time_s.value
     assert neck.aa_ratio is not None
@@ -102,7 +103,8 @@ def test_exchange_is_told_apart_from_what_it_does_to_the_rest() -> None:
     (found,) = exchanges([replicates], "neck", "exchanged", ("network",))
     assert found is not None
     assert found.residual.value == pytest.approx(1.02)
-    assert found.residual.low == pytest.approx(1.02, abs=0.0005)
+    moved = 1.959964 * between_runs.sd(math.log(1.02))
+    assert found.residual.low == pytest.approx(1.02 * math.exp(-moved))
     assert found.difference_s.value == pytest.approx(0.002 * 1.2 * 1.01)
     (beside,) = besides([replicates], "exchanged", ("network",))
     assert beside is not None
