@@ -1,6 +1,7 @@
 """The examples of the docs: whole small projects, and the commands of their READMEs as printed."""
 
 import ast
+import importlib.util
 import json
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,9 @@ TINY = ("--resolutions", "64", "--batch-sizes", "1", "--channels-last", "off", "
 SLOWER = {"gate": "`.` is slower", "own_neck": "`with_path` is slower"}
 """Example -> what its comparison says."""
 
+INSTALLED_BESIDE = {"unet": "segmentation_models_pytorch", "rt_detr": "transformers"}
+"""Network from the index -> its package, where we do without it."""
+
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +45,11 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_example_is_tried() -> None:
-    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == {*SLOWER, "notebook"}
+    assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == {
+        *SLOWER,
+        "notebook",
+        "from_the_index",
+    }
 
 
 @pytest.mark.parametrize("name", SLOWER)
@@ -75,6 +83,21 @@ def test_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.Mo
     for found in shown:
         if isinstance(found, Cost):
             assert "<table>" in found._repr_html_()
+
+
+def test_networks_from_the_index_have_the_parts_that_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated(monkeypatch, tmp_path)  # made and looked into for real, the rounds are not
+    _, place, *costs = printed.commands((EXAMPLES / "from_the_index" / "README.md").read_text())
+    monkeypatch.chdir(ROOT / place.removeprefix("cd "))
+    assert len(costs) == 5
+    for line in costs:
+        _, *words = line.split()
+        package = INSTALLED_BESIDE.get(words[1].partition(":")[2])
+        if package is None or importlib.util.find_spec(package):
+            assert bench_command.main([*words, "--run-dir", str(tmp_path)]) == 0
+    assert len([*tmp_path.glob("cost-*")]) >= len(costs) - len(INSTALLED_BESIDE)
 
 
 def executed(cells: Sequence[str]) -> Iterator[Any]:

@@ -49,6 +49,7 @@ def add_to(commands: Commands) -> None:
     _add_gpu(names)
     _add_tensorboard(names)
     _add_inside(names)
+    _add_ablations(names)
     _add_faults(names)
 
 
@@ -104,6 +105,15 @@ def _add_inside(names: Commands) -> None:
     parser.set_defaults(command=_inside)
 
 
+def _add_ablations(names: Commands) -> None:
+    about = "what marks, moderation and stopping are worth: stored runs, read without each"
+    parser = names.add_parser("ablations", help=about, description=about)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folders, same cases")
+    about = "of every case's ratio, relative (2%%)"
+    parser.add_argument("--half-width", default="2%", metavar="SHARE", help=about)
+    parser.set_defaults(command=_ablations)
+
+
 def _add_faults(names: Commands) -> None:
     about = "break what can be broken, and look at what must hold; a further call goes on"
     parser = names.add_parser("faults", help=about, description=about)
@@ -134,6 +144,14 @@ def _inside(request: argparse.Namespace) -> int:
     folder = run_folders.new_or_known(request.run_dir, "inside", request.resume)
     print(inside_calls.measure(folder, replicates, Console(stderr=True)))
     print(f"wrote {folder / inside_calls.PAGE}")
+    return FINE
+
+
+def _ablations(request: argparse.Namespace) -> int:
+    from bench.lab import ablations
+
+    half_width = units.parse_half_width(request.half_width)
+    print(ablations.page(request.runs, half_width))
     return FINE
 
 

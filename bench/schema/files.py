@@ -44,6 +44,9 @@ case with ``case``, ``case_id``, ``status``, ``reason``, ``arms`` (what is count
 ``looks`` (of the parts of each), ``replicates`` (as in the journal), ``answer``, which was computed
 from them, and ``said``, in words and tables. 2: ``datetime``, ``said``, and the ``rows`` of an
 answer."""
+IN_EXTRA_INFO = "costs"
+"""Of pytest-benchmark's ``extra_info``: a list of what `COST` has, of every call of the fixture
+``cost`` in a test."""
 
 
 def profile_folder(run_dir: Path, case_id: str, arm: str) -> Path:

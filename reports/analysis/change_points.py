@@ -1,5 +1,6 @@
 """When in a history did something change, and by how much?"""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats as distributions
 
+from bench.schema.records import Status
 from bench.stats import Floats, beyond_p
 
 SERIES = ["fingerprint", "case_id", "metric", "arm"]
@@ -35,7 +37,7 @@ class ChangePoint:
     metric: str
     arm: str
     position: int
-    """Of the first run after it, in the series."""
+    """Of the first run after it, in the series without contended ones."""
     run_id: str
     commit: str
     message: str
@@ -46,9 +48,11 @@ class ChangePoint:
 
 
 def judged(table: pd.DataFrame) -> tuple[int, int]:
-    """Return how many series have enough runs to be judged, and how many there are."""
-    runs = table.groupby(SERIES, sort=False, dropna=False).size()
-    return int((runs >= MIN_RUNS).sum()), len(runs)
+    """Return how many series have enough quiet runs to be judged, and how many there are."""
+    quiet, every = (
+        rows.groupby(SERIES, sort=False, dropna=False).size() for rows in (_quiet(table), table)
+    )
+    return int((quiet >= MIN_RUNS).sum()), len(every)
 
 
 def find(table: pd.DataFrame) -> list[ChangePoint]:
@@ -56,9 +60,10 @@ def find(table: pd.DataFrame) -> list[ChangePoint]:
 
     Every series (a machine, a case, a metric, an arm) is cut into pieces of equal mean (PELT,
     Killick 2012, of the logarithms), and a cut counts if its two sides differ surely and by enough.
+    What was measured beside other programs (`contended`) may be off, and is passed by.
     """
     found = []
-    ordered = table.sort_values("date", kind="stable")
+    ordered = _quiet(table).sort_values("date", kind="stable")
     for series, rows in ordered.groupby(SERIES, sort=False, dropna=False):
         values = rows["value"].to_numpy(float)
         if len(values) < MIN_RUNS or not (np.isfinite(values) & (values > 0)).all():
@@ -86,13 +91,14 @@ def frame_of(changes: Sequence[ChangePoint]) -> pd.DataFrame:
     return pd.DataFrame([asdict(change) for change in changes], columns=names)
 
 
+def _quiet(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["status"] != Status.CONTENDED]
+
+
 def _changes(logs: Floats) -> Iterator[tuple[int, float, float]]:
     import ruptures
 
-    spread = _spread(logs)
-    if not spread:
-        spread = float(np.std(logs)) or 1.0
-    scaled = (logs / spread).reshape(-1, 1)
+    scaled = (logs / _spread(logs)).reshape(-1, 1)
     search = ruptures.KernelCPD(kernel="linear", min_size=MIN_SEGMENT).fit(scaled)
     cuts = [0, *search.predict(pen=PENALTY * np.log(len(logs)))]
     for start, cut, end in zip(cuts, cuts[1:], cuts[2:], strict=False):
@@ -111,5 +117,12 @@ def _p_value(before: Floats, after: Floats) -> float:
 
 
 def _spread(logs: Floats) -> float:
-    """Return the standard deviation of a run, from neighbours: few of them straddle a change."""
-    return float(distributions.median_abs_deviation(np.diff(logs), scale="normal") / np.sqrt(2))
+    """Return the standard deviation of a run, from neighbours: few of them straddle a change.
+
+    Of counts and peaks of memory most neighbours are equal, so that their median says nothing:
+    then all but the largest tenth of the differences do.
+    """
+    steps = np.sort(np.abs(np.diff(logs)))
+    robust = distributions.median_abs_deviation(np.diff(logs), scale="normal")
+    trimmed = np.sqrt(np.mean(steps[: math.ceil(0.9 * len(steps))] ** 2))
+    return float(max(robust or trimmed, CONSTANT) / np.sqrt(2))

@@ -20,9 +20,10 @@ import pandas as pd
 
 from bench import stats
 from bench.schema.case import told_apart
+from bench.schema.files import COST_SCHEMA, IN_EXTRA_INFO
 from bench.schema.records import MUST_MATCH
 from bench.schema.text import printable
-from reports.data import own_runs, result_files, run_series
+from reports.data import own_runs, own_series, result_files, run_series
 from reports.data.errors import ReportError, damaged
 from reports.data.series import RunSeries, Series
 
@@ -70,7 +71,8 @@ def collect(paths: Iterable[Path]) -> pd.DataFrame:
     rows = [row for file in files for row in _rows(file)]
     if not rows:
         raise ReportError("no run in there; name result files, folders of runs, or a store")
-    return _typed(pd.DataFrame(rows))
+    once = [*ONCE, "date"]  # a run may also lie in the file of the test that asked for it
+    return _typed(pd.DataFrame(rows)).drop_duplicates(once, ignore_index=True)
 
 
 def names(table: pd.DataFrame) -> dict[str, str]:
@@ -189,7 +191,10 @@ def _run_rows(run: RunSeries) -> Iterator[dict[str, Any]]:
 
 
 def _imported_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield what pytest-benchmark stored by itself: no replicates, so no interval."""
+    """Yield what pytest-benchmark stored by itself: no replicates, so no interval.
+
+    Where a test asked our fixture ``cost``, the file has all of what that measured.
+    """
     machine = document.get("machine_info", {})
     cpu = machine.get("cpu", {})
     lasting = {
@@ -205,6 +210,12 @@ def _imported_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str
         **_when(document),
     }
     for entry in document["benchmarks"]:
+        if stored := entry.get("extra_info", {}).get(IN_EXTRA_INFO):
+            for each in stored:
+                if each["schema"] != COST_SCHEMA:
+                    raise ValueError(f"schema {each['schema']!r}, this version reads {COST_SCHEMA}")
+                yield from _run_rows(own_series.of_run(own_runs.of_document(path, each)))
+            continue
         mean = stats.Estimate(float(entry["stats"]["mean"]), None, None)
         of_case = about | {"name": str(entry["fullname"])}
         yield _row(of_case, str(entry["fullname"]), Series("mean", "", [], mean))

@@ -122,7 +122,15 @@ def read(path: OnePath) -> OwnRun:
     """
     named = Path(path)
     file = named / COST if named.is_dir() else named
-    document = stored.read(file, COST_SCHEMA)
+    return of_document(file, stored.read(file, COST_SCHEMA))
+
+
+def of_document(file: Path, document: Json) -> OwnRun:
+    """Return a run that somebody's file has in it, of this schema.
+
+    Raises:
+        ReportError: it is damaged.
+    """
     with damaged(file, "measure again"):
         found = OwnRun(file.resolve(), document, tuple(map(_case, document["cases"])))
         _ = (found.named, found.base, found.again, found.parts)

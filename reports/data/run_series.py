@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import pandas as pd
+
 from bench import stats
 from bench.schema.case import case_name, told_apart
 from reports.data import frames, own_runs, own_series, result_files
@@ -28,14 +30,18 @@ def read(path: OnePath) -> RunSeries:
     return of_file(result_files.read(path))
 
 
-def of_file(file: ResultFile) -> RunSeries:
+def of_file(file: ResultFile, frame: pd.DataFrame | None = None) -> RunSeries:
     """Return what a result file of `pytest bench` says.
+
+    Args:
+        file: of one run.
+        frame: its rows of `reports.data.frames.load`, if they are known.
 
     Raises:
         ReportError: it is damaged.
     """
     by_case: dict[str, list[Mapping[Any, Any]]] = {}
-    for row in rows_of(frames.frame_of([file])):
+    for row in rows_of(frames.frame_of([file]) if frame is None else frame):
         by_case.setdefault(row["case_id"], []).append(row)
     with damaged(file.path, "measure again"):
         cases = {case_id: _case(rows) for case_id, rows in by_case.items()}

@@ -17,10 +17,8 @@ from bench.run.own.result import CaseAnswer
 from bench.run.replay import REPLAY_CLOCK, replay
 from bench.run.results_json import rounds_s
 from bench.schema.errors import BenchError
+from bench.schema.files import IN_EXTRA_INFO
 from bench.schema.records import MEASURED, NOT_POSSIBLE
-
-INFO = "costs"
-"""Of ``extra_info``: what ``cost.json`` has of every call, with every round."""
 
 DISABLED = "benchmarks are disabled (--benchmark-disable, or workers of xdist): nothing is measured"
 
@@ -62,8 +60,8 @@ class CostFixture:
         return found
 
     def _note(self, found: Cost) -> None:
-        first = INFO not in self._benchmark.extra_info
-        self._benchmark.extra_info.setdefault(INFO, []).append(document(found.answer))
+        first = IN_EXTRA_INFO not in self._benchmark.extra_info
+        self._benchmark.extra_info.setdefault(IN_EXTRA_INFO, []).append(document(found.answer))
         if first and self._clock is not None:
             base = found.answer.request.base
             durations_s = [s for case in found.answer.cases for s in rounds_s(case.result, base)]

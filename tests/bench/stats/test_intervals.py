@@ -56,10 +56,10 @@ def test_two_stages_keep_their_coverage() -> None:
     generator = np.random.default_rng(7)
     trials, covered = 4000, 0
     for _ in range(trials):
-        sample = list(generator.normal(0.4, 0.015, stats.FIRST_STAGE))
-        needed = stats.replicates_needed(sample, 0.01)
+        sample = list(generator.normal(0.4, 0.03, stats.FIRST_STAGE))
+        needed = stats.replicates_needed(sample, 0.02)
         assert needed is not None
-        sample += list(generator.normal(0.4, 0.015, needed - len(sample)))
+        sample += list(generator.normal(0.4, 0.03, needed - len(sample)))
         estimate = stats.stein_interval(sample)
         assert estimate.low is not None
         assert estimate.high is not None

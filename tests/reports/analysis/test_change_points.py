@@ -17,6 +17,7 @@ def series(values: "np.ndarray[Any, Any]", case_id: str = "case") -> pd.DataFram
     return pd.DataFrame(
         {
             **dict.fromkeys(("fingerprint", "metric", "arm", "machine", "month"), "x"),
+            "status": "ok",
             "case_id": case_id,
             "run_id": [f"run-{i}" for i in range(count)],
             "date": [pd.Timestamp(START + dt.timedelta(days=i)) for i in range(count)],
@@ -54,6 +55,27 @@ def test_one_far_run_is_no_change() -> None:
     logs = np.random.default_rng(3).normal(0, 0.01, 40)
     logs[20] += 0.3
     assert change_points.find(series(np.exp(logs))) == []
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.002])
+def test_step_among_values_that_are_mostly_equal_is_found(noise: float) -> None:
+    """As of a peak of memory: a median of the differences is 0."""
+    generator = np.random.default_rng(4)
+    logs = noise * (generator.random(40) < 0.2)
+    assert change_points.find(series(np.exp(logs))) == []
+    logs[25:] += np.log(1.03)
+    (found,) = change_points.find(series(np.exp(logs)))
+    assert found.position == 25
+    assert found.change == pytest.approx(0.03, abs=0.002)
+
+
+def test_contended_runs_say_nothing_of_a_change() -> None:
+    logs = np.random.default_rng(5).normal(0, 0.002, 40)
+    logs[30:36] += 0.05
+    table = series(np.exp(logs))
+    assert len(change_points.find(table)) == 2
+    table.loc[30:35, "status"] = "contended"
+    assert change_points.find(table) == []
 
 
 def test_short_and_constant_histories_say_nothing() -> None:

@@ -8,8 +8,7 @@ import pytest
 
 from bench.schema.records import CaseResult, Status
 from reports.analysis import run_before
-from reports.data import frames, result_files
-from reports.data.costs import cost
+from reports.data import run_series
 from tests.support.result_files import RUN, measured, result_file
 
 FIRST, SECOND = "20261101-100000-aaaa", "20261101-110000-bbbb"
@@ -23,15 +22,14 @@ def run(folder: Path, run_id: str, cases: Sequence[CaseResult], **values: Any) -
 
 
 def said(path: Path) -> list[str]:
-    file = result_files.read(path)
-    return list(run_before.sentences(file, cost(frames.frame_of([file]))))
+    return list(run_before.sentences(run_series.read(path)))
 
 
 def test_moved_costs_are_told_with_the_case_that_moved_most(tmp_path: Path) -> None:
     run(tmp_path, FIRST, [measured(1.5), measured(1.4, batch_size=2), measured(1.3, batch_size=4)])
     cases = [measured(1.5 * 1.01), measured(1.4 * 0.98, batch_size=2), measured(1.2, batch_size=8)]
     assert said(run(tmp_path, SECOND, cases)) == [
-        f"Against the run before it, {FIRST}, the ratios moved by -2.0 % to +1.0 % (cases: 2); "
+        f"Against the run before it, {FIRST}, 2 ratios moved by -2.0 % to +1.0 %; "
         "most: neck cnn b2 224 nchw."
     ]
     (tmp_path / "latest").symlink_to(SECOND)

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bench.schema.files import COST
 from bench.schema.records import CaseResult
 from reports.__main__ import main
 from reports.data import history
@@ -208,6 +209,27 @@ def test_a_folder_of_both_kinds_of_runs_has_the_series_of_both(tmp_path: Path) -
     }
     assert set(own["replicates"]) == {5}
     assert history.add(table, str(tmp_path / "store")) == 2
+
+
+def test_file_of_the_fixture_has_what_it_measured_and_its_folder_adds_nothing(
+    tmp_path: Path,
+) -> None:
+    own_run(tmp_path, "cost-1")
+    measured = history.collect([tmp_path])
+    document = json.loads((tmp_path / "cost-1" / COST).read_text())
+    entry = {"fullname": "test_a.py::test_b", "stats": {"mean": 0.25}}
+    stored = {
+        "machine_info": {},
+        "commit_info": {},
+        "benchmarks": [entry | {"extra_info": {"costs": [document]}}],
+        "datetime": "2026-11-01T00:00:00",
+    }
+    (tmp_path / "0001_abc.json").write_text(json.dumps(stored))
+    pd.testing.assert_frame_equal(history.collect([tmp_path]), measured)
+    document["schema"] = 99
+    (tmp_path / "0001_abc.json").write_text(json.dumps(stored))
+    with pytest.raises(ReportError, match="schema 99"):
+        history.collect([tmp_path])
 
 
 def test_runs_whose_networks_got_other_inputs_are_series_of_their_own(tmp_path: Path) -> None:

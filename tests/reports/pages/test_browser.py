@@ -21,6 +21,7 @@ from tests.reports.data.test_necks import run as necks_run
 from tests.reports.pages.test_cost_page import grid, written
 from tests.support import profiles
 from tests.support.factories import case, result, split_replicate
+from tests.support.own_files import own_run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 
@@ -59,6 +60,7 @@ def pages(report: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
     for number in range(10):
         history_run(folder / "runs", number, ratio=1.5 if number < 5 else 1.6)
     assert main(["history", str(folder / "runs"), "--out", str(folder)]) == 0
+    assert main(["cost", str(own_run(folder, "own", "exchange"))]) == 0
     two = stored_run(folder, "base", suite()), stored_run(folder, "head", suite({4: 1.12}, 50))
     assert main(["compare", *map(str, two), "--out", str(folder)]) == 1
     return {
@@ -66,6 +68,7 @@ def pages(report: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
         "profile": profiled / "profile.html",
         "history": folder / "history.html",
         "compare": folder / "compare.html",
+        "own": folder / "own" / "report.html",
     }
 
 
@@ -143,7 +146,7 @@ def opened(chromium: BrowserContext) -> Iterator[Opened]:
         page.close()
 
 
-PAGES = ["report", "profile", "history", "compare"]
+PAGES = ["report", "profile", "history", "compare", "own"]
 
 View = Callable[[str, str, int], tuple[Page, Heard]]
 

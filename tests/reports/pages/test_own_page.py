@@ -66,6 +66,32 @@ def test_report_says_what_the_command_said(
     assert "Where it was measured" in page
 
 
+def test_report_says_how_parts_moved_since_the_run_before(
+    runs: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = shutil.copytree(runs["parts"], tmp_path / runs["parts"].name)
+    document = json.loads((first / COST).read_text())
+    slower, half = f"{first.name}-2", document["cases"][0]["replicates"]
+    for replicate in half:  # a part becomes a tenth slower, and so does its call
+        for of_arm in ("spans_s", "more_spans_s"):
+            for spans_s in replicate[of_arm].values():
+                spans_s["neck.bottom_up"] = [1.1 * s for s in spans_s["neck.bottom_up"]]
+        for arm, spans_s in replicate["spans_s"].items():
+            replicate["rounds_s"][arm] = [sum(c) for c in zip(*spans_s.values(), strict=True)]
+    document["run"]["run_id"] = slower
+    (tmp_path / slower).mkdir()
+    (tmp_path / slower / COST).write_text(json.dumps(document))
+    assert main(["cost", str(tmp_path / slower)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"Against the run before it, {first.name}, 4 ratios moved by -" in said
+    assert "; most: neck.bottom_up, mynet.py:make " in said
+
+    document["run"]["networks_code"] = {"mynet": "another"}
+    (tmp_path / slower / COST).write_text(json.dumps(document))
+    assert main(["cost", str(tmp_path / slower)]) == 0
+    assert "Against the run" not in capsys.readouterr().out
+
+
 def test_rows_are_those_of_the_frame(runs: dict[str, Path], tmp_path: Path) -> None:
     assert main(["cost", str(runs["parts"]), "--out", str(tmp_path)]) == 0
     table = pd.read_parquet(tmp_path / "cost.parquet")
