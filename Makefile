@@ -47,7 +47,7 @@ $(BIN)/python:
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing PyTorch and the rest into $(VENV): a few minutes, once."
-	$(INSTALL) '.[backbones,traces,onnxruntime,openvino,dev]'
+	$(INSTALL) '.[backbones,traces,onnxruntime,openvino,torchao,dev]'
 	@touch $@
 
 $(DOCS_STAMP): pyproject.toml constraints.txt | $(STAMP)

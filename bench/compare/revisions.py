@@ -9,6 +9,9 @@ from pathlib import Path
 from bench.schema.errors import BenchError
 from bench.schema.text import printable
 
+SUBJECT_CHARS = 72
+"""Of a commit's message: more would push the answer out of sight."""
+
 
 @dataclass(frozen=True)
 class Code:
@@ -81,8 +84,9 @@ def _where_to_find_it(repository: Path) -> str:
 
 
 def subject(commit: str, repository: Path) -> str:
-    """Return the first line of a commit's message."""
-    return printable(git(repository, "log", "-1", "--format=%s", commit))
+    """Return the first line of a commit's message, or how it begins."""
+    line = printable(git(repository, "log", "-1", "--format=%s", commit))
+    return line if len(line) <= SUBJECT_CHARS else f"{line[: SUBJECT_CHARS - 1].rstrip()}…"
 
 
 def between(good: str, bad: str, repository: Path) -> list[str]:

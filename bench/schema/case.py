@@ -24,6 +24,15 @@ FROZEN = "frozen"
 TORCH = "torch"
 """What executes the networks unless a runtime does."""
 
+RUNTIMES = (
+    "aotinductor",
+    "aotinductor-int8",
+    "onnxruntime",
+    "onnxruntime-int8",
+    "openvino",
+)
+"""Of `bench.workload.runtimes`, where each has its entry."""
+
 
 def _named(*names: str) -> dict[str, str]:
     return {name: name for name in names}
@@ -224,9 +233,9 @@ class Case(Stored):
                 columns={"runtime": "torch, or what reads the network from a file"},
                 kind="category",
                 id_place=11,
-                choices=_named(TORCH, "aotinductor", "onnxruntime", "onnxruntime-int8", "openvino"),
+                choices=_named(TORCH, *RUNTIMES),
                 about="torch (as --compile says), or what reads the network from a file: "
-                "aotinductor, onnxruntime, onnxruntime-int8, openvino",
+                f"{', '.join(RUNTIMES)}",
                 as_tag=_but(TORCH),  # ids of before stay
             )
         },

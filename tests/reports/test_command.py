@@ -116,7 +116,7 @@ def test_table_is_shown_and_written_beside_the_file(
     assert main(["cost", str(path)]) == 0
     shown = capsys.readouterr().out
     assert "neck cnn b1 224 nchw" in shown
-    assert "1.500 ±0.7 %" in shown
+    assert "1.500 ±1.0 %" in shown
     assert "oom: no [bold]memory[/bold] [neck cnn b64 224 nchw]" in shown
     assert "PANet adds 50 % to the time of the neck" in shown
     for name in ("cost.csv", "cost.parquet", "cost.md"):

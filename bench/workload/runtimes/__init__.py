@@ -7,6 +7,7 @@ reads a file, which is written once per case and network and then loaded by ever
 import importlib.util
 
 from bench.schema.case import Case
+from bench.workload.runtimes.aoti_int8 import AOTI_INT8
 from bench.workload.runtimes.aotinductor import AOTINDUCTOR
 from bench.workload.runtimes.onnx_int8 import ONNX_INT8
 from bench.workload.runtimes.onnx_runtime import ONNX_RUNTIME
@@ -15,6 +16,7 @@ from bench.workload.runtimes.runtime import Runtime
 
 RUNTIMES: dict[str, Runtime] = {
     "aotinductor": AOTINDUCTOR,
+    "aotinductor-int8": AOTI_INT8,
     "onnxruntime": ONNX_RUNTIME,
     "onnxruntime-int8": ONNX_INT8,
     "openvino": OPENVINO,

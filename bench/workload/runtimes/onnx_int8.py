@@ -1,29 +1,18 @@
 """ONNX Runtime in 8-bit integers: its own static quantisation, calibrated on photographs."""
 
-import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.machine.environment import cpu_flags
 from bench.schema.case import Case
+from bench.workload.runtimes import integers
 from bench.workload.runtimes.onnx_runtime import ONNX_RUNTIME
-from bench.workload.runtimes.runtime import Loaded, Maps, SettingError
-
-VNNI = re.compile(r"\b(avx512_vnni|avx_vnni|amx_int8)\b")
-"""Of the flags of an x86 processor: products of 8-bit integers are added up in 32 bits. Without it
-AVX2 and AVX-512 add pairs in 16 bits, which saturates silently (onnxruntime.ai, quantisation)."""
+from bench.workload.runtimes.runtime import Loaded, Maps
 
 INTEGER = ("QLinearConv", "ConvInteger", "QGemm")
 """Nodes that convolve, or multiply, in integers."""
-
-
-def _bits() -> int:
-    """Return of how many bits weights are: pairs of 7-bit ones fit into 16 bits, whatever comes."""
-    flags = cpu_flags()
-    return 8 if flags is None or VNNI.search(flags) else 7
 
 
 class _Reader:
@@ -61,23 +50,20 @@ def _quantise(file: Path, samples: Sequence[Maps]) -> None:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
-            reduce_range=_bits() < 8,
+            reduce_range=integers.bits() < 8,
             calibrate_method=CalibrationMethod.MinMax,
         )
 
 
 def _load(file: Path, maps: Maps, case: Case) -> Loaded:
     loaded = ONNX_RUNTIME.load(file, maps, case)
-    bits = _bits()
-    weights = f"{bits} bits" + ("" if bits == 8 else ", for want of VNNI")
-    return replace(loaded, read_back={**loaded.read_back, "precision": "int8", "weights": weights})
+    said = {"precision": "int8", "weights": integers.bits_said()}
+    return replace(loaded, read_back={**loaded.read_back, **said})
 
 
 def _executed(file: Path, maps: Maps, case: Case) -> Mapping[str, int]:
     found = ONNX_RUNTIME.executed(file, maps, case)
-    if not any(node.startswith(INTEGER) for node in found):
-        raise SettingError(f"onnxruntime-int8 computes nothing in integers: {dict(found)}")
-    return found
+    return integers.require_integers("onnxruntime-int8", found, INTEGER)
 
 
 ONNX_INT8 = replace(
@@ -85,5 +71,5 @@ ONNX_INT8 = replace(
     load=_load,
     executed=_executed,
     quantise=_quantise,
-    least_sqnr_db=20.0,
+    least_sqnr_db=integers.LEAST_SQNR_DB,
 )

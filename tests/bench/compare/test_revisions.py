@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.compare.revisions import between, checked_out, resolve
+from bench.compare.revisions import between, checked_out, resolve, subject
 from bench.schema.errors import BenchError
 from tests.support.repositories import commit, git, new_repository
 
@@ -28,6 +28,14 @@ def test_a_revision_is_checked_out_apart_and_removed(repository: Path, tmp_path:
     assert not folder.exists()
     assert (repository / "thing.py").read_text() == "value = 2\n"
     assert len(git(repository, "worktree", "list").splitlines()) == 1
+
+
+def test_long_subject_is_cut(repository: Path) -> None:
+    long = commit(repository, {"thing.py": "value = 3\n"}, f"Value 3: {'because ' * 40}")
+    shown = subject(long, repository)
+    assert shown.startswith("Value 3: because")
+    assert shown.endswith("…")
+    assert len(shown) <= 72
 
 
 def test_uncommitted_changes_are_a_side(repository: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from bench.workload.check import check
 from bench.workload.compiler_cache import CompileError
 from bench.workload.exported import BUILT, WEIGHTS
 from bench.workload.inputs import CALIBRATED_ON, make_inputs
-from bench.workload.runtimes import RUNTIMES, aotinductor, onnx_int8, open_vino
+from bench.workload.runtimes import RUNTIMES, aoti_int8, aotinductor, integers, onnx_int8, open_vino
 from bench.workload.runtimes.runtime import Loaded, Maps, Runtime, SettingError, same_settings
 from bench.workload.same_work import MismatchError
 from tests.support.factories import case, check_task, replicate_task
@@ -249,15 +250,33 @@ def test_runtime_that_computes_with_other_nodes_is_found(
 def test_weights_have_seven_bits_where_eight_would_saturate(
     flags: str | None, bits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_int8, "cpu_flags", lambda: flags)
-    assert onnx_int8._bits() == bits
+    monkeypatch.setattr(integers, "cpu_flags", lambda: flags)
+    assert integers.bits() == bits
+    assert integers.bits_said().startswith(f"{bits} bits")
 
 
-def test_graph_without_integers_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    nodes = {"Conv (NCHWc)": 7, "QuantizeLinear": 4}
-    monkeypatch.setattr(onnx_int8, "ONNX_RUNTIME", replace(PICKLE, executed=lambda *_: nodes))
-    with pytest.raises(SettingError, match="computes nothing in integers"):
-        RUNTIMES["onnxruntime-int8"].executed(tmp_path, (), case())
+@pytest.mark.parametrize(
+    ("name", "place", "under", "floats", "integer"),
+    [
+        ("onnxruntime-int8", onnx_int8, "ONNX_RUNTIME", "Conv (NCHWc)", "QLinearConv"),
+        ("aotinductor-int8", aoti_int8, "AOTINDUCTOR", "convolution", "_qconv_pointwise_tensor"),
+    ],
+)
+def test_graph_without_integers_is_refused(
+    name: str,
+    place: ModuleType,
+    under: str,
+    floats: str,
+    integer: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    nodes = {floats: 7, "QuantizeLinear": 4}
+    monkeypatch.setattr(place, under, replace(PICKLE, executed=lambda *_: nodes))
+    with pytest.raises(SettingError, match=f"{name} computes nothing in integers"):
+        RUNTIMES[name].executed(tmp_path, (), case())
+    nodes[integer] = 1
+    assert RUNTIMES[name].executed(tmp_path, (), case()) == nodes
 
 
 def test_settings_are_held_to_what_was_asked_for() -> None:
@@ -286,7 +305,7 @@ def test_openvino_s_converter_tells_nobody(monkeypatch: pytest.MonkeyPatch) -> N
 def real(name: str) -> Any:
     missing = [p for p in RUNTIMES[name].packages if importlib.util.find_spec(p) is None]
     marks = [pytest.mark.skipif(bool(missing), reason=f"{missing} not installed")]
-    if name == "aotinductor":
+    if name.startswith("aotinductor"):
         marks.append(pytest.mark.process)  # the compiler
     return pytest.param(name, marks=marks)
 

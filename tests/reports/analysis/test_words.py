@@ -100,9 +100,9 @@ def test_closing_words_say_how_many_cases_are_as_narrow_as_requested(tmp_path: P
     cases = [wide(0.01, Status.OK), wide(0.04, batch_size=2), wide(0.07, batch_size=4)]
     busy = wide(0.001, Status.CONTENDED, batch_size=8)
     text = closing_paragraph(table_of(tmp_path, *cases, busy))
-    assert "1 of 3 cases are known to the requested ±2.0 %; the rest to ±4.1-7.0 %." in text
+    assert "1 of 3 cases are known to the requested ±2.0 %; the rest to ±4.1-7.1 %." in text
     text = closing_paragraph(table_of(tmp_path, *cases[1:], busy))
-    assert "0 of 2 cases are known to the requested ±2.0 %; the rest to ±4.1-7.0 %." in text
+    assert "0 of 2 cases are known to the requested ±2.0 %; the rest to ±4.1-7.1 %." in text
     text = closing_paragraph(table_of(tmp_path, cases[0]))
     assert "1 of 1 cases are known to the requested ±2.0 %." in text
 
