@@ -187,7 +187,7 @@ def contended(load: Load, threads: int, cores: int, undisturbed: int) -> bool:
     hot = bool(load.clock_throttles) or bool(DISTURBANCES & set((load.gpu_throttles or "").split()))
     crowded = not judged_by_call(load, threads, cores) and _crowded(load, threads, cores)
     shared = bool(load.gpu_foreign_processes)
-    taken = taken_s / load.wall_s > CONTENDED_RATIO
+    taken = taken_s > CONTENDED_RATIO * load.wall_s
     return hot or shared or crowded or taken or undisturbed < MIN_UNDISTURBED
 
 
@@ -203,7 +203,12 @@ def _crowded(load: Load, threads: int, cores: int) -> bool:
 
 
 def _difference(start: float | None, end: float | None) -> float | None:
-    return None if start is None or end is None else end - start
+    """Return by how much a counter has grown.
+
+    What has become less is not known: a core went offline, a thread has ended, the control group
+    is another one.
+    """
+    return None if start is None or end is None or end < start else end - start
 
 
 def _cpu_seconds(stat: Path) -> tuple[float | None, float | None]:

@@ -202,8 +202,14 @@ class Replicate(Stored):
             raise RecordError(f"replicate {self.index}: the calls of an arm are split into nothing")
         if any(len(span) != self.round_count for span in spans):
             raise RecordError(f"replicate {self.index}: a span has another number of rounds")
+        if not all(
+            _alike(self.spans_s.get(arm, {}), more) for arm, more in self.more_spans_s.items()
+        ):
+            raise RecordError(f"replicate {self.index}: calls behind the rounds have other stages")
         if not set(self.disturbed) <= set(range(self.round_count)):
             raise RecordError(f"replicate {self.index}: a round was disturbed that it has not")
+        if not self.contended and len(set(self.disturbed)) == self.call_count:
+            raise RecordError(f"replicate {self.index}: every call was disturbed, and it counts")
 
     @property
     def round_count(self) -> int:
@@ -235,6 +241,11 @@ def without(calls: Iterable[int], seconds: Mapping[str, list[float]]) -> dict[st
     """Return what is known of calls, by arm or by stage, without some of them."""
     out = set(calls)
     return {name: [x for i, x in enumerate(of) if i not in out] for name, of in seconds.items()}
+
+
+def _alike(spans_s: Mapping[str, Sequence[float]], more: Mapping[str, Sequence[float]]) -> bool:
+    """Whether calls behind the rounds have the stages of the rounds, and all equally many calls."""
+    return set(more) == set(spans_s) and len({len(span) for span in more.values()}) <= 1
 
 
 def calls_in(spans_s: Mapping[str, Sequence[float]]) -> int:

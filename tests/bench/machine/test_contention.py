@@ -54,6 +54,15 @@ def test_unreadable_counters_are_unknown_and_not_zero(tmp_path: Path) -> None:
     assert between.clock_throttles is None
 
 
+def test_counters_that_went_back_are_unknown() -> None:
+    start = Reading(0.0, 10.0, 100.0, 1.0, 5.0, 4.0, 7, 3.0, 2)
+    end = Reading(2.0, 13.0, 50.0, 0.5, 2.5, 1.0, 3, 1.0, 0)  # of fewer cores, in another group
+    between = contention.between(start, end)
+    known = {name for name, value in between.to_json().items() if value is not None}
+    assert known == {"wall_s", "own_cpu_s"}
+    assert not contention.contended(between, 2, 2, undisturbed=3)
+
+
 def test_foreign_time_is_what_others_used() -> None:
     start = Reading(0.0, 10.0, 100.0, 1.0, 5.0, None, 7)
     end = Reading(2.0, 13.0, 104.5, 1.25, 5.5, None, 9)

@@ -132,6 +132,15 @@ def test_spans_come_back_from_json_as_they_were() -> None:
     [
         ({"spans_s": {"panet": {"fpn": [1.0]}}}, "another number of rounds"),
         ({"disturbed": (6,)}, "that it has not"),
+        ({"disturbed": tuple(range(6))}, "every call was disturbed, and it counts"),
+        ({"more_spans_s": {"panet": {"fpn": [1.0]}}}, "have other stages"),
+        (
+            {
+                "spans_s": {"panet": {"fpn": [1.0] * 6, "panet": [1.0] * 6}},
+                "more_spans_s": {"panet": {"fpn": [1.0], "panet": [1.0, 1.0]}},
+            },
+            "have other stages",
+        ),
     ],
 )
 def test_spans_and_disturbed_rounds_must_be_those_of_the_rounds(

@@ -87,6 +87,16 @@ def test_stages_have_shares_and_latencies_that_add_up() -> None:
     assert sum(time.time_s.value for time in times.values()) == pytest.approx(1.5)
 
 
+@pytest.mark.filterwarnings("error")
+def test_stages_are_those_of_the_replicates_with_undisturbed_calls() -> None:
+    calm = split(1.0, 0.5, [1.0] * 9)
+    without: dict[str, list[float]] = {stage: [] for stage in calm.spans_s["panet"]}
+    disturbed = stats.Calls({arm: [] for arm in calm.rounds_s}, {"panet": without})
+    assert stats.stage_times([disturbed, *[calm] * 5], "panet") == stats.stage_times(
+        [calm] * 5, "panet"
+    )
+
+
 def test_log_ratio_is_the_median_over_rounds() -> None:
     measured = {"fpn": [1.0] * 3, "panet": [1.5, 1.5, 100.0], "fpn_again": [1.0] * 3}
     assert stats.log_ratio(measured) == pytest.approx(math.log(1.5))
