@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from bench.schema import stopped
+from bench.schema.errors import lacks_memory
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,6 +19,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             with contextlib.suppress(OSError):  # the terminal is gone
                 print("stopped; run it again", file=sys.stderr)
             return stopped.exit_code(stop)
+        except (ImportError, MemoryError, OSError) as error:
+            if not lacks_memory(error):
+                raise
+            print("python -m reports: there is no memory left; free some", file=sys.stderr)
+            return 2
 
 
 if __name__ == "__main__":

@@ -22,13 +22,35 @@ STORAGE = frozenset(
 """What a full, lost or locked disk answers, and one that cannot have such a name."""
 
 
+NO_MEMORY = (
+    "cannot allocate memory",
+    "can't allocate memory",
+    "failed to map segment",  # of a library that is to be imported
+    "can't start new thread",
+    "bad_alloc",
+)
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Say whether an error is that there was no memory."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or any(mark in words for mark in NO_MEMORY)
+
+
 @contextlib.contextmanager
 def storage_faults(advice: str) -> Iterator[None]:
-    """Turn what a full, lost or locked disk answers into a `BenchError` that ends in an advice."""
+    """Turn what a full, lost or locked disk answers into a `BenchError` that ends in an advice.
+
+    That there is no memory left is told in the same way.
+    """
     try:
         yield
-    except OSError as error:
-        if error.errno not in STORAGE:
+    except BenchError:
+        raise
+    except Exception as error:
+        if lacks_memory(error):
+            raise BenchError(f"there is no memory left; {advice}") from error
+        if not isinstance(error, OSError) or error.errno not in STORAGE:
             raise
         where = f"{error.filename}: " if error.filename else ""
         raise BenchError(f"{where}{error.strerror}; {advice}") from error

@@ -126,10 +126,15 @@ def _looked(
     """Return the request with the sizes that were seen, and what else was seen."""
     cases: dict[str, Case] = {}
     looks: dict[str, dict[str, Look]] = {}
+    failed: list[CallError] = []
     for case in request.cases:
         looking = f"looking into {text.listed(_networks(request))}"
         console.print(looking, style="dim", highlight=False, soft_wrap=True)
-        seen = _look(request, case, launcher, scratch)
+        try:
+            seen = _look(request, case, launcher, scratch)
+        except CallError as error:  # its check says why, and the others go on
+            failed.append(error)
+            seen = {}
         size = next((look.size for look in seen.values() if look.size is not None), None)
         if size is not None and request.sized:
             raise BenchError(
@@ -140,7 +145,13 @@ def _looked(
         told = replace(case, batch_size=batch, height_px=height_px, width_px=width_px)
         cases[told.case_id] = told
         looks[told.case_id] = seen
+    if failed and not any(looks.values()):
+        raise failed[0]
     return replace(request, cases=tuple(cases.values())), looks
+
+
+class CallError(BenchError):
+    """The call of somebody's network fails: in this case, and perhaps in no other."""
 
 
 def _networks(request: Request) -> list[str]:
@@ -165,8 +176,10 @@ def _look(request: Request, case: Case, launcher: Launcher, scratch: Path) -> di
         outcome = launcher.run(task, request.timeout_s)
         if isinstance(outcome, Failure):
             told = outcome.status == Status.SKIPPED  # our own words, for the user
-            words = outcome.reason if told else f"its call fails: {outcome.reason}"
-            raise BenchError(words if told else f"{request.typed[arm]}: {_one_line(words)}")
+            if told:
+                raise BenchError(outcome.reason)
+            words = _one_line(f"its call fails: {outcome.reason}")
+            raise CallError(f"{request.typed[arm]}: {words}")
         if outcome.unsupported:
             return {}
         seen[arm] = outcome

@@ -17,7 +17,7 @@ from bench.schema.files import COST, COST_SCHEMA
 from bench.schema.recipe import Recipe
 from bench.schema.records import Replicate, Status
 from bench.schema.stored import RecordError
-from bench.schema.tasks import ReplicateTask, Task
+from bench.schema.tasks import Failure, ReplicateTask, Task
 from bench.stats.parts import insides
 from tests.support.own_networks import NETWORK, Machine
 
@@ -118,6 +118,15 @@ def test_contended_is_no_answer(
     stored = run(tmp_path, "make", "--part", "neck", "--budget", "1s", code=3)
     assert stored["cases"][0]["status"] == "contended"
     assert capsys.readouterr().out.startswith("Nothing is sure: the machine was busy")
+
+
+def test_case_whose_call_fails_does_not_stop_the_others(
+    machine: Machine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine.refused = {2: Failure(Status.OOM, "no room")}
+    stored = run(tmp_path, "small", "--part", "neck", "--batch-sizes", "2,1")
+    assert [case["status"] for case in stored["cases"]] == ["oom", "ok"]
+    assert "no room" in capsys.readouterr().out
 
 
 def test_case_that_does_not_run_is_said_with_its_status(
