@@ -9,13 +9,16 @@
 torch.Size([1, 256, 7, 7])
 """
 
-from panet.backbone import CNN, TimmBackbone
-from panet.errors import InputError
-from panet.fpn import FPN
-from panet.model import BackboneNeck
-from panet.neck import build_neck
-from panet.optimized import optimize
-from panet.panet import PANet
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from panet.backbone import CNN, TimmBackbone
+    from panet.errors import InputError
+    from panet.fpn import FPN
+    from panet.model import BackboneNeck
+    from panet.neck import build_neck
+    from panet.optimized import optimize
+    from panet.panet import PANet
 
 __all__ = [
     "CNN",
@@ -27,3 +30,23 @@ __all__ = [
     "build_neck",
     "optimize",
 ]
+
+_AT = {
+    "CNN": "backbone",
+    "FPN": "fpn",
+    "BackboneNeck": "model",
+    "InputError": "errors",
+    "PANet": "panet",
+    "TimmBackbone": "backbone",
+    "build_neck": "neck",
+    "optimize": "optimized",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for only then: a command is heard while torch is still imported."""
+    if name not in _AT:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_AT[name]}"), name)

@@ -5,41 +5,71 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING, NoReturn
 
-import torch
-
-from panet.backbone import build_backbone
 from panet.errors import InputError
-from panet.levels import parse_levels
-from panet.model import BackboneNeck
-from panet.resolution import parse_resolution
-from panet.walk import Part, ShapeWalk, Stage, shape_walk
+
+if TYPE_CHECKING:
+    from panet.walk import Part, ShapeWalk, Stage
+
+BAD_INPUT = 2
+
+INTERRUPTED = 130
+"""As a shell has it: 128, and the number of the signal."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the walk and return 0; on bad input print one line and return 2."""
-    arguments = _parser().parse_args(argv)
     try:
-        height_px, width_px = parse_resolution(arguments.resolution)
-        if arguments.batch_size < 1:
-            raise InputError(f"--batch-size {arguments.batch_size}: give a number of 1 or more")
-        # The meta device has sizes and no data: the walk of a large image costs nothing.
-        with torch.device("meta"):
-            levels = parse_levels(arguments.levels)
-            model = BackboneNeck(build_backbone(arguments.backbone, levels=levels))
-            image = torch.empty(arguments.batch_size, 3, height_px, width_px)
-            walk = shape_walk(model.eval(), image)
+        arguments = _parser().parse_args(argv)
+        walk = _walk(arguments)
     except InputError as error:
-        print(f"python -m panet: {error}", file=sys.stderr)
-        return 2
+        print(f"python -m panet: {_in_a_line(str(error))}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("stopped; run it again", file=sys.stderr)
+        return INTERRUPTED
     print(json.dumps(asdict(walk), indent=2) if arguments.json else "\n".join(_lines(walk)))
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m panet", description="Shape walk of the network."
+def _walk(arguments: argparse.Namespace) -> "ShapeWalk":
+    import torch  # takes seconds
+
+    from panet.backbone import build_backbone
+    from panet.levels import parse_levels
+    from panet.model import BackboneNeck
+    from panet.resolution import parse_resolution
+    from panet.walk import shape_walk
+
+    height_px, width_px = parse_resolution(arguments.resolution)
+    if arguments.batch_size < 1:
+        raise InputError(f"--batch-size {arguments.batch_size}: give a number of 1 or more")
+    # The meta device has sizes and no data: the walk of a large image costs nothing.
+    with torch.device("meta"):
+        levels = parse_levels(arguments.levels)
+        model = BackboneNeck(build_backbone(arguments.backbone, levels=levels))
+        image = torch.empty(arguments.batch_size, 3, height_px, width_px)
+        return shape_walk(model.eval(), image)
+
+
+def _in_a_line(told: str) -> str:
+    """Return a text in which what would control a terminal is written out."""
+    return "".join(
+        letter if letter.isprintable() else ascii(letter)[1:-1]
+        for letter in " ".join(told.split("\n"))
     )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m panet", description="Shape walk of the network.")
     about = "224 (the default), or HEIGHTxWIDTH such as 320x480"
     parser.add_argument("--resolution", default="224", metavar="SIZE", help=about)
     about = "images per call (%(default)s)"
@@ -52,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _lines(walk: ShapeWalk) -> Iterator[str]:
+def _lines(walk: "ShapeWalk") -> Iterator[str]:
     yield f"{'stage':<16}{'size':<26}{'params':>12}{'MACs':>17}"
     group = ""
     for stage in walk.stages:
@@ -65,7 +95,7 @@ def _lines(walk: ShapeWalk) -> Iterator[str]:
         yield _row(part, "")
 
 
-def _row(row: Stage | Part, size: str) -> str:
+def _row(row: "Stage | Part", size: str) -> str:
     params = "" if row.params is None else f"{row.params:,}"
     macs = "" if row.macs is None else f"{row.macs:,}"
     return f"{row.name:<16}{size:<26}{params:>12}{macs:>17}".rstrip()

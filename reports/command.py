@@ -7,11 +7,12 @@ import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
 from bench.schema import text
-from bench.schema.errors import DEFECT
+from bench.schema.errors import DEFECT, lacks_memory
 from bench.schema.files import COST, RESULTS
 from bench.stats.verdict import EXIT_CODES, overall
 from reports.analysis import compare_files, compilation, metrics, peers_and_caches, run_before
@@ -40,6 +41,8 @@ TABLE_WIDTH = 100
 
 BAD_INPUT = 2
 
+NO_MEMORY = "there is no memory left; free some and try again"
+
 RUN = f"folder of a run, or its {RESULTS} or {COST}"
 
 
@@ -54,9 +57,9 @@ class _Console(Console):
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code: 2 after one line about bad input."""
-    arguments = _parser().parse_args(argv)
     console = _Console(width=max(shutil.get_terminal_size().columns, TABLE_WIDTH))
     try:
+        arguments = _parser().parse_args(argv)
         return int(arguments.command(arguments, console))
     except ReportError as error:
         print(f"python -m reports: {text.in_a_line(str(error))}", file=sys.stderr)
@@ -65,7 +68,10 @@ def run(argv: Sequence[str] | None = None) -> int:
         told = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         print(f"python -m reports: {text.in_a_line(told)}; name another", file=sys.stderr)
         return BAD_INPUT
-    except Exception:  # noqa: BLE001 - Python's own exit code 1 would say "regressed"
+    except Exception as error:  # noqa: BLE001 - Python's own exit code 1 would say "regressed"
+        if lacks_memory(error):
+            print(f"python -m reports: {NO_MEMORY}", file=sys.stderr)
+            return BAD_INPUT
         traceback.print_exc()
         print("python -m reports: a defect of this program; please report it", file=sys.stderr)
         return DEFECT
@@ -217,8 +223,15 @@ def _wrote(console: Console, paths: Iterable[Path]) -> None:
         console.print(f"wrote {text.printable(str(path))}", style="dim", markup=False)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, as everything else here does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ReportError(f"{message}; see {self.prog} --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m reports")
+    parser: argparse.ArgumentParser = _Parser(prog="python -m reports")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     about = "what PANet costs, as table, page, CSV, Parquet and Markdown"
     costs = commands.add_parser("cost", help=about, description=about)

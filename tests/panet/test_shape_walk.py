@@ -1,6 +1,8 @@
 """``python -m panet`` prints the stages of the article in its order."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -82,6 +84,7 @@ def test_fpn_alone_has_no_bottom_up_stages() -> None:
         (["--resolution", "16"], "both sides need at least 32 px"),
         (["--batch-size", "0"], "give a number of 1 or more"),
         (["--backbone", "resnet51"], "did you mean"),
+        (["\x1b[31mred"], "unrecognized arguments: \\x1b[31mred; see python -m panet --help"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
@@ -91,6 +94,24 @@ def test_bad_input_is_one_line_and_exit_code_2(
     error = capsys.readouterr().err
     assert sentence in error
     assert error.count("\n") == 1
+
+
+def test_stopped_while_torch_is_imported_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("panet.__main__._walk", interrupt)
+    assert main([]) == 130
+    assert capsys.readouterr().err == "stopped; run it again\n"
+
+
+@pytest.mark.process
+def test_nothing_heavy_is_imported_before_a_command_listens() -> None:
+    code = "import sys, panet.__main__; print('torch' in sys.modules, panet.FPN.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False FPN\n"
 
 
 def test_resolution_is_height_by_width() -> None:

@@ -26,6 +26,14 @@ def test_run_is_named_by_its_folder_or_its_file(tmp_path: Path) -> None:
     assert main(["compare", *named, "--out", str(out)]) == 0
 
 
+def test_wrong_use_is_one_line_without_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["profile", "run", "\x1b[31mred"]) == 2
+    error = capsys.readouterr().err
+    assert error == (
+        "python -m reports: unrecognized arguments: \\x1b[31mred; see python -m reports --help\n"
+    )
+
+
 @pytest.mark.parametrize("command", [["cost"], ["profile"], ["compare", "{run}"]])
 def test_run_that_is_not_there_is_named_as_it_was_typed(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
