@@ -3,6 +3,7 @@
 import base64
 import functools
 import gzip
+import hashlib
 import itertools
 import json
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jinja2
+import jinja2.runtime
 from plotly.offline import get_plotlyjs
 
 MOST_ROWS, ROWS_ON_PAPER = 100, 40
@@ -104,7 +106,7 @@ def render(
     folded: bool = False,
     **more: Any,  # noqa: ANN401 - what the template asks for
 ) -> str:
-    """Return the page; every text is escaped, whatever it says.
+    """Return the page; every text is escaped, and no script but ours runs, whatever it says.
 
     Args:
         title: of the page.
@@ -116,7 +118,10 @@ def render(
         folded: whether only the first section is open.
         more: what the template asks for.
     """
-    return _template(template).render(
+    scripts: list[str] = [get_plotlyjs()]
+    made = _template(template).render(
+        policy=POLICY,
+        scripts=scripts,
         title=title,
         machine=machine,
         answer=answer,
@@ -129,6 +134,32 @@ def render(
         most_folded=MOST_FOLDED,
         **more,
     )
+    return made.replace(POLICY, _policy(scripts), 1)
+
+
+POLICY = "the policy of this page"
+"""Stands where the policy goes, before anything that others have named."""
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """Return what a browser is to let a page do: run our scripts, and fetch nothing.
+
+    Args:
+        scripts: that run, as they are; every other one is refused.
+    """
+    digests = (base64.b64encode(hashlib.sha256(text.encode()).digest()) for text in scripts)
+    run = " ".join(f"'sha256-{digest.decode('ascii')}'" for digest in digests)
+    return (
+        f"default-src 'none'; script-src {run}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "form-action 'none'; base-uri 'none'"
+    )
+
+
+@jinja2.pass_context
+def _ours(context: jinja2.runtime.Context, script: str) -> str:
+    """Let a script of the templates run, in which is nothing that others have named."""
+    context["scripts"].append(str(script))
+    return script
 
 
 @functools.cache
@@ -146,6 +177,7 @@ def packed(text: str) -> str:
 def _template(name: str) -> jinja2.Template:
     loader = jinja2.PackageLoader("reports.pages")
     pages = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    pages.filters["ours"] = _ours
     return pages.get_template(name)
 
 
