@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -58,11 +59,12 @@ def routes(log_dir: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
         # The installed pkg_resources warns about itself; TensorBoard would pass it on.
         env=os.environ | {"PYTHONWARNINGS": "ignore"},
+        start_new_session=True,
     )
     try:
         yield f"http://127.0.0.1:{port}/data/plugin/pytorch_profiler"
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # the plugin starts processes of its own
         process.wait()
 
 
