@@ -1,6 +1,13 @@
-"""One fault, tried on code of ours in a forked process that has limits; and what must hold then."""
+"""One fault, tried on code of ours in a forked process that has limits; and what must hold then.
+
+A try costs what it does, and not the second that imports take: the campaign's own process has
+imported everything, and what a try still imports, it imports before the next one. So that this
+hides nothing, one of many tries is a process that begins from nothing.
+"""
 
 import contextlib
+import functools
+import gc
 import importlib
 import os
 import re
@@ -8,11 +15,12 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
+from bench.machine.environment import ROOT
 from bench.schema.errors import BenchError
 from bench.schema.text import in_a_line
 
@@ -42,6 +50,10 @@ class Place:
     """Empty, and of this fault alone."""
     sample: Path
     """The folder of a small real run, which is only read."""
+    number: int = 0
+    """Of the fault among those of its kind, for what is tried one after the other."""
+    fresh: bool = False
+    """Whether a command is to run in a process that begins from nothing."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,8 @@ class Kind:
     attempt: Callable[[Place, Random], Tried]
     modules: tuple[str, ...] = ()
     """That an attempt uses, imported once."""
+    each: int = 1
+    """Faults in an attempt, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -93,56 +107,119 @@ class Call:
     work: Callable[[], int]
     codes: Collection[int] = (0, 1, 2, 3)
     lines: int | None = 1
-    limits: Mapping[int, int] = field(default_factory=dict)
-    """Further ones, by the numbers of `resource`."""
+    most_cpu_s: float = MOST_CPU_S
+    python: tuple[str, ...] = ()
+    """What Python is called with, to do the same in a process that begins from nothing."""
 
 
-def command(module: str, *words: str, **settings: object) -> Call:
+def command(module: str, *words: str) -> Call:
     """Return the call of one of our commands by its module, which `Kind.modules` has imported."""
-
-    def work() -> int:
-        return int(importlib.import_module(module).main(list(words)))
-
-    return Call(work, **settings)  # type: ignore[arg-type]  # its own fields
+    work = functools.partial(_main, module, words)
+    return Call(work, python=("-m", module.removesuffix(".__main__"), *words))
 
 
-def problem_of(call: Call, folder: Path) -> str:
-    """Call in a forked process; return what did not hold, or nothing.
+def _main(module: str, words: tuple[str, ...]) -> int:
+    return int(importlib.import_module(module).main(list(words)))
+
+
+def problem_of(call: Call, place: Place) -> str:
+    """Call in a process of its own; return what did not hold, or nothing.
 
     Args:
         call: what is done.
-        folder: keeps what it says.
+        place: of the fault, whose folder keeps what is said.
     """
-    return _judge(call, run(call, folder))
+    return _judge(call, run(call, place))
 
 
-def run(call: Call, folder: Path) -> Outcome:
-    """Call in a forked process."""
-    said, errors, resident = (folder / name for name in ("stdout.txt", "stderr.txt", "bytes.txt"))
+def run(call: Call, place: Place) -> Outcome:
+    """Call in a process of its own: a forked one, or where the place says so a fresh one."""
+    return _wait(_started(call, place), place)
+
+
+def at_once(calls: Sequence[Call], place: Place) -> list[str]:
+    """Call in so many processes at the same time; return what did not hold of each, or nothing."""
+    places = [replace(place, folder=place.folder / f"process-{n}") for n in range(len(calls))]
+    for each in places:
+        each.folder.mkdir()
+    pids = [_started(call, each) for call, each in zip(calls, places, strict=True)]
+    outcomes = [_wait(pid, each) for pid, each in zip(pids, places, strict=True)]
+    return [_judge(call, outcome) for call, outcome in zip(calls, outcomes, strict=True)]
+
+
+SAID, ERRORS, RESIDENT = "stdout.txt", "stderr.txt", "bytes.txt"
+
+
+def _started(call: Call, place: Place) -> int:
+    brought = place.folder / IMPORTED
+    brought.unlink(missing_ok=True)
+    if place.fresh and call.python:
+        call = replace(call, work=functools.partial(_become, call.python))
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
         # Not the parent's: what it has mapped from files is no memory of the child yet.
-        resident.write_text(f"{_resident_bytes()}")
-        _be_the_child(call, said, errors)
+        (place.folder / RESIDENT).write_text(f"{_resident_bytes()}")
+        _be_the_child(call, place.folder / SAID, place.folder / ERRORS, brought)
+    return pid
+
+
+def _wait(pid: int, place: Place) -> Outcome:
     try:
         _, status, usage = os.wait4(pid, 0)
     except BaseException:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
+    _import_too(place.folder / IMPORTED)
     return Outcome(
         os.waitstatus_to_exitcode(status),
-        said.read_text(errors="replace"),
-        errors.read_text(errors="replace"),
+        (place.folder / SAID).read_text(errors="replace"),
+        (place.folder / ERRORS).read_text(errors="replace"),
         usage.ru_utime + usage.ru_stime,
-        max(0, usage.ru_maxrss * 1024 - int(resident.read_text())),
+        max(0, usage.ru_maxrss * 1024 - int((place.folder / RESIDENT).read_text())),
     )
 
 
-def _be_the_child(call: Call, said: Path, errors: Path) -> None:
-    code = 70
+def _become(words: tuple[str, ...]) -> int:
+    """Begin from nothing, with the limits that this process has already."""
+    os.execv(sys.executable, [sys.executable, *words])  # noqa: S606 - no shell
+
+
+IMPORTED = "imported.txt"
+
+NOT_TWICE = re.compile(r"(.*\.)?conftest|__main__|.*\.__main__")
+"""Modules that do something when they are imported."""
+
+
+def _import_too(brought: Path) -> None:
+    """Import what a try has imported, so that the next ones find it there."""
+    with contextlib.suppress(FileNotFoundError):
+        names = brought.read_text().splitlines()
+        brought.unlink()
+        for name in names:
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+        if names:  # their garbage collector would copy all of it into every try
+            gc.collect()
+            gc.freeze()
+
+
+def _new_modules(before: Collection[str]) -> list[str]:
+    """Return what was imported of what is installed here, or ours: not what a try has written."""
+    homes = (sys.prefix, sys.base_prefix, str(ROOT))
+    return [
+        name
+        for name, module in list(sys.modules.items())
+        if name not in before
+        and not NOT_TWICE.fullmatch(name)
+        and str(getattr(module, "__file__", None) or "").startswith(homes)
+    ]
+
+
+def _be_the_child(call: Call, said: Path, errors: Path, brought: Path) -> None:
+    code, before = 70, frozenset(sys.modules)
     try:
         for heard in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
             signal.signal(heard, signal.SIG_DFL)
@@ -152,9 +229,9 @@ def _be_the_child(call: Call, said: Path, errors: Path) -> None:
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
         signal.alarm(HUNG_S)
-        _limit(resource.RLIMIT_AS, _address_space_bytes() + ADDRESS_SPACE_BYTES)
-        for number, most in call.limits.items():
-            _limit(number, most)
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        most = _address_space_bytes() + ADDRESS_SPACE_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
         code = call.work()
     except BenchError as error:  # as a command says it
         os.write(2, f"{in_a_line(str(error))}\n".encode(errors="replace"))
@@ -167,12 +244,9 @@ def _be_the_child(call: Call, said: Path, errors: Path) -> None:
         with contextlib.suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            brought.write_text("\n".join(_new_modules(before)))
         os._exit(code)
-
-
-def _limit(number: int, most: int) -> None:
-    _, hard = resource.getrlimit(number)
-    resource.setrlimit(number, (most, hard))
 
 
 def _judge(call: Call, outcome: Outcome) -> str:
@@ -194,7 +268,7 @@ def _problems(call: Call, outcome: Outcome) -> Iterator[str]:
         yield f"{len(lines)} lines with exit code 2: {last}"
     for found in CONTROLS.findall(text):
         yield f"control character {found!a} in what it says"
-    if outcome.cpu_s > MOST_CPU_S:
+    if outcome.cpu_s > call.most_cpu_s:
         yield f"takes {outcome.cpu_s:.0f} s of CPU"
     if outcome.grown_bytes > MOST_BYTES:
         yield f"takes {outcome.grown_bytes / 2**20:.0f} MiB"

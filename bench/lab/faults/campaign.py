@@ -3,6 +3,8 @@
 import contextlib
 import importlib
 import json
+import math
+import os
 import shutil
 import time
 from collections import Counter
@@ -22,6 +24,9 @@ RECORDS = "faults.jsonl"
 TRIES = "tries"
 """Sub-folder; what a fault left is kept where something did not hold."""
 
+FRESH_EVERY = 50
+"""So many tries, and one is a process that begins from nothing."""
+
 HOUSES = ("panet", "bench", "reports")
 
 
@@ -36,6 +41,8 @@ class Record:
     problem: str
     code: str
     """Digest of the code that it was tried on."""
+    cpu_s: float = 0.0
+    """Of all processes of the try together."""
 
 
 def run(folder: Path, kinds: Sequence[Kind], seconds: float, console: Console) -> list[Record]:
@@ -56,8 +63,10 @@ def run(folder: Path, kinds: Sequence[Kind], seconds: float, console: Console) -
         for kind, number in _due(kinds, done, code):
             if time.monotonic() >= end_s:
                 break
+            before_s = _cpu_s()
             tried = attempt(kind, number, folder, place)
-            record = Record(kind.name, number, tried.fault, tried.problem, code)
+            took_s = round(_cpu_s() - before_s, 3)
+            record = Record(kind.name, number, tried.fault, tried.problem, code, took_s)
             stream.write(f"{json.dumps(asdict(record))}\n")
             stream.flush()
             done.append(record)
@@ -77,10 +86,17 @@ def attempt(kind: Kind, number: int, folder: Path, sample: Path) -> Tried:
     shutil.rmtree(own, ignore_errors=True)
     own.mkdir(parents=True)
     seed = f"{kind.name} {number}"
-    tried = kind.attempt(Place(own.resolve(), sample.resolve()), Random(seed))  # noqa: S311
+    place = Place(own.resolve(), sample.resolve(), number, number % FRESH_EVERY == FRESH_EVERY - 1)
+    tried = kind.attempt(place, Random(seed))  # noqa: S311
     if not tried.problem:
         shutil.rmtree(own, ignore_errors=True)
     return tried
+
+
+def _cpu_s() -> float:
+    """Return the seconds of CPU of this process, and of all that it has waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def read(folder: Path) -> list[Record]:
@@ -111,9 +127,10 @@ def _due(kinds: Sequence[Kind], done: Sequence[Record], code: str) -> Iterator[t
             yield by_name[record.kind], record.number
     tried = Counter(dict.fromkeys(by_name, 0))
     tried.update(record.kind for record in latest(done) if record.kind in by_name)
+    wanted = {name: math.ceil(kind.count / kind.each) for name, kind in by_name.items()}
     while True:
-        name = min(tried, key=lambda name: tried[name] / by_name[name].count)
-        if tried[name] >= by_name[name].count:
+        name = min(tried, key=lambda name: tried[name] / wanted[name])
+        if tried[name] >= wanted[name]:
             return
         yield by_name[name], tried[name]
         tried[name] += 1

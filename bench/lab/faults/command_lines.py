@@ -45,7 +45,7 @@ def commands(place: Place, random: Random) -> Tried:
     parser = importlib.import_module(module)._parser()
     words = list(_words(parser, random, place.folder))
     call = Call(_called(module, words), lines=None)  # of what it does, it may say more
-    return Tried(f"{module} {words!a}", problem_of(call, place.folder))
+    return Tried(f"{module} {words!a}", problem_of(call, place))
 
 
 def pytest_options(place: Place, random: Random) -> Tried:
@@ -67,7 +67,7 @@ def pytest_options(place: Place, random: Random) -> Tried:
 
     told = given | {"resume": resume, "necks": necks}
     shown = {name: text for name, text in told.items() if text is not None}
-    return Tried(ascii(shown), problem_of(Call(work), place.folder))
+    return Tried(ascii(shown), problem_of(Call(work), place))
 
 
 def _called(module: str, words: list[str]) -> Callable[[], int]:

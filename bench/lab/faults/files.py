@@ -1,6 +1,7 @@
 """Files that come from anyone: results, what lies beside them, journals, stores, pictures."""
 
 import functools
+import importlib
 import json
 import shutil
 from pathlib import Path
@@ -20,18 +21,19 @@ REPORTS = "reports.__main__"
 """By its name: what measures knows nothing of what reads."""
 
 OF_RESULTS = {
-    "compare": (8, ("compare", "{good}", "{bad}", "--out", "{out}")),
-    "as base": (3, ("compare", "{bad}", "{good}")),
-    "history": (3, ("history", "{bad}", "--out", "{out}")),
-    "store": (2, ("history", "{bad}", "--store", "{out}/store", "--out", "{out}")),
+    "compare": (8, ("compare", "{good}", "{bad}")),
+    "as base": (4, ("compare", "{bad}", "{good}")),
+    "page of compare": (2, ("compare", "{good}", "{bad}", "--out", "{out}")),
+    "history": (2, ("history", "{bad}", "--out", "{out}")),
+    "store": (1, ("history", "{bad}", "--store", "{out}/store", "--out", "{out}")),
     "github": (3, ("export", "github", "{bad}", "--out", "{out}/a.json")),
     "bencher": (3, ("export", "bencher", "{bad}", "--out", "{out}/a.json")),
     "otava": (3, ("export", "otava", "{bad}", "--out", "{out}/otava")),
     "asv": (3, ("export", "asv", "{bad}", "--out", "{out}/asv")),
-    "profile": (3, ("profile", "{run}", "--out", "{out}")),
-    "cost": (1, ("cost", "{bad}", "--out", "{out}")),
+    "profile": (1, ("profile", "{run}", "--out", "{out}")),
+    "cost": (0.5, ("cost", "{bad}", "--out", "{out}")),
 }
-"""What reads a result file -> how often, and how it is called. The last draws, which takes long."""
+"""What reads a result file -> how often, and how it is called. What draws takes long."""
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO", "TGA", "AVIF", "JPEG2000")
 
@@ -71,7 +73,7 @@ def journals(place: Place, random: Random) -> Tried:
     outcomes = _json(place.sample / RESULTS)["panet"]["outcomes"]
     cases = {outcome["case_id"]: outcome["case"] for outcome in outcomes}
     work = functools.partial(_go_on, place.folder, cases)
-    return Tried(what, problem_of(Call(work), place.folder))
+    return Tried(what, problem_of(Call(work), place))
 
 
 def _go_on(folder: Path, cases: dict[str, Any]) -> int:
@@ -92,11 +94,11 @@ def _go_on(folder: Path, cases: dict[str, Any]) -> int:
 def stores(place: Place, random: Random) -> Tried:
     """Damage a store of a history, and read it."""
     store, run = place.folder / "store", copied(place)
-    made = command(REPORTS, "history", str(run / RESULTS), "--store", str(store), "--out", str(run))
-    first = problem_of(made, place.folder)
+    sound = _sound_store(place)
+    if isinstance(sound, str):
+        return Tried("a sound store", sound)
+    shutil.copytree(sound, store)
     parts = sorted(store.rglob("*.parquet"))
-    if first or not parts:
-        return Tried("a sound store", first or "nothing was stored")
     chosen = random.choice(parts)
     how = random.random()
     if how < 0.7:
@@ -115,6 +117,18 @@ def stores(place: Place, random: Random) -> Tried:
     return _read(place, run, ("history", "--store", "{out}/../store", "--out", "{out}"), what)
 
 
+def _sound_store(place: Place) -> Path | str:
+    """Return a store with the sample in it, which is made once; or what went wrong with it."""
+    kept = place.sample.parent / "store"
+    if not kept.exists():
+        words = ("history", str(place.sample / RESULTS), "--store", str(place.folder / "made"))
+        made = command(REPORTS, *words, "--out", str(place.folder))
+        if problem := problem_of(made, place):
+            return problem
+        (place.folder / "made").rename(kept)
+    return kept if list(kept.rglob("*.parquet")) else "nothing was stored"
+
+
 def pictures(place: Place, random: Random) -> Tried:
     """Damage a picture of some format, and make a batch of it."""
     from PIL import Image
@@ -122,17 +136,26 @@ def pictures(place: Place, random: Random) -> Tried:
     kind = random.choice(FORMATS)
     folder = place.folder / "pictures"
     folder.mkdir()
-    path = folder / f"picture.{kind.lower()}"
+    path = folder / f"{_file_name(random)}.{kind.lower()}"
     mode = random.choice(("RGB", "L", "P", "1")) if kind in ("PNG", "TIFF", "GIF", "BMP") else "RGB"
     size = random.choice(((40, 30), (1, 1), (300, 2), (64, 64)))
     try:
         Image.effect_noise(size, 60).convert("RGB").convert(mode).save(path, kind)
-    except OSError:  # that size, or that mode, is none of the format
+    except (OSError, ValueError):  # that size, or that mode, is none of the format
         return Tried(f"{kind} cannot be written here")
     what, content = mutations.damaged_bytes(path.read_bytes(), random)
     path.write_bytes(content)
     work = functools.partial(_batch, folder)
-    return Tried(f"{kind} {mode} {size}: {what}", problem_of(Call(work), place.folder))
+    return Tried(f"{kind} {mode} {size}: {what}", problem_of(Call(work), place))
+
+
+def _file_name(random: Random) -> str:
+    """Return a name that a file can have, and that is hostile now and then."""
+    if random.random() < 0.8:
+        return "picture"
+    names = [text for text in mutations.HOSTILE if isinstance(text, str)]
+    name = random.choice(names).replace("/", "_").replace("\0", "_")
+    return name.encode(errors="replace").decode()[:50]
 
 
 def _batch(folder: Path) -> int:
@@ -142,11 +165,18 @@ def _batch(folder: Path) -> int:
     return 0
 
 
+@functools.cache
+def warm() -> None:
+    """Pack what draws our pages, which every process does once."""
+    importlib.import_module("reports.pages.page")._plotly()
+
+
 def _read(place: Place, run: Path, words: tuple[str, ...], what: str) -> Tried:
     names = {"good": place.sample, "run": run, "bad": run / RESULTS, "out": place.folder / "out"}
     names["out"].mkdir(exist_ok=True)
+    warm()
     call = command(REPORTS, *(word.format(**names) for word in words))
-    return Tried(what, problem_of(call, place.folder))
+    return Tried(what, problem_of(call, place))
 
 
 def copied(place: Place) -> Path:

@@ -1,9 +1,22 @@
 """The table of faults: a kind is one entry."""
 
-from bench.lab.faults import command_lines, files, histories, loaders, names, networks, runs
+from bench.lab.faults import (
+    clocks,
+    command_lines,
+    disks,
+    files,
+    flat,
+    histories,
+    loaders,
+    memory,
+    names,
+    networks,
+    runs,
+    together,
+)
 from bench.lab.faults.attempt import Kind
 
-READS = (files.REPORTS, "reports.command", "bench.engine.scheduler", "PIL.Image")
+READS = (files.REPORTS, "reports.command")
 
 A_LINE = "one line and exit code 2, or the right answer; below 1 GiB and 10 s"
 
@@ -18,10 +31,11 @@ KINDS = (
     ),
     Kind(
         "journals", "journals, damaged, and then gone on with in small",
-        A_LINE, 10_000, files.journals, READS,
+        A_LINE, 10_000, files.journals, ("bench.engine.scheduler",),
     ),
     Kind("stores", "histories in Parquet, damaged", A_LINE, 1_000, files.stores, READS),
-    Kind("pictures", "pictures in eleven formats, damaged", A_LINE, 5_000, files.pictures, READS),
+    Kind("pictures", "pictures in eleven formats, damaged", A_LINE, 5_000, files.pictures,
+         ("PIL.Image",)),
     Kind(
         "command lines", "anything in the place of every option of every program",
         "exit code 0 to 3, no traceback", 2_000, command_lines.commands,
@@ -46,17 +60,43 @@ KINDS = (
         "measured, or a sentence", 100, histories.histories, ("bench.__main__", *READS),
     ),
     Kind(
+        "together", "two to four processes in one folder, and histories that write one store",
+        "refused, or one after the other; nothing is mixed, nothing is there twice",
+        60, together.together, READS,
+    ),
+    Kind(
+        "clocks", "clocks that jump, cores that go and come, quotas that change (simulated)",
+        "no negative time, no share above one, the median holds", 1_000, clocks.clocks,
+        ("bench.engine.scheduler", "bench.run.results_json"),
+    ),
+    Kind(
+        "loop", "5,000 simulated cases in one process, run after run; 300 real workers of a server",
+        "memory, files, threads, processes and folders are what they were", 1, flat.flat,
+        ("bench.engine.scheduler", "bench.run.results_json"),
+    ),
+    Kind(
         "networks", "networks that crash, hang, fork, print, change global state, return anything",
         "exit code 0 to 3, the reason in a line, nothing left behind", 120, networks.networks,
     ),
     Kind(
-        "kills", "SIGKILL of a run, a server, a worker; SIGINT, SIGTERM, SIGHUP; then `--resume`",
-        "what was measured is there once, byte for byte; nothing is left behind; a line says how "
-        "to go on, exit code 128 + signal",
-        250, runs.kills,
+        "memory", "memory that is not there: of a call, a check, the command; the kernel's killer",
+        "a typed row, and the other case is measured; or one line", 32, memory.memory,
     ),
     Kind(
-        "full disks", "a disk that is full at some moment, and then has room",
-        "a sentence, exit code 4, and `--resume` goes on", 50, runs.full_disks,
+        "kills",
+        "SIGKILL of a run (a half-written line included), a server, a worker; SIGHUP; `--resume`",
+        "what was measured is there once, byte for byte; nothing is left behind",
+        200, runs.kills, each=runs.EACH,
+    ),
+    Kind(
+        "signals", "SIGINT, once and twice, SIGTERM; then `--resume`",
+        "the same; a line says how to go on, exit code 128 + signal",
+        52, runs.signals, each=runs.EACH,
+    ),
+    Kind(
+        "disks",
+        "a disk that is full at some moment, has no room for a name, is read-only or gone, and "
+        "then is as it should be",
+        "a sentence, exit code 4, and `--resume` goes on", 50, disks.disks,
     ),
 )  # fmt: skip

@@ -26,14 +26,14 @@ class Program:
         return open, (str(self._path), "w")
 
 
-def programs(place: Place, random: Random) -> Tried:
+def programs(place: Place, _random: Random) -> Tried:
     """Give one of our readers a program in the place of its file."""
-    name = random.choice(list(READERS))
-    kind = random.choice(list(PROGRAMS))
+    pairs = [(name, kind) for name in READERS for kind in PROGRAMS]
+    name, kind = pairs[place.number % len(pairs)]
     run, mark = copied(place), place.folder / RAN
     content = PROGRAMS[kind](mark)
     call = READERS[name](run, content)
-    problem = problem_of(call, place.folder)
+    problem = problem_of(call, place)
     return Tried(f"{name}: {kind}", f"{name} runs what is in a file" if mark.exists() else problem)
 
 

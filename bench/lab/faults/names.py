@@ -1,6 +1,8 @@
 """Names that are script, markup, formulas or escapes: on our pages, in our CSV, on the terminal."""
 
+import atexit
 import csv
+import functools
 import json
 import os
 import re
@@ -10,12 +12,12 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from bench.lab.faults.attempt import Place, Tried, command, problem_of
-from bench.lab.faults.files import REPORTS, copied
+from bench.lab.faults.files import REPORTS, copied, warm
 from bench.schema.errors import BenchError
 from bench.schema.files import RESULTS
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 RAN = "ran"
 """The title that a page would get from a name that runs."""
@@ -53,6 +55,7 @@ FORMULA = re.compile(r"[=@\t\r]|[+-](?![\d.])")
 
 def pages(place: Place, random: Random) -> Tried:
     """Put hostile names into a run, and look at what is made of it in a browser and as CSV."""
+    warm()
     run = copied(place)
     document = json.loads((run / RESULTS).read_text(encoding="utf-8"))
     changed = [path for holder, key, path in _texts(document) if _changed(holder, key, random)]
@@ -64,7 +67,7 @@ def pages(place: Place, random: Random) -> Tried:
         ("history", str(run / RESULTS), "--out", str(out)),
         ("compare", str(run), str(run), "--out", str(out)),
     ):
-        problem = problem_of(command(REPORTS, *words), place.folder)
+        problem = problem_of(command(REPORTS, *words), place)
         if problem:
             return Tried(f"{words[0]}: names at {', '.join(changed)}", problem)
     told = f"names at {', '.join(changed)}"
@@ -100,19 +103,26 @@ def _formulas(out: Path) -> Iterator[str]:
 
 def _ran(out: Path) -> Iterator[str]:
     """Yield what a page did that it must not: run a name, ask the network, or complain."""
-    from playwright.sync_api import sync_playwright
-
-    found = sorted(out.rglob("*.html"))
+    found = sorted([*out.rglob("*.html"), *out.rglob("*.svg")])
     if not found:
         raise BenchError(f"{out}: no page was written")
-    with sync_playwright() as playwright:
-        path = os.environ.get(CHROMIUM, "/usr/bin/chromium")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        for page_path in found:
-            page = browser.new_page()
-            yield from (f"{page_path.name} {what}" for what in _seen(page, page_path))
-            page.close()
-        browser.close()
+    for page_path in found:
+        page = _browser().new_page()
+        yield from (f"{page_path.name} {what}" for what in _seen(page, page_path))
+        page.close()
+
+
+@functools.cache
+def _browser() -> "Browser":
+    """Return a browser for all tries: it takes longer to start than to show their pages."""
+    from playwright.sync_api import sync_playwright
+
+    playwright = sync_playwright().start()
+    path = os.environ.get(CHROMIUM, "/usr/bin/chromium")
+    browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    atexit.register(playwright.stop)
+    atexit.register(browser.close)  # first
+    return browser
 
 
 def _seen(page: "Page", path: Path) -> Iterator[str]:
@@ -120,6 +130,7 @@ def _seen(page: "Page", path: Path) -> Iterator[str]:
     said: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
     page.goto(path.as_uri())
     page.wait_for_load_state("load")
     if page.title() == RAN:

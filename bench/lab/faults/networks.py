@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import psutil
 
 from bench.lab.faults.attempt import CONTROLS, HUNG_S, Place, Tried
+from bench.machine.environment import ROOT
 
 HEAD = '''"""A network that misbehaves."""
 
@@ -112,32 +114,49 @@ CODES = (0, 1, 2, 3)
 
 def networks(place: Place, random: Random) -> Tried:
     """Measure a part of a network that misbehaves."""
-    name = random.choice(list(DEEDS))
+    name = list(DEEDS)[place.number % len(DEEDS)]
     since = random.choice(FROM)
     (place.folder / "oddnet.py").write_text(
         HEAD.replace("FROM", str(since)).replace("DEED", DEEDS[name])
     )
+    return Tried(f"{name}, from call {since}", measured(place.folder))
+
+
+BRIEFLY = "import sys, tests.support.in_a_hurry; from bench.__main__ import main; sys.exit(main())"
+"""The command with the fewest rounds and replicates, and one fork server."""
+
+
+def measured(
+    folder: Path, *more: str, beforehand: Callable[[], object] | None = None,
+    meanwhile: Callable[[int], object] = lambda _: None,
+) -> str:  # fmt: skip
+    """Measure a part of ``oddnet.py`` in a folder; return what did not hold.
+
+    Args:
+        folder: of the try.
+        more: options.
+        beforehand: what the process does before it becomes the command.
+        meanwhile: is called with the process's id when it has begun.
+    """
     words = (
-        *("-m", "bench", "cost", "oddnet:make", "--part", "part", "--threads", "1"),
+        *("-c", BRIEFLY, "cost", "oddnet:make", "--part", "part", "--threads", "1"),
         *("--resolutions", "32", "--budget", "4s", "--timeout", "15s", "--half-width", "50%"),
-        *("--run-dir", str(place.folder / "runs")),
+        *("--run-dir", str(folder / "runs"), *more),
     )
-    told = f"{name}, from call {since}"
-    return Tried(told, _measured(words, place.folder))
-
-
-def _measured(words: tuple[str, ...], folder: Path) -> str:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path.cwd()), str(folder)])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
     environment["FAULTS"] = str(folder)  # by which what is left behind is found
+    code = None
     with (folder / "stdout.txt").open("w") as said, (folder / "stderr.txt").open("w") as errors:
+        process = subprocess.Popen(  # noqa: S603 - our own
+            [sys.executable, *words], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
+            stdout=said, stderr=errors, preexec_fn=beforehand,  # noqa: PLW1509 - no threads here
+        )  # fmt: skip
         try:
-            done = subprocess.run(  # noqa: S603 - our own
-                [sys.executable, *words], env=environment, stdin=subprocess.DEVNULL,
-                stdout=said, stderr=errors, timeout=HUNG_S, check=False,
-            )  # fmt: skip
-            code = done.returncode
+            meanwhile(process.pid)
+            code = process.wait(HUNG_S)
         except subprocess.TimeoutExpired:
-            code = None
+            process.kill()
+            process.wait()
     return _judged(code, folder) or left_behind(folder)
 
 

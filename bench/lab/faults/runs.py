@@ -3,12 +3,11 @@
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -25,19 +24,28 @@ from bench.schema.records import undisturbed
 
 SMALL = (
     *("--preset", "smoke", "--scopes", "neck", "--channels-last", "off", "--passes", "inference"),
-    *("--resolutions", "32", "--batch-sizes", "1,2", "--threads", "1", "--devices", "cpu"),
-    *("--half-width", "90%", "--budget", "30s", "-p", "no:cacheprovider"),
+    *("--resolutions", "32", "--batch-sizes", "1", "--threads", "1", "--devices", "cpu"),
+    *("--half-width", "1%", "-p", "no:cacheprovider"),
 )
 
-TYPICAL_S = 30.0
-"""Of such a run: a fault comes at any moment of it."""
+SHORT = ("-p", "tests.support.short")
+"""The same processes with the fewest imports, rounds and replicates."""
 
-MOST_S = 240.0
+WHILE_KILLED, AFTERWARDS = ("--budget", "5s"), ("--budget", "2s")
+
+EACH = 4
+"""Times that a run is killed and gone on with before it may end: most of a try are its imports."""
+
+START_S, LINE_S = 6.0, 0.4
+"""About what a run takes until its journal begins, and between two lines of it at most."""
+
+CUT_SHARE = 0.3
+"""Of kills: a line of the journal that was only half written."""
+
+MOST_S = 120.0
 
 PASSED, FAILED, INTERNAL, USAGE, NOTHING = 0, 1, 3, 4, 5
 """Exit codes of pytest."""
-
-NO_ROOM = re.compile("No space left on device|no room for what a worker writes")
 
 GONE_S = 10.0
 """In which what belonged to a run must be gone."""
@@ -70,51 +78,112 @@ def sample(folder: Path) -> Path:
     """
     runs = folder / "sample"
     if not list(runs.glob(f"*-*/{RESULTS}")):
-        short = ("--batch-sizes", "1", "--budget", "15s", "--traces", "--parts")
-        with _started(folder, runs, *short) as run:
-            ended = _wait(run, folder)
+        whole = ("--half-width", "90%", "--budget", "15s")
+        with started(folder, runs, *whole, "--traces", "--parts") as run:
+            ended = wait(run, folder)
         if not list(runs.glob(f"*-*/{RESULTS}")):
             raise BenchError(f"the sample cannot be measured: {ended.said[-300:]}")
     return next(path.parent for path in sorted(runs.glob(f"*-*/{RESULTS}")))
 
 
 def kills(place: Place, random: Random) -> Tried:
-    """Kill a run, or something of it, at a random moment, and go on."""
-    name = random.choice(list(VICTIMS))
-    delay_s = random.uniform(1.0, TYPICAL_S)
-    runs = place.folder / "runs"
-    with _started(place.folder, runs) as run:
-        _sleep_while(run, delay_s)
-        right = VICTIMS[name](run)
-        ended = _wait(run, place.folder)
-        problem = ended.problem or _unlike(ended, right) or _left(place.folder)
-    return Tried(f"{name} after {delay_s:.1f} s", problem or _goes_on(place.folder, runs))
+    """Kill a run, or something of it, several times at random moments, and let it go on."""
+    return _stopped(place, random, KILLS)
 
 
-def full_disks(place: Place, random: Random) -> Tried:
-    """Give a run a disk that becomes full, then make room, and go on."""
-    size_kib = int(2 ** random.uniform(2, 12))
-    disk = place.folder / "disk"
-    disk.mkdir()
-    told = f"a disk of {size_kib} KiB"
-    with _mounted(disk, size_kib) as grow:
-        with _started(place.folder, disk / "runs") as run:
-            ended = _wait(run, place.folder)
-        problem = ended.problem
-        if not problem and ended.exit_code not in (PASSED, NOTHING, USAGE):
-            problem = f"exit code {ended.exit_code}: {ended.said[-200:]}"
-        if not problem and ended.exit_code == USAGE and not NO_ROOM.search(ended.said):
-            problem = f"does not name the disk: {ended.said[-200:]}"
-        grow()
-        return Tried(told, problem or _goes_on(place.folder, disk / "runs"))
+def signals(place: Place, random: Random) -> Tried:
+    """The same with signals that ask it to stop."""
+    return _stopped(place, random, SIGNALS)
+
+
+def _stopped(place: Place, random: Random, victims: "Mapping[str, Victim]") -> Tried:
+    told: list[str] = []
+    try:
+        problem = _stop_and_go_on(place.folder, random, victims, told)
+    except BenchError as error:  # a journal that is damaged
+        problem = str(error)
+    return Tried("; ".join(told), problem)
+
+
+def _stop_and_go_on(
+    folder: Path, random: Random, victims: "Mapping[str, Victim]", told: list[str]
+) -> str:
+    runs = folder / "runs"
+    for _ in range(EACH):
+        name, lines = random.choice(list(victims)), random.choice((0, 1, 2, 3, 4, 6, 8))
+        delay_s = random.uniform(0, LINE_S if lines else START_S)
+        told.append(f"{name} {delay_s:.2f} s behind line {lines}")
+        before = _intact(runs)
+        with started(folder, runs, *SHORT, *WHILE_KILLED, *_resumed(runs, before)) as run:
+            _wait_for_lines(run, runs, lines)
+            sleep_while(run, delay_s)
+            right = victims[name](run)
+            ended = wait(run, folder)
+            problem = ended.problem or _unlike(ended, right) or left(folder)
+        if problem or (problem := _changed(runs, before)):
+            return problem
+        if name.startswith("SIGKILL of the run") and random.random() < CUT_SHARE:
+            told.append(_cut_last_line(runs, random))
+    return goes_on(folder, runs)
+
+
+def _resumed(runs: Path, intact: bytes) -> tuple[str, ...]:
+    """Return the options that go on with a run, if there is one to go on with."""
+    return ("--resume", _journal(runs).parent.name) if intact else ()
+
+
+def _journal(runs: Path) -> Path:
+    return next(iter(sorted(runs.glob(f"*-*/{JOURNAL}"), reverse=True)), runs / JOURNAL)
+
+
+def _intact(runs: Path) -> bytes:
+    """Return the whole lines of the newest journal.
+
+    Raises:
+        BenchError: one of them is damaged.
+    """
+    path = _journal(runs)
+    if b"\n" not in (path.read_bytes() if path.exists() else b""):
+        return b""
+    return path.read_bytes()[: journal.read(path.parent).intact_bytes]
+
+
+def _changed(runs: Path, before: bytes) -> str:
+    same = not before or _intact(runs).startswith(before)
+    return "" if same else "what was in the journal is another now"
+
+
+def _cut_last_line(runs: Path, random: Random) -> str:
+    """Leave a part of the last line, as a kill in the middle of a write does."""
+    path = _journal(runs)
+    content = path.read_bytes() if path.exists() else b""
+    start = content[:-1].rfind(b"\n") + 1
+    if not start:  # the first line says what the run is
+        return "nothing cut"
+    kept = random.randrange(start, len(content))
+    os.truncate(path, kept)
+    return f"the last line cut to {kept - start} bytes"
+
+
+def _wait_for_lines(run: subprocess.Popen[bytes], runs: Path, lines: int) -> None:
+    """Wait until a run has written so many further lines, or is over."""
+    end_s = time.monotonic() + MOST_S
+    first = _lines(runs)
+    while run.poll() is None and _lines(runs) - first < lines and time.monotonic() < end_s:
+        time.sleep(0.03)
+
+
+def _lines(runs: Path) -> int:
+    path = _journal(runs)
+    return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
 def _kill_run(run: subprocess.Popen[bytes]) -> tuple[int, ...]:
     run.kill()
-    return (-signal.SIGKILL,)
+    return (-signal.SIGKILL, PASSED, NOTHING)  # it may be over already
 
 
-def _signal(*numbers: signal.Signals) -> Callable[[subprocess.Popen[bytes]], tuple[int, ...]]:
+def _signal(*numbers: signal.Signals) -> "Victim":
     def send(run: subprocess.Popen[bytes]) -> tuple[int, ...]:
         for number in numbers:
             run.send_signal(number)
@@ -126,7 +195,7 @@ def _signal(*numbers: signal.Signals) -> Callable[[subprocess.Popen[bytes]], tup
     return send
 
 
-def _kill_child(depth: int) -> Callable[[subprocess.Popen[bytes]], tuple[int, ...]]:
+def _kill_child(depth: int) -> "Victim":
     def kill(run: subprocess.Popen[bytes]) -> tuple[int, ...]:
         with contextlib.suppress(psutil.Error):
             children = psutil.Process(run.pid).children()
@@ -139,14 +208,23 @@ def _kill_child(depth: int) -> Callable[[subprocess.Popen[bytes]], tuple[int, ..
     return kill
 
 
-VICTIMS = {
+Victim = Callable[[subprocess.Popen[bytes]], tuple[int, ...]]
+"""Stops something of a run; returns the exit codes that are right then."""
+
+KILLS: dict[str, Victim] = {
     "SIGKILL of the run": _kill_run,
+    "SIGKILL of the run again": _kill_run,
+    "SIGKILL of the run once more": _kill_run,
     "SIGKILL of a worker": _kill_child(2),
     "SIGKILL of a server": _kill_child(1),
+    "SIGHUP": _signal(signal.SIGHUP),
+}
+
+SIGNALS: dict[str, Victim] = {
     "SIGINT": _signal(signal.SIGINT),
     "SIGINT twice": _signal(signal.SIGINT, signal.SIGINT),
     "SIGTERM": _signal(signal.SIGTERM),
-    "SIGHUP": _signal(signal.SIGHUP),
+    "SIGINT and SIGTERM": _signal(signal.SIGINT, signal.SIGTERM),
 }
 
 
@@ -159,25 +237,19 @@ def _unlike(ended: Ended, right: tuple[int, ...]) -> str:
     return ""
 
 
-def _goes_on(folder: Path, runs: Path) -> str:
+def goes_on(folder: Path, runs: Path) -> str:
     """Go on with a run, and compare its journals; return what does not hold."""
-    found = sorted(runs.glob(f"*-*/{JOURNAL}"))
-    if not found:
+    intact = _intact(runs)
+    if not intact:
         return ""
-    path = found[0]
-    before = path.read_bytes()
-    try:
-        intact = before[: journal.read(path.parent).intact_bytes]
-    except BenchError as error:
-        return "" if "cut before its first line" in str(error) else str(error)
-    with _started(folder, runs, "--resume", path.parent.name) as run:
-        ended = _wait(run, folder)
-        problem = ended.problem or _left(folder)
+    path = _journal(runs)
+    resume = ("--resume", path.parent.name)
+    with started(folder, runs, *SHORT, *AFTERWARDS, *resume) as run:
+        ended = wait(run, folder)
+        problem = ended.problem or left(folder)
     if problem or ended.exit_code not in (PASSED, NOTHING):
         return problem or f"--resume: exit code {ended.exit_code}: {ended.said[-200:]}"
-    if not path.read_bytes().startswith(intact):
-        return "--resume: what was there is another now"
-    return _unlike_journal(path.parent)
+    return _changed(runs, intact) or _unlike_journal(path.parent)
 
 
 def _unlike_journal(run: Path) -> str:
@@ -198,7 +270,14 @@ def _unlike_journal(run: Path) -> str:
 
 
 @contextlib.contextmanager
-def _started(folder: Path, runs: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
+def started(folder: Path, runs: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Provide a run that has begun; nothing of it is left behind.
+
+    Args:
+        folder: of the try, by which the processes of the run are known.
+        runs: where the run is kept.
+        more: options.
+    """
     command = [sys.executable, "-m", "pytest", "bench", *SMALL, "--run-dir", str(runs), *more]
     environment = os.environ | {"FAULTS": str(folder), "PYTHONPATH": str(ROOT)}
     with (
@@ -214,19 +293,21 @@ def _started(folder: Path, runs: Path, *more: str) -> Iterator[subprocess.Popen[
             left_behind(folder)
 
 
-def _wait(run: subprocess.Popen[bytes], folder: Path) -> Ended:
+def wait(run: subprocess.Popen[bytes], folder: Path) -> Ended:
+    """Wait until a run is over."""
     code = None
     with contextlib.suppress(subprocess.TimeoutExpired):
         code = run.wait(MOST_S)
     return Ended(code, (folder / "said.txt").read_text(errors="replace"))
 
 
-def _sleep_while(run: subprocess.Popen[bytes], seconds: float) -> None:
+def sleep_while(run: subprocess.Popen[bytes], seconds: float) -> None:
+    """Wait so long, or until a run is over."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         run.wait(seconds)
 
 
-def _left(folder: Path) -> str:
+def left(folder: Path) -> str:
     """Return what is still there of a run that is over; what is ending has time to."""
     end_s = time.monotonic() + GONE_S
     while time.monotonic() < end_s:
@@ -242,24 +323,3 @@ def _belongs(process: psutil.Process, folder: Path) -> bool:
         return bool(process.environ().get("FAULTS") == str(folder))
     except psutil.Error:
         return False
-
-
-@contextlib.contextmanager
-def _mounted(disk: Path, size_kib: int) -> Iterator[Callable[[], None]]:
-    """Provide a small disk, and what makes it large.
-
-    Raises:
-        BenchError: nothing may be mounted here.
-    """
-    try:
-        _mount("-t", "tmpfs", "-o", f"size={size_kib}k", "tmpfs", str(disk))
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise BenchError(f"no disk can be mounted here ({error}); leave this kind out") from error
-    try:
-        yield lambda: _mount("-o", "remount,size=64m", str(disk))
-    finally:
-        subprocess.run(["umount", str(disk)], check=False, capture_output=True)  # noqa: S603, S607
-
-
-def _mount(*words: str) -> None:
-    subprocess.run(["mount", *words], check=True, capture_output=True)  # noqa: S603, S607

@@ -1,8 +1,11 @@
 """The campaign of faults: it goes on, repeats what failed, and in small all of it holds."""
 
 import contextlib
+import importlib
 import json
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -10,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from bench.lab.choosing import choose
-from bench.lab.faults import attempt, campaign, mutations, page
+from bench.lab.faults import attempt, campaign, flat, mutations, page
 from bench.lab.faults.attempt import Call, Kind, Place, Tried
 from bench.lab.faults.campaign import Record
 from bench.lab.faults.kinds import KINDS
@@ -23,7 +26,7 @@ from tests.support.result_files import measured
 
 QUIET = Console(quiet=True)
 
-LONG = ("networks", "kills", "full disks", "names")
+LONG = ("networks", "memory", "kills", "signals", "disks", "names", "loop")
 """Kinds whose tries are real runs or a browser's: tests elsewhere have some of each."""
 
 
@@ -100,6 +103,15 @@ def test_page_counts_what_failed_once_and_what_fails_now() -> None:
     assert "Nothing fails now" in page.render(records[:3])
 
 
+def test_what_grows_is_seen(tmp_path: Path) -> None:
+    held = flat.Held(0, 3, 1, 0, 1)
+    with pytest.raises(BenchError, match="files: 3, and then 4"):
+        flat._refuse_growth(held, replace(held, files=4))
+    with pytest.raises(BenchError, match="memory grew from 0 to"):
+        flat._refuse_growth(held, replace(held, resident_bytes=2**30))
+    assert flat._many_runs(tmp_path, 6) == 0
+
+
 def test_damage_has_a_seed() -> None:
     document = {"schema": 6, "cases": [{"case_id": "a", "rounds": [1.0, 2.0]}] * 3, "none": None}
     kept = json.dumps(document)
@@ -126,9 +138,25 @@ def test_damage_has_a_seed() -> None:
     ids=("right", "code", "error", "killed", "late", "escape", "lines", "memory", "limit"),
 )
 def test_what_must_hold_is_looked_at(work: object, problem: str, tmp_path: Path) -> None:
-    found = attempt.problem_of(Call(work), tmp_path)  # type: ignore[arg-type]
+    found = attempt.problem_of(Call(work), Place(tmp_path, tmp_path))  # type: ignore[arg-type]
     assert problem in found
     assert bool(problem) == bool(found)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("fresh", [False, True])
+def test_some_processes_begin_from_nothing(fresh: bool, tmp_path: Path) -> None:
+    call = Call(lambda: 0, python=("-c", "import sys; sys.exit(2 * ('torch' in sys.modules) + 1)"))
+    place = Place(tmp_path, tmp_path, fresh=fresh)
+    assert attempt.run(call, place).exit_code == fresh
+
+
+@pytest.mark.process
+def test_what_a_try_has_imported_the_next_one_finds(tmp_path: Path) -> None:
+    sys.modules.pop("colorsys", None)
+    call = Call(lambda: 0 * len(vars(importlib.import_module("colorsys"))))
+    assert attempt.at_once([call, call], Place(tmp_path, tmp_path)) == ["", ""]
+    assert "colorsys" in sys.modules
 
 
 @pytest.mark.process
