@@ -24,7 +24,7 @@ RECORDS = "faults.jsonl"
 TRIES = "tries"
 """Sub-folder; what a fault left is kept where something did not hold."""
 
-FRESH_EVERY = 50
+FRESH_EVERY = 100
 """So many tries, and one is a process that begins from nothing."""
 
 HOUSES = ("panet", "bench", "reports")

@@ -23,7 +23,7 @@ REPORTS = "reports.__main__"
 OF_RESULTS = {
     "compare": (8, ("compare", "{good}", "{bad}")),
     "as base": (4, ("compare", "{bad}", "{good}")),
-    "page of compare": (2, ("compare", "{good}", "{bad}", "--out", "{out}")),
+    "page of compare": (1, ("compare", "{good}", "{bad}", "--out", "{out}")),
     "history": (2, ("history", "{bad}", "--out", "{out}")),
     "store": (1, ("history", "{bad}", "--store", "{out}/store", "--out", "{out}")),
     "github": (3, ("export", "github", "{bad}", "--out", "{out}/a.json")),

@@ -38,7 +38,7 @@ _HEAD = """# Faults that were tried
 
 Made by `python -m bench lab faults FOLDER`; every fault has a seed, and the same number is the same
 fault again. Memory and time of a try are limited. Files, command lines and histories are tried in
-processes that are forked from one that has imported everything already, and every 50th of the
+processes that are forked from one that has imported everything already, and every 100th of the
 commands in one that begins from nothing; what is killed, fills a disk or has no memory is real runs
 of few and brief replicates (`tests/support/short.py`). *Did not hold* counts the faults that ever
 failed while the campaign was made; each of them was tried again with the code of now. Traces are
