@@ -9,6 +9,7 @@ The rooms, each importing those above it:
 - `engine`: processes and turns: fork servers, workers, rounds, budget
 - `profiling`: where the time goes, in processes of their own
 - `run`: ``pytest bench``, a cost
+- `fleet`: the same on several machines
 - `compare`: ``bench compare`` and ``bisect``, has it become slower?
 - `selftest`: the user's own proof
 - `lab`: the maintainers' evidence; not in the wheel

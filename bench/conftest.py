@@ -9,12 +9,16 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from bench.fleet import executors
+from bench.fleet import run as fleet
+from bench.fleet.asked import Asked
 from bench.run import deploy, necks
 from bench.run.extra_arms import EXTRA_ARMS
 from bench.run.replay import REPLAY_CLOCK
@@ -28,6 +32,9 @@ from bench.workload import presets
 from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
 
 SESSION: pytest.StashKey[Session] = pytest.StashKey()
+ORDER: pytest.StashKey[fleet.Order] = pytest.StashKey()
+"""Only where several machines measure."""
+OUTCOME: pytest.StashKey[fleet.Outcome] = pytest.StashKey()
 WANTED_JSON: pytest.StashKey[Path | None] = pytest.StashKey()
 
 
@@ -45,6 +52,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     about = f"for one worker process ({DEFAULT_TIMEOUT})"
     group.addoption("--timeout", metavar="TIME", help=about)
     group.addoption("--seed", metavar="N", help=f"of weights and orders ({DEFAULT_SEED})")
+    about = "only cases whose ids match one of these, such as '*-neck-b1-*'"
+    group.addoption("--only", metavar="PATTERNS", help=about)
+    group.addoption("--executor", metavar="NAME", help=executors.HELP)
+    group.addoption("--hosts", metavar="LIST", help=executors.HOSTS_HELP)
     group.addoption("--images", metavar="DIR", help="your own pictures instead of photographs")
     group.addoption(
         "--traces", action="store_true", help="profile every case after the timing: where time goes"
@@ -71,17 +82,22 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("-n: benchmarks beside each other disturb each other; leave it out")
     names = [
         *(axis.option for axis in AXES),
-        *("preset", "half_width", "budget", "timeout", "seed", "images", "run_dir"),
+        *("preset", "half_width", "budget", "timeout", "seed", "images", "run_dir", "only"),
     ]
+    values = {name: config.getoption(name) for name in names}
     try:
-        request = parse_request(
-            {name: config.getoption(name) for name in names},
-            config.getoption("resume"),
-            traces=bool(config.getoption("traces")),
-            extra_arms=tuple(extra for extra in EXTRA_ARMS if config.getoption(extra.name)),
-            neck_names=config.getoption(necks.NAME),
-            deploys=bool(config.getoption(deploy.NAME)),
-        )
+        if config.getoption("executor") is not None:
+            config.stash[ORDER] = order = _order(config, values)
+            request = order.request
+        else:
+            request = parse_request(
+                values,
+                config.getoption("resume"),
+                traces=bool(config.getoption("traces")),
+                extra_arms=tuple(extra for extra in EXTRA_ARMS if config.getoption(extra.name)),
+                neck_names=config.getoption(necks.NAME),
+                deploys=bool(config.getoption(deploy.NAME)),
+            )
     except BenchError as error:
         raise _usage_error(error) from error
     wanted = config.getoption("benchmark_json")
@@ -89,7 +105,27 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--benchmark-json={wanted}: no such folder; make it first")
     config.stash[SESSION] = Session(request)
     config.stash[WANTED_JSON] = wanted
-    config.option.benchmark_json = request.run_dir / files.RESULTS if measures(config) else None
+    here = measures(config) and ORDER not in config.stash
+    config.option.benchmark_json = request.run_dir / files.RESULTS if here else None
+
+
+def _order(config: pytest.Config, values: dict[str, Any]) -> fleet.Order:
+    """Return what several machines are asked for; raise `BenchError` for what they cannot."""
+    executor = config.getoption("executor")
+    hosts = executors.check(executor, config.getoption("hosts"))
+    if config.getoption(deploy.NAME):
+        raise BenchError(f"--{deploy.NAME}: its ways take turns on one machine; no --executor then")
+    if config.getoption("keyword"):
+        raise BenchError("-k: say --only, which every machine understands")
+    asked = Asked(
+        values | {"run_dir": None},
+        traces=bool(config.getoption("traces")),
+        extra=tuple(extra.name for extra in EXTRA_ARMS if config.getoption(extra.name)),
+        neck_names=config.getoption(necks.NAME),
+    )
+    runs_dir = Path(values["run_dir"]) if values["run_dir"] else run_folders.RUNS_DIR
+    folder = fleet.folder_of(runs_dir, config.getoption("resume"))
+    return fleet.Order(replace(asked.request(), run_dir=folder), asked, executor, hosts)
 
 
 def measures(config: pytest.Config) -> bool:
@@ -144,6 +180,10 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         with contextlib.ExitStack() as alone:
             with _outside_pytest(config):
                 alone.enter_context(journal.locked(bench_session.request.run_dir))
+                if ORDER in config.stash:
+                    config.stash[OUTCOME] = fleet.measure(config.stash[ORDER], console)
+                    session.items.clear()  # nothing was measured here
+                    return (yield)
             return (yield from _run(config, bench_session, sorted(case_ids), console))
     except KeyboardInterrupt as stop:
         pytest.exit(f"stopped; {LISTENER.advice}", returncode=stopped.exit_code(stop))
@@ -216,7 +256,14 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """
     config = session.config
     bench_session = config.stash.get(SESSION, None)
-    if bench_session is None:
+    if OUTCOME in config.stash:
+        outcome = config.stash[OUTCOME]
+        outcome.keep_copies(config.stash[WANTED_JSON])
+        if not outcome.measured_any:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+        elif not outcome.all_well:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if bench_session is None or OUTCOME in config.stash:
         return (yield)
     run_dir = bench_session.request.run_dir
     try:
@@ -240,6 +287,9 @@ def pytest_terminal_summary(
 ) -> None:
     """Say how the cases ended, and where the results are."""
     session = config.stash[SESSION]
+    if OUTCOME in config.stash:
+        for line in config.stash[OUTCOME].said():
+            terminalreporter.write_line(text.printable(line))
     if not session.results:
         return
     counts = Counter(result.status for result in session.results.values())

@@ -23,7 +23,7 @@ html_show_sphinx = False
 html_show_copyright = False
 
 CONTENTS = {
-    "Use": ("measure", "read", "profile", "runtimes", "network", "gate", "limits"),
+    "Use": ("measure", "read", "profile", "runtimes", "network", "gate", "fleet", "limits"),
     "Networks": ("behaviours", "necks", "heads", "torchvision"),
     "Try": ("examples/own_neck/README", "examples/gate/README", "examples/notebook/README"),
     "Look up": ("options", "columns", "files"),

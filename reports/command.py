@@ -84,6 +84,7 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
     from reports.pages import (  # slow to import
         breakeven_blocks,
         cost_page,
+        fleet_section,
         neck_section,
         price_section,
         pyramid,
@@ -91,7 +92,8 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
 
     limits = Limits() if arguments.within is None else Limits.parse(arguments.within)
     files = result_files.read_all(arguments.runs)
-    if arguments.out is None and len(files) > 1:
+    home = arguments.out or fleet_section.home(arguments.runs)
+    if home is None and len(files) > 1:
         raise ReportError("several runs: say with --out DIR where the report goes")
     frame = frames.frame_of(files)
     table, heading = cost(frame), _heading(files)
@@ -99,7 +101,7 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
     of_necks, damaged = necks.of_files(files)
     of_paper = prices.prices(files, frame, table)
     drawn = pyramid.of_cases(found, table, profile_frames.work(files))
-    out = arguments.out or files[0].path.parent
+    out = home or files[0].path.parent
     written = [  # before anything is said: a pipe may be closed, and a folder not writable
         *cost_table.write(table, out, heading),
         *cost_page.write(
@@ -123,6 +125,7 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
             *price_section.sentences(of_paper[of_paper["run_id"] == run_id]),
         ]
         _say(console, (f"{letter}: {sentence}" if letter else sentence for sentence in said))
+    _say(console, fleet_section.sentences(files, table))
     if arguments.within is not None:
         _say(console, breakeven_blocks.sentences(table, limits))
     _wrote(console, written)

@@ -29,14 +29,14 @@ ROOMS = {
     "panet": ("panet",),
     "bench": (
         *("schema", "stats", "machine", "workload", "engine", "profiling"),
-        *("run", "compare", "selftest", "lab"),
+        *("run", "fleet", "compare", "selftest", "lab"),
     ),
     "reports": ("data", "analysis", "pages", "exports"),
 }
 """House -> its rooms. A room imports itself and those before it; the face, which is the files
 beside the rooms, imports all of them, and nobody imports the face."""
 
-APART = {("compare", "run"), ("exports", "pages")}
+APART = {("compare", "run"), ("compare", "fleet"), ("exports", "pages")}
 """Neighbours that do not know each other."""
 
 MAY_ENTER = {"panet": (), "bench": ("panet",), "reports": ("bench.schema", "bench.stats")}

@@ -24,12 +24,14 @@ class ProgressBar:
 
     Args:
         console: drawn on.
-        known: what is known of the cases, as the head of its column.
+        of: what something is known of.
+        known: what that is, as the head of its column.
     """
 
-    def __init__(self, console: Console, known: str = "PANet adds") -> None:
+    def __init__(self, console: Console, known: str = "PANet adds", of: str = "case") -> None:
         self._console = console
         self._known = known
+        self._of = of
         self._progress = Progress(
             TextColumn("{task.fields[left]} left"),
             BarColumn(bar_width=24),
@@ -62,13 +64,13 @@ class ProgressBar:
         """Draw once; called between processes, never while one is timed."""
         left = f"{int(left_s) // 60:02d}:{int(left_s) % 60:02d}"
         if not self._console.is_terminal:
-            self._say(left, share_done, known or {})
+            self._say(now, left, share_done, known or {})
             return
         self._progress.update(self._task, completed=share_done, description=now, left=left)
-        table = _table(known or {}, self._known, self._console.height - AROUND_TABLE)
+        table = _table(known or {}, self._of, self._known, self._console.height - AROUND_TABLE)
         self._live.update(Group(table, self._progress), refresh=True)
 
-    def _say(self, left: str, share_done: float, known: Mapping[str, str]) -> None:
+    def _say(self, now: str, left: str, share_done: float, known: Mapping[str, str]) -> None:
         """Print a line whenever a tenth more is done, or where much more turns out to be needed."""
         done = math.floor(share_done * LINES)
         if self._lines - 1 <= done <= self._lines:
@@ -76,16 +78,18 @@ class ProgressBar:
         self._lines = done
         sure = sum(said.endswith("ok") for said in known.values())
         counted = f": {sure} of {len(known)} cases are sure" if known else ""
+        if self._of != "case":
+            counted = f": {now}"
         said = f"{percent(share_done, 0)}, at most {left} left{counted}"
         self._console.print(said, highlight=False)
 
 
-def _table(known: Mapping[str, str], head: str, most: int) -> Table:
+def _table(known: Mapping[str, str], of: str, head: str, most: int) -> Table:
     """Return what is known of the cases; of too many those that are not sure yet."""
     open_ones = {name: said for name, said in known.items() if not said.endswith("ok")}
     shown = known if len(known) <= most else dict(list(open_ones.items())[: max(0, most)])
     table = Table(box=None, pad_edge=False, show_header=bool(shown))
-    table.add_column("case")
+    table.add_column(of)
     table.add_column(head, justify="right")
     for name, said in shown.items():
         table.add_row(name, said)

@@ -51,6 +51,9 @@ def add_to(commands: Commands) -> None:
     _add_inside(names)
     _add_ablations(names)
     _add_faults(names)
+    about = "a fleet's makespan over what is possible, on a simulated clock"
+    fleet = names.add_parser("fleet", help=about, description=about)
+    fleet.set_defaults(command=_fleet)
 
 
 def _add_gatetest(names: Commands) -> None:
@@ -121,6 +124,14 @@ def _add_faults(names: Commands) -> None:
     parser.add_argument("--minutes", default="3", metavar="N", help="of this call (3)")
     parser.add_argument("--only", metavar="LIST", help="of the kinds of faults")
     parser.set_defaults(command=_faults, goes_on="a further call goes on")
+
+
+def _fleet(_request: argparse.Namespace) -> int:
+    from bench.lab import fleet_dealing
+
+    for line in fleet_dealing.table():
+        print(line)
+    return FINE
 
 
 def _faults(request: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """What a run is asked for: the options of ``pytest bench``, parsed."""
 
+import fnmatch
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from bench.engine.plan import Plan
 from bench.run import deploy, heads, necks
 from bench.run.extra_arms import ExtraArms
 from bench.schema import run_folders
-from bench.schema.case import AXES
+from bench.schema.case import AXES, Case
 from bench.schema.errors import BenchError
 from bench.workload import axes, presets, units
 from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
@@ -57,7 +58,7 @@ def parse_request(
     images_dir = values["images"]
     if images_dir is not None:
         axes.check_images(images_dir)
-    cases = axes.sweep(preset, given)
+    cases = _only(axes.sweep(preset, given), values.get("only"))
     if neck_names is not None:
         extra_arms = (*extra_arms, necks.chosen(neck_names, cases))
     extra_arms = (*extra_arms, *heads.wanted(cases))
@@ -75,6 +76,21 @@ def parse_request(
     )
     half_width = units.parse_half_width(values["half_width"] or preset.half_width)
     return Request(plan, half_width, traces, extra_arms, run_dir, resume is not None, deploys)
+
+
+def _only(cases: tuple[Case, ...], patterns: str | None) -> tuple[Case, ...]:
+    """Return the cases whose ids match one of the patterns of a list; all without one."""
+    if patterns is None:
+        return cases
+    wanted = [pattern.strip() for pattern in patterns.split(",")]
+    for pattern in wanted:
+        if not any(fnmatch.fnmatchcase(case.case_id, pattern) for case in cases):
+            raise BenchError(
+                f"--only {pattern!r}: no case has such an id; --collect-only lists them"
+            )
+    return tuple(
+        case for case in cases if any(fnmatch.fnmatchcase(case.case_id, p) for p in wanted)
+    )
 
 
 def forecast(request: Request, cases: int) -> str:

@@ -48,6 +48,12 @@ IN_EXTRA_INFO = "costs"
 """Of pytest-benchmark's ``extra_info``: a list of what `COST` has, of every call of the fixture
 ``cost`` in a test."""
 
+FLEET = "fleet.json"
+FLEET_SCHEMA = 1
+"""Of ``pytest bench --executor``: ``run_id``, ``executor``, ``kinds`` (of machines: names of
+folders beside it, each with a `RESULTS`), and ``nodes``: of each ``node``, ``kind``, ``cases`` (how
+many of its count) and ``failures`` (what went wrong there, in order)."""
+
 
 def profile_folder(run_dir: Path, case_id: str, arm: str) -> Path:
     """Return where the trace and the `PROFILE` of an arm are."""

@@ -21,8 +21,11 @@ def arm_name(arm: object) -> str:
 
 
 def run_letters(run_ids: Iterable[str]) -> dict[str, str]:
-    """Return a short name for each of several runs, in their order: A, B, ...; of one, none."""
-    runs = list(dict.fromkeys(run_ids))
+    """Return a short name for each of several runs, A, B, ..., in order of their ids; of one none.
+
+    Tables have runs in that order, too, whichever was named first.
+    """
+    runs = sorted(set(run_ids))
     if len(runs) < 2:
         return dict.fromkeys(runs, "")
     letters = [*string.ascii_uppercase, *(f"run {n}" for n in range(27, len(runs) + 1))]

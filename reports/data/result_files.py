@@ -12,7 +12,7 @@ import orjson
 
 from bench.schema.files import RESULTS
 from bench.schema.records import SCHEMA, SCHEMA_HISTORY
-from reports.data import stored
+from reports.data import fleets, stored
 from reports.data.errors import ReportError
 
 OnePath = str | os.PathLike[str]
@@ -44,6 +44,11 @@ def find(path: OnePath) -> Path:
         ReportError: there is none.
     """
     named = Path(path)
+    if fleets.is_fleet(named):
+        several = fleets.results(named)
+        if len(several) > 1:
+            raise ReportError(f"{path}: of {len(several)} kinds of machine; name {several[0]}, ...")
+        return several[0]
     found = named / RESULTS if named.is_dir() else named
     if found.exists():
         return found
@@ -65,7 +70,14 @@ def read_all(paths: Paths) -> list[ResultFile]:
     """Return the result files of some runs, as `read` does; each file once."""
     several = [paths] if isinstance(paths, str | os.PathLike) else paths
     with no_garbage():
-        return [checked(path, parse(path)) for path in dict.fromkeys(map(find, several))]
+        found = (file for path in several for file in _find_all(path))
+        return [checked(path, parse(path)) for path in dict.fromkeys(found)]
+
+
+def _find_all(path: OnePath) -> list[Path]:
+    """Return the result file of a run, or those of all kinds of machine of a fleet."""
+    named = Path(path)
+    return fleets.results(named) if fleets.is_fleet(named) else [find(path)]
 
 
 def parse(path: Path) -> dict[str, Any]:

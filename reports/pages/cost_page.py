@@ -26,6 +26,7 @@ from reports.pages import (
     cost_cases,
     cost_sections,
     deploy_section,
+    fleet_section,
     machine_sections,
     neck_section,
     page,
@@ -114,6 +115,7 @@ def _sections(
         *run_sections.further_arms(files),
         cost_sections.compiling(frame),
         cost_sections.others(),
+        *fleet_section.sections(files, table),
         *machine_sections.quiet(files, table),
         machine_sections.environment(files, frame),
     ]

@@ -9,7 +9,7 @@ def test_every_command_is_in_one_help(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit):
         command.main(["lab", "--help"])
     shown = capsys.readouterr().out
-    for name in ("gatetest", "other-tools", "gpu", "tensorboard", "faults"):
+    for name in ("gatetest", "other-tools", "gpu", "tensorboard", "faults", "fleet"):
         assert f"\n    {name}" in shown
 
 

@@ -1,0 +1,103 @@
+"""What the driver has of every shard: the journal's lines as they came, and the files behind them.
+
+A fleet's folder: `fleet.jsonl` (what was dealt to whom), ``shards/NAME/`` with a copy of the
+journal each, and a folder per kind with its results. Nothing here is needed on a node.
+"""
+
+import base64
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, TextIO
+
+from bench.schema import files, journal
+from bench.schema.errors import BenchError
+
+LOG = "fleet.jsonl"
+SHARDS = "shards"
+
+
+class Copy:
+    """The copy of a shard.
+
+    Args:
+        folder: of the shard; made if it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._journal = folder / files.JOURNAL
+        known = self._journal.read_bytes() if self._journal.exists() else b""
+        self.lines = known.count(b"\n")
+        self._stream = self._journal.open("r+b" if known else "wb")
+        self._stream.truncate(known.rfind(b"\n") + 1)  # a line was cut by a kill
+        self._stream.seek(0, os.SEEK_END)
+
+    def add(self, line: str) -> None:
+        """Keep a line of the journal."""
+        self._stream.write(line.encode() + b"\n")
+        self._stream.flush()
+        self.lines += 1
+
+    def add_file(self, name: str, data: str) -> None:
+        """Keep a file of the run, in base64; raise `BenchError` for one that is not below it."""
+        parts = PurePosixPath(name).parts
+        if not parts or PurePosixPath(name).is_absolute() or ".." in parts:
+            raise BenchError(f"a node sent a file {name!r}; it is not to be trusted")
+        path = self.folder.joinpath(*parts)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(data))
+
+    def entries(self) -> journal.Entries | None:
+        """Return what the journal says so far; `None` before its first line."""
+        return journal.read(self.folder) if self.lines else None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+class Log:
+    """What happened: a synced line each; the first says what the fleet was asked for."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @classmethod
+    def create(cls, folder: Path, head: Mapping[str, Any]) -> "Log":
+        """Begin the log of a new fleet."""
+        log = cls((folder / LOG).open("x", encoding="utf-8"))
+        log.add(head)
+        return log
+
+    @classmethod
+    def reopen(cls, folder: Path) -> "Log":
+        """Go on behind the last whole line."""
+        stream = (folder / LOG).open("r+", encoding="utf-8")
+        whole = (folder / LOG).read_bytes()
+        stream.seek(whole.rfind(b"\n") + 1)
+        stream.truncate()
+        return cls(stream)
+
+    def add(self, event: Mapping[str, Any]) -> None:
+        """Keep an event."""
+        self._stream.write(json.dumps(event, separators=(",", ":")) + "\n")
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+
+def events(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield what a log says; raise `BenchError` where it is damaged."""
+    path = folder / LOG
+    try:
+        data = path.read_bytes()
+        for line in data[: data.rfind(b"\n") + 1].splitlines():
+            yield dict(json.loads(line))
+    except (OSError, ValueError, TypeError) as error:
+        raise BenchError(f"{path}: no fleet to go on with ({error}); start a new one") from error

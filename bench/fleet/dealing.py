@@ -1,0 +1,293 @@
+"""Who measures what next: a pure function of forecasts, of what nodes do, and of the time.
+
+Cases wait in one queue per kind, the long ones first, and belong to no node before they begin: a
+late one is dealt fewer of them. Shards become smaller as the queue becomes shorter (guided
+self-scheduling: Polychronopoulos and Kuck, 1987), so that all nodes end at about the same time.
+
+A shard that breaks goes on where it was, some times. Then its node is left alone, and what it has
+not finished is begun anew by others of the kind, every case in a shard of its own: whatever breaks
+nodes is then alone, too, and given up in the end.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+MIN_SHARD_S = 60.0
+"""Of a forecast: several times what its process takes to start. Less where there is less to do."""
+
+MAX_SHARD_S = 600.0
+"""What at most is begun anew where a node is lost."""
+
+START_S = 12.0
+"""Of a shard: pytest, torch, and a fork server; for the time that is left."""
+
+MAX_CASES = 400
+"""Of a shard: their ids are a single argument, and Linux has 128 KiB for that."""
+
+SHARE = 0.5
+"""Of what would be a node's part of the queue, by its pace; of its first shard half of that."""
+
+ROUNDING = 1 + 1e-9
+
+ATTEMPTS = 3
+"""Of a shard on its node."""
+
+NODES = 3
+"""That a case may break."""
+
+WAITS_S = (10.0, 60.0)
+"""Before a shard goes on where it broke."""
+
+
+@dataclass
+class Shard:
+    """Some whole cases for one node."""
+
+    name: str
+    cases: tuple[str, ...]
+    """Their ids."""
+    forecast_s: float
+    attempts: int = 0
+
+
+@dataclass
+class Node:
+    """What measures one shard at a time."""
+
+    name: str
+    kind: str
+    shard: Shard | None = None
+    since_s: float = 0.0
+    """When the attempt under way began, or is to begin."""
+    waiting: bool = False
+    """Whether it is to begin."""
+    gone: bool = False
+    done_s: float = 0.0
+    """Of forecasts, of what it has measured."""
+    busy_s: float = 0.0
+    """In which it has."""
+
+
+@dataclass
+class Queue:
+    """Of a kind: what nobody has begun."""
+
+    seconds: dict[str, float]
+    """Of every case of the kind."""
+    open: list[tuple[float, str]] = field(default_factory=list)
+    """By seconds; the long ones are at the end."""
+    alone: list[str] = field(default_factory=list)
+    """Of shards that broke."""
+    left_s: float = 0.0
+    total_s: float = 0.0
+    done_s: float = 0.0
+    busy_s: float = 0.0
+    """As of a node, over all of them."""
+
+
+@dataclass(frozen=True)
+class Deal:
+    """A node is to begin a shard, or to go on with it."""
+
+    node: str
+    shard: Shard
+
+
+class Dealer:
+    """Deals the cases of all kinds.
+
+    Args:
+        first: number of the first shard; those before it are of an earlier sitting.
+    """
+
+    def __init__(self, first: int = 0) -> None:
+        self.nodes: dict[str, Node] = {}
+        self.done: dict[str, set[str]] = {}
+        """Kind -> cases that need nothing more."""
+        self.given_up: dict[str, dict[str, str]] = {}
+        """Kind -> case -> why nobody measures it."""
+        self._queues: dict[str, Queue] = {}
+        self._broke: Counter[tuple[str, str]] = Counter()
+        self._alive: Counter[str] = Counter()
+        self._idle: dict[str, None] = {}
+        self._waiting: dict[str, None] = {}
+        self._numbers = itertools.count(first)
+
+    def add_kind(self, kind: str, seconds: Mapping[str, float]) -> None:
+        """Let a kind have cases: id -> forecast; what is known already is left out."""
+        left = sorted((s, case) for case, s in seconds.items())
+        total_s = sum(seconds.values())
+        self._queues[kind] = Queue(dict(seconds), left, [], total_s, total_s)
+        self.done.setdefault(kind, set())
+        self.given_up.setdefault(kind, {})
+
+    def join(self, name: str, kind: str, shard: Shard | None = None, now_s: float = 0.0) -> None:
+        """Let a node take part, perhaps with a shard that it began in an earlier sitting."""
+        self.nodes[name] = node = Node(name, kind)
+        self._alive[kind] += 1
+        if shard is None:
+            self._idle[name] = None
+            return
+        self._take_out(kind, shard.cases)
+        node.shard, node.waiting, node.since_s = shard, True, now_s
+        self._waiting[name] = None
+
+    def settle(self, kind: str, cases: Iterable[str]) -> None:
+        """Hear that cases need nothing more, as of an earlier sitting."""
+        known = set(cases)
+        self._take_out(kind, known)
+        self.done[kind] |= known
+
+    def deal(self, now_s: float) -> Iterator[Deal]:
+        """Yield what is to begin now."""
+        for name in list(self._waiting):
+            node = self.nodes[name]
+            if node.since_s <= now_s and node.shard is not None:
+                node.waiting, node.since_s = False, now_s
+                del self._waiting[name]
+                yield Deal(name, node.shard)
+        for name in list(self._idle):
+            node = self.nodes[name]
+            shard = self._next(node)
+            if shard is not None:
+                node.shard, node.since_s = shard, now_s
+                del self._idle[name]
+                yield Deal(name, shard)
+
+    def ended(self, name: str, now_s: float) -> None:
+        """Hear that a node has measured its shard."""
+        node, queue = self.nodes[name], self._queues[self.nodes[name].kind]
+        if node.shard is not None:
+            self.done[node.kind].update(node.shard.cases)
+            for each in (node, queue):
+                each.done_s += node.shard.forecast_s
+                each.busy_s += now_s - node.since_s
+        self._free(node)
+
+    def broke(self, name: str, now_s: float) -> bool:
+        """Hear that a shard ended before it was done; return whether it goes on where it was."""
+        node = self.nodes[name]
+        if node.shard is None or node.shard.attempts + 1 >= ATTEMPTS:
+            return False
+        node.since_s = now_s + WAITS_S[node.shard.attempts]
+        node.shard.attempts += 1
+        node.waiting = True
+        self._waiting[name] = None
+        return True
+
+    def give_back(self, name: str, complete: Collection[str], why: str, *, gone: bool) -> None:
+        """Take from a node the shard that it has, if any.
+
+        Args:
+            name: of the node.
+            complete: cases of the shard that need nothing more.
+            why: for those that are given up.
+            gone: whether the node is left alone from now on.
+        """
+        node = self.nodes[name]
+        shard, queue = node.shard, self._queues[node.kind]
+        self._free(node)
+        if gone and not node.gone:
+            node.gone = True
+            self._alive[node.kind] -= 1
+            self._idle.pop(name, None)
+        for case in shard.cases if shard is not None else ():
+            key = node.kind, case
+            self._broke[key] += 1
+            if case in complete:
+                self.done[node.kind].add(case)
+            elif self._broke[key] >= NODES:
+                self.given_up[node.kind][case] = why
+            else:
+                queue.alone.append(case)
+                queue.left_s += queue.seconds[case]
+
+    def give_up_where_nobody_is(self, why: str) -> None:
+        """Give up what no node is left for."""
+        for kind, queue in self._queues.items():
+            if not self._alive[kind]:
+                left = [*queue.alone, *(case for _, case in queue.open)]
+                self.given_up[kind].update(dict.fromkeys(left, why))
+                queue.open, queue.alone, queue.left_s = [], [], 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing waits and nothing runs."""
+        return not any(node.shard for node in self.nodes.values()) and not any(
+            queue.open or queue.alone for queue in self._queues.values()
+        )
+
+    def left_s(self, now_s: float) -> float:
+        """Return about how long it takes until all have ended."""
+        return max((self._left_s(kind, now_s) for kind in self._queues), default=0.0)
+
+    def budget_s(self, shard: Shard, kind: str, left_s: float) -> float:
+        """Return a shard's part of the time that is left to all: it may take what others spare.
+
+        Args:
+            shard: that was just dealt.
+            kind: of its node.
+            left_s: of the whole run.
+        """
+        waiting_s = self._queues[kind].left_s + shard.forecast_s
+        fair = left_s * max(1, self._alive[kind]) * shard.forecast_s / max(waiting_s, 1e-9)
+        return max(min(left_s, fair), 1e-3)
+
+    def _left_s(self, kind: str, now_s: float) -> float:
+        queue = self._queues[kind]
+        slower = queue.busy_s / queue.done_s if queue.done_s else 1.0  # than was forecast
+        nodes = [node for node in self.nodes.values() if node.kind == kind and not node.gone]
+        running_s = [
+            max(0.0, node.since_s + START_S + slower * node.shard.forecast_s - now_s)
+            for node in nodes
+            if node.shard
+        ]
+        equal_s = (slower * queue.left_s + sum(running_s)) / max(1, len(nodes))
+        return max(equal_s, *running_s, 0.0)
+
+    def _next(self, node: Node) -> Shard | None:
+        queue = self._queues[node.kind]
+        if not queue.open:
+            if not queue.alone:
+                return None
+            return self._shard(queue, [queue.alone.pop(0)])
+        nodes = max(1, self._alive[node.kind])
+        least_s = min(MIN_SHARD_S, queue.total_s / nodes)
+        share = SHARE * _pace(node, queue)
+        target_s = min(MAX_SHARD_S, max(least_s, share * queue.left_s / nodes))
+        taken: list[str] = []
+        taken_s = 0.0
+        while queue.open and len(taken) < MAX_CASES:
+            seconds, case = queue.open[-1]
+            if taken and taken_s + seconds > target_s * ROUNDING:
+                break
+            queue.open.pop()
+            taken.append(case)
+            taken_s += seconds
+        return self._shard(queue, taken)
+
+    def _shard(self, queue: Queue, cases: list[str]) -> Shard:
+        seconds = sum(queue.seconds[case] for case in cases)
+        queue.left_s = max(0.0, queue.left_s - seconds)
+        return Shard(f"{next(self._numbers):05d}", tuple(cases), seconds)
+
+    def _free(self, node: Node) -> None:
+        node.shard, node.waiting = None, False
+        self._waiting.pop(node.name, None)
+        self._idle[node.name] = None
+
+    def _take_out(self, kind: str, cases: Collection[str]) -> None:
+        queue, out = self._queues[kind], set(cases)
+        queue.open = [each for each in queue.open if each[1] not in out]
+        queue.alone = [case for case in queue.alone if case not in out]
+        left = [*queue.alone, *(case for _, case in queue.open)]
+        queue.left_s = sum(queue.seconds[case] for case in left)
+
+
+def _pace(node: Node, queue: Queue) -> float:
+    """Return how fast a node is beside the others of its kind; of an unknown one be careful."""
+    if not (node.done_s and node.busy_s):
+        return 0.5
+    return node.done_s / node.busy_s / (queue.done_s / queue.busy_s)

@@ -1,0 +1,102 @@
+"""How nodes are reached: one interface, and one table.
+
+An executor knows names of nodes and starts requests on them (`bench.fleet.node`); it places, and
+decides nothing. Third parties are imported by the one file that needs them, when it is needed.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench.fleet.node import Message
+from bench.schema.errors import BenchError
+from panet.errors import did_you_mean
+
+
+class Handle(Protocol):
+    """A request on its way."""
+
+    def messages(self) -> Sequence[Message]:
+        """Return what came since the last call; never waits."""
+
+    def over(self) -> str | None:
+        """Return why nothing more can come, as a node that is lost; `None` while it can.
+
+        Asked after `messages`, so that nothing is missed.
+        """
+
+    def stop(self) -> None:
+        """Let it end, journal and all; does not wait for that."""
+
+
+class Executor(Protocol):
+    """What reaches nodes."""
+
+    def nodes(self) -> Sequence[str]:
+        """Return the names of those that can be used now; others may come later."""
+
+    def start(self, node: str, request: Message) -> Handle:
+        """Start a request; raise `BenchError` where the node cannot be reached."""
+
+    def close(self) -> None:
+        """Let go of whatever connects."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What an executor is called with, and where it is."""
+
+    module: str
+    """With a function of its name, which is given hosts and the folder of the fleet."""
+    hosts: str
+    """What ``--hosts`` means to it."""
+    package: str = ""
+    """That it needs and we do not, which is an extra of that name."""
+    needs_hosts: bool = False
+
+
+EXECUTORS = {
+    "local": Entry("bench.fleet.processes", "names for nodes on this machine, for a rehearsal"),
+    "ssh": Entry(
+        "bench.fleet.processes", "[user@]host[:folder of a checkout], ...", needs_hosts=True
+    ),
+}
+
+HELP = f"measure on several machines: {', '.join(EXECUTORS)}"
+
+HOSTS_HELP = "; ".join(f"{name}: {entry.hosts}" for name, entry in EXECUTORS.items())
+
+
+def check(name: str, hosts: str | None) -> tuple[str, ...]:
+    """Return the hosts of a list; raise `BenchError` for an executor that cannot be."""
+    if name not in EXECUTORS:
+        hint = did_you_mean(name, EXECUTORS, f"choose from {', '.join(EXECUTORS)}")
+        raise BenchError(f"--executor {name!r}: {hint}")
+    entry = EXECUTORS[name]
+    named = tuple(dict.fromkeys(host.strip() for host in (hosts or "").split(",") if host.strip()))
+    if entry.needs_hosts and not named:
+        raise BenchError(f"--executor {name}: say where with --hosts, {entry.hosts}")
+    if entry.package and importlib.util.find_spec(entry.package) is None:
+        raise BenchError(
+            f"--executor {name} needs {entry.package}: pip install 'panet-bench[{entry.package}]'"
+        )
+    return named
+
+
+def open_executor(name: str, hosts: Sequence[str], folder: Path) -> Executor:
+    """Return an executor.
+
+    Args:
+        name: of the table.
+        hosts: of `check`.
+        folder: of the fleet, for what it has to write.
+
+    Raises:
+        BenchError: it cannot connect.
+    """
+    made: Any = importlib.import_module(EXECUTORS[name].module)
+    opened: Executor = getattr(made, name)(hosts, folder)
+    return opened

@@ -1,0 +1,124 @@
+"""Dealing is simulated: on a clock of its own, with nodes that are late, break and die."""
+
+import pytest
+
+from bench.fleet.dealing import ATTEMPTS, MAX_CASES, MIN_SHARD_S, NODES, START_S, Dealer, Shard
+from bench.lab.fleet_dealing import simulate
+
+KIND = "kind"
+
+
+def dealer(seconds: dict[str, float], nodes: int = 1) -> Dealer:
+    made = Dealer()
+    made.add_kind(KIND, seconds)
+    for number in range(nodes):
+        made.join(f"n{number}", KIND)
+    return made
+
+
+@pytest.mark.parametrize(("nodes", "cases"), [(1, 60), (10, 600), (100, 6_000)])
+@pytest.mark.parametrize(("late", "dying"), [(0.0, 0.0), (0.2, 0.0), (0.0, 0.2)])
+def test_makespan_is_near_what_is_possible_and_every_case_is_measured_once(
+    nodes: int, cases: int, late: float, dying: float
+) -> None:
+    found = simulate(nodes, cases, late, dying)
+    assert found.done == found.measured == cases
+    assert found.given_up == 0
+    # Of dead nodes neither work nor speed is there: up to three tenths here.
+    assert found.makespan_s < found.bound_s * (1.7 if dying else 1.3)
+
+
+def test_long_cases_go_first_and_shards_become_shorter() -> None:
+    seconds = {f"c{i:03d}": 10.0 + i for i in range(200)}
+    fleet = dealer(seconds, nodes=4)
+    shards: list[Shard] = []
+    while not fleet.finished:
+        shards += [deal.shard for deal in fleet.deal(0.0)]
+        for name, node in fleet.nodes.items():
+            if node.shard is not None:
+                fleet.ended(name, 1.0)
+    dealt = [case for shard in shards for case in shard.cases]
+    assert dealt == sorted(seconds, reverse=True)
+    assert shards[0].forecast_s > 4 * shards[-1].forecast_s
+    assert all(shard.forecast_s <= 2.5 * MIN_SHARD_S for shard in shards[-4:])
+
+
+def test_shard_has_not_more_cases_than_a_command_line_takes() -> None:
+    fleet = dealer({f"c{i}": 0.001 for i in range(3 * MAX_CASES)})
+    (deal,) = fleet.deal(0.0)
+    assert len(deal.shard.cases) == MAX_CASES
+
+
+def test_few_cases_are_dealt_to_all_nodes() -> None:
+    fleet = dealer({f"c{i}": 8.0 for i in range(6)}, nodes=3)
+    assert [len(deal.shard.cases) for deal in fleet.deal(0.0)] == [2, 2, 2]
+
+
+def test_late_node_is_dealt_less() -> None:
+    """Nothing is bound to it: while it is at its first shard, the other takes the rest."""
+    fleet = dealer({f"c{i}": 30.0 for i in range(40)}, nodes=2)
+    late, other = list(fleet.deal(0.0))
+    while any(node.shard is not None for name, node in fleet.nodes.items() if name != late.node):
+        fleet.ended(other.node, 1.0)
+        list(fleet.deal(0.0))
+    assert fleet.done[KIND] == {f"c{i}" for i in range(40)} - set(late.shard.cases)
+    assert not fleet.finished
+
+
+def test_broken_shard_goes_on_there_and_then_elsewhere_one_case_at_a_time() -> None:
+    fleet = dealer(dict.fromkeys("abcd", 25.0), nodes=2)
+    first, second = list(fleet.deal(0.0))
+    assert len(first.shard.cases) == 2
+    fleet.ended(second.node, 1.0)
+    now_s = 0.0
+    for _ in range(ATTEMPTS - 1):
+        assert fleet.broke(first.node, now_s)
+        assert [deal.node for deal in fleet.deal(now_s)] == []
+        now_s = fleet.nodes[first.node].since_s
+        (again,) = fleet.deal(now_s)
+        assert again.shard is first.shard
+    assert not fleet.broke(first.node, now_s)
+    measured, begun_anew = first.shard.cases
+    fleet.give_back(first.node, {measured}, "it died", gone=True)
+    (deal,) = fleet.deal(now_s)
+    assert (deal.node, deal.shard.cases) == (second.node, (begun_anew,))
+    fleet.ended(deal.node, now_s)
+    assert fleet.finished
+    assert fleet.done[KIND] == {"a", "b", "c", "d"}
+
+
+def test_case_that_breaks_every_node_is_given_up_and_no_other() -> None:
+    fleet = dealer({f"c{i}": 5.0 for i in range(12)}, nodes=6)
+    now_s = 0.0
+    while not fleet.finished:
+        now_s += 1000.0
+        for deal in list(fleet.deal(now_s)):
+            if "c3" not in deal.shard.cases:
+                fleet.ended(deal.node, now_s)
+            elif not fleet.broke(deal.node, now_s):
+                fleet.give_back(deal.node, (), f"{deal.node}: killed", gone=True)
+        fleet.give_up_where_nobody_is("nobody is left")
+    assert fleet.given_up[KIND].keys() == {"c3"}
+    assert fleet.done[KIND] == {f"c{i}" for i in range(12)} - {"c3"}
+    assert sum(node.gone for node in fleet.nodes.values()) == NODES
+
+
+def test_kind_without_nodes_gives_up_what_it_has() -> None:
+    fleet = dealer({"a": 5.0, "b": 5.0})
+    (deal,) = fleet.deal(0.0)
+    fleet.give_back(deal.node, {"a"}, "gone", gone=True)
+    fleet.give_up_where_nobody_is("nobody is left")
+    assert fleet.given_up[KIND] == {"b": "nobody is left"}
+    assert fleet.finished
+
+
+def test_time_left_and_budgets_are_shared_by_forecast() -> None:
+    fleet = dealer({f"c{i}": 100.0 for i in range(8)}, nodes=2)
+    assert fleet.left_s(0.0) == pytest.approx(400.0)
+    first, second = list(fleet.deal(0.0))
+    assert fleet.left_s(50.0) == pytest.approx((800.0 + 2 * (START_S - 50.0)) / 2)
+    assert first.shard.forecast_s == second.shard.forecast_s == 100.0
+    # Two nodes have 2 x 1000 s for the 600 s that nobody has begun, and for this shard.
+    assert fleet.budget_s(first.shard, KIND, 1000.0) == pytest.approx(2000.0 * 100 / 700)
+    assert fleet.budget_s(first.shard, KIND, 1e5) <= 1e5
+    assert fleet.budget_s(first.shard, KIND, 0.0) > 0

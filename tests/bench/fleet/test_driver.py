@@ -1,0 +1,187 @@
+"""Nothing is lost and nothing is measured twice: nodes and drivers die at every line."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.fleet import stored
+from bench.fleet.dealing import ATTEMPTS, NODES
+from bench.fleet.driver import kind_name
+from bench.schema import journal
+from bench.schema.errors import BenchError
+from tests.support.fleets import (
+    CASES,
+    REPLICATES,
+    Killed,
+    Place,
+    Sitting,
+    environment,
+    sit,
+)
+
+IDS = {each.case_id for each in CASES}
+
+
+def every_case_once(sitting: Sitting) -> bool:
+    return sitting.counted == dict.fromkeys(IDS, 1)
+
+
+def test_cases_are_shared_and_each_is_measured_once(tmp_path: Path) -> None:
+    sitting = sit(tmp_path, {"a": Place(), "b": Place()})
+    assert every_case_once(sitting)
+    assert sitting.executor.written == dict.fromkeys(IDS, REPLICATES)
+    assert len({node for node, _ in sitting.executor.runs}) == 2
+    assert sitting.said == []
+    (kind,) = sitting.fleet.kinds()
+    assert kind.missing == {}
+    results = [found for part in kind.parts for found in stored.results(part)]
+    assert {found.status for found in results} == {"ok"}
+
+
+@pytest.mark.parametrize("line", [0, 1, 3, 4, 9, 30])
+def test_broken_shard_goes_on_where_it_was(line: int, tmp_path: Path) -> None:
+    sitting = sit(tmp_path, {"a": Place(breaks=[line])})
+    assert every_case_once(sitting)
+    assert sitting.executor.written == dict.fromkeys(IDS, REPLICATES)
+    assert sitting.executor.runs == [("a", "00000")] * 2
+    (said,) = sitting.said
+    assert said == "a: connection lost; shard 00000 goes on there in 10 s"
+
+
+def test_cases_of_a_lost_node_that_were_complete_are_not_measured_again(tmp_path: Path) -> None:
+    lost = Place(breaks=[1 + 2 + REPLICATES * 2 - 3, *[0] * (ATTEMPTS - 1)])
+    sitting = sit(tmp_path, {"a": lost, "b": Place()})
+    assert every_case_once(sitting)
+    assert sitting.executor.written == dict.fromkeys(IDS, REPLICATES) | {
+        each: sitting.executor.written[each] for each in lost.written
+    }
+    assert "begun anew elsewhere; it takes no part any more" in sitting.said[-1]
+    kept = [p for p in sitting.kept.parts[next(iter(sitting.kept.parts))] if p.document is None]
+    for part in kept:
+        known = journal.read(part.folder).replicates
+        assert all(len(known[each.case_id]) >= 5 for each in part.cases)
+
+
+def test_what_is_begun_anew_is_another_series(tmp_path: Path) -> None:
+    """Of no case do replicates of two nodes count."""
+    sitting = sit(tmp_path, {"a": Place(breaks=[12, 0, 0]), "b": Place()})
+    assert every_case_once(sitting)
+    for part in sitting.kept.parts[next(iter(sitting.kept.parts))]:
+        known = journal.read(part.folder).replicates
+        for each in part.cases:
+            indices = [r.index for r in known[each.case_id]]
+            assert indices == list(range(len(indices)))
+            assert len(indices) >= (5 if part.document is None else REPLICATES)
+
+
+def test_of_a_shard_that_does_more_than_timing_nothing_is_taken_from_a_lost_node(
+    tmp_path: Path,
+) -> None:
+    lost = Place(breaks=[1 + 2 + REPLICATES * 2 - 3, 0, 0])
+    sitting = sit(tmp_path, {"a": lost, "b": Place()}, beside_timing=True)
+    assert every_case_once(sitting)
+    for each in lost.written:
+        assert sitting.executor.places["b"].written[each] == REPLICATES
+
+
+def test_node_whose_disk_was_wiped_begins_anew_and_stays(tmp_path: Path) -> None:
+    sitting = sit(tmp_path, {"a": Place(breaks=[9], wiped=True)})
+    assert every_case_once(sitting)
+    assert "no journal of it; 6 cases of shard 00000 begun anew" in sitting.said[-1]
+
+
+def test_node_that_never_works_ends_with_its_cases_given_up(tmp_path: Path) -> None:
+    """Retries are bounded, and told."""
+    sitting = sit(tmp_path, {"a": Place(breaks=[0] * 100)})
+    assert len(sitting.executor.runs) == ATTEMPTS
+    assert len(sitting.said) == ATTEMPTS
+    (kind,) = sitting.fleet.kinds()
+    assert kind.missing.keys() == IDS
+    assert {why for _, why in kind.missing.values()} == {"its kind has no node left"}
+
+
+def test_nothing_works_anywhere(tmp_path: Path) -> None:
+    places = {name: Place(breaks=[0] * 100) for name in map(str, range(20))}
+    sitting = sit(tmp_path, places)
+    assert len(sitting.executor.runs) <= ATTEMPTS * len(places)
+    (kind,) = sitting.fleet.kinds()
+    assert kind.missing.keys() == IDS
+    assert any(why.endswith("connection lost") for _, why in kind.missing.values())
+    assert len(places) > NODES
+
+
+@pytest.mark.parametrize("killed_s", [0.2, 1.0, 5.0, 11.0, 23.0, 47.0])
+def test_driver_that_is_killed_comes_back_and_repeats_nothing(
+    killed_s: float, tmp_path: Path
+) -> None:
+    places = {"a": Place(), "b": Place(), "c": Place()}
+    with pytest.raises(Killed):
+        sit(tmp_path, places, killed_s=killed_s)
+    sitting = sit(tmp_path, places)
+    assert every_case_once(sitting)
+    assert sitting.executor.written == dict.fromkeys(IDS, REPLICATES)
+    again = sit(tmp_path, places)
+    assert every_case_once(again)
+    assert again.executor.runs == []
+
+
+def test_driver_is_killed_and_a_node_does_not_come_back(tmp_path: Path) -> None:
+    places = {"a": Place(), "b": Place()}
+    with pytest.raises(Killed):
+        sit(tmp_path, places, killed_s=50.0)
+    places["a"].away = True
+    sitting = sit(tmp_path, places)
+    assert every_case_once(sitting)
+    assert sitting.said == ["a: no route to host; it takes no part"]
+
+
+def test_line_that_was_cut_by_a_kill_is_told_again(tmp_path: Path) -> None:
+    places = {"a": Place()}
+    with pytest.raises(Killed):
+        sit(tmp_path, places, killed_s=40.0)
+    (copy,) = tmp_path.glob("fleet/shards/*/journal.jsonl")
+    copy.write_bytes(copy.read_bytes()[:-7])
+    with (tmp_path / "fleet" / "fleet.jsonl").open("a") as log:
+        log.write('{"kind": "cut')
+    sitting = sit(tmp_path, places)
+    assert every_case_once(sitting)
+    assert sitting.executor.written == dict.fromkeys(IDS, REPLICATES)
+
+
+def test_every_kind_of_machine_measures_every_case_of_its_own(tmp_path: Path) -> None:
+    other = environment(cpu="another CPU", cores=4)
+    of_four = tuple(replace(each, threads=4) for each in CASES)
+    places = {"a": Place(), "b": Place(environment=other, cases=of_four)}
+    sitting = sit(tmp_path, places)
+    kinds = {kind.name: kind for kind in sitting.fleet.kinds()}
+    assert set(kinds) == {kind_name(environment(), "the code"), kind_name(other, "the code")}
+    assert sum(sitting.counted.values()) == 2 * len(CASES)
+    assert [kind for kind in kinds if kind.startswith("another-cpu-4-cores-")]
+
+
+def test_node_with_other_code_takes_no_part(tmp_path: Path) -> None:
+    sitting = sit(tmp_path, {"a": Place(), "b": Place(code="older")})
+    assert {node for node, _ in sitting.executor.runs} == {"a"}
+    assert sitting.said == [
+        "b: it has other code than this machine; bring both to one commit; it takes no part"
+    ]
+
+
+def test_without_any_node_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match=r"no node can measure: a: no route to host; it takes no"):
+        sit(tmp_path / "x", {"a": Place(away=True)})
+    with pytest.raises(BenchError, match="no node can measure: there is none"):
+        sit(tmp_path / "y", {})
+
+
+def test_file_that_would_leave_its_folder_is_refused(tmp_path: Path) -> None:
+    from bench.fleet.copies import Copy
+
+    copy = Copy(tmp_path / "shard")
+    copy.add_file("traces/a/profile.json", "e30=")
+    assert (tmp_path / "shard" / "traces" / "a" / "profile.json").read_text() == "{}"
+    for name in ("../x", "/etc/x", ""):
+        with pytest.raises(BenchError, match="not to be trusted"):
+            copy.add_file(name, "e30=")
+    copy.close()

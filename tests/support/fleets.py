@@ -1,0 +1,249 @@
+"""Fleets without machines: nodes with disks, on a clock that only waiting moves."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.fleet import copies
+from bench.fleet.asked import Asked
+from bench.fleet.driver import Fleet
+from bench.fleet.kept import Kept
+from bench.fleet.node import Message
+from bench.schema.case import AXES, Case
+from bench.schema.errors import BenchError
+from bench.schema.records import SCHEMA
+from tests.support.factories import case, finding, replicate
+
+CODE = "the code"
+
+LINE_S = 2.0
+"""Between two lines of a journal."""
+
+REPLICATES = 12
+"""Of a case: more than enough for any half-width of equal rounds."""
+
+CASES = tuple(case(batch_size=batch) for batch in range(1, 7))
+
+VALUES = dict.fromkeys(
+    [
+        *(axis.option for axis in AXES),
+        *("preset", "half_width", "budget", "timeout", "seed", "images", "run_dir", "only"),
+    ]
+)
+
+
+def environment(**values: Any) -> dict[str, Any]:
+    return {"cpu": "a CPU", "cores": 2, "libraries": {"torch": "2.15.0"}} | values
+
+
+def journal_lines(cases: list[Case]) -> list[str]:
+    """Return the journal of a shard: all checks, then turns of one replicate of every case."""
+    ids = [each.case_id for each in cases]
+    header = {"schema": SCHEMA, "environment": environment(), "half_width": 0.1, "cases": ids}
+    lines: list[dict[str, Any]] = [{"header": header}]
+    lines += [{"case_id": case_id, "finding": finding().to_json()} for case_id in ids]
+    lines += [
+        {"case_id": case_id, "replicate": replicate(index).to_json()}
+        for index in range(REPLICATES)
+        for case_id in ids
+    ]
+    return [json.dumps(line) for line in lines]
+
+
+@dataclass
+class Clock:
+    now_s: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def wait(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@dataclass
+class Place:
+    """A node that is not there.
+
+    Args:
+        breaks: of each attempt to measure, in turn, after how many new lines it breaks.
+        wiped: whether its disk is empty whenever it comes back.
+        away: whether it cannot be reached at all.
+    """
+
+    breaks: list[int] = field(default_factory=list)
+    wiped: bool = False
+    away: bool = False
+    environment: dict[str, Any] = field(default_factory=environment)
+    code: str = CODE
+    line_s: float = LINE_S
+    cases: tuple[Case, ...] = CASES
+    disk: dict[str, list[str]] = field(default_factory=dict)
+    """Folder of a shard -> its journal."""
+    written: Counter[str] = field(default_factory=Counter)
+    """Case -> how many replicates were measured here."""
+
+
+class Request:
+    """A request on a node: a `Handle`."""
+
+    def __init__(self, place: Place, clock: Clock, request: Message) -> None:
+        self._place, self._clock, self._request = place, clock, request
+        self._begun_s = clock()
+        self._stopped = False
+        self._out: list[Message] = []
+        self._over: str | None = None
+        self._left: list[str] = []
+        self._written = 0
+        if request["do"] == "probe":
+            known = {"environment": place.environment, "code": place.code}
+            self._out.append({"probe": known | {"cases": [c.to_json() for c in place.cases]}})
+            self._over = "exit 0"
+            return
+        folder, have = request["folder"], request["have"]
+        if place.wiped:
+            place.disk.clear()
+        if have and folder not in place.disk:
+            self._out.append({"gone": "no journal of it"})
+            self._over = "exit 0"
+            return
+        self._disk = place.disk.setdefault(folder, [])
+        self._out += [{"line": line} for line in self._disk[have:]]
+        (only,) = (a.split("=", 1)[1] for a in request["arguments"] if a.startswith("--only="))
+        wanted = [each for each in place.cases if each.case_id in only.split(",")]
+        self._left = journal_lines(wanted)[len(self._disk) :]
+        self._breaks = place.breaks.pop(0) if place.breaks else None
+
+    def messages(self) -> list[Message]:
+        while (
+            self._over is None
+            and not self._stopped
+            and self._clock() >= self._begun_s + (self._written + 1) * self._place.line_s
+        ):
+            if self._breaks == self._written:
+                self._over = "connection lost"
+            elif not self._left:
+                ended = {"code": 0, "said": "fine", "document": {"machine_info": {}, "hints": []}}
+                self._out.append({"ended": ended})
+                self._over = "exit 0"
+            else:
+                self._write(self._left.pop(0))
+        out, self._out = self._out, []
+        return out
+
+    def _write(self, line: str) -> None:
+        self._written += 1
+        self._disk.append(line)
+        self._out.append({"line": line})
+        entry = json.loads(line)
+        if "replicate" in entry:
+            self._place.written[entry["case_id"]] += 1
+
+    def over(self) -> str | None:
+        return "stopped" if self._stopped and self._over is None else self._over
+
+    def stop(self) -> None:
+        self._stopped = True
+
+
+@dataclass
+class Places:
+    """An executor of nodes that are not there."""
+
+    clock: Clock
+    places: Mapping[str, Place]
+    started: list[tuple[str, Message]] = field(default_factory=list)
+
+    def nodes(self) -> list[str]:
+        return list(self.places)
+
+    def start(self, node: str, request: Message) -> Request:
+        self.started.append((node, request))
+        if self.places[node].away:
+            raise BenchError("no route to host")
+        return Request(self.places[node], self.clock, request)
+
+    def close(self) -> None: ...
+
+    @property
+    def runs(self) -> list[tuple[str, str]]:
+        """Node and shard of every attempt, in order."""
+        return [(n, Path(r["folder"]).name) for n, r in self.started if r["do"] == "run"]
+
+    @property
+    def written(self) -> Counter[str]:
+        """Case -> how many replicates were measured, everywhere."""
+        return sum((place.written for place in self.places.values()), Counter[str]())
+
+
+class Killed(Exception):  # noqa: N818 - no error of ours
+    """The driver is, at some time."""
+
+
+@dataclass
+class Watching:
+    clock: Clock
+    killed_s: float = float("inf")
+    seen: list[str] = field(default_factory=list)
+
+    def update(
+        self, now: str, left_s: float, share_done: float, known: Mapping[str, str] | None = None
+    ) -> None:
+        assert left_s >= 0
+        assert 0 <= share_done <= 1
+        self.seen.append(now)
+        if self.clock() >= self.killed_s:
+            raise Killed
+
+
+@dataclass
+class Sitting:
+    """A fleet that has run."""
+
+    fleet: Fleet
+    kept: Kept
+    executor: Places
+    said: list[str]
+
+    @property
+    def counted(self) -> Counter[str]:
+        """Case -> how many shards it counts in."""
+        parts = [part for of_kind in self.kept.parts.values() for part in of_kind]
+        return Counter(each.case_id for part in parts for each in part.cases)
+
+
+def sit(
+    folder: Path,
+    places: Mapping[str, Place],
+    *,
+    killed_s: float = float("inf"),
+    beside_timing: bool = False,
+    budget_s: float = 1e6,
+) -> Sitting:
+    """Let a driver run on a fleet's folder until all is done; raise `Killed` where it is killed."""
+    clock, folder = Clock(), folder / "fleet"  # earlier runs, whose seconds it takes, lie beside
+    if not (folder / copies.LOG).exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        copies.Log.create(folder, {"asked": {}}).close()
+    executor, said = Places(clock, places), list[str]()
+    kept = Kept(folder, beside_timing=beside_timing)
+    fleet = Fleet(
+        kept,
+        Asked(VALUES),
+        executor,
+        code=CODE,
+        budget_s=budget_s,
+        node_folder="nodes",
+        say=said.append,
+        watch=Watching(clock, killed_s),
+        clock=clock,
+        wait=clock.wait,
+    )
+    try:
+        fleet.run()
+    finally:
+        kept.close()
+    return Sitting(fleet, kept, executor, said)
