@@ -25,7 +25,12 @@ html_show_copyright = False
 CONTENTS = {
     "Use": ("measure", "read", "profile", "runtimes", "network", "gate", "fleet", "limits"),
     "Networks": ("behaviours", "necks", "heads", "torchvision"),
-    "Try": ("examples/own_neck/README", "examples/gate/README", "examples/notebook/README"),
+    "Try": (
+        "examples/own_neck/README",
+        "examples/gate/README",
+        "examples/notebook/README",
+        "examples/from_the_index/README",
+    ),
     "Look up": ("options", "columns", "files"),
     "Believe": ("proof", "faults"),
     "Take part": ("CONTRIBUTING", "dependencies", "CHANGELOG"),
