@@ -10,7 +10,7 @@ from bench.lab import ablations
 from bench.schema.journal import Journal
 from tests.support.factories import replicate
 
-CASES = [f"case-{number}" for number in range(4)]
+CASES = [f"case-{number}" for number in range(6)]
 
 
 def stored(folder: Path, seed: int) -> Path:
@@ -38,7 +38,7 @@ def test_marks_and_stopping_are_worth_replicates(
     runs = [stored(tmp_path / name, seed) for seed, name in enumerate(("a", "b", "c"))]
     assert main(["lab", "ablations", *map(str, runs), "--half-width", "1.5%"]) == 0
     page = capsys.readouterr().out
-    assert page.startswith("3 runs, 4 cases, 48 replicates")
+    assert page.startswith("3 runs, 6 cases, 72 replicates")
     rows = {
         cells[1].strip(): [cell.strip() for cell in cells[2:-1]]
         for cells in (line.split("|") for line in page.splitlines()[4:] if "|" in line)
@@ -50,7 +50,7 @@ def test_marks_and_stopping_are_worth_replicates(
     assert 1.5 * usual < needed["without marks: whole calls by turns"]
     for name, (replicates, seconds, sure, held) in rows.items():
         assert float(seconds) == pytest.approx(2 * needed[name], abs=1), replicates
-        assert float(held.split()[0]) > 88, name  # of 160: sd 1.7 %
+        assert float(held.split()[0]) > 88, name  # of 240: sd 1.4 %
         if ablations.WAYS[name].stops:
             assert sure == "100 %", name
     assert float(rows["as many replicates for every case"][2].split()[0]) < 100
