@@ -4,15 +4,21 @@ What carries over from one machine to another is a ratio; times are not compared
 whatever device and however many threads a machine gives them.
 """
 
+import json
 import math
-from collections.abc import Iterator, Mapping
+import statistics
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from bench.schema.case import FIELDS, case_name
+from bench.schema.records import MUST_MATCH
 from bench.schema.text import counted, listed, percent
-from reports.analysis.names import Row, run_letters
+from bench.stats.intervals import NORMAL
+from reports.analysis.names import Row
+from reports.data.costs import trusted
+from reports.data.result_files import ResultFile
 from reports.data.rows import rows_of
 
 OF_THE_MACHINE = frozenset({"device", "threads"})
@@ -31,10 +37,15 @@ class Beside:
 
     @property
     def between(self) -> float:
-        """The standard deviation of the ratio between machines, relative."""
+        """The standard deviation of the ratio between machines, relative.
+
+        That of the ratios found, without what runs of one machine would differ by: their intervals
+        have that in them.
+        """
         logs = [math.log(row["ratio"]) for row in self.rows.values()]
-        mean = math.fsum(logs) / len(logs)
-        return math.sqrt(math.fsum((log - mean) ** 2 for log in logs) / (len(logs) - 1))
+        ends = [(row["ratio_low"], row["ratio_high"]) for row in self.rows.values()]
+        own = [(math.log(high / low) / 2 / NORMAL) ** 2 for low, high in ends]
+        return math.sqrt(max(statistics.variance(logs) - statistics.fmean(own), 0.0))
 
     @property
     def alike(self) -> bool:
@@ -44,13 +55,27 @@ class Beside:
         return bool(lows <= highs)
 
 
+def by_machine(files: Iterable[ResultFile]) -> dict[str, str]:
+    """Return of every machine its newest run: machine -> run."""
+    return {_machine(file): str(file.run["run_id"]) for file in sorted(files, key=_run_id)}
+
+
+def _run_id(file: ResultFile) -> str:
+    return str(file.run["run_id"])
+
+
+def _machine(file: ResultFile) -> str:
+    return json.dumps([file.run["environment"].get(name) for name in MUST_MATCH], sort_keys=True)
+
+
 def beside(table: pd.DataFrame) -> list[Beside]:
-    """Return the cases that several runs have, in the order of the table.
+    """Return the cases that several machines have a cost of, in the order of the table.
 
     Args:
-        table: of `reports.data.costs.cost`.
+        table: of `reports.data.costs.cost`, of one run of every machine.
     """
-    known = table[table["ratio"].notna() & table["ratio_low"].notna()]
+    known = trusted(table)
+    known = known[known["ratio_low"].notna()]
     found: dict[tuple[object, ...], dict[str, Row]] = {}
     for row in rows_of(known):
         # Of one run the first: several thread counts are an axis there, and no machine's choice.
@@ -74,12 +99,16 @@ def means(cases: list[Beside]) -> dict[str, float]:
     }
 
 
-def sentences(table: pd.DataFrame) -> Iterator[str]:
-    """Yield what machines have in common and what not; nothing of a single one."""
+def sentences(table: pd.DataFrame, letters: Mapping[str, str]) -> Iterator[str]:
+    """Yield what machines have in common and what not; nothing of a single one.
+
+    Args:
+        table: as for `beside`.
+        letters: run -> what it is called.
+    """
     cases = beside(table)
     if not cases:
         return
-    letters = run_letters(table["run_id"])
     of_each = means(cases)
     if of_each:
         common = sum(len(case.rows) == len(of_each) for case in cases)

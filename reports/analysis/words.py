@@ -12,6 +12,7 @@ from bench.schema.case import case_name
 from bench.schema.records import Status
 from bench.schema.text import change, counted, percent
 from reports.analysis.names import MOST_NAMED
+from reports.data.costs import trusted
 from reports.data.rows import rows_of
 
 LAUNCH_BOUND = 0.8
@@ -50,7 +51,7 @@ def sentences(table: pd.DataFrame) -> Iterator[str]:
 
 def answers(table: pd.DataFrame) -> Iterator[str]:
     """Yield what PANet costs, of the cases with an interval."""
-    known = _trusted(table)
+    known = trusted(table)
     known = known[known["ratio_low"].notna()]
     for (scope, name), (pass_name, of_pass) in itertools.product(SCOPES.items(), PASSES.items()):
         rows = known[(known["scope"] == scope) & (known["pass_name"] == pass_name)]
@@ -58,18 +59,13 @@ def answers(table: pd.DataFrame) -> Iterator[str]:
             yield _scope_sentence(f"{name}{of_pass}", rows)
 
 
-def _trusted(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the cases with a cost: too wide is an interval that is right, contended have none."""
-    return table[table["ratio"].notna() & table["status"].isin([Status.OK, Status.TOO_WIDE])]
-
-
 def remarks(table: pd.DataFrame) -> Iterator[str]:
     """Yield how well it is known, and what is missing."""
-    answered, trusted = table[table["ratio"].notna()], _trusted(table)
-    known = trusted[trusted["ratio_low"].notna()]
-    if len(trusted) > len(known):
+    answered, with_cost = table[table["ratio"].notna()], trusted(table)
+    known = with_cost[with_cost["ratio_low"].notna()]
+    if len(with_cost) > len(known):
         yield (
-            f"{len(trusted) - len(known)} of {len(table)} cases have no interval yet: the budget "
+            f"{len(with_cost) - len(known)} of {len(table)} cases have no interval yet: the budget "
             "ended after too few processes."
         )
     if not len(answered):
@@ -81,8 +77,8 @@ def remarks(table: pd.DataFrame) -> Iterator[str]:
             yield f"The same network against itself differs by up to {floor} here."
     if len(known):
         yield _width_sentence(known)
-    yield from _speed_sentence(trusted)
-    yield from _residual_sentences(trusted)
+    yield from _speed_sentence(with_cost)
+    yield from _residual_sentences(with_cost)
     far = int(answered["outliers"].sum()) if len(answered) else 0
     if far:
         of = int(answered["replicates"].sum())

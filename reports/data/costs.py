@@ -15,6 +15,7 @@ import pandas as pd
 
 from bench import stats
 from bench.schema.case import FIELDS
+from bench.schema.records import Status
 from reports.data import frames
 from reports.data.frames import COLUMNS
 from reports.data.rows import rows_of
@@ -96,6 +97,11 @@ def cost(frame: pd.DataFrame) -> pd.DataFrame:
     rows = [_cost_row(by_arm, found[key]) for key, by_arm in by_case.items()]
     table = frames.typed(rows, COST_COLUMNS)
     return table.sort_values(["run_id", *SORTED], kind="stable").reset_index(drop=True)
+
+
+def trusted(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the cases with a cost: too wide is an interval that is right, contended have none."""
+    return table[table["ratio"].notna() & table["status"].isin([Status.OK, Status.TOO_WIDE])]
 
 
 def _first(by_arm: Mapping[Hashable, Mapping[Hashable, Any]]) -> Mapping[Hashable, Any]:

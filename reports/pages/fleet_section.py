@@ -13,8 +13,9 @@ from reports.data.result_files import ResultFile
 from reports.pages.page import Block, Section, Table
 
 ABOUT = (
-    "Ratios carry over from machine to machine, times do not. Between machines: the standard "
-    "deviation of the ratio over these machines; it is no error of any of them."
+    "Ratios carry over from machine to machine, times do not. Of several runs of a machine here is "
+    "the newest. Between machines: the standard deviation of the ratio, without what runs of one "
+    "machine would differ by."
 )
 
 
@@ -25,11 +26,13 @@ def sections(files: Sequence[ResultFile], table: pd.DataFrame) -> Iterator[Secti
         files: of the runs.
         table: of `reports.data.costs.cost`.
     """
-    several = len({_machine(file) for file in files}) > 1
-    cases = machines.beside(table) if several else []
+    newest = _newest(files, table)
+    cases = machines.beside(newest)
     if cases:
-        blocks = [Block("", ABOUT, tables=[_costs(cases, run_letters(table["run_id"]))])]
-        said = list(machines.sentences(table))
+        letters = run_letters(table["run_id"])
+        shown = {run: letters[run] for run in letters if run in set(newest["run_id"])}
+        blocks = [Block("", ABOUT, tables=[_costs(cases, shown)])]
+        said = list(machines.sentences(newest, letters))
         yield Section("machines", "Machine beside machine", said, [], blocks)
     found = fleets.of_files(file.path for file in files)
     if found:
@@ -40,8 +43,7 @@ def sections(files: Sequence[ResultFile], table: pd.DataFrame) -> Iterator[Secti
 
 def sentences(files: Sequence[ResultFile], table: pd.DataFrame) -> Iterator[str]:
     """Yield what the terminal says of several machines."""
-    if len({_machine(file) for file in files}) > 1:
-        yield from machines.sentences(table)
+    yield from machines.sentences(_newest(files, table), run_letters(table["run_id"]))
     for fleet in fleets.of_files(file.path for file in files).values():
         yield from said_of_nodes(fleet)
 
@@ -55,9 +57,9 @@ def said_of_nodes(fleet: fleets.FleetRun) -> Iterator[str]:
         yield f"{counted(count, 'failure')} on {counted(len(broke), 'node')}: {named}."
 
 
-def _machine(file: ResultFile) -> str:
-    environment = file.run["environment"]
-    return str([environment.get(name) for name in ("cpu", "cores", "accelerator")])
+def _newest(files: Sequence[ResultFile], table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of one run of every machine."""
+    return table[table["run_id"].isin(machines.by_machine(files).values())]
 
 
 def _costs(cases: Iterable[machines.Beside], letters: Mapping[str, str]) -> Table:

@@ -1,6 +1,7 @@
 """Several machines side by side, and the nodes of a fleet."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from bench.schema import files
 from bench.schema.records import CaseResult
 from reports.analysis import machines
+from reports.analysis.names import run_letters
 from reports.command import run
 from reports.data import fleets, frames, result_files
 from reports.data.costs import cost
@@ -59,14 +61,36 @@ def test_cases_are_the_same_whatever_threads_machines_give_them(fleet: Path) -> 
     assert (one.name, two.name) == ("neck cnn b1 224 nchw", "neck cnn b2 224 nchw")
     assert one.alike
     assert not two.alike
-    assert two.between == pytest.approx(0.1011, abs=1e-3)  # log(1.5 / 1.3) / sqrt(2)
-    said = list(machines.sentences(table))
+    apart, own = math.log(1.5 / 1.3) / math.sqrt(2), math.hypot(0.01 / 3, 0.0129) / math.sqrt(2)
+    assert two.between == pytest.approx(math.sqrt(apart**2 - own**2), abs=2e-3)
+    assert one.between == 0, "no farther apart than runs of one machine"
+    said = list(machines.sentences(table, run_letters(table["run_id"])))
     assert said == [
         "Over 2 cases that all machines have, PANet costs A +39.9 % and B +50.0 % of FPN "
         "(geometric mean).",
         "Machines differ by more than their intervals in 1 of 2 cases, most in neck cnn b2 224 "
         "nchw (±10.1 % between machines).",
     ]
+
+
+def test_of_several_runs_of_a_machine_the_newest_stands_for_it(fleet: Path) -> None:
+    _write(fleet / "older", [found(2.0), found(2.0, batch_size=2)], environment=machine("small", 2))
+    read = [result_files.read(fleet / name) for name in ("small", "large", "older")]
+    table = cost(frames.frame_of(read))
+    beside, _nodes = fleet_section.sections(read, table)
+    assert beside.blocks[0].tables[0].columns[:3] == ("case", "A", "C")
+    two_of_one = [each for each in read if each.run["run_id"] != "large"]
+    table = cost(frames.frame_of(two_of_one))
+    assert [each.id for each in fleet_section.sections(two_of_one, table)] == ["nodes"]
+
+
+def test_contended_cases_have_no_cost_to_set_beside(fleet: Path) -> None:
+    path = fleet / "large" / files.RESULTS
+    stored = json.loads(path.read_text())
+    for entry in stored["benchmarks"]:
+        entry["extra_info"]["status"] = "contended"
+    path.write_text(json.dumps(stored))
+    assert machines.beside(cost(frames.frame_of(result_files.read_all(fleet)))) == []
 
 
 def test_page_has_machines_and_nodes(fleet: Path) -> None:
