@@ -74,6 +74,7 @@ AOTI_INT8 = replace(
     packages=("torch", "torchao"),
     extra="torchao",
     dtypes=("float32",),
+    own_layout=True,  # its maps of integers lie channels-last, whatever comes in
     build=_build,
     load=_load,
     executed=_executed,
