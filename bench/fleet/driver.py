@@ -6,6 +6,7 @@ driver that was killed begins where those end.
 
 import hashlib
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -29,8 +30,8 @@ POLL_S = 0.2
 LOOK_S = 10.0
 """Between two looks for nodes that came later."""
 
-PROBE_S = 300.0
-"""For what a machine says of itself: an environment on a slow disk takes a minute to import."""
+ALL_S = 300.0
+"""In which nodes are to say what they are; then the first shards are dealt without the others."""
 
 STOP_S = 30.0
 """For measurements to stop in order, which takes them a few seconds."""
@@ -98,6 +99,7 @@ class Fleet:
         self._probed: set[str] = set()
         self._all_asked = False
         self._next_look_s = clock()
+        self._all_s = clock() + ALL_S
         self._end_s = clock() + budget_s
 
     def run(self) -> None:
@@ -145,7 +147,8 @@ class Fleet:
 
     def _ready(self) -> bool:
         """Return whether all nodes have said what they are; the first deal waits for that."""
-        if any(running.copy is None for running in self._running.values()):
+        asking = any(running.copy is None for running in self._running.values())
+        if asking and not (self._machines and self._clock() >= self._all_s):
             return False
         if not self._machines:
             why = "; ".join(f"{name}: {said[-1]}" for name, said in self._kept.failures.items())
@@ -187,14 +190,15 @@ class Fleet:
     def _hear(self, name: str, running: Running, now_s: float) -> None:
         self._take_all(name, running)
         over = running.handle.over()
-        if over is None and (running.copy is not None or now_s - running.since_s < PROBE_S):
+        patience_s = math.inf if running.copy is not None else self._executor.patience_s
+        if over is None and now_s - running.since_s < patience_s:
             return
         del self._running[name]
         running.handle.stop()
         ended = running.ended
         if running.copy is None:
             if name not in self._dealer.nodes and not running.gone:
-                told = running.last or over or f"it said nothing for {PROBE_S:.0f} s"
+                told = running.last or over or f"it said nothing for {patience_s:.0f} s"
                 self._say(self._kept.failed(name, told, "it takes no part"))
             return
         running.copy.close()
@@ -243,7 +247,8 @@ class Fleet:
         node = self._dealer.nodes[name]
         assert node.shard is not None  # noqa: S101 - it ran
         shard, machine = node.shard, self._machines[node.kind]
-        if not gone and self._dealer.broke(name, now_s):
+        there = not gone and name in self._executor.nodes()
+        if there and self._dealer.broke(name, now_s):
             then = f"shard {shard.name} goes on there in {node.since_s - now_s:.0f} s"
             self._say(self._kept.failed(name, told, then))
             return

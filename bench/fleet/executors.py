@@ -4,12 +4,12 @@ An executor knows names of nodes and starts requests on them (`bench.fleet.node`
 decides nothing. Third parties are imported by the one file that needs them, when it is needed.
 """
 
-import importlib
 import importlib.util
+import pkgutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from bench.fleet.node import Message
 from bench.schema.errors import BenchError
@@ -35,6 +35,9 @@ class Handle(Protocol):
 class Executor(Protocol):
     """What reaches nodes."""
 
+    patience_s: float
+    """For a node to say what it is; where requests wait in queues, for ever."""
+
     def nodes(self) -> Sequence[str]:
         """Return the names of those that can be used now; others may come later."""
 
@@ -49,20 +52,24 @@ class Executor(Protocol):
 class Entry:
     """What an executor is called with, and where it is."""
 
-    module: str
-    """With a function of its name, which is given hosts and the folder of the fleet."""
+    made_by: str
+    """A function of a module, which is given the hosts and the folder of the fleet."""
     hosts: str
     """What ``--hosts`` means to it."""
     package: str = ""
-    """That it needs and we do not, which is an extra of that name."""
+    """That it needs and we do not."""
+    extra: str = ""
+    """With that package."""
     needs_hosts: bool = False
 
 
 EXECUTORS = {
-    "local": Entry("bench.fleet.processes", "names for nodes on this machine, for a rehearsal"),
-    "ssh": Entry(
-        "bench.fleet.processes", "[user@]host[:folder of a checkout], ...", needs_hosts=True
+    "local": Entry("bench.fleet.processes:local", "names for nodes here, to rehearse"),
+    "ssh": Entry("bench.fleet.processes:ssh", "[user@]host[:folder], ...", needs_hosts=True),
+    "slurm": Entry(
+        "bench.fleet.slurm_jobs:slurm", "partition:jobs, ...", "submitit", "slurm", needs_hosts=True
     ),
+    "ray": Entry("bench.fleet.ray_tasks:cluster", "the cluster's address", "ray", "ray"),
 }
 
 HELP = f"measure on several machines: {', '.join(EXECUTORS)}"
@@ -81,7 +88,7 @@ def check(name: str, hosts: str | None) -> tuple[str, ...]:
         raise BenchError(f"--executor {name}: say where with --hosts, {entry.hosts}")
     if entry.package and importlib.util.find_spec(entry.package) is None:
         raise BenchError(
-            f"--executor {name} needs {entry.package}: pip install 'panet-bench[{entry.package}]'"
+            f"--executor {name} needs {entry.package}: pip install 'panet-bench[{entry.extra}]'"
         )
     return named
 
@@ -97,6 +104,5 @@ def open_executor(name: str, hosts: Sequence[str], folder: Path) -> Executor:
     Raises:
         BenchError: it cannot connect.
     """
-    made: Any = importlib.import_module(EXECUTORS[name].module)
-    opened: Executor = getattr(made, name)(hosts, folder)
-    return opened
+    made: Executor = pkgutil.resolve_name(EXECUTORS[name].made_by)(hosts, folder)
+    return made

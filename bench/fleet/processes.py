@@ -86,6 +86,9 @@ class Processes:
     def __init__(self, commands: Mapping[str, Sequence[str]]) -> None:
         self._commands = commands
 
+    patience_s = 300.0
+    """An environment on a slow disk takes a minute to import."""
+
     def nodes(self) -> tuple[str, ...]:
         """Return the names of all of them; whether they can be reached is seen then."""
         return tuple(self._commands)

@@ -1,17 +1,21 @@
 """Fleets without machines: nodes with disks, on a clock that only waiting moves."""
 
 import json
+import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from bench.fleet import copies
 from bench.fleet.asked import Asked
 from bench.fleet.driver import Fleet
+from bench.fleet.executors import Executor
 from bench.fleet.kept import Kept
 from bench.fleet.node import Message
+from bench.machine.environment import ROOT, code_digest
 from bench.schema.case import AXES, Case
 from bench.schema.errors import BenchError
 from bench.schema.records import SCHEMA
@@ -156,6 +160,7 @@ class Places:
     clock: Clock
     places: Mapping[str, Place]
     started: list[tuple[str, Message]] = field(default_factory=list)
+    patience_s: float = 300.0
 
     def nodes(self) -> list[str]:
         return list(self.places)
@@ -197,6 +202,53 @@ class Watching:
         self.seen.append(now)
         if self.clock() >= self.killed_s:
             raise Killed
+
+
+QUICK_SHARDS = ROOT / "tests" / "support" / "quick_shards"
+
+
+def quick(line_s: float = 0.02) -> dict[str, str]:
+    """Return the environment in which nodes behave as if they measured."""
+    return {"PYTHONPATH": f"{QUICK_SHARDS}{os.pathsep}{ROOT}", "QUICK_SHARDS": str(line_s)}
+
+
+SMALL = VALUES | {"batch_sizes": "1,2,3,4,5,6", "threads": "1", "devices": "cpu"}
+"""Six cases, as any machine has them."""
+
+
+def sit_for_real(
+    folder: Path,
+    executor: Executor,
+    heard: Callable[[str], None] = lambda _: None,
+    said: list[str] | None = None,
+) -> Kept:
+    """Let a driver run on real nodes; ``heard`` gets what the progress says."""
+    folder.mkdir(parents=True)
+    copies.Log.create(folder, {"asked": {}}).close()
+    kept = Kept(folder, beside_timing=False)
+    watch = SimpleNamespace(update=lambda now, *_: heard(now))
+    fleet = Fleet(
+        kept,
+        Asked(SMALL),
+        executor,
+        code=code_digest(),
+        budget_s=300.0,
+        node_folder=str(folder / "nodes"),
+        say=(said if said is not None else []).append,
+        watch=watch,
+    )
+    try:
+        fleet.run()
+    finally:
+        kept.close()
+        executor.close()
+    return kept
+
+
+def counted(kept: Kept) -> Counter[int]:
+    """Return batch size -> how many shards it counts in, of `SMALL`."""
+    parts = [part for of_kind in kept.parts.values() for part in of_kind]
+    return Counter(each.batch_size for part in parts for each in part.cases)
 
 
 @dataclass

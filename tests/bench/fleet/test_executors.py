@@ -30,8 +30,8 @@ def test_executor_that_cannot_be_is_refused(name: str, hosts: str | None, senten
 
 def test_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = EXECUTORS["local"]
-    monkeypatch.setitem(EXECUTORS, "ray", replace(entry, package="no_such_package_as_this"))
-    with pytest.raises(BenchError, match=r"ray needs no_such.*'panet-bench\[no_such.*\]'"):
+    monkeypatch.setitem(EXECUTORS, "ray", replace(entry, package="no_such", extra="x"))
+    with pytest.raises(BenchError, match=r"ray needs no_such: pip install 'panet-bench\[x\]'"):
         check("ray", None)
     assert check("local", None) == ()
 
@@ -42,7 +42,7 @@ def test_hosts_are_a_list_and_each_is_there_once() -> None:
 
 def test_every_executor_has_its_module() -> None:
     for name, entry in EXECUTORS.items():
-        assert importlib.util.find_spec(entry.module) is not None, name
+        assert importlib.util.find_spec(entry.made_by.partition(":")[0]) is not None, name
 
 
 def test_ssh_stands_in_the_checkout_that_a_host_names(tmp_path: Path) -> None:

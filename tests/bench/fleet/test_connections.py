@@ -1,0 +1,181 @@
+"""Real connections to nodes that only behave as if they measured; each is broken once."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from bench.fleet import processes
+from bench.fleet.dealing import WAITS_S
+from bench.machine.environment import ROOT
+from tests.support.fleets import counted, quick, sit_for_real
+
+pytestmark = pytest.mark.process
+
+EVERY_CASE = dict.fromkeys(range(1, 7), 1)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.fleet.dealing.WAITS_S", (0.1,) * len(WAITS_S))
+    monkeypatch.setattr("bench.fleet.node.POLL_S", 0.1)
+
+
+def journals(folder: Path) -> list[list[str]]:
+    return [path.read_text().splitlines() for path in folder.rglob("journal.jsonl")]
+
+
+class Breaker:
+    """Kills the first measurement that it finds, once."""
+
+    def __init__(self) -> None:
+        self.killed: list[int] = []
+
+    def __call__(self, _now: str) -> None:
+        if self.killed:
+            return
+        for process in psutil.Process().children(recursive=True):
+            try:
+                measures = any("--only=" in word for word in process.cmdline())
+                if measures and process.status() != psutil.STATUS_ZOMBIE:
+                    process.send_signal(signal.SIGKILL)
+                    self.killed.append(process.pid)
+                    return
+            except psutil.Error:
+                continue
+
+
+def test_killed_measurement_of_a_process_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in quick(0.05).items():
+        monkeypatch.setenv(name, value)
+    said: list[str] = []
+    breaker = Breaker()
+    kept = sit_for_real(tmp_path / "fleet", processes.local(["a"], tmp_path), breaker, said)
+    assert counted(kept) == EVERY_CASE
+    assert breaker.killed
+    assert [line.split(";")[0] for line in said] == ["a: nothing"]
+    copied = journals(tmp_path / "fleet" / "shards")
+    assert journals(tmp_path / "fleet" / "nodes") == copied
+    assert len(set(copied[0])) == len(copied[0])
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[SimpleNamespace]:
+    """A server on this machine alone, with keys of its own."""
+    server = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+    if server is None or os.geteuid() != 0:
+        pytest.skip("needs sshd, and to be root, as it is in CI's container")
+    Path("/run/sshd").mkdir(exist_ok=True)
+    for name in ("host", "user"):
+        key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)]
+        subprocess.run(key, check=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = " ".join(f'"{name}={value}"' for name, value in quick().items())
+    config = {
+        "ListenAddress": f"127.0.0.1:{port}",
+        "HostKey": tmp_path / "host",
+        "AuthorizedKeysFile": tmp_path / "user.pub",
+        "StrictModes": "no",
+        "PidFile": "none",
+        "SetEnv": settings,
+    }
+    (tmp_path / "config").write_text("\n".join(f"{name} {what}" for name, what in config.items()))
+    command = [server, "-D", "-e", "-f", str(tmp_path / "config")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "listening" in process.stderr.readline()
+        more = ("-p", str(port), "-i", str(tmp_path / "user"), "-o", "IdentitiesOnly=yes")
+        known = ("-o", f"UserKnownHostsFile={tmp_path / 'known'}", "-o", "StrictHostKeyChecking=no")
+        yield SimpleNamespace(options=(*processes.SSH, *more, *known))
+        process.terminate()
+
+
+def test_ssh_to_this_machine(
+    sshd: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "SSH", sshd.options)
+    hosts = [f"127.0.0.1:{ROOT}", f"localhost:{ROOT}", f"127.0.0.1:{tmp_path / 'none'}"]
+    said: list[str] = []
+    kept = sit_for_real(tmp_path / "fleet", processes.ssh(hosts, tmp_path), said=said)
+    assert counted(kept) == EVERY_CASE
+    assert {node for _, node in kept.measured} == set(hosts[:2])
+    (line,) = said
+    assert "none: No such file" in line or "can't cd to" in line
+    assert line.endswith("it takes no part")
+
+
+def test_jobs_of_submitit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("submitit", reason="an extra: pip install 'panet-bench[slurm]'")
+    from bench.fleet.slurm_jobs import Partitions
+
+    for name, value in quick(0.05).items():
+        monkeypatch.setenv(name, value)
+    made = Partitions({"p-1": "p", "p-2": "p"}, tmp_path / "jobs", cluster="local")
+    breaker = Breaker()
+    kept = sit_for_real(tmp_path / "fleet", made, breaker)
+    assert counted(kept) == EVERY_CASE
+    assert breaker.killed
+
+
+def test_partitions_are_said_with_their_jobs(tmp_path: Path) -> None:
+    pytest.importorskip("submitit", reason="an extra: pip install 'panet-bench[slurm]'")
+    from bench.fleet import slurm_jobs
+    from bench.schema.errors import BenchError
+
+    assert slurm_jobs.slurm(["gpu:2", "cpu"], tmp_path).nodes() == ("gpu-1", "gpu-2", "cpu-1")
+    for wrong in ("gpu:none", "gpu:0", ":3"):
+        with pytest.raises(BenchError, match="--hosts"):
+            slurm_jobs.slurm([wrong], tmp_path)
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A head that measures nothing, and three nodes that do."""
+    pytest.importorskip("ray", reason="an extra: pip install 'panet-bench[ray]'")
+    from ray.cluster_utils import Cluster
+
+    for name, value in quick(0.05).items():
+        monkeypatch.setenv(name, value)
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    made.measuring = [made.add_node(num_cpus=1, resources={"bench": 1}) for _ in range(3)]
+    yield made
+    made.shutdown()
+
+
+@pytest.mark.filterwarnings("ignore")  # of Ray, whose own they are
+def test_ray_loses_a_node_and_no_case(cluster: Any, tmp_path: Path) -> None:
+    from bench.fleet import ray_tasks
+
+    said: list[str] = []
+
+    def heard(_now: str) -> None:
+        if cluster.measuring and list((tmp_path / "fleet").glob("shards/*/journal.jsonl")):
+            cluster.remove_node(cluster.measuring.pop(0))
+            cluster.measuring.clear()
+
+    made = ray_tasks.cluster([cluster.address], tmp_path)
+    assert len(made.nodes()) == 3
+    kept = sit_for_real(tmp_path / "fleet", made, heard, said)
+    assert counted(kept) == EVERY_CASE
+    assert cluster.measuring == []
+
+
+def test_measurement_sees_nothing_of_ray() -> None:
+    pytest.importorskip("ray", reason="an extra: pip install 'panet-bench[ray]'")
+    from bench.fleet.ray_tasks import clean
+
+    there = {"RAY_RAYLET_PID": "1", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HOME": "/"}
+    assert clean(there) == {"HOME": "/"}
+    assert clean({"CUDA_VISIBLE_DEVICES": "0"}) == {"CUDA_VISIBLE_DEVICES": "0"}

@@ -1,0 +1,1 @@
+"""Found instead of pytest, by processes that a fleet's node starts."""
