@@ -73,7 +73,8 @@ class Task:
             except StopIteration:
                 self._over = "it ended"
             except RayError as error:
-                self._over = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
+                said = str(error).strip().splitlines()[0].partition(". ")[0]
+                self._over = f"{type(error).__name__}: {said}"
         return came
 
     def over(self) -> str | None:
