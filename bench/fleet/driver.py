@@ -52,6 +52,8 @@ class Running:
     ended: Mapping[str, Any] | None = None
     gone: bool = False
     """Whether the journal is no longer on the node."""
+    other: bool = False
+    """Whether this is another machine than it said."""
 
 
 class Fleet:
@@ -210,7 +212,7 @@ class Fleet:
             self._dealer.ended(name, now_s)
         else:
             said = str(ended["said"]) if ended is not None else over
-            self._broke(name, running.last or said or "it is gone", now_s, gone=running.gone)
+            self._broke(name, running, running.last or said or "it is gone", now_s)
 
     def _take_all(self, name: str, running: Running) -> None:
         for message in running.handle.messages():
@@ -222,9 +224,22 @@ class Fleet:
                 running.gone = "gone" in message
                 running.last = str(message.get("gone") or message.get("error"))
             elif running.copy is not None and "line" in message:
-                running.copy.add(message["line"])
+                self._add_line(name, running, running.copy, message["line"])
             elif running.copy is not None and "file" in message:
                 running.copy.add_file(message["file"], message["data"])
+
+    def _add_line(self, name: str, running: Running, copy: copies.Copy, line: str) -> None:
+        """Keep a line; the first tells whether this is the machine that the node said it is."""
+        if running.other:
+            return
+        if not copy.lines:
+            header = json.loads(line)["header"]
+            kind = kind_name(header["environment"], header["code"])
+            if kind != self._dealer.nodes[name].kind:
+                running.other, running.last = True, f"this time it is another machine: {kind}"
+                running.handle.stop()
+                return
+        copy.add(line)
 
     def _join(self, name: str, running: Running, probe: Mapping[str, Any]) -> None:
         """Let a node take part, with what it has begun in an earlier sitting."""
@@ -242,22 +257,23 @@ class Fleet:
             shard = self._kept.open.pop(name)[1]
         self._dealer.join(name, kind, shard, self._clock())
 
-    def _broke(self, name: str, told: str, now_s: float, *, gone: bool) -> None:
+    def _broke(self, name: str, running: Running, told: str, now_s: float) -> None:
         """Let a shard that was not done go on where it was, or be begun anew."""
         node = self._dealer.nodes[name]
         assert node.shard is not None  # noqa: S101 - it ran
         shard, machine = node.shard, self._machines[node.kind]
-        there = not gone and name in self._executor.nodes()
-        if there and self._dealer.broke(name, now_s):
+        there = not running.other and name in self._executor.nodes()
+        if there and not running.gone and self._dealer.broke(name, now_s):
             then = f"shard {shard.name} goes on there in {node.since_s - now_s:.0f} s"
             self._say(self._kept.failed(name, told, then))
             return
+        stays = there and running.gone
         complete = self._kept.complete(machine, shard)
         left = text.counted(len(shard.cases) - len(complete), "case")
-        then = f"{left} of shard {shard.name} begun anew" + ("" if gone else f" elsewhere; {OUT}")
+        then = f"{left} of shard {shard.name} begun anew" + ("" if stays else f" elsewhere; {OUT}")
         self._say(self._kept.failed(name, told, then))
         self._kept.settled(name, machine, shard, complete)
-        self._dealer.give_back(name, complete, f"{name}: {told}", gone=not gone)
+        self._dealer.give_back(name, complete, f"{name}: {told}", gone=not stays)
 
     def _tell(self, now_s: float) -> None:
         total = sum(len(machine.cases) for machine in self._machines.values())

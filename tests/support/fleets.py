@@ -15,19 +15,14 @@ from bench.fleet.driver import Fleet
 from bench.fleet.executors import Executor
 from bench.fleet.kept import Kept
 from bench.fleet.node import Message
-from bench.machine.environment import ROOT, code_digest
+from bench.machine.environment import ROOT, code_digest, describe
 from bench.schema.case import AXES, Case
 from bench.schema.errors import BenchError
-from bench.schema.records import SCHEMA
-from tests.support.factories import case, finding, replicate
-
-CODE = "the code"
+from tests.support.factories import case
+from tests.support.journals import CODE, journal_lines
 
 LINE_S = 2.0
 """Between two lines of a journal."""
-
-REPLICATES = 12
-"""Of a case: more than enough for any half-width of equal rounds."""
 
 CASES = tuple(case(batch_size=batch) for batch in range(1, 7))
 
@@ -41,20 +36,6 @@ VALUES = dict.fromkeys(
 
 def environment(**values: Any) -> dict[str, Any]:
     return {"cpu": "a CPU", "cores": 2, "libraries": {"torch": "2.15.0"}} | values
-
-
-def journal_lines(cases: list[Case]) -> list[str]:
-    """Return the journal of a shard: all checks, then turns of one replicate of every case."""
-    ids = [each.case_id for each in cases]
-    header = {"schema": SCHEMA, "environment": environment(), "half_width": 0.1, "cases": ids}
-    lines: list[dict[str, Any]] = [{"header": header}]
-    lines += [{"case_id": case_id, "finding": finding().to_json()} for case_id in ids]
-    lines += [
-        {"case_id": case_id, "replicate": replicate(index).to_json()}
-        for index in range(REPLICATES)
-        for case_id in ids
-    ]
-    return [json.dumps(line) for line in lines]
 
 
 @dataclass
@@ -85,6 +66,8 @@ class Place:
     code: str = CODE
     line_s: float = LINE_S
     cases: tuple[Case, ...] = CASES
+    begins_as: dict[str, Any] | None = None
+    """The environment of what is measured, where it is not what the node said."""
     disk: dict[str, list[str]] = field(default_factory=dict)
     """Folder of a shard -> its journal."""
     written: Counter[str] = field(default_factory=Counter)
@@ -117,8 +100,9 @@ class Request:
         self._disk = place.disk.setdefault(folder, [])
         self._out += [{"line": line} for line in self._disk[have:]]
         (only,) = (a.split("=", 1)[1] for a in request["arguments"] if a.startswith("--only="))
-        wanted = [each for each in place.cases if each.case_id in only.split(",")]
-        self._left = journal_lines(wanted)[len(self._disk) :]
+        assert {each.case_id for each in place.cases} >= set(only.split(","))
+        of = place.begins_as or place.environment
+        self._left = journal_lines(only.split(","), of, place.code)[len(self._disk) :]
         self._breaks = place.breaks.pop(0) if place.breaks else None
 
     def messages(self) -> list[Message]:
@@ -207,9 +191,20 @@ class Watching:
 QUICK_SHARDS = ROOT / "tests" / "support" / "quick_shards"
 
 
-def quick(line_s: float = 0.02) -> dict[str, str]:
-    """Return the environment in which nodes behave as if they measured."""
-    return {"PYTHONPATH": f"{QUICK_SHARDS}{os.pathsep}{ROOT}", "QUICK_SHARDS": str(line_s)}
+def quick(folder: Path, line_s: float = 0.02) -> dict[str, str]:
+    """Return the environment in which nodes behave as if they measured.
+
+    Args:
+        folder: for a file that says what this machine is, which takes them seconds.
+        line_s: for a line of a journal.
+    """
+    machine = {"of": describe(), "code": code_digest()}
+    (folder / "machine.json").write_text(json.dumps(machine))
+    return {
+        "PYTHONPATH": f"{QUICK_SHARDS}{os.pathsep}{ROOT}",
+        "QUICK_SHARDS": str(line_s),
+        "QUICK_MACHINE": str(folder / "machine.json"),
+    }
 
 
 SMALL = VALUES | {"batch_sizes": "1,2,3,4,5,6", "threads": "1", "devices": "cpu"}

@@ -12,13 +12,13 @@ from bench.schema import journal
 from bench.schema.errors import BenchError
 from tests.support.fleets import (
     CASES,
-    REPLICATES,
     Killed,
     Place,
     Sitting,
     environment,
     sit,
 )
+from tests.support.journals import REPLICATES
 
 IDS = {each.case_id for each in CASES}
 
@@ -158,6 +158,15 @@ def test_every_kind_of_machine_measures_every_case_of_its_own(tmp_path: Path) ->
     assert set(kinds) == {kind_name(environment(), "the code"), kind_name(other, "the code")}
     assert sum(sitting.counted.values()) == 2 * len(CASES)
     assert [kind for kind in kinds if kind.startswith("another-cpu-4-cores-")]
+
+
+def test_machine_that_is_not_what_it_said_is_not_mixed_with_others(tmp_path: Path) -> None:
+    """As in a partition of SLURM whose nodes are not equal."""
+    changed = Place(begins_as=environment(cpu="another CPU"))
+    sitting = sit(tmp_path, {"a": changed, "b": Place()})
+    assert every_case_once(sitting)
+    assert {node for _, node in sitting.kept.measured} == {"b"}
+    assert "a: this time it is another machine: another-cpu-2-cores-" in sitting.said[0]
 
 
 def test_node_with_other_code_takes_no_part(tmp_path: Path) -> None:
