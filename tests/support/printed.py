@@ -100,9 +100,7 @@ def try_out(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
         case ["make", *rest]:
             _make(rest)
         case ["pytest", "bench", *rest]:
-            for name, entry in EXECUTORS.items():  # their extras need not be there
-                monkeypatch.setitem(EXECUTORS, name, replace(entry, package=""))
-            assert pytest.main(["bench", *rest, "--collect-only", "-q"]) == pytest.ExitCode.OK
+            _pytest(rest, monkeypatch)
         case ["panet-bench", "arms"]:
             assert bench_command.main(["arms"]) == 0
         case ["panet-bench", *rest] | ["python", "-m", "bench", *rest]:
@@ -117,6 +115,12 @@ def try_out(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
             _tensorboard(rest)
         case [program, *_]:
             assert program in OTHERS, f"no test knows how to try {command!r}"
+
+
+def _pytest(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, entry in EXECUTORS.items():  # their extras need not be there
+        monkeypatch.setitem(EXECUTORS, name, replace(entry, package=""))
+    assert pytest.main(["bench", *words, "--collect-only", "-q"]) == pytest.ExitCode.OK
 
 
 def _make(words: Sequence[str]) -> None:
