@@ -11,7 +11,7 @@ from bench.run import deploy, heads, necks
 from bench.run.extra_arms import ExtraArms
 from bench.schema import run_folders
 from bench.schema.case import AXES, Case
-from bench.schema.errors import BenchError
+from bench.schema.errors import BenchError, storage_faults
 from bench.workload import axes, presets, units
 from bench.workload.arguments import DEFAULT_SEED, DEFAULT_TIMEOUT
 
@@ -35,6 +35,7 @@ class Request:
     """Whether the ways of running a case take turns as well."""
 
 
+@storage_faults("name another")
 def parse_request(
     values: Mapping[str, str | None],
     resume: str | None,

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
@@ -157,9 +158,12 @@ def _sums(spans_s: Mapping[str, Sequence[Sequence[float]]], replicate: int) -> l
 
 def typed(rows: Sequence[Mapping[str, Any]], types: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
     """Return rows as a frame with these columns, all of them, in their order."""
-    return pd.DataFrame(
-        {name: _array([row.get(name) for row in rows], kind) for name, (kind, _) in types.items()}
-    )
+    with np.errstate(invalid="ignore"):  # numbers that do not fit are refused, by pandas
+        try:
+            made = {n: _array([row.get(n) for row in rows], kind) for n, (kind, _) in types.items()}
+        except OverflowError as error:
+            raise ValueError(str(error)) from error
+    return pd.DataFrame(made)
 
 
 def _array(values: list[Any], kind: str) -> ExtensionArray:

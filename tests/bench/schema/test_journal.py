@@ -1,5 +1,6 @@
 """The journal survives a kill at any byte."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -149,6 +150,20 @@ def test_full_disk_ends_the_journal_without_a_second_error() -> None:
         with said, storage_faults("free some"):
             log.add_finding("a", finding())
         log.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_that_there_is_no_memory_is_a_line(error: Exception) -> None:
+    with pytest.raises(BenchError, match="no memory left; free some"), storage_faults("free some"):
+        raise error
 
 
 def test_other_errors_of_the_system_are_left_alone() -> None:

@@ -58,6 +58,12 @@ def test_wrong_option_is_refused_with_a_sentence(name: str, text: str, sentence:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("given", [{"images": "long" * 2000}, {"run_dir": "long" * 2000}])
+def test_name_that_no_file_can_have_is_a_line(given: dict[str, str]) -> None:
+    with pytest.raises(BenchError, match="File name too long; name another"):
+        parse_request({**NOT_GIVEN, **given}, "latest", traces=False)
+
+
 def test_single_options_override_the_preset() -> None:
     values = {**NOT_GIVEN, "preset": "default", "batch_sizes": "3", "half_width": "0.5%"}
     request = parse_request(values, None, traces=False)

@@ -126,6 +126,13 @@ def test_columns_are_the_documented_ones_with_their_types(tmp_path: Path) -> Non
             assert types == {name: kind for name, (kind, _) in documented.items()}
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("other", [1.0, None])
+def test_a_number_that_fits_no_column_is_refused_without_a_warning(other: float | None) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"safely cast|too large"):
+        frames.typed([{"macs": 1e308}, {"macs": other}], {"macs": ("Int64", "")})
+
+
 @pytest.mark.parametrize(
     "values", [["panet", None, "fpn", "panet"], ["x"], [None], [], ["a", float("nan")], [2, 1]]
 )

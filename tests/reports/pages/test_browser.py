@@ -171,6 +171,22 @@ def test_page_asks_nobody_and_fits_a_phone(name: str, scheme: str, view: View) -
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
 
 
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<img src=x onerror=\"document.title='ran'\">",
+        "<a id=link href=\"javascript:document.title='ran'\">x</a>",
+        "<iframe srcdoc=\"<script>parent.document.title='ran'</script>\"></iframe>",
+    ],
+)
+def test_what_got_into_a_page_does_not_run(html: str, opened: Opened, report: Path) -> None:
+    page, _ = opened(report, draw=False)
+    with page.expect_console_message(lambda said: "Content Security Policy" in said.text):
+        page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", html)
+        page.evaluate("document.getElementById('link')?.click()")
+    assert page.title() != "ran"
+
+
 CONTRAST = """() => {
   const parse = text => text.match(/[\\d.]+/g).map(Number);
   const linear = c => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
