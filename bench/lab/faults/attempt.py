@@ -28,6 +28,9 @@ MOST_CPU_S = 10.0
 MOST_BYTES = 2**30
 """What answering a bad file may take, on top of what our modules take."""
 
+MOST_SHARE = 2
+"""Seconds of wall time for a second of CPU, where much of it is allowed: others work, too."""
+
 HUNG_S = 120
 """Of wall time, on a machine that does other things as well."""
 
@@ -134,7 +137,7 @@ def problem_of(call: Call, place: Place) -> str:
 
 def run(call: Call, place: Place) -> Outcome:
     """Call in a process of its own: a forked one, or where the place says so a fresh one."""
-    return _wait(_started(call, place), place)
+    return wait(started(call, place), place)
 
 
 def at_once(calls: Sequence[Call], place: Place) -> list[str]:
@@ -142,21 +145,25 @@ def at_once(calls: Sequence[Call], place: Place) -> list[str]:
     places = [replace(place, folder=place.folder / f"process-{n}") for n in range(len(calls))]
     for each in places:
         each.folder.mkdir()
-    pids = [_started(call, each) for call, each in zip(calls, places, strict=True)]
-    outcomes = [_wait(pid, each) for pid, each in zip(pids, places, strict=True)]
+    pids = [started(call, each) for call, each in zip(calls, places, strict=True)]
+    outcomes = [wait(pid, each) for pid, each in zip(pids, places, strict=True)]
     return [_judge(call, outcome) for call, outcome in zip(calls, outcomes, strict=True)]
 
 
 SAID, ERRORS, RESIDENT = "stdout.txt", "stderr.txt", "bytes.txt"
 
 
-def _started(call: Call, place: Place) -> int:
+def started(call: Call, place: Place) -> int:
+    """Begin a call in a process of its own; return its id."""
     brought = place.folder / IMPORTED
     brought.unlink(missing_ok=True)
     if place.fresh and call.python:
         call = replace(call, work=functools.partial(_become, call.python))
     sys.stdout.flush()
     sys.stderr.flush()
+    for name in (SAID, ERRORS):
+        (place.folder / name).write_bytes(b"")
+    (place.folder / RESIDENT).write_text("0")
     pid = os.fork()
     if pid == 0:
         # Not the parent's: what it has mapped from files is no memory of the child yet.
@@ -165,7 +172,8 @@ def _started(call: Call, place: Place) -> int:
     return pid
 
 
-def _wait(pid: int, place: Place) -> Outcome:
+def wait(pid: int, place: Place) -> Outcome:
+    """Wait for a process that `started` has begun."""
     try:
         _, status, usage = os.wait4(pid, 0)
     except BaseException:
@@ -178,7 +186,7 @@ def _wait(pid: int, place: Place) -> Outcome:
         (place.folder / SAID).read_text(errors="replace"),
         (place.folder / ERRORS).read_text(errors="replace"),
         usage.ru_utime + usage.ru_stime,
-        max(0, usage.ru_maxrss * 1024 - int((place.folder / RESIDENT).read_text())),
+        max(0, usage.ru_maxrss * 1024 - int((place.folder / RESIDENT).read_text() or 0)),
     )
 
 
@@ -228,7 +236,7 @@ def _be_the_child(call: Call, said: Path, errors: Path, brought: Path) -> None:
             os.dup2(opened, descriptor)
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
         sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
-        signal.alarm(HUNG_S)
+        signal.alarm(HUNG_S + int(MOST_SHARE * (call.most_cpu_s - MOST_CPU_S)))
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         most = _address_space_bytes() + ADDRESS_SPACE_BYTES
         resource.setrlimit(resource.RLIMIT_AS, (most, hard))

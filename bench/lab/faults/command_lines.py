@@ -36,6 +36,8 @@ SENSIBLE = (
 )
 """Values that some option takes."""
 
+MOST_CPU_S = 60.0
+
 PYTEST_OPTIONS = ("preset", "half_width", "budget", "timeout", "seed", "images")
 
 
@@ -44,7 +46,8 @@ def commands(place: Place, random: Random) -> Tried:
     module = random.choices((BENCH, READING, WALK), (6, 5, 1))[0]
     parser = importlib.import_module(module)._parser()
     words = list(_words(parser, random, place.folder))
-    call = Call(_called(module, words), lines=None)  # of what it does, it may say more
+    # Of what it does, it may say more; and a self-test computes before it starts a process.
+    call = Call(_called(module, words), lines=None, most_cpu_s=MOST_CPU_S)
     return Tried(f"{module} {words!a}", problem_of(call, place))
 
 

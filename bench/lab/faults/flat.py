@@ -28,7 +28,7 @@ CASES = 5000
 
 CASES_PER_RUN = 10
 
-WORKERS = 300
+WORKERS = 200
 """Real ones, of one fork server."""
 
 MOST_CPU_S = 120.0
@@ -106,7 +106,7 @@ def nothing(_task: NothingTask) -> dict[str, int]:
 
 def _many_workers(folder: Path, workers: int) -> int:
     folder.mkdir()
-    server, held = Server((), folder), []
+    server, held = Server((__name__,), folder), []
     with contextlib.closing(server):
         server.wait_until_ready()
         for number in range(workers):

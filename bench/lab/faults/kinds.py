@@ -4,6 +4,7 @@ from bench.lab.faults import (
     clocks,
     command_lines,
     disks,
+    engine_kills,
     files,
     flat,
     histories,
@@ -70,7 +71,7 @@ KINDS = (
         ("bench.engine.scheduler", "bench.run.results_json"),
     ),
     Kind(
-        "loop", "5,000 simulated cases in one process, run after run; 300 real workers of a server",
+        "loop", "5,000 simulated cases in one process, run after run; 200 real workers of a server",
         "memory, files, threads, processes and folders are what they were", 1, flat.flat,
         ("bench.engine.scheduler", "bench.run.results_json"),
     ),
@@ -81,6 +82,12 @@ KINDS = (
     Kind(
         "memory", "memory that is not there: of a call, a check, the command; the kernel's killer",
         "a typed row, and the other case is measured; or one line", 32, memory.memory,
+    ),
+    Kind(
+        "engine kills",
+        "SIGKILL of an engine that writes simulated replicates, a half-written line included",
+        "every replicate is there once, as it was measured, and none twice",
+        2_000, engine_kills.kills, ("bench.engine.scheduler",), engine_kills.EACH,
     ),
     Kind(
         "kills",

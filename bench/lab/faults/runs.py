@@ -65,6 +65,8 @@ class Ended:
         last = self.said.strip().splitlines()[-1][:200] if self.said.strip() else ""
         if self.exit_code is None:
             return f"no end after {MOST_S:.0f} s: {last}"
+        if self.exit_code < 0:  # Python itself was stopped, before it had loaded our code
+            return ""
         if "Traceback (most recent call last)" in self.said or "INTERNALERROR" in self.said:
             return f"traceback, exit code {self.exit_code}: {last}"
         return ""
@@ -123,7 +125,7 @@ def _stop_and_go_on(
         if problem or (problem := _changed(runs, before)):
             return problem
         if name.startswith("SIGKILL of the run") and random.random() < CUT_SHARE:
-            told.append(_cut_last_line(runs, random))
+            told.append(cut_last_line(_journal(runs), random))
     return goes_on(folder, runs)
 
 
@@ -153,9 +155,8 @@ def _changed(runs: Path, before: bytes) -> str:
     return "" if same else "what was in the journal is another now"
 
 
-def _cut_last_line(runs: Path, random: Random) -> str:
-    """Leave a part of the last line, as a kill in the middle of a write does."""
-    path = _journal(runs)
+def cut_last_line(path: Path, random: Random) -> str:
+    """Leave a part of the last line of a journal, as a kill in the middle of a write does."""
     content = path.read_bytes() if path.exists() else b""
     start = content[:-1].rfind(b"\n") + 1
     if not start:  # the first line says what the run is
