@@ -6,7 +6,8 @@ self-scheduling: Polychronopoulos and Kuck, 1987), so that all nodes end at abou
 
 A shard that breaks goes on where it was, some times. Then its node is left alone, and what it has
 not finished is begun anew by others of the kind, every case in a shard of its own: whatever breaks
-nodes is then alone, too, and given up in the end.
+nodes is then alone, too, and given up in the end. A case that crashes is tried by others as well:
+a node whose accelerator is lost is the fastest of all.
 """
 
 import itertools
@@ -35,10 +36,11 @@ ATTEMPTS = 3
 """Of a shard on its node."""
 
 NODES = 3
-"""That a case may break."""
+"""That a case may break, or crash on."""
 
-WAITS_S = (10.0, 60.0)
-"""Before a shard goes on where it broke."""
+WAITS_S = (90.0, 120.0)
+"""Before a shard goes on where it broke: a measurement that hears nobody any more has ended then
+(`bench.fleet.node.SILENCE_S`, and `LEAVE_S` to stop)."""
 
 
 @dataclass
@@ -50,6 +52,8 @@ class Shard:
     """Their ids."""
     forecast_s: float
     attempts: int = 0
+    whole: bool = True
+    """Whether it is measured in one go: otherwise its seconds are not those of its forecast."""
 
 
 @dataclass
@@ -110,6 +114,8 @@ class Dealer:
         """Kind -> case -> why nobody measures it."""
         self._queues: dict[str, Queue] = {}
         self._broke: Counter[tuple[str, str]] = Counter()
+        self._crashed: dict[tuple[str, str], dict[str, str]] = {}
+        """Kind and case -> node on which it crashes -> why."""
         self._alive: Counter[str] = Counter()
         self._idle: dict[str, None] = {}
         self._waiting: dict[str, None] = {}
@@ -156,23 +162,62 @@ class Dealer:
                 del self._idle[name]
                 yield Deal(name, shard)
 
-    def ended(self, name: str, now_s: float) -> None:
-        """Hear that a node has measured its shard."""
-        node, queue = self.nodes[name], self._queues[self.nodes[name].kind]
-        if node.shard is not None:
-            self.done[node.kind].update(node.shard.cases)
-            for each in (node, queue):
-                each.done_s += node.shard.forecast_s
-                each.busy_s += now_s - node.since_s
-        self._free(node)
+    def crashed(self, name: str, cases: Mapping[str, str]) -> set[str]:
+        """Hear which cases crash on a node; return those that others of its kind are to try.
 
-    def broke(self, name: str, now_s: float) -> bool:
-        """Hear that a shard ended before it was done; return whether it goes on where it was."""
+        Args:
+            name: of the node.
+            cases: their ids, and why.
+        """
         node = self.nodes[name]
-        if node.shard is None or node.shard.attempts + 1 >= ATTEMPTS:
+        others = {n.name for n in self.nodes.values() if n.kind == node.kind and not n.gone}
+        again = set()
+        for case, why in cases.items():
+            known = self._crashed.setdefault((node.kind, case), {})
+            known[name] = why
+            if len(known) < NODES and others - known.keys():
+                again.add(case)
+        return again
+
+    def ended(
+        self, name: str, now_s: float, again: Collection[str] = (), *, gone: bool = False
+    ) -> None:
+        """Hear that a node has measured its shard.
+
+        Args:
+            name: of the node.
+            now_s: when.
+            again: cases of the shard that others are to try; see `crashed`.
+            gone: whether the node is left alone from now on.
+        """
+        node, queue = self.nodes[name], self._queues[self.nodes[name].kind]
+        shard = node.shard
+        self._free(node)
+        if gone:
+            self._leave_alone(node)
+        if shard is None:
+            return
+        self.done[node.kind].update(case for case in shard.cases if case not in again)
+        self._put_alone(queue, [case for case in shard.cases if case in again])
+        if shard.whole and not again:
+            for each in (node, queue):
+                each.done_s += shard.forecast_s
+                each.busy_s += now_s - node.since_s
+
+    def broke(self, name: str, now_s: float, *, counts: bool = True) -> bool:
+        """Hear that a shard ended before it was done; return whether it goes on where it was.
+
+        Args:
+            name: of the node.
+            now_s: when.
+            counts: whether that was an attempt.
+        """
+        node = self.nodes[name]
+        if node.shard is None or (counts and node.shard.attempts + 1 >= ATTEMPTS):
             return False
-        node.since_s = now_s + WAITS_S[node.shard.attempts]
-        node.shard.attempts += 1
+        node.since_s = now_s + WAITS_S[min(node.shard.attempts, len(WAITS_S) - 1)]
+        node.shard.attempts += counts
+        node.shard.whole = False
         node.waiting = True
         self._waiting[name] = None
         return True
@@ -189,10 +234,8 @@ class Dealer:
         node = self.nodes[name]
         shard, queue = node.shard, self._queues[node.kind]
         self._free(node)
-        if gone and not node.gone:
-            node.gone = True
-            self._alive[node.kind] -= 1
-            self._idle.pop(name, None)
+        if gone:
+            self._leave_alone(node)
         for case in shard.cases if shard is not None else ():
             key = node.kind, case
             self._broke[key] += 1
@@ -201,16 +244,27 @@ class Dealer:
             elif self._broke[key] >= NODES:
                 self.given_up[node.kind][case] = why
             else:
-                queue.alone.append(case)
-                queue.left_s += queue.seconds[case]
+                self._put_alone(queue, [case])
 
     def give_up_where_nobody_is(self, why: str) -> None:
-        """Give up what no node is left for."""
+        """Give up what no node is left for, or only nodes on which it crashes."""
         for kind, queue in self._queues.items():
             if not self._alive[kind]:
-                left = [*queue.alone, *(case for _, case in queue.open)]
-                self.given_up[kind].update(dict.fromkeys(left, why))
-                queue.open, queue.alone, queue.left_s = [], [], 0.0
+                self._give_up(kind, why)
+                continue
+            crashes = {case: self._crashed.get((kind, case), {}) for case in queue.alone}
+            if not any(crashes.values()):
+                continue
+            alive = {n.name for n in self.nodes.values() if n.kind == kind and not n.gone}
+            for case, known in crashes.items():
+                if alive <= known.keys():
+                    self._take_out(kind, [case])
+                    self.given_up[kind][case] = "; ".join(f"{n}: {w}" for n, w in known.items())
+
+    def end(self, why: str) -> None:
+        """Begin nothing more: give up what waits."""
+        for kind in self._queues:
+            self._give_up(kind, why)
 
     @property
     def finished(self) -> bool:
@@ -250,9 +304,11 @@ class Dealer:
     def _next(self, node: Node) -> Shard | None:
         queue = self._queues[node.kind]
         if not queue.open:
-            if not queue.alone:
-                return None
-            return self._shard(queue, [queue.alone.pop(0)])
+            for case in queue.alone:
+                if node.name not in self._crashed.get((node.kind, case), ()):
+                    queue.alone.remove(case)
+                    return self._shard(queue, [case])
+            return None
         nodes = max(1, self._alive[node.kind])
         least_s = min(MIN_SHARD_S, queue.total_s / nodes)
         share = SHARE * _pace(node, queue)
@@ -277,6 +333,23 @@ class Dealer:
         node.shard, node.waiting = None, False
         self._waiting.pop(node.name, None)
         self._idle[node.name] = None
+
+    def _leave_alone(self, node: Node) -> None:
+        if not node.gone:
+            node.gone = True
+            self._alive[node.kind] -= 1
+        self._idle.pop(node.name, None)
+
+    def _put_alone(self, queue: Queue, cases: Iterable[str]) -> None:
+        for case in cases:
+            queue.alone.append(case)
+            queue.left_s += queue.seconds[case]
+
+    def _give_up(self, kind: str, why: str) -> None:
+        queue = self._queues[kind]
+        left = [*queue.alone, *(case for _, case in queue.open)]
+        self.given_up[kind].update(dict.fromkeys(left, why))
+        queue.open, queue.alone, queue.left_s = [], [], 0.0
 
     def _take_out(self, kind: str, cases: Collection[str]) -> None:
         queue, out = self._queues[kind], set(cases)

@@ -21,12 +21,17 @@ from bench.fleet.executors import Executor, Handle
 from bench.fleet.forecasts import forecasts
 from bench.fleet.kept import Kept, Machine
 from bench.fleet.node import RESULTS_THERE, Message
-from bench.schema import text
+from bench.schema import journal, text
 from bench.schema.case import Case
 from bench.schema.errors import BenchError
-from bench.schema.records import MUST_MATCH
+from bench.schema.records import MUST_MATCH, Status
 
-POLL_S = 0.2
+POLL_S = 1.0
+"""Between two looks at what came: a node may be this machine."""
+
+TELL_S = 3.0
+"""At least, between two drawings of the progress."""
+
 LOOK_S = 10.0
 """Between two looks for nodes that came later."""
 
@@ -37,6 +42,8 @@ STOP_S = 30.0
 """For measurements to stop in order, which takes them a few seconds."""
 
 OUT = "it takes no part any more"
+
+CRASHED = str(Status.CRASHED)
 
 
 @dataclass
@@ -100,6 +107,8 @@ class Fleet:
         self._running: dict[str, Running] = {}
         self._probed: set[str] = set()
         self._all_asked = False
+        self._told: tuple[Any, ...] = ()
+        self._next_tell_s = clock()
         self._next_look_s = clock()
         self._all_s = clock() + ALL_S
         self._end_s = clock() + budget_s
@@ -133,8 +142,10 @@ class Fleet:
         for name, running in list(self._running.items()):
             self._hear(name, running, now_s)
         if not self._all_asked and not self._ready():
-            self._watch.update("asking the machines what they are", max(0.0, self._left_s), 0.0)
+            self._draw("asking the machines what they are", max(0.0, self._left_s), 0.0, {})
             return False
+        if now_s >= self._end_s:
+            self._end()
         for deal in self._dealer.deal(now_s):
             self._begin(deal)
         self._dealer.give_up_where_nobody_is("its kind has no node left")
@@ -205,11 +216,7 @@ class Fleet:
             return
         running.copy.close()
         if ended is not None and ended["code"] in RESULTS_THERE and ended["document"] is not None:
-            node = self._dealer.nodes[name]
-            assert node.shard is not None  # noqa: S101 - it ran
-            machine = self._machines[node.kind]
-            self._kept.settled(name, machine, node.shard, node.shard.cases, ended["document"])
-            self._dealer.ended(name, now_s)
+            self._ended(name, ended["document"], now_s)
         else:
             said = str(ended["said"]) if ended is not None else over
             self._broke(name, running, running.last or said or "it is gone", now_s)
@@ -257,13 +264,41 @@ class Fleet:
             shard = self._kept.open.pop(name)[1]
         self._dealer.join(name, kind, shard, self._clock())
 
+    def _end(self) -> None:
+        """Begin nothing more: what nobody has begun stays open."""
+        for name, node in self._dealer.nodes.items():
+            if node.waiting and node.shard is not None:
+                machine = self._machines[node.kind]
+                complete = self._kept.complete(machine, node.shard)
+                self._kept.settled(name, machine, node.shard, complete)
+                self._dealer.give_back(name, complete, stored.BUDGET_SPENT, gone=False)
+        self._dealer.end(stored.BUDGET_SPENT)
+
+    def _ended(self, name: str, document: Mapping[str, Any], now_s: float) -> None:
+        """Keep a shard that was measured; what crashes is for others, until they agree."""
+        node = self._dealer.nodes[name]
+        assert node.shard is not None  # noqa: S101 - it ran
+        shard, given = node.shard, document.get("outcomes", {})
+        crashes = {c: given[c][1] for c in shard.cases if c in given and given[c][0] == CRASHED}
+        again = self._dealer.crashed(name, crashes)
+        complete = [case_id for case_id in shard.cases if case_id not in again]
+        self._kept.settled(name, self._machines[node.kind], shard, complete, document)
+        out = len(shard.cases) > 1 and not complete
+        if again:
+            why = f"{text.counted(len(again), 'case')} of shard {shard.name} crashed"
+            told = f"{why} ({crashes[min(again)]})"
+            then = f"tried elsewhere{f'; {OUT}' if out else ''}"
+            self._say(self._kept.failed(name, told, then))
+        self._dealer.ended(name, now_s, again, gone=out)
+
     def _broke(self, name: str, running: Running, told: str, now_s: float) -> None:
         """Let a shard that was not done go on where it was, or be begun anew."""
         node = self._dealer.nodes[name]
         assert node.shard is not None  # noqa: S101 - it ran
         shard, machine = node.shard, self._machines[node.kind]
+        counts = journal.GOING_ON not in told
         there = not running.other and name in self._executor.nodes()
-        if there and not running.gone and self._dealer.broke(name, now_s):
+        if there and not running.gone and self._dealer.broke(name, now_s, counts=counts):
             then = f"shard {shard.name} goes on there in {node.since_s - now_s:.0f} s"
             self._say(self._kept.failed(name, told, then))
             return
@@ -285,7 +320,14 @@ class Fleet:
         }
         done = sum(map(len, settled))
         left_s = min(max(0.0, self._left_s), self._dealer.left_s(now_s))
-        self._watch.update(f"{done} of {total} cases", left_s, done / max(1, total), known)
+        self._draw(f"{done} of {total} cases", left_s, done / max(1, total), known)
+
+    def _draw(self, now: str, left_s: float, share: float, known: Mapping[str, str]) -> None:
+        """Show how far it is, where that has changed: drawing disturbs what is measured here."""
+        told, now_s = (now, dict(known)), self._clock()
+        if told != self._told and (now_s >= self._next_tell_s or share >= 1.0):
+            self._told, self._next_tell_s = told, now_s + TELL_S
+            self._watch.update(now, left_s, share, known)
 
     def _lines(self, name: str) -> str:
         running = self._running.get(name)

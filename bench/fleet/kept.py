@@ -51,7 +51,7 @@ class Kept:
             self.failures.setdefault(event["failed"], []).append(event["said"])
         elif "dealt" in event:
             name = str(event["shard"])
-            shard = Shard(name, tuple(event["cases"]), float(event["forecast_s"]))
+            shard = Shard(name, tuple(event["cases"]), float(event["forecast_s"]), whole=False)
             self.next_shard = max(self.next_shard, int(name) + 1)
             self.open[event["dealt"]] = (str(event["kind"]), shard)
         else:

@@ -31,6 +31,9 @@ MESSAGES = {
 POLL_S = 1.0
 """Between two looks at the journal, which gets a line per process: a look takes microseconds."""
 
+BEAT_S, SILENCE_S = 15.0, 60.0
+"""Whoever asked sends an empty line so often, and is gone when none came for so long."""
+
 LEAVE_S = 20.0
 """For a measurement that is told to stop."""
 
@@ -207,7 +210,9 @@ def _around_results(run_dir: Path) -> dict[str, Any] | None:
     document = json.loads(results.read_bytes())
     results.unlink()
     around = {name: what for name, what in document.items() if name not in ("benchmarks", "panet")}
-    return around | {"hints": document["panet"].get("hints", [])}
+    told = document["panet"]
+    outcomes = {each["case_id"]: (each["status"], each["reason"]) for each in told["outcomes"]}
+    return around | {"hints": told.get("hints", []), "outcomes": outcomes}
 
 
 def _last_words(said: Path) -> str:

@@ -1,6 +1,6 @@
 """The executors `local` and `ssh`: a process that is asked by its input and answers by its output.
 
-When the driver dies, the input ends, and with it the measurement; its journal stays on the node.
+When the driver dies, or cannot be heard, the measurement ends; its journal stays on the node.
 """
 
 import contextlib
@@ -11,10 +11,11 @@ import shlex
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bench.fleet.node import Message, with_this_code
+from bench.fleet.node import BEAT_S, Message, with_this_code
 from bench.schema.errors import BenchError
 
 SSH = (
@@ -31,10 +32,15 @@ class Answers:
 
     Args:
         process: with pipes; its request was written already.
+        clock: seconds.
     """
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(
+        self, process: subprocess.Popen[str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._process = process
+        self._clock = clock
+        self._said_s = clock()
         self._came: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._noise: list[str] = []
         readers = [self._read_answers, self._read_noise]
@@ -43,7 +49,13 @@ class Answers:
             thread.start()
 
     def messages(self) -> list[Message]:
-        """Return what came since the last call."""
+        """Return what came since the last call, and let it know that somebody is there."""
+        stdin = self._process.stdin
+        if stdin is not None and not stdin.closed and self._clock() - self._said_s >= BEAT_S:
+            self._said_s = self._clock()
+            with contextlib.suppress(OSError):  # `over` says why
+                stdin.write("\n")
+                stdin.flush()
         return [self._came.get() for _ in range(self._came.qsize())]
 
     def over(self) -> str | None:

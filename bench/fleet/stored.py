@@ -7,7 +7,7 @@ those that every shard gave itself; whatever is computed of rounds is computed a
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ from bench.schema.records import MEASURED, CaseResult, Status
 LISTED = (*(extra.file for extra in EXTRA_ARMS), files.NECKS, files.HEADS)
 """Files of further arms: what their ``cases`` list is joined."""
 
+BUDGET_SPENT = "the budget was spent before this case; raise --budget"
+"""Why a case is too wide that nobody has begun; as in a run on one machine."""
+
 
 @dataclass
 class Part:
@@ -37,7 +40,8 @@ class Part:
     cases: tuple[Case, ...]
     """That count; of a shard whose node was lost those that were complete."""
     document: Mapping[str, Any] | None = None
-    """What pytest-benchmark says around results; `None` where it did not come to that."""
+    """What pytest-benchmark says around results, and ``outcomes``: case id -> status and reason, as
+    the shard gave them; `None` where it did not come to that."""
 
 
 def complete(entries: Entries | None, cases: Iterable[Case]) -> set[str]:
@@ -58,9 +62,18 @@ def complete(entries: Entries | None, cases: Iterable[Case]) -> set[str]:
 
 
 def results(part: Part) -> list[CaseResult]:
-    """Return the cases of a shard, with the statuses that it gave them."""
+    """Return the cases of a shard, with the statuses that it gave them.
+
+    Not all of them can be computed again: that somebody has killed a process is in no journal.
+    """
     rule, states = _judged(part.entries, part.cases)
-    return [rule.result(state) for state in states]
+    found = [rule.result(state) for state in states]
+    given = (part.document or {}).get("outcomes", {})
+    told = [given.get(each.case.case_id, (each.status, each.reason)) for each in found]
+    return [
+        replace(each, status=Status(status), reason=str(reason))
+        for each, (status, reason) in zip(found, told, strict=True)
+    ]
 
 
 def _judged(entries: Entries, cases: Iterable[Case]) -> tuple[HalfWidth, list[CaseState]]:
@@ -92,7 +105,7 @@ def write(kind: Kind, folder: Path) -> list[CaseResult]:
     found = [result for part in kind.parts for result in results(part)]
     around = next((dict(part.document) for part in kind.parts if part.document), {})
     hints = [hint for part in kind.parts for hint in (part.document or {}).get("hints", ())]
-    around.pop("hints", None)
+    around = {name: what for name, what in around.items() if name not in ("hints", "outcomes")}
     head = kind.parts[0].entries.header if kind.parts else {}
     ids = [case_id for part in kind.parts for case_id in (c.case_id for c in part.cases)]
     run = {name: what for name, what in head.items() if name != "schema"} | {
@@ -142,6 +155,9 @@ def _entries(result: CaseResult) -> Iterator[dict[str, Any]]:
 
 def _not_measured(kind: Kind) -> Iterator[CaseResult]:
     for case, why in kind.missing.values():
+        if why == BUDGET_SPENT:
+            yield CaseResult(case, Status.TOO_WIDE, why, None, ())
+            continue
         yield CaseResult(case, Status.CRASHED, f"no node measured it: {why}", None, ())
 
 

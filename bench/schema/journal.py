@@ -106,6 +106,9 @@ class Journal:
             raise
 
 
+GOING_ON = "is still going on in another process"
+
+
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Keep a second process out of a folder, which is made if it is not there.
@@ -138,7 +141,7 @@ def _lock(descriptor: int, folder: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise BenchError(f"run {folder.name} is still going on in another process") from error
+        raise BenchError(f"run {folder.name} {GOING_ON}") from error
 
 
 def read(folder: Path) -> Entries:

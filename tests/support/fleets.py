@@ -2,11 +2,11 @@
 
 import json
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from bench.fleet import copies
@@ -16,6 +16,7 @@ from bench.fleet.executors import Executor
 from bench.fleet.kept import Kept
 from bench.fleet.node import Message
 from bench.machine.environment import ROOT, code_digest, describe
+from bench.schema import files, journal
 from bench.schema.case import AXES, Case
 from bench.schema.errors import BenchError
 from tests.support.factories import case
@@ -41,12 +42,16 @@ def environment(**values: Any) -> dict[str, Any]:
 @dataclass
 class Clock:
     now_s: float = 0.0
+    killed_s: float = float("inf")
+    """When the driver is."""
 
     def __call__(self) -> float:
         return self.now_s
 
     def wait(self, seconds: float) -> None:
         self.now_s += seconds
+        if self.now_s >= self.killed_s:
+            raise Killed
 
 
 @dataclass
@@ -57,11 +62,15 @@ class Place:
         breaks: of each attempt to measure, in turn, after how many new lines it breaks.
         wiped: whether its disk is empty whenever it comes back.
         away: whether it cannot be reached at all.
+        crashes: ids of cases that crash here.
+        busy: attempts that find the one before still going on.
     """
 
     breaks: list[int] = field(default_factory=list)
     wiped: bool = False
     away: bool = False
+    crashes: frozenset[str] = frozenset()
+    busy: int = 0
     environment: dict[str, Any] = field(default_factory=environment)
     code: str = CODE
     line_s: float = LINE_S
@@ -91,6 +100,12 @@ class Request:
             self._over = "exit 0"
             return
         folder, have = request["folder"], request["have"]
+        if place.busy and have:
+            place.busy -= 1
+            said = f"ERROR: run x {journal.GOING_ON}"
+            self._out.append({"ended": {"code": 4, "said": said, "document": None}})
+            self._over = "exit 0"
+            return
         if place.wiped:
             place.disk.clear()
         if have and folder not in place.disk:
@@ -100,9 +115,13 @@ class Request:
         self._disk = place.disk.setdefault(folder, [])
         self._out += [{"line": line} for line in self._disk[have:]]
         (only,) = (a.split("=", 1)[1] for a in request["arguments"] if a.startswith("--only="))
-        assert {each.case_id for each in place.cases} >= set(only.split(","))
+        asked = only.split(",")
+        assert {each.case_id for each in place.cases} >= set(asked)
         of = place.begins_as or place.environment
-        self._left = journal_lines(only.split(","), of, place.code)[len(self._disk) :]
+        outcomes = {c: ("crashed", "no such device") for c in asked if c in place.crashes}
+        self._document: dict[str, Any] = {"machine_info": {}, "hints": [], "outcomes": outcomes}
+        measured = [case_id for case_id in asked if case_id not in outcomes]
+        self._left = journal_lines(measured, of, place.code)[len(self._disk) :]
         self._breaks = place.breaks.pop(0) if place.breaks else None
 
     def messages(self) -> list[Message]:
@@ -114,8 +133,7 @@ class Request:
             if self._breaks == self._written:
                 self._over = "connection lost"
             elif not self._left:
-                ended = {"code": 0, "said": "fine", "document": {"machine_info": {}, "hints": []}}
-                self._out.append({"ended": ended})
+                self._out.append({"ended": {"code": 0, "said": "fine", "document": self._document}})
                 self._over = "exit 0"
             else:
                 self._write(self._left.pop(0))
@@ -174,8 +192,6 @@ class Killed(Exception):  # noqa: N818 - no error of ours
 
 @dataclass
 class Watching:
-    clock: Clock
-    killed_s: float = float("inf")
     seen: list[str] = field(default_factory=list)
 
     def update(
@@ -184,8 +200,23 @@ class Watching:
         assert left_s >= 0
         assert 0 <= share_done <= 1
         self.seen.append(now)
-        if self.clock() >= self.killed_s:
-            raise Killed
+
+
+class Dying(Fleet):
+    """A driver that is killed, and has no time for anything then."""
+
+    def _stop(self) -> None: ...
+
+    def die(self, clock: Clock) -> None:
+        """Leave nodes that have measured what nobody hears, and a line in halves."""
+        clock.killed_s = float("inf")
+        clock.wait(2 * LINE_S)
+        for running in self._running.values():
+            running.handle.messages()
+            if running.copy is not None:
+                running.copy.close()
+                path = running.copy.folder / files.JOURNAL
+                os.truncate(path, max(0, path.stat().st_size - 7))
 
 
 QUICK_SHARDS = ROOT / "tests" / "support" / "quick_shards"
@@ -214,14 +245,18 @@ SMALL = VALUES | {"batch_sizes": "1,2,3,4,5,6", "threads": "1", "devices": "cpu"
 def sit_for_real(
     folder: Path,
     executor: Executor,
-    heard: Callable[[str], None] = lambda _: None,
+    heard: Callable[[], None] = lambda: None,
     said: list[str] | None = None,
 ) -> Kept:
-    """Let a driver run on real nodes; ``heard`` gets what the progress says."""
+    """Let a driver run on real nodes; ``heard`` is called whenever it looks at them."""
     folder.mkdir(parents=True)
     copies.Log.create(folder, {"asked": {}}).close()
     kept = Kept(folder, beside_timing=False)
-    watch = SimpleNamespace(update=lambda now, *_: heard(now))
+
+    def wait(_seconds: float) -> None:
+        heard()
+        threading.Event().wait(0.1)
+
     fleet = Fleet(
         kept,
         Asked(SMALL),
@@ -230,7 +265,8 @@ def sit_for_real(
         budget_s=300.0,
         node_folder=str(folder / "nodes"),
         say=(said if said is not None else []).append,
-        watch=watch,
+        watch=Watching(),
+        wait=wait,
     )
     try:
         fleet.run()
@@ -254,6 +290,8 @@ class Sitting:
     kept: Kept
     executor: Places
     said: list[str]
+    seen: list[str]
+    """What was drawn."""
 
     @property
     def counted(self) -> Counter[str]:
@@ -271,13 +309,17 @@ def sit(
     budget_s: float = 1e6,
 ) -> Sitting:
     """Let a driver run on a fleet's folder until all is done; raise `Killed` where it is killed."""
-    clock, folder = Clock(), folder / "fleet"  # earlier runs, whose seconds it takes, lie beside
+    clock, folder = (
+        Clock(killed_s=killed_s),
+        folder / "fleet",
+    )  # earlier runs, whose seconds it takes, lie beside
     if not (folder / copies.LOG).exists():
         folder.mkdir(parents=True, exist_ok=True)
         copies.Log.create(folder, {"asked": {}}).close()
     executor, said = Places(clock, places), list[str]()
+    watching = Watching()
     kept = Kept(folder, beside_timing=beside_timing)
-    fleet = Fleet(
+    fleet = Dying(
         kept,
         Asked(VALUES),
         executor,
@@ -285,12 +327,15 @@ def sit(
         budget_s=budget_s,
         node_folder="nodes",
         say=said.append,
-        watch=Watching(clock, killed_s),
+        watch=watching,
         clock=clock,
         wait=clock.wait,
     )
     try:
         fleet.run()
+    except Killed:
+        fleet.die(clock)
+        raise
     finally:
         kept.close()
-    return Sitting(fleet, kept, executor, said)
+    return Sitting(fleet, kept, executor, said, watching.seen)

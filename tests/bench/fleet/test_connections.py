@@ -39,7 +39,7 @@ class Breaker:
     def __init__(self) -> None:
         self.killed: list[int] = []
 
-    def __call__(self, _now: str) -> None:
+    def __call__(self) -> None:
         if self.killed:
             return
         for process in psutil.Process().children(recursive=True):
@@ -160,7 +160,7 @@ def test_ray_loses_a_node_and_no_case(cluster: Any, tmp_path: Path) -> None:
 
     said: list[str] = []
 
-    def heard(_now: str) -> None:
+    def heard() -> None:
         if cluster.measuring and list((tmp_path / "fleet").glob("shards/*/journal.jsonl")):
             cluster.remove_node(cluster.measuring.pop(0))
             cluster.measuring.clear()

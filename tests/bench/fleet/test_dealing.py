@@ -103,6 +103,34 @@ def test_case_that_breaks_every_node_is_given_up_and_no_other() -> None:
     assert sum(node.gone for node in fleet.nodes.values()) == NODES
 
 
+def test_node_that_crashes_a_whole_shard_is_left_alone_but_not_the_last() -> None:
+    fleet = dealer(dict.fromkeys("abcdefgh", 25.0), nodes=2)
+    first, second = list(fleet.deal(0.0))
+    again = fleet.crashed(first.node, dict.fromkeys(first.shard.cases, "no device"))
+    assert again == set(first.shard.cases)
+    fleet.ended(first.node, 1.0, again, gone=True)
+    assert fleet.nodes[first.node].done_s == 0
+    while fleet.nodes[second.node].shard is not None:
+        fleet.ended(second.node, 2.0)
+        assert {deal.node for deal in fleet.deal(2.0)} <= {second.node}
+    assert fleet.finished
+    assert fleet.done[KIND] == set("abcdefgh")
+    assert fleet.crashed(second.node, {"a": "no device"}) == set()
+
+
+def test_case_that_crashes_on_all_who_are_left_is_given_up() -> None:
+    fleet = dealer({"a": 25.0}, nodes=2)
+    (deal,) = fleet.deal(0.0)
+    fleet.ended(deal.node, 1.0, fleet.crashed(deal.node, {"a": "no device"}))
+    (other,) = fleet.deal(1.0)
+    assert other.node != deal.node
+    fleet.give_back(other.node, (), "lost", gone=True)
+    assert list(fleet.deal(2.0)) == []
+    fleet.give_up_where_nobody_is("nobody is left")
+    assert fleet.given_up[KIND] == {"a": f"{deal.node}: no device"}
+    assert fleet.finished
+
+
 def test_kind_without_nodes_gives_up_what_it_has() -> None:
     fleet = dealer({"a": 5.0, "b": 5.0})
     (deal,) = fleet.deal(0.0)

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from bench.fleet import stored
-from bench.fleet.dealing import ATTEMPTS, NODES
-from bench.fleet.driver import kind_name
+from bench.fleet.dealing import ATTEMPTS, NODES, WAITS_S
+from bench.fleet.driver import TELL_S, kind_name
+from bench.fleet.node import LEAVE_S, SILENCE_S
 from bench.schema import journal
 from bench.schema.errors import BenchError
+from tests.support.factories import case
 from tests.support.fleets import (
     CASES,
     Killed,
@@ -46,7 +48,7 @@ def test_broken_shard_goes_on_where_it_was(line: int, tmp_path: Path) -> None:
     assert sitting.executor.written == dict.fromkeys(IDS, REPLICATES)
     assert sitting.executor.runs == [("a", "00000")] * 2
     (said,) = sitting.said
-    assert said == "a: connection lost; shard 00000 goes on there in 10 s"
+    assert said == "a: connection lost; shard 00000 goes on there in 90 s"
 
 
 def test_cases_of_a_lost_node_that_were_complete_are_not_measured_again(tmp_path: Path) -> None:
@@ -85,6 +87,45 @@ def test_of_a_shard_that_does_more_than_timing_nothing_is_taken_from_a_lost_node
         assert sitting.executor.places["b"].written[each] == REPLICATES
 
 
+def test_measurement_that_still_goes_on_is_waited_for(tmp_path: Path) -> None:
+    """Its node has not heard yet that the connection is lost: that is no fault of the shard."""
+    sitting = sit(tmp_path, {"a": Place(breaks=[9], busy=2 * ATTEMPTS)})
+    assert every_case_once(sitting)
+    assert sitting.executor.written == dict.fromkeys(IDS, REPLICATES)
+    assert WAITS_S[0] > SILENCE_S + LEAVE_S
+
+
+def test_after_the_budget_nothing_is_begun_and_the_rest_is_open(tmp_path: Path) -> None:
+    many = tuple(case(batch_size=batch) for batch in range(1, 21))
+    places = {"a": Place(cases=many)}
+    sitting = sit(tmp_path, places, budget_s=1.0)
+    assert len(sitting.executor.runs) == 1  # of the shard that was begun before
+    begun = len(sitting.counted)
+    assert 0 < begun < len(many)
+    (kind,) = sitting.fleet.kinds()
+    assert len(kind.missing) == len(many) - begun
+    assert {why for _, why in kind.missing.values()} == {stored.BUDGET_SPENT}
+    again = sit(tmp_path, places)
+    assert again.counted == dict.fromkeys((each.case_id for each in many), 1)
+
+
+def test_shard_that_waits_when_the_budget_ends_is_not_begun_again(tmp_path: Path) -> None:
+    places = {"a": Place(breaks=[9])}
+    sitting = sit(tmp_path, places, budget_s=60.0)
+    assert len(sitting.executor.runs) == 1
+    (kind,) = sitting.fleet.kinds()
+    assert {why for _, why in kind.missing.values()} == {stored.BUDGET_SPENT}
+    assert every_case_once(sit(tmp_path, places))
+
+
+def test_progress_is_drawn_rarely(tmp_path: Path) -> None:
+    """A node may be this machine."""
+    sitting = sit(tmp_path, {"a": Place(), "b": Place()})
+    clock = sitting.executor.clock
+    assert sitting.seen[-1] == "6 of 6 cases"
+    assert 3 < len(sitting.seen) <= clock() / TELL_S + 2
+
+
 def test_node_whose_disk_was_wiped_begins_anew_and_stays(tmp_path: Path) -> None:
     sitting = sit(tmp_path, {"a": Place(breaks=[9], wiped=True)})
     assert every_case_once(sitting)
@@ -99,6 +140,29 @@ def test_node_that_never_works_ends_with_its_cases_given_up(tmp_path: Path) -> N
     (kind,) = sitting.fleet.kinds()
     assert kind.missing.keys() == IDS
     assert {why for _, why in kind.missing.values()} == {"its kind has no node left"}
+
+
+def test_broken_node_is_the_fastest_and_its_crashes_are_tried_elsewhere(tmp_path: Path) -> None:
+    broken = Place(line_s=0.1, crashes=frozenset(IDS))
+    sitting = sit(tmp_path, {"a": broken, "b": Place(), "c": Place()})
+    assert every_case_once(sitting)
+    (kind,) = sitting.fleet.kinds()
+    results = [found for part in kind.parts for found in stored.results(part)]
+    assert {found.status for found in results} == {"ok"}
+    assert any(said.startswith("a: ") and "tried elsewhere" in said for said in sitting.said)
+
+
+def test_case_that_crashes_everywhere_is_tried_by_some_and_crashed(tmp_path: Path) -> None:
+    case_id = CASES[2].case_id
+    places = {name: Place(crashes=frozenset({case_id})) for name in "abcde"}
+    sitting = sit(tmp_path, places)
+    assert every_case_once(sitting)
+    (kind,) = sitting.fleet.kinds()
+    found = {r.case.case_id: r for part in kind.parts for r in stored.results(part)}
+    assert (found[case_id].status, found[case_id].reason) == ("crashed", "no such device")
+    assert {r.status for i, r in found.items() if i != case_id} == {"ok"}
+    tried = [r for _, r in sitting.executor.started if case_id in str(r.get("arguments"))]
+    assert len(tried) == NODES
 
 
 def test_nothing_works_anywhere(tmp_path: Path) -> None:

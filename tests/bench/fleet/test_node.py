@@ -29,7 +29,9 @@ if "hang" in options:
 (folder / "scratch").mkdir(exist_ok=True)
 (folder / "traces").mkdir(exist_ok=True)
 (folder / "traces" / "x.json").write_text("{}")
-results = {"machine_info": 1, "benchmarks": [], "panet": {"hints": ["calm"]}}
+outcome = {"case": {}, "case_id": "a", "status": "crashed", "reason": "killed by signal 9"}
+panet = {"hints": ["calm"], "outcomes": [outcome]}
+results = {"machine_info": 1, "benchmarks": [], "panet": panet}
 (folder / "results.json").write_text(json.dumps(results))
 print("last words")
 sys.exit(int(options["code"]))
@@ -69,7 +71,11 @@ def test_lines_files_and_the_end_are_told(
     assert sent == {"file": "traces/x.json", "data": "e30="}
     ended = told[-1]["ended"]
     assert (ended["code"], ended["said"]) == (0, "last words")
-    assert ended["document"] == {"machine_info": 1, "hints": ["calm"]}
+    assert ended["document"] == {
+        "machine_info": 1,
+        "hints": ["calm"],
+        "outcomes": {"a": ("crashed", "killed by signal 9")},
+    }
     assert not list(tmp_path.rglob(files.RESULTS))
     assert not list(tmp_path.rglob("scratch"))
 

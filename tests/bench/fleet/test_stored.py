@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 import reports
-from bench.fleet.stored import Kind, Part, complete, results, write
+from bench.fleet.stored import BUDGET_SPENT, Kind, Part, complete, results, write
 from bench.schema import files
 from bench.schema.case import Case
 from bench.schema.journal import Entries
@@ -66,6 +66,10 @@ def test_cases_that_nobody_measured_are_in_the_file_with_their_reason(tmp_path: 
     frame = reports.load(tmp_path / "kind").set_index("case_id")
     assert frame.loc[ONE.case_id, "status"] == "crashed"
     assert frame.loc[ONE.case_id, "reason"] == "no node measured it: its kind has no node left"
+    kind.missing[ONE.case_id] = ONE, BUDGET_SPENT
+    write(kind, tmp_path / "kind")
+    frame = reports.load(tmp_path / "kind").set_index("case_id")
+    assert frame.loc[ONE.case_id, "status"] == "too_wide"
 
 
 def test_further_arms_and_traces_of_all_shards_are_joined(tmp_path: Path) -> None:
@@ -110,3 +114,16 @@ def test_statuses_are_those_of_the_shard() -> None:
     found: list[CaseResult] = results(Part(Path(), known, (ONE, TWO)))
     assert [each.status for each in found] == [Status.OK, Status.TOO_WIDE]
     assert "raise --budget" in found[1].reason
+
+
+def test_that_somebody_killed_a_process_is_in_no_journal_but_in_the_results(tmp_path: Path) -> None:
+    """The engine tries such a case again when it is resumed, and so keeps nothing of it."""
+    around = {"outcomes": {ONE.case_id: ("crashed", "killed by signal 9")}}
+    shard = part(tmp_path / "1", {TWO: (finding(), replicates(12))}, around)
+    shard.cases = (ONE, TWO)
+    killed, fine = write(Kind("kind", "run-1", [shard]), tmp_path / "kind")
+    assert (killed.status, killed.reason) == (Status.CRASHED, "killed by signal 9")
+    assert fine.status is Status.OK
+    document = json.loads((tmp_path / "kind" / files.RESULTS).read_text())
+    assert "outcomes" not in document
+    assert document["panet"]["outcomes"][0]["status"] == "crashed"
