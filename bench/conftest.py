@@ -89,6 +89,9 @@ def pytest_configure(config: pytest.Config) -> None:
         if config.getoption("executor") is not None:
             config.stash[ORDER] = order = _order(config, values)
             request = order.request
+        elif config.getoption("hosts") is not None:
+            how = ", ".join(executors.EXECUTORS)
+            raise BenchError(f"--hosts: say how they are reached with --executor ({how})")
         else:
             request = parse_request(
                 values,
@@ -115,8 +118,6 @@ def _order(config: pytest.Config, values: dict[str, Any]) -> fleet.Order:
     hosts = executors.check(executor, config.getoption("hosts"))
     if config.getoption(deploy.NAME):
         raise BenchError(f"--{deploy.NAME}: its ways take turns on one machine; no --executor then")
-    if config.getoption("keyword"):
-        raise BenchError("-k: say --only, which every machine understands")
     asked = Asked(
         values | {"run_dir": None},
         traces=bool(config.getoption("traces")),
@@ -173,6 +174,11 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     if session.testsfailed or not case_ids or not measures(config):
         return (yield)
     bench_session = config.stash[SESSION]
+    if ORDER in config.stash and len(case_ids) < len(bench_session.request.plan.cases):
+        raise pytest.UsageError(
+            "--executor: choose cases with --only, which every machine understands; "
+            "files, test ids, -k, -m, --deselect and --lf choose on this one alone"
+        )
     console = Console(stderr=True)
     LISTENER.advice = f"add --resume {bench_session.request.run_dir.name} to go on"
     LISTENER.begun = True
@@ -258,7 +264,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     bench_session = config.stash.get(SESSION, None)
     if OUTCOME in config.stash:
         outcome = config.stash[OUTCOME]
-        outcome.keep_copies(config.stash[WANTED_JSON])
+        with _outside_pytest(config):
+            outcome.keep_copies(config.stash[WANTED_JSON])
         if not outcome.measured_any:
             session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
         elif not outcome.all_well:

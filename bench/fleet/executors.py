@@ -86,6 +86,9 @@ def check(name: str, hosts: str | None) -> tuple[str, ...]:
     named = tuple(dict.fromkeys(host.strip() for host in (hosts or "").split(",") if host.strip()))
     if entry.needs_hosts and not named:
         raise BenchError(f"--executor {name}: say where with --hosts, {entry.hosts}")
+    for host in named:
+        if host.startswith(("-", ":")):  # ssh would take it for an option
+            raise BenchError(f"--hosts {host!r}: no name of a host; give {entry.hosts}")
     if entry.package and importlib.util.find_spec(entry.package) is None:
         raise BenchError(
             f"--executor {name} needs {entry.package}: pip install 'panet-bench[{entry.extra}]'"

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import shlex
 import subprocess
 import sys
@@ -25,6 +26,8 @@ SSH = (
 """Asks for no password, and notices within a minute that a host is gone."""
 
 THERE = 'if [ -x .venv/bin/python ]; then p=.venv/bin/python; else p=python3; fi; exec "$p" -m {}'
+
+HOME = re.compile(r"~[A-Za-z0-9._-]*")
 
 
 class Answers:
@@ -142,7 +145,9 @@ def ssh(hosts: Sequence[str], _folder: Path) -> Processes:
 
 def _there(host: str) -> tuple[str, ...]:
     name, _, folder = host.partition(":")
-    if name.startswith("-"):  # ssh would take it for an option
-        raise BenchError(f"--hosts {host!r}: give [user@]host[:folder]")
-    there = shlex.quote(folder or str(Path.cwd()))
+    home, slash, below = folder.partition("/")
+    if HOME.fullmatch(home):  # the shell there knows where that is
+        there = home + slash + (shlex.quote(below) if below else "")
+    else:
+        there = shlex.quote(folder or str(Path.cwd()))
     return name, f"cd {there} && {{ {THERE.format('bench.fleet')}; }}"

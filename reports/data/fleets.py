@@ -44,8 +44,8 @@ def read(folder: Path) -> FleetRun:
     content = stored.read(path, FLEET_SCHEMA)
     try:
         kinds = tuple(str(kind) for kind in content["kinds"])
-        if any(PurePath(kind).name != kind for kind in kinds):
-            raise ValueError("a kind is no name of a folder")
+        if not kinds or any(PurePath(kind).name != kind or kind == ".." for kind in kinds):
+            raise ValueError("a kind is no name of a folder, or there is none")
         nodes = tuple(
             FleetNode(
                 str(node["node"]),

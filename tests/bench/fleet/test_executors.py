@@ -21,6 +21,11 @@ from tests.support.fleets import VALUES
         ("sssh", None, "--executor 'sssh': did you mean ssh"),
         ("ssh", None, "--executor ssh: say where with --hosts, \\[user@]host"),
         ("ssh", " , ", "say where with --hosts"),
+        (
+            "ssh",
+            "a,-oProxyCommand=x",
+            "--hosts '-oProxyCommand=x': no name of a host; give \\[user",
+        ),
     ],
 )
 def test_executor_that_cannot_be_is_refused(name: str, hosts: str | None, sentence: str) -> None:
@@ -52,8 +57,9 @@ def test_ssh_stands_in_the_checkout_that_a_host_names(tmp_path: Path) -> None:
     assert named[-2] == "me@a"
     assert named[-1].startswith("cd '/x y' && { if [ -x .venv/bin/python ]")
     assert here[-1].startswith(f"cd {Path.cwd()} && ")
-    with pytest.raises(BenchError, match="give \\[user@]host"):
-        processes.ssh(["-oProxyCommand=x"], tmp_path)
+    at_home = processes.ssh(["a:~/pa net", "b:~me", "c:~/"], tmp_path)._commands
+    starts = [command[-1].partition(" && ")[0] for command in at_home.values()]
+    assert starts == ["cd ~/'pa net'", "cd ~me", "cd ~/"]
 
 
 @pytest.mark.process

@@ -38,6 +38,13 @@ def test_local_fleet_measures_and_writes_what_a_run_would(
     other = bench_here(*arguments, "--executor", "local", "--resume", fleet.name, "--seed", "9")
     assert other.returncode == pytest.ExitCode.USAGE_ERROR
     assert "the options" in other.stderr
-    refused = bench_here(*arguments, "--executor", "local", "--deploy")
-    assert refused.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "its ways take turns on one machine" in refused.stderr
+    two = [*TINY, "--batch-sizes", "1,2", "--run-dir", tmp_path / "none"]
+    for line, sentence in (
+        ((*arguments, "--executor", "local", "--deploy"), "its ways take turns on one machine"),
+        ((*two, "--executor", "local", "-k", "b1"), "choose cases with --only, which every"),
+        ((*two, "--hosts", "a"), "--hosts: say how they are reached with --executor (local, "),
+    ):
+        refused = bench_here(*line)
+        assert refused.returncode == pytest.ExitCode.USAGE_ERROR
+        assert sentence in refused.stderr
+    assert not (tmp_path / "none").exists()

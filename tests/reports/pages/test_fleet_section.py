@@ -128,7 +128,12 @@ def test_what_asks_for_one_run_names_those_of_a_fleet(fleet: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ['{"schema": 1}', '{"schema": 2}', "[]", '{"schema": 1, "kinds": ["../x"], "nodes": []}'],
+    [
+        *('{"schema": 1}', '{"schema": 2}', "[]"),
+        '{"schema": 1, "executor": "ssh", "kinds": ["../x"], "nodes": []}',
+        '{"schema": 1, "executor": "ssh", "kinds": [".."], "nodes": []}',
+        '{"schema": 1, "executor": "ssh", "kinds": [], "nodes": []}',
+    ],
 )
 def test_damaged_fleet_is_a_line(content: str, fleet: Path) -> None:
     (fleet / files.FLEET).write_text(content)
