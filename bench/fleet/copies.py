@@ -5,6 +5,7 @@ journal each, and a folder per kind with its results. Nothing here is needed on 
 """
 
 import base64
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,12 @@ from bench.schema.errors import BenchError
 
 LOG = "fleet.jsonl"
 SHARDS = "shards"
+
+BAD = (BenchError, ValueError, TypeError, KeyError, AttributeError)
+"""What a damaged answer of a node, or a damaged copy of one, ends in."""
+
+NO_NAME = frozenset({errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST})
+"""What a disk says of a file that cannot be where a node says it is."""
 
 
 class Copy:
@@ -44,11 +51,18 @@ class Copy:
     def add_file(self, name: str, data: str) -> None:
         """Keep a file of the run, in base64; raise `BenchError` for one that is not below it."""
         parts = PurePosixPath(name).parts
-        if not parts or PurePosixPath(name).is_absolute() or ".." in parts:
+        own = parts == (files.JOURNAL,)
+        if own or not parts or PurePosixPath(name).is_absolute() or ".." in parts:
             raise BenchError(f"a node sent a file {name!r}; it is not to be trusted")
         path = self.folder.joinpath(*parts)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(base64.b64decode(data))
+        content = base64.b64decode(data, validate=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except OSError as error:
+            if error.errno not in NO_NAME:
+                raise
+            raise BenchError(f"a node sent a file {name[:80]!r}: {error.strerror}") from error
 
     def entries(self) -> journal.Entries | None:
         """Return what the journal says so far; `None` before its first line."""

@@ -57,6 +57,8 @@ class Running:
     last: str = ""
     """What went wrong, as far as the node could say."""
     ended: Mapping[str, Any] | None = None
+    bad: bool = False
+    """Whether an answer was damaged: nothing more is taken."""
     gone: bool = False
     """Whether the journal is no longer on the node."""
     other: bool = False
@@ -122,6 +124,7 @@ class Fleet:
         try:
             while not self._step():
                 self._wait(POLL_S)
+            self._add_earlier()
         finally:
             self._stop()
 
@@ -132,6 +135,21 @@ class Fleet:
             missing = {case_id: (machine.cases[case_id], why) for case_id, why in given_up}
             run_id = f"{self._kept.folder.name}-{name}"
             yield stored.Kind(name, run_id, self._kept.parts.get(name, []), missing)
+
+    def _add_earlier(self) -> None:
+        """Take in what only earlier sittings have: kinds without a node now, cases without time."""
+        for name, machine in self._kept.kinds.items():
+            if name not in self._machines:
+                self._machines[name] = machine
+                self._dealer.add_kind(name, dict.fromkeys(machine.cases, 0.0))
+                self._dealer.settle(name, self._kept.earlier(machine))
+        self._dealer.give_up_where_nobody_is(
+            "no node of its kind takes part now; --resume with one"
+        )
+        for name, machine in self._machines.items():
+            given_up = self._dealer.given_up[name]
+            for case_id in self._kept.fall_back(machine, list(given_up)):
+                del given_up[case_id]
 
     def _step(self) -> bool:
         """Do what can be done now; return whether all is done."""
@@ -204,7 +222,7 @@ class Fleet:
         self._take_all(name, running)
         over = running.handle.over()
         patience_s = math.inf if running.copy is not None else self._executor.patience_s
-        if over is None and now_s - running.since_s < patience_s:
+        if over is None and not running.bad and now_s - running.since_s < patience_s:
             return
         del self._running[name]
         running.handle.stop()
@@ -215,25 +233,50 @@ class Fleet:
                 self._say(self._kept.failed(name, told, "it takes no part"))
             return
         running.copy.close()
-        if ended is not None and ended["code"] in RESULTS_THERE and ended["document"] is not None:
+        if ended is not None and self._readable(name, running):
             self._ended(name, ended["document"], now_s)
         else:
-            said = str(ended["said"]) if ended is not None else over
+            said = str(ended.get("said")) if ended is not None else over
             self._broke(name, running, running.last or said or "it is gone", now_s)
+
+    def _readable(self, name: str, running: Running) -> bool:
+        """Return whether a shard was measured, and what came of it can be read."""
+        node, ended = self._dealer.nodes[name], running.ended
+        if running.bad or ended is None or node.shard is None:
+            return False
+        try:
+            if ended["code"] not in RESULTS_THERE or ended["document"] is None:
+                return False
+            self._kept.check(self._machines[node.kind], node.shard, ended["document"])
+        except copies.BAD as error:
+            running.gone = True
+            running.last = f"a damaged answer ({type(error).__name__}: {error})"
+            return False
+        return True
 
     def _take_all(self, name: str, running: Running) -> None:
         for message in running.handle.messages():
-            if "probe" in message:
-                self._join(name, running, message["probe"])
-            elif "ended" in message:
-                running.ended = message["ended"]
-            elif "gone" in message or "error" in message:
-                running.gone = "gone" in message
-                running.last = str(message.get("gone") or message.get("error"))
-            elif running.copy is not None and "line" in message:
-                self._add_line(name, running, running.copy, message["line"])
-            elif running.copy is not None and "file" in message:
-                running.copy.add_file(message["file"], message["data"])
+            if running.bad:
+                return
+            try:
+                self._take(name, running, message)
+            except copies.BAD as error:
+                running.bad = running.gone = running.copy is not None
+                running.last = f"a damaged answer ({type(error).__name__}: {error})"
+                running.handle.stop()
+
+    def _take(self, name: str, running: Running, message: Message) -> None:
+        if "probe" in message:
+            self._join(name, running, message["probe"])
+        elif "ended" in message:
+            running.ended = message["ended"]
+        elif "gone" in message or "error" in message:
+            running.gone = "gone" in message
+            running.last = str(message.get("gone") or message.get("error"))
+        elif running.copy is not None and "line" in message:
+            self._add_line(name, running, running.copy, message["line"])
+        elif running.copy is not None and "file" in message:
+            running.copy.add_file(message["file"], message["data"])
 
     def _add_line(self, name: str, running: Running, copy: copies.Copy, line: str) -> None:
         """Keep a line; the first tells whether this is the machine that the node said it is."""
@@ -259,6 +302,7 @@ class Fleet:
             self._machines[kind] = machine = Machine(kind, cases)
             self._dealer.add_kind(kind, forecasts(cases.values(), self._kept.folder.parent))
             self._dealer.settle(kind, self._kept.earlier(machine))
+            self._kept.joined(machine)
         shard = None
         if self._kept.open.get(name, ("", None))[0] == kind:
             shard = self._kept.open.pop(name)[1]

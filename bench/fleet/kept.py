@@ -1,7 +1,8 @@
 """What a fleet has found: on disk as it comes, and again in the hands of the next driver."""
 
+import json
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from bench.fleet import copies, stored
 from bench.fleet.dealing import Shard
 from bench.schema import text
 from bench.schema.case import Case
+from bench.schema.errors import BenchError
+from bench.schema.records import Status
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,21 @@ class Kept:
         self.open: dict[str, tuple[str, Shard]] = {}
         """Node -> kind and shard that it had begun when the last driver ended."""
         self.next_shard = 0
+        self.kinds: dict[str, Machine] = {}
+        """What ever took part, whether or not it does now."""
         self._settled: dict[str, list[Mapping[str, Any]]] = {}
+        self._lacking: dict[tuple[str, str], Mapping[str, Any]] = {}
+        """Kind and case whose budget was too small -> the shard that it was in."""
         for event in list(copies.events(folder))[1:]:
             self._take_in(event)
         self._log = copies.Log.reopen(folder)
 
     def _take_in(self, event: Mapping[str, Any]) -> None:
-        if "failed" in event:
+        if "joined" in event:
+            cases = map(Case.from_json, event["cases"])
+            machine = Machine(str(event["joined"]), {case.case_id: case for case in cases})
+            self.kinds[machine.name] = machine
+        elif "failed" in event:
             self.failures.setdefault(event["failed"], []).append(event["said"])
         elif "dealt" in event:
             name = str(event["shard"])
@@ -67,11 +78,41 @@ class Kept:
         return copies.Copy(self.folder / copies.SHARDS / shard.name)
 
     def earlier(self, machine: Machine) -> list[str]:
-        """Take in what earlier sittings measured on a kind; return the cases."""
-        events = self._settled.pop(machine.name, [])
-        for event in events:
-            self._count(machine, event)
-        return [case_id for event in events for case_id in event["complete"]]
+        """Take in what earlier sittings measured on a kind; return the cases.
+
+        Those that only lacked time are open again; so are those of a copy that is damaged.
+        """
+        known: list[str] = []
+        for event in self._settled.pop(machine.name, []):
+            outcomes = (event["document"] or {}).get("outcomes", {})
+            lacking = {c for c in event["complete"] if _lacks_time(outcomes.get(c))}
+            if lacking and self._beside_timing:  # its files are of the whole shard
+                lacking = set(event["complete"])
+            self._lacking |= {(machine.name, case_id): event for case_id in lacking}
+            complete = [case_id for case_id in event["complete"] if case_id not in lacking]
+            if self._count(machine, {**event, "complete": complete}):
+                known += complete
+        return known
+
+    def fall_back(self, machine: Machine, case_ids: Collection[str]) -> list[str]:
+        """Take in what an earlier sitting has of cases to which this one did not come."""
+        found = [case_id for case_id in case_ids if (machine.name, case_id) in self._lacking]
+        by_shard: dict[str, list[str]] = {}
+        for case_id in found:
+            by_shard.setdefault(self._lacking[machine.name, case_id]["shard"], []).append(case_id)
+        known: list[str] = []
+        for complete in by_shard.values():
+            event = self._lacking[machine.name, complete[0]]
+            if self._count(machine, {**event, "complete": complete}):
+                known += complete
+        return known
+
+    def joined(self, machine: Machine) -> None:
+        """Keep that there is such a kind, and its cases."""
+        if machine.name not in self.kinds:
+            self.kinds[machine.name] = machine
+            cases = [case.to_json() for case in machine.cases.values()]
+            self._log.add({"joined": machine.name, "cases": cases})
 
     def dealt(self, node: str, kind: str, shard: Shard) -> None:
         """Keep that a node begins a shard, or goes on with it."""
@@ -119,17 +160,51 @@ class Kept:
         copy = self.copy(shard)
         copy.close()
         cases = [machine.cases[case_id] for case_id in shard.cases]
-        complete = stored.complete(copy.entries(), cases)
+        try:
+            complete = stored.complete(copy.entries(), cases)
+        except copies.BAD:
+            return ()
         return tuple(case_id for case_id in shard.cases if case_id in complete)
 
-    def _count(self, machine: Machine, event: Mapping[str, Any]) -> None:
+    def check(self, machine: Machine, shard: Shard, document: Mapping[str, Any] | None) -> None:
+        """Raise one of `copies.BAD` where a shard that was measured cannot be read."""
+        copy = self.copy(shard)
+        copy.close()
+        _part(copy, machine, shard.cases, document)
+
+    def _count(self, machine: Machine, event: Mapping[str, Any]) -> bool:
+        """Let cases of a shard count; return whether they can be read."""
         if not event["complete"]:
-            return
+            return True
         copy = copies.Copy(self.folder / copies.SHARDS / event["shard"])
         copy.close()
-        entries = copy.entries()
-        if entries is not None:
-            cases = tuple(machine.cases[case_id] for case_id in event["complete"])
-            part = stored.Part(copy.folder, entries, cases, event["document"])
-            self.parts.setdefault(machine.name, []).append(part)
-            self.measured[machine.name, event["node"]] += len(cases)
+        try:
+            part = _part(copy, machine, event["complete"], event["document"])
+        except copies.BAD:
+            return False
+        self.parts.setdefault(machine.name, []).append(part)
+        self.measured[machine.name, event["node"]] += len(part.cases)
+        return True
+
+
+def _part(
+    copy: copies.Copy,
+    machine: Machine,
+    complete: Collection[str],
+    document: Mapping[str, Any] | None,
+) -> stored.Part:
+    """Return what a shard gives; raise one of `copies.BAD` where that cannot be read."""
+    entries = copy.entries()
+    if entries is None:
+        raise BenchError("nothing of its journal is there")
+    cases = tuple(machine.cases[case_id] for case_id in complete)
+    part = stored.Part(copy.folder, entries, cases, document)
+    stored.results(part)
+    for name in stored.LISTED:
+        if (copy.folder / name).exists():
+            list(json.loads((copy.folder / name).read_text())["cases"])
+    return part
+
+
+def _lacks_time(outcome: Sequence[str] | None) -> bool:
+    return outcome is not None and outcome[0] == Status.TOO_WIDE and "raise --budget" in outcome[1]

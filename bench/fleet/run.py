@@ -29,6 +29,8 @@ KIND = "fleet"
 MUST_MATCH = {"asked": "the options", "code": "the code of panet/ or bench/"}
 """What a fleet that is gone on with shares with its first sitting; its nodes may be others."""
 
+TIMES = frozenset({"budget", "timeout"})
+
 
 @dataclass(frozen=True)
 class Order:
@@ -103,6 +105,13 @@ def folder_of(runs_dir: Path, resume: str | None) -> Path:
     return runs_dir / f"{KIND}-{run_folders.new_run_dir(runs_dir).name}"
 
 
+def lasting(head: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a fleet that is gone on with must share; more time it may have."""
+    asked = dict(head.get("asked", {}))
+    values = dict(asked.get("values", {}))
+    return {**head, "asked": asked | {"values": {n: values[n] for n in values if n not in TIMES}}}
+
+
 def measure(order: Order, console: Console) -> Outcome:
     """Let the nodes measure what was asked for, and write what they found.
 
@@ -112,9 +121,8 @@ def measure(order: Order, console: Console) -> Outcome:
     folder = order.request.run_dir
     head: dict[str, Any] = {"asked": order.asked.to_json(), "code": code_digest()}
     if (folder / copies.LOG).exists():
-        began = next(copies.events(folder), {})
-        now = json.loads(json.dumps(head))
-        run_folders.refuse_other(folder.name, began, now, MUST_MATCH)
+        began, now = next(copies.events(folder), {}), json.loads(json.dumps(head))
+        run_folders.refuse_other(folder.name, lasting(began), lasting(now), MUST_MATCH)
     else:
         copies.Log.create(folder, head).close()
     beside = bool(order.request.extra_arms or order.request.traces)

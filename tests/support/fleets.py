@@ -22,6 +22,8 @@ from bench.schema.errors import BenchError
 from tests.support.factories import case
 from tests.support.journals import CODE, journal_lines
 
+TOO_LITTLE = "12 replicates, and about 40 are needed for ±0.1 of the ratio; raise --budget"
+
 LINE_S = 2.0
 """Between two lines of a journal."""
 
@@ -63,6 +65,8 @@ class Place:
         wiped: whether its disk is empty whenever it comes back.
         away: whether it cannot be reached at all.
         crashes: ids of cases that crash here.
+        lacks_time: ids of cases that are too wide for want of a budget.
+        damaged: answers that are given before those of a measurement, in turn.
         busy: attempts that find the one before still going on.
     """
 
@@ -70,6 +74,8 @@ class Place:
     wiped: bool = False
     away: bool = False
     crashes: frozenset[str] = frozenset()
+    lacks_time: frozenset[str] = frozenset()
+    damaged: list[Message] = field(default_factory=list)
     busy: int = 0
     environment: dict[str, Any] = field(default_factory=environment)
     code: str = CODE
@@ -119,7 +125,13 @@ class Request:
         assert {each.case_id for each in place.cases} >= set(asked)
         of = place.begins_as or place.environment
         outcomes = {c: ("crashed", "no such device") for c in asked if c in place.crashes}
-        self._document: dict[str, Any] = {"machine_info": {}, "hints": [], "outcomes": outcomes}
+        lacking = {c: ("too_wide", TOO_LITTLE) for c in asked if c in place.lacks_time}
+        self._out += [place.damaged.pop(0)] if place.damaged else []
+        self._document: dict[str, Any] = {
+            "machine_info": {},
+            "hints": [],
+            "outcomes": outcomes | lacking,
+        }
         measured = [case_id for case_id in asked if case_id not in outcomes]
         self._left = journal_lines(measured, of, place.code)[len(self._disk) :]
         self._breaks = place.breaks.pop(0) if place.breaks else None

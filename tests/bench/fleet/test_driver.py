@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from bench.fleet import stored
 from bench.fleet.dealing import ATTEMPTS, NODES, WAITS_S
 from bench.fleet.driver import TELL_S, kind_name
 from bench.fleet.node import LEAVE_S, SILENCE_S
+from bench.fleet.run import lasting
 from bench.schema import journal
 from bench.schema.errors import BenchError
 from tests.support.factories import case
@@ -231,6 +233,84 @@ def test_machine_that_is_not_what_it_said_is_not_mixed_with_others(tmp_path: Pat
     assert every_case_once(sitting)
     assert {node for _, node in sitting.kept.measured} == {"b"}
     assert "a: this time it is another machine: another-cpu-2-cores-" in sitting.said[0]
+
+
+def test_kind_whose_nodes_are_away_keeps_what_it_has(tmp_path: Path) -> None:
+    other = environment(cpu="another CPU")
+    places = {"a": Place(), "b": Place(environment=other)}
+    first = sit(tmp_path, places)
+    places["b"].away = True
+    sitting = sit(tmp_path, places)
+    assert sitting.executor.runs == []
+    assert sitting.counted == first.counted == dict.fromkeys(IDS, 2)
+    assert {kind.name for kind in sitting.fleet.kinds()} == set(first.kept.parts)
+
+
+def test_what_a_kind_that_is_away_has_not_measured_is_missing(tmp_path: Path) -> None:
+    other = environment(cpu="another CPU")
+    places = {"a": Place(), "b": Place(environment=other)}
+    with pytest.raises(Killed):
+        sit(tmp_path, places, killed_s=20.0)
+    places["b"].away = True
+    sitting = sit(tmp_path, places)
+    missing = [kind.missing.keys() for kind in sitting.fleet.kinds()]
+    assert missing == [set(), IDS]
+    places["b"].away = False
+    assert sit(tmp_path, places).counted == dict.fromkeys(IDS, 2)
+
+
+def test_case_that_lacked_time_is_open_again_and_not_lost(tmp_path: Path) -> None:
+    case_id = CASES[3].case_id
+    places = {"a": Place(lacks_time=frozenset({case_id}))}
+    assert every_case_once(sit(tmp_path, places))
+    places["a"].lacks_time = frozenset()
+    none = sit(tmp_path, places, budget_s=0.0)
+    assert none.executor.runs == []
+    assert every_case_once(none)
+    (kind,) = none.fleet.kinds()
+    assert kind.missing == {}
+    again = sit(tmp_path, places)
+    assert every_case_once(again)
+    assert again.executor.written[case_id] == 2 * REPLICATES
+    assert sum(again.executor.written.values()) == (len(IDS) + 1) * REPLICATES
+    assert sit(tmp_path, places).executor.runs == []
+
+
+def test_fleet_goes_on_with_more_time_but_with_no_other_seed() -> None:
+    heads = [
+        {"asked": {"values": {"budget": b, "timeout": t, "seed": None}}} for b, t in ("ab", "cd")
+    ]
+    assert lasting(heads[0]) == lasting(heads[1])
+    assert lasting(heads[0]) != lasting({"asked": {"values": {"seed": "9"}}})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"file": "x", "data": "%"},
+        {"file": "x" * 300, "data": "e30="},
+        {"file": "journal.jsonl", "data": "e30="},
+        {"line": "{"},
+        {"line": 5},
+    ],
+)
+def test_damaged_answer_fails_one_shard_and_nothing_else(
+    answer: dict[str, Any], tmp_path: Path
+) -> None:
+    places = {"a": Place(damaged=[answer]), "b": Place()}
+    sitting = sit(tmp_path, places)
+    assert every_case_once(sitting)
+    assert every_case_once(sit(tmp_path, places))
+
+
+def test_cases_of_a_damaged_copy_are_open_again(tmp_path: Path) -> None:
+    places = {"a": Place(), "b": Place()}
+    sit(tmp_path, places)
+    copy = min(tmp_path.glob("fleet/shards/*/journal.jsonl"))
+    copy.write_bytes(copy.read_bytes().replace(b"finding", b"found", 1))
+    sitting = sit(tmp_path, places)
+    assert every_case_once(sitting)
+    assert sitting.executor.runs
 
 
 def test_node_with_other_code_takes_no_part(tmp_path: Path) -> None:
