@@ -25,6 +25,9 @@ from reports.data.errors import ReportError
 from reports.data.rows import rows_of
 from reports.data.series import CaseSeries, RunSeries, Series, is_control
 
+STATUS = "status"
+"""In the place of a metric, of a case that one run lacks."""
+
 TOGETHER_CASES = 4
 """From so many cases on, most of them moving in one direction is told from chance."""
 
@@ -121,7 +124,7 @@ def _rows(
 
 
 def _lost(case_id: str, reason: str) -> dict[str, Any]:
-    return {"case_id": case_id, "metric": "status", "verdict": Verdict.MISSING, "reason": reason}
+    return {"case_id": case_id, "metric": STATUS, "verdict": Verdict.MISSING, "reason": reason}
 
 
 def _measured(

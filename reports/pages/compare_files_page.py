@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench.schema.text import change
-from bench.stats.verdict import Verdict, overall
+from bench.stats.verdict import Verdict
 from reports.analysis.metrics import METRICS
 from reports.data.errors import ReportError
 from reports.data.rows import rows_of
@@ -36,10 +36,10 @@ def readable(table: pd.DataFrame, names: Mapping[str, str] | None = None) -> pd.
 
 
 def sentence(table: pd.DataFrame) -> str:
-    """Return the answer in a line."""
+    """Return the answer in a line, what is worse first."""
     counts = table["verdict"].value_counts()
     listed = ", ".join(f"{counts[each]} {words(each)}" for each in Verdict if each in counts)
-    return f"{words(overall(table['verdict']))}: {listed or 'nothing to compare'}."
+    return f"{listed or 'Nothing to compare'}."
 
 
 def words(verdict: str) -> str:
@@ -85,7 +85,7 @@ def _ordered(table: pd.DataFrame) -> pd.DataFrame:
 
 def _readable_row(row: Mapping[Any, Any], names: Mapping[str, str]) -> dict[str, str]:
     metric = METRICS.get(row["metric"])
-    arm = "" if pd.isna(row["arm"]) else f", {row['arm']}"
+    arm = f", {row['arm']}" if pd.notna(row["arm"]) and row["arm"] else ""
     exact = metric is not None and metric.exact
     return {
         "verdict": str(row["verdict"]),

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from bench.schema import text
 from bench.stats.verdict import Verdict
+from reports.analysis.compare_files import STATUS
 from reports.analysis.names import ARM_NAMES
 from reports.data.errors import ReportError
 from reports.data.rows import rows_of
@@ -76,7 +77,8 @@ def _worst(rows: pd.DataFrame) -> Iterator[str]:
     for row in rows_of(rows.head(1)):
         unsaid = row["change"] == text.UNKNOWN or row["verdict"] == Verdict.INCOMPARABLE
         said = row[""] if unsaid else row["change"]
-        yield f"{row['case']}, {row['metric']}: {said}"
+        metric = "" if row["metric"] == STATUS else f", {row['metric']}"
+        yield f"{row['case']}{metric}: {said}"
 
 
 def _table(rows: pd.DataFrame) -> list[Block]:

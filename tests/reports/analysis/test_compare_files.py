@@ -15,6 +15,8 @@ from reports.analysis import compare_files
 from reports.analysis.metrics import Thresholds
 from reports.data import result_files, run_series
 from reports.data.errors import ReportError
+from reports.data.rows import rows_of
+from reports.pages.compare_files_page import readable
 from tests.support.factories import (
     case,
     facts,
@@ -185,6 +187,8 @@ def test_a_case_that_is_gone_is_never_passed_over(tmp_path: Path) -> None:
     table = compared(base, head)
     (row,) = table[table["verdict"] == Verdict.MISSING].to_dict("records")
     assert "missing in the head" in row["reason"]
+    (shown,) = (each for each in rows_of(readable(table)) if each["verdict"] == "missing")
+    assert shown["metric"] == "status"
     assert main(["compare", str(base), str(head)]) == 1
     assert main(["compare", str(head), str(base)]) == 0  # a new case is no loss
     common = result_files.read(head).document["benchmarks"][0]["extra_info"]["case_id"]
@@ -246,7 +250,7 @@ def test_what_is_worse_is_shown_first_and_written(
     base, head = run(tmp_path, "a", suite()), run(tmp_path, "b", suite({4: 1.12}, seed=50))
     main(["compare", str(base), str(head)])
     shown = capsys.readouterr().out
-    assert "regressed: 2 regressed" in shown
+    assert "\n2 regressed, " in shown
     assert not [*tmp_path.rglob("compare.*")], "beside a run it might overwrite somebody's"
     main(["compare", str(base), str(head), "--out", str(tmp_path)])
     written = (tmp_path / "compare.md").read_text().splitlines()
