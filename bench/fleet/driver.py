@@ -9,6 +9,7 @@ import json
 import math
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,9 @@ LOOK_S = 10.0
 
 ALL_S = 300.0
 """In which nodes are to say what they are; then the first shards are dealt without the others."""
+
+AGAIN_S, TRIES = 60.0, 5
+"""A node that cannot be reached is asked so much later, so often in all."""
 
 STOP_S = 30.0
 """For measurements to stop in order, which takes them a few seconds."""
@@ -107,7 +111,9 @@ class Fleet:
         self._machines: dict[str, Machine] = {}
         self._dealer = Dealer(kept.next_shard)
         self._running: dict[str, Running] = {}
-        self._probed: set[str] = set()
+        self._ask_s: dict[str, float] = {}
+        """Node -> when it is asked again what it is."""
+        self._tries: Counter[str] = Counter()
         self._all_asked = False
         self._told: tuple[Any, ...] = ()
         self._next_tell_s = clock()
@@ -172,8 +178,8 @@ class Fleet:
 
     def _look_for_nodes(self) -> None:
         for name in self._executor.nodes():
-            if name not in self._probed:
-                self._probed.add(name)
+            if self._ask_s.get(name, 0.0) <= self._clock():
+                self._ask_s[name] = math.inf
                 self._start(name, {"do": "probe", "asked": self._asked.to_json()})
 
     def _ready(self) -> bool:
@@ -184,14 +190,19 @@ class Fleet:
         if not self._machines:
             why = "; ".join(f"{name}: {said[-1]}" for name, said in self._kept.failures.items())
             raise BenchError(f"no node can measure: {why or 'there is none'}")
-        for name, (kind, shard) in self._kept.open.items():  # it did not come back with the driver
-            if kind in self._machines:
+        for kind in self._machines:
+            self._settle_open(kind)
+        self._all_asked = True
+        return True
+
+    def _settle_open(self, kind: str) -> None:
+        """Let go of what nodes had begun that did not come back with the driver."""
+        for name, (of, shard) in list(self._kept.open.items()):
+            if of == kind:
+                del self._kept.open[name]
                 complete = self._kept.complete(self._machines[kind], shard)
                 self._kept.settled(name, self._machines[kind], shard, complete)
                 self._dealer.settle(kind, complete)
-        self._kept.open = {}
-        self._all_asked = True
-        return True
 
     @property
     def _left_s(self) -> float:
@@ -230,7 +241,11 @@ class Fleet:
         if running.copy is None:
             if name not in self._dealer.nodes and not running.gone:
                 told = running.last or over or f"it said nothing for {patience_s:.0f} s"
-                self._say(self._kept.failed(name, told, "it takes no part"))
+                then = "it takes no part"
+                self._tries[name] += 1
+                if not running.last and self._tries[name] < TRIES:  # it may come later
+                    self._ask_s[name], then = now_s + AGAIN_S, f"{then} yet"
+                self._say(self._kept.failed(name, told, then))
             return
         running.copy.close()
         if ended is not None and self._readable(name, running):
@@ -307,6 +322,8 @@ class Fleet:
         if self._kept.open.get(name, ("", None))[0] == kind:
             shard = self._kept.open.pop(name)[1]
         self._dealer.join(name, kind, shard, self._clock())
+        if self._all_asked:
+            self._settle_open(kind)
 
     def _end(self) -> None:
         """Begin nothing more: what nobody has begun stays open."""

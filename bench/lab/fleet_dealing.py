@@ -69,8 +69,10 @@ def simulate(
     forecast_s = {f"case-{i:06d}": TYPICAL_S * draw.lognormvariate(0, SPREAD) for i in range(cases)}
     true_s = {case: s * draw.lognormvariate(0, WRONG) for case, s in forecast_s.items()}
     speeds = {f"node-{i}": draw.lognormvariate(0, SPEEDS) for i in range(nodes)}
-    speeds = {n: speed / (4 if draw.random() < late else 1) for n, speed in speeds.items()}
-    lives = {n: draw.randrange(3) for n in list(speeds)[1:] if draw.random() < dying}
+    slow = set(draw.sample(list(speeds), round(late * nodes)))
+    speeds = {n: speed / (4 if n in slow else 1) for n, speed in speeds.items()}
+    mortal = draw.sample(list(speeds)[1:], min(nodes - 1, round(dying * nodes)))
+    lives = {n: draw.randrange(3) for n in mortal}
     whole_s = sum(true_s.values()) / sum(speeds.values())
     if memory:
         tracemalloc.start()

@@ -65,6 +65,7 @@ class Place:
         wiped: whether its disk is empty whenever it comes back.
         away: whether it cannot be reached at all.
         crashes: ids of cases that crash here.
+        back_s: until when it cannot be reached.
         lacks_time: ids of cases that are too wide for want of a budget.
         damaged: answers that are given before those of a measurement, in turn.
         busy: attempts that find the one before still going on.
@@ -74,6 +75,7 @@ class Place:
     wiped: bool = False
     away: bool = False
     crashes: frozenset[str] = frozenset()
+    back_s: float = 0.0
     lacks_time: frozenset[str] = frozenset()
     damaged: list[Message] = field(default_factory=list)
     busy: int = 0
@@ -181,7 +183,7 @@ class Places:
 
     def start(self, node: str, request: Message) -> Request:
         self.started.append((node, request))
-        if self.places[node].away:
+        if self.places[node].away or self.clock() < self.places[node].back_s:
             raise BenchError("no route to host")
         return Request(self.places[node], self.clock, request)
 

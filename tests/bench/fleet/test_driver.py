@@ -8,7 +8,7 @@ import pytest
 
 from bench.fleet import stored
 from bench.fleet.dealing import ATTEMPTS, NODES, WAITS_S
-from bench.fleet.driver import TELL_S, kind_name
+from bench.fleet.driver import TELL_S, TRIES, kind_name
 from bench.fleet.node import LEAVE_S, SILENCE_S
 from bench.fleet.run import lasting
 from bench.schema import journal
@@ -199,7 +199,38 @@ def test_driver_is_killed_and_a_node_does_not_come_back(tmp_path: Path) -> None:
     places["a"].away = True
     sitting = sit(tmp_path, places)
     assert every_case_once(sitting)
-    assert sitting.said == ["a: no route to host; it takes no part"]
+    assert set(sitting.said) == {"a: no route to host; it takes no part yet"}
+    assert len(sitting.said) < TRIES
+
+
+def test_node_that_comes_later_takes_part_and_one_that_does_not_is_asked_some_times(
+    tmp_path: Path,
+) -> None:
+    many = tuple(case(batch_size=batch) for batch in range(1, 21))
+    places = {
+        "a": Place(line_s=5.0, cases=many),
+        "b": Place(back_s=100.0, cases=many),
+        "c": Place(away=True),
+    }
+    sitting = sit(tmp_path, places)
+    assert sitting.counted == dict.fromkeys((each.case_id for each in many), 1)
+    assert {node for node, _ in sitting.executor.runs} == {"a", "b"}
+    asked = [node for node, request in sitting.executor.started if request["do"] == "probe"]
+    assert asked.count("b") == 3
+    assert asked.count("c") == TRIES
+    assert sitting.said[-1] == "c: no route to host; it takes no part"
+
+
+def test_kind_that_comes_back_late_goes_on_where_it_was(tmp_path: Path) -> None:
+    other = environment(cpu="another CPU")
+    places = {"a": Place(line_s=20.0), "b": Place(environment=other)}
+    with pytest.raises(Killed):
+        sit(tmp_path, places, killed_s=20.0)
+    places["b"].back_s = 100.0
+    sitting = sit(tmp_path, places)
+    assert sitting.counted == dict.fromkeys(IDS, 2)
+    assert places["b"].written == dict.fromkeys(IDS, REPLICATES)
+    assert sit(tmp_path, places).counted == dict.fromkeys(IDS, 2)
 
 
 def test_line_that_was_cut_by_a_kill_is_told_again(tmp_path: Path) -> None:
