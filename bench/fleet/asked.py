@@ -4,8 +4,10 @@ The options go as they were typed: ``auto`` is the cores and the accelerator of 
 measures.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bench.run import necks
@@ -41,6 +43,15 @@ class Asked(Stored):
             extra_arms=tuple(extra for extra in EXTRA_ARMS if extra.name in self.extra),
             neck_names=self.neck_names,
         )
+
+    def pictures(self) -> str:
+        """Return a digest of the names and sizes of the files in ``--images``; empty without."""
+        folder = self.values.get("images")
+        if folder is None:
+            return ""
+        files = (path for path in sorted(Path(folder).rglob("*")) if path.is_file())
+        about = [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in files]
+        return hashlib.sha256(repr(about).encode()).hexdigest()[:16]
 
     def command_line(self, only: Sequence[str], budget_s: float) -> list[str]:
         """Return the arguments of ``pytest bench`` that measure some of the cases.

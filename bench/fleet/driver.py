@@ -81,6 +81,7 @@ class Fleet:
         node_folder: where nodes keep their shards.
         say: takes a line for the user.
         watch: hears how far it is.
+        apart: whether two nodes on one machine would measure beside each other.
         clock: seconds.
         wait: for so many seconds.
     """
@@ -96,6 +97,7 @@ class Fleet:
         node_folder: str,
         say: Callable[[str], None],
         watch: Watch,
+        apart: bool = False,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -108,6 +110,10 @@ class Fleet:
         self._watch = watch
         self._clock = clock
         self._wait = wait
+        self._pictures = asked.pictures()
+        self._apart = apart
+        self._names: dict[str, str] = {}
+        """Machine -> the node that it is."""
         self._machines: dict[str, Machine] = {}
         self._dealer = Dealer(kept.next_shard)
         self._running: dict[str, Running] = {}
@@ -311,6 +317,14 @@ class Fleet:
         if probe["code"] != self._code:
             running.last = "it has other code than this machine; bring both to one commit"
             return
+        if probe.get("pictures", "") != self._pictures:
+            running.last = "it has other pictures in --images than this machine; copy them there"
+            return
+        if self._apart:
+            first = self._names.setdefault(str(probe.get("machine", name)), name)
+            if first != name:
+                running.last = f"it is the machine that {first} is; give one name"
+                return
         kind = kind_name(probe["environment"], probe["code"])
         if kind not in self._machines:
             cases = {case.case_id: case for case in map(Case.from_json, probe["cases"])}

@@ -61,11 +61,15 @@ class Entry:
     extra: str = ""
     """With that package."""
     needs_hosts: bool = False
+    apart: bool = False
+    """Whether two names of one machine would measure beside each other, by mistake."""
 
 
 EXECUTORS = {
     "local": Entry("bench.fleet.processes:local", "names for nodes here, to rehearse"),
-    "ssh": Entry("bench.fleet.processes:ssh", "[user@]host[:folder], ...", needs_hosts=True),
+    "ssh": Entry(
+        "bench.fleet.processes:ssh", "[user@]host[:folder], ...", needs_hosts=True, apart=True
+    ),
     "slurm": Entry(
         "bench.fleet.slurm_jobs:slurm", "partition:jobs, ...", "submitit", "slurm", needs_hosts=True
     ),

@@ -81,12 +81,22 @@ def probe(request: Mapping[str, Any]) -> Message:
     from bench.machine.environment import code_digest, describe
     from bench.schema.errors import BenchError
 
+    asked = Asked.from_json(request["asked"])
     try:
-        cases = Asked.from_json(request["asked"]).request().plan.cases
+        cases = asked.request().plan.cases
     except BenchError as error:
         return {"error": str(error)}
-    known = {"environment": describe(), "code": code_digest()}
+    known = {"environment": describe(), "code": code_digest(), "pictures": asked.pictures()}
+    known["machine"] = f"{platform.node()} {_boot_id()}"
     return {"probe": known | {"cases": [case.to_json() for case in cases]}}
+
+
+def _boot_id() -> str:
+    """Return what tells this start of this machine from all others, where the system says it."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def run(request: Mapping[str, Any], go_on: GoOn, environ: Mapping[str, str]) -> Iterator[Message]:

@@ -15,7 +15,7 @@ from bench.engine.progress import ProgressBar
 from bench.fleet import copies, stored
 from bench.fleet.asked import Asked
 from bench.fleet.driver import Fleet
-from bench.fleet.executors import open_executor
+from bench.fleet.executors import EXECUTORS, open_executor
 from bench.fleet.kept import Kept
 from bench.machine.environment import code_digest
 from bench.run.request import Request
@@ -137,6 +137,7 @@ def measure(order: Order, console: Console) -> Outcome:
             executor,
             code=head["code"],
             budget_s=order.request.plan.budget_s,
+            apart=EXECUTORS[order.executor].apart,
             node_folder=str(folder / "nodes"),
             say=lambda line: console.print(line, markup=False, highlight=False),
             watch=stack.enter_context(ProgressBar(console, "does", of="node")),

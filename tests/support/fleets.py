@@ -65,6 +65,8 @@ class Place:
         wiped: whether its disk is empty whenever it comes back.
         away: whether it cannot be reached at all.
         crashes: ids of cases that crash here.
+        machine: which it is.
+        pictures: digest of them.
         back_s: until when it cannot be reached.
         lacks_time: ids of cases that are too wide for want of a budget.
         damaged: answers that are given before those of a measurement, in turn.
@@ -75,6 +77,8 @@ class Place:
     wiped: bool = False
     away: bool = False
     crashes: frozenset[str] = frozenset()
+    machine: str = ""
+    pictures: str = ""
     back_s: float = 0.0
     lacks_time: frozenset[str] = frozenset()
     damaged: list[Message] = field(default_factory=list)
@@ -104,6 +108,7 @@ class Request:
         self._written = 0
         if request["do"] == "probe":
             known = {"environment": place.environment, "code": place.code}
+            known |= {"machine": place.machine, "pictures": place.pictures}
             self._out.append({"probe": known | {"cases": [c.to_json() for c in place.cases]}})
             self._over = "exit 0"
             return
@@ -321,6 +326,7 @@ def sit(
     killed_s: float = float("inf"),
     beside_timing: bool = False,
     budget_s: float = 1e6,
+    apart: bool = False,
 ) -> Sitting:
     """Let a driver run on a fleet's folder until all is done; raise `Killed` where it is killed."""
     clock, folder = (
@@ -339,6 +345,7 @@ def sit(
         executor,
         code=CODE,
         budget_s=budget_s,
+        apart=apart,
         node_folder="nodes",
         say=said.append,
         watch=watching,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bench.fleet import stored
+from bench.fleet.asked import Asked
 from bench.fleet.dealing import ATTEMPTS, NODES, WAITS_S
 from bench.fleet.driver import TELL_S, TRIES, kind_name
 from bench.fleet.node import LEAVE_S, SILENCE_S
@@ -16,6 +17,7 @@ from bench.schema.errors import BenchError
 from tests.support.factories import case
 from tests.support.fleets import (
     CASES,
+    VALUES,
     Killed,
     Place,
     Sitting,
@@ -350,6 +352,25 @@ def test_node_with_other_code_takes_no_part(tmp_path: Path) -> None:
     assert sitting.said == [
         "b: it has other code than this machine; bring both to one commit; it takes no part"
     ]
+
+
+def test_second_name_of_a_machine_takes_no_part_but_in_a_rehearsal(tmp_path: Path) -> None:
+    places = {"a": Place(machine="m"), "b": Place(machine="m"), "c": Place(machine="n")}
+    sitting = sit(tmp_path / "x", places, apart=True)
+    assert {node for node, _ in sitting.executor.runs} == {"a", "c"}
+    assert sitting.said == ["b: it is the machine that a is; give one name; it takes no part"]
+    assert sit(tmp_path / "y", places).said == []
+
+
+def test_node_with_other_pictures_takes_no_part(tmp_path: Path) -> None:
+    sitting = sit(tmp_path, {"a": Place(), "b": Place(pictures="others")})
+    assert {node for node, _ in sitting.executor.runs} == {"a"}
+    assert "b: it has other pictures in --images than this machine" in sitting.said[0]
+    (tmp_path / "one.png").write_bytes(b"1")
+    asked = Asked(VALUES | {"images": str(tmp_path)})
+    before = asked.pictures()
+    (tmp_path / "one.png").write_bytes(b"12")
+    assert before != asked.pictures()
 
 
 def test_without_any_node_there_is_one_line(tmp_path: Path) -> None:
