@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from bench.fleet import stored
 from bench.fleet.asked import Asked
+from bench.fleet.copies import Log
 from bench.fleet.dealing import ATTEMPTS, NODES, WAITS_S
 from bench.fleet.driver import TELL_S, TRIES, kind_name
 from bench.fleet.node import LEAVE_S, SILENCE_S
-from bench.fleet.run import lasting
+from bench.fleet.run import Order, lasting, measure
+from bench.machine.environment import code_digest
 from bench.schema import journal
 from bench.schema.errors import BenchError
 from tests.support.factories import case
@@ -315,6 +318,14 @@ def test_fleet_goes_on_with_more_time_but_with_no_other_seed() -> None:
     ]
     assert lasting(heads[0]) == lasting(heads[1])
     assert lasting(heads[0]) != lasting({"asked": {"values": {"seed": "9"}}})
+
+
+def test_fleet_of_other_options_is_refused(tmp_path: Path) -> None:
+    Log.create(tmp_path, {"asked": Asked(VALUES).to_json(), "code": code_digest()}).close()
+    asked = Asked(VALUES | {"seed": "9"})
+    order = Order(replace(asked.request(), run_dir=tmp_path), asked, "local", ())
+    with pytest.raises(BenchError, match="the options"):
+        measure(order, Console())
 
 
 @pytest.mark.parametrize(

@@ -35,9 +35,6 @@ def test_local_fleet_measures_and_writes_what_a_run_would(
     assert rounds == document["benchmarks"][0]["stats"]["data"]
     assert len(reports.load(fleet)) == 3
 
-    other = bench_here(*arguments, "--executor", "local", "--resume", fleet.name, "--seed", "9")
-    assert other.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "the options" in other.stderr
     two = [*TINY, "--batch-sizes", "1,2", "--run-dir", tmp_path / "none"]
     for line, sentence in (
         ((*arguments, "--executor", "local", "--deploy"), "its ways take turns on one machine"),
