@@ -162,6 +162,7 @@ def _one_replicate(parts: Sequence[Replicate]) -> Replicate:
         resident_bytes={a: v for part in parts for a, v in part.resident_bytes.items()},
         waiting_cpu={a: v for part in parts for a, v in part.waiting_cpu.items()},
         disturbed=tuple(sorted({i for part in parts for i in part.disturbed})),
+        contended=True,  # until it is judged: what disturbed one disturbed the round of all
     )
 
 
