@@ -1,6 +1,7 @@
 """The commands of ``python -m reports``: options, and what is printed."""
 
 import argparse
+import functools
 import os
 import shutil
 import sys
@@ -118,7 +119,7 @@ def _cost(arguments: argparse.Namespace, console: Console) -> int:
         run_id = file.run["run_id"]
         letter, of_run = letters.get(run_id, ""), frame[frame["run_id"] == run_id]
         said = [
-            *run_before.sentences(run_series.of_file(file, of_run)),
+            *run_before.sentences(file, functools.partial(run_series.of_file, file, of_run)),
             *compilation.sentences(compilation.table(of_run)),
             *peers_and_caches.sentences(file.path.parent),
             *neck_section.sentences(of_necks[of_necks["run_id"] == run_id]),
@@ -142,7 +143,7 @@ def _own_cost(arguments: argparse.Namespace, own: Sequence[Path], console: Conso
     run = own_runs.read(own[0])
     written = own_page.write(run, arguments.out or run.path.parent)
     own_page.show(run, console)
-    _say(console, run_before.sentences(own_series.of_run(run)))
+    _say(console, run_before.sentences(run.file, lambda: own_series.of_run(run)))
     _wrote(console, written)
     return 0
 

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from bench.schema import files, journal
 from bench.schema.errors import BenchError
@@ -35,12 +35,10 @@ class Copy:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        self._journal = folder / files.JOURNAL
-        known = self._journal.read_bytes() if self._journal.exists() else b""
-        self.lines = known.count(b"\n")
-        self._stream = self._journal.open("r+b" if known else "wb")
-        self._stream.truncate(known.rfind(b"\n") + 1)  # a line was cut by a kill
-        self._stream.seek(0, os.SEEK_END)
+        path = folder / files.JOURNAL
+        path.touch()
+        self.lines = path.read_bytes().count(b"\n")
+        self._stream = _behind_whole_lines(path)
 
     def add(self, line: str) -> None:
         """Keep a line of the journal."""
@@ -76,34 +74,38 @@ class Copy:
 class Log:
     """What happened: a synced line each; the first says what the fleet was asked for."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
     @classmethod
     def create(cls, folder: Path, head: Mapping[str, Any]) -> "Log":
         """Begin the log of a new fleet."""
-        log = cls((folder / LOG).open("x", encoding="utf-8"))
+        log = cls((folder / LOG).open("xb"))
         log.add(head)
         return log
 
     @classmethod
     def reopen(cls, folder: Path) -> "Log":
         """Go on behind the last whole line."""
-        stream = (folder / LOG).open("r+", encoding="utf-8")
-        whole = (folder / LOG).read_bytes()
-        stream.seek(whole.rfind(b"\n") + 1)
-        stream.truncate()
-        return cls(stream)
+        return cls(_behind_whole_lines(folder / LOG))
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Keep an event."""
-        self._stream.write(json.dumps(event, separators=(",", ":")) + "\n")
+        self._stream.write(json.dumps(event, separators=(",", ":")).encode() + b"\n")
         self._stream.flush()
         os.fsync(self._stream.fileno())
 
     def close(self) -> None:
         """Close the file."""
         self._stream.close()
+
+
+def _behind_whole_lines(path: Path) -> BinaryIO:
+    """Open a file to go on behind its last whole line: what a kill has cut is dropped."""
+    stream = path.open("r+b")
+    stream.truncate(stream.read().rfind(b"\n") + 1)
+    stream.seek(0, os.SEEK_END)
+    return stream
 
 
 def events(folder: Path) -> Iterator[dict[str, Any]]:

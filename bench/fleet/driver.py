@@ -25,7 +25,7 @@ from bench.fleet.node import RESULTS_THERE, Message
 from bench.schema import journal, text
 from bench.schema.case import Case
 from bench.schema.errors import BenchError
-from bench.schema.records import MUST_MATCH, Status
+from bench.schema.records import Status, lasting
 
 POLL_S = 1.0
 """Between two looks at what came: a node may be this machine."""
@@ -446,8 +446,8 @@ class NotReached:
 
 def kind_name(environment: Mapping[str, Any], code: str) -> str:
     """Return what nodes have in common whose times may be compared, as the name of a folder."""
-    lasting = {name: environment.get(name) for name in MUST_MATCH} | {"code": code}
-    digest = hashlib.sha256(json.dumps(lasting, sort_keys=True, default=str).encode())
+    equal = lasting(environment) | {"code": code}
+    digest = hashlib.sha256(json.dumps(equal, sort_keys=True, default=str).encode())
     what = environment.get("accelerator") or f"{environment['cpu']} {environment['cores']} cores"
     return f"{_slug(str(what).partition(';')[0])}-{digest.hexdigest()[:6]}"
 

@@ -19,7 +19,7 @@ from bench.schema.errors import BenchError
 from bench.schema.records import Replicate, undisturbed
 from bench.schema.text import percent
 from bench.stats.moderation import NOTHING_KNOWN, Prior
-from bench.stats.readings import all_spans_s, part_s
+from bench.stats.readings import all_spans_s, call_over_rest
 
 DRAWN = 1000
 """Runs of each kind."""
@@ -46,9 +46,7 @@ def _mean(replicate: Replicate) -> float:
     if not stats.is_split([replicate]):
         panet, *fpn = (np.log(replicate.rounds_s[arm]) for arm in ("panet", "fpn", "fpn_again"))
         return float(np.mean(panet) - np.mean(fpn))
-    spans_s = all_spans_s(replicate, stats.PART)
-    call_s = np.sum([*spans_s.values()], axis=0)
-    return float(np.mean(np.log(call_s / (call_s - part_s(spans_s)))))
+    return float(np.mean(call_over_rest(all_spans_s(replicate, stats.PART))))
 
 
 @dataclass(frozen=True)

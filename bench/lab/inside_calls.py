@@ -23,7 +23,7 @@ from bench.schema.recipe import COST_ARMS, Recipe, texts
 from bench.schema.records import Replicate
 from bench.schema.text import percent
 from bench.stats import Estimate, Floats
-from bench.stats.readings import centre, part_s, residuals
+from bench.stats.readings import call_over_rest, centre, residuals
 from bench.workload import axes, presets
 from bench.workload.networks import Network
 
@@ -140,19 +140,13 @@ SPREADS = [
 
 def _spreads(found: Sequence[Replicate]) -> list[str]:
     inside = {
-        name: [estimator(_inside(replicate)) for replicate in found]
+        name: [estimator(call_over_rest(replicate.spans_s[stats.PART])) for replicate in found]
         for name, estimator in ESTIMATORS.items()
     }
     whole = stats.log_ratios([replicate.rounds_s for replicate in found])
     spreads = [_sd(values) for values in (*inside.values(), whole)]
     needed = [_processes(_sd(values)) for values in (inside["median"], whole)]
     return [*(percent(sd, 2) for sd in spreads), *(f"{count}" for count in needed)]
-
-
-def _inside(replicate: Replicate) -> Floats:
-    """Return log(1 + part / rest) of every call in a round."""
-    call_s = np.sum([*replicate.spans_s[stats.PART].values()], axis=0)
-    return np.asarray(np.log(call_s / (call_s - part_s(replicate.spans_s[stats.PART]))))
 
 
 def _sd(values: Sequence[float]) -> float:

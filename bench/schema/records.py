@@ -35,6 +35,11 @@ MUST_MATCH = (
 the case."""
 
 
+def lasting(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of an environment what two runs must share before their times are compared."""
+    return {name: environment.get(name) for name in MUST_MATCH}
+
+
 def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return the fields of two environments that must match and do not.
 

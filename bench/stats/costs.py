@@ -164,9 +164,7 @@ def stage_times(replicates: Sequence[Timed], arm: str) -> dict[str, StageTime]:
     for replicate in replicates:
         spans_s = all_spans_s(replicate, arm)
         call_s = np.sum([*spans_s.values()], axis=0)
-        if (
-            not call_s.size
-        ):  # every round was disturbed, and calls behind them has another arm alone
+        if not call_s.size:  # all rounds were disturbed, and only another arm has calls behind them
             continue
         for stage, span_s in spans_s.items():
             times.setdefault(stage, []).append((centre(span_s), centre(span_s / call_s)))

@@ -81,12 +81,13 @@ def cost_log_ratios(replicates: Sequence[Timed]) -> list[float]:
 
 def inside_log_ratios(replicates: Sequence[Timed], arm: str = PART) -> list[float]:
     """Return log(1 + part / rest) per replicate, from the spans of all calls of an arm."""
-    logs = []
-    for replicate in replicates:
-        spans_s = all_spans_s(replicate, arm)
-        call_s = np.sum([*spans_s.values()], axis=0)
-        logs.append(centre(np.log(call_s / (call_s - part_s(spans_s)))))
-    return logs
+    return [centre(call_over_rest(all_spans_s(replicate, arm))) for replicate in replicates]
+
+
+def call_over_rest(spans_s: Mapping[str, Sequence[float] | Floats]) -> Floats:
+    """Return log(1 + part / rest), call by call."""
+    call_s = np.sum([np.asarray(span_s, float) for span_s in spans_s.values()], axis=0)
+    return np.asarray(np.log(call_s / (call_s - part_s(spans_s))))
 
 
 def residuals(replicates: Sequence[Timed]) -> list[float]:

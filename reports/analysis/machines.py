@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bench.schema.case import FIELDS, case_name
-from bench.schema.records import MUST_MATCH
+from bench.schema.records import lasting
 from bench.schema.text import counted, listed, percent
 from bench.stats.intervals import NORMAL
 from reports.analysis.names import Row
@@ -65,7 +65,7 @@ def _run_id(file: ResultFile) -> str:
 
 
 def _machine(file: ResultFile) -> str:
-    return json.dumps([file.run["environment"].get(name) for name in MUST_MATCH], sort_keys=True)
+    return json.dumps(lasting(file.run["environment"]), sort_keys=True)
 
 
 def beside(table: pd.DataFrame) -> list[Beside]:

@@ -3,7 +3,8 @@
 The intervals of ratios have in them what calm runs differ by; this machine may move by more.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 
 from bench.schema.files import COST, RESULTS
 from bench.schema.records import Status, differences
@@ -26,14 +27,20 @@ Ratios = dict[tuple[str, str], float]
 """By case, and network or part."""
 
 
-def sentences(run: RunSeries) -> Iterator[str]:
+def sentences(file: ResultFile, series: Callable[[], RunSeries]) -> Iterator[str]:
     """Yield how the costs of a run differ from those of the run before it, if there is one.
 
     Args:
-        run: others are looked for beside its folder: of the same machine and code.
+        file: of the run. Others are looked for beside its folder: of the same machine and code.
+        series: makes its numbers, where there is a run before it.
     """
+    befores = _before(file)
+    nearest = next(befores, None)
+    if nearest is None:
+        return
+    run = series()
     own = _sure(run)
-    for before in _before(run.file):
+    for before in itertools.chain([nearest], befores):
         earlier = _sure(before)
         moved = {key: own[key] / earlier[key] - 1 for key in own if key in earlier}
         if not moved:

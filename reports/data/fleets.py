@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 
 from bench.schema.files import FLEET, FLEET_SCHEMA, RESULTS
 from reports.data import stored
-from reports.data.errors import ReportError
+from reports.data.errors import damaged
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def read(folder: Path) -> FleetRun:
     """
     path = folder / FLEET
     content = stored.read(path, FLEET_SCHEMA)
-    try:
+    with damaged(path, "measure again"):
         kinds = tuple(str(kind) for kind in content["kinds"])
         if not kinds or any(PurePath(kind).name != kind or kind == ".." for kind in kinds):
             raise ValueError("a kind is no name of a folder, or there is none")
@@ -56,9 +56,6 @@ def read(folder: Path) -> FleetRun:
             for node in content["nodes"]
         )
         return FleetRun(str(content["executor"]), kinds, nodes)
-    except (KeyError, TypeError, ValueError) as error:
-        kind = type(error).__name__
-        raise ReportError(f"{path}: damaged ({kind}: {error}); measure again") from error
 
 
 def results(folder: Path) -> list[Path]:

@@ -21,7 +21,7 @@ import pandas as pd
 from bench import stats
 from bench.schema.case import told_apart
 from bench.schema.files import COST_SCHEMA, IN_EXTRA_INFO
-from bench.schema.records import MUST_MATCH
+from bench.schema.records import lasting
 from bench.schema.text import printable
 from reports.data import own_runs, own_series, result_files, run_series
 from reports.data.errors import ReportError, damaged
@@ -173,7 +173,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def _run_rows(run: RunSeries) -> Iterator[dict[str, Any]]:
     environment, known = run.environment, run.file.run
-    lasting = {name: environment.get(name) for name in MUST_MATCH}
+    of_machine = lasting(environment)
     about = {
         "machine": environment.get("accelerator") or f"{environment.get('cpu')}",
         "run_id": str(known["run_id"]),
@@ -182,7 +182,7 @@ def _run_rows(run: RunSeries) -> Iterator[dict[str, Any]]:
     }
     for case_id, case in run.cases.items():
         others = {"runtime": case.runtime_version, "inputs": run.inputs}
-        equal = lasting | {name: what for name, what in others.items() if what}
+        equal = of_machine | {name: what for name, what in others.items() if what}
         told = {"name": case.name, "status": case.status}
         of_case = about | {"fingerprint": _fingerprint(equal), **told}
         for each in case.series.values():
@@ -197,12 +197,12 @@ def _imported_rows(path: Path, document: Mapping[str, Any]) -> Iterator[dict[str
     """
     machine = document.get("machine_info", {})
     cpu = machine.get("cpu", {})
-    lasting = {
+    of_machine = {
         **{name: machine.get(name) for name in ("node", "machine", "system", "python_version")},
         **{name: cpu.get(name) for name in ("brand_raw", "count")},
     }
     about = {
-        "fingerprint": _fingerprint(lasting),
+        "fingerprint": _fingerprint(of_machine),
         "machine": str(cpu.get("brand_raw") or machine.get("machine")),
         "run_id": path.stem,
         "status": "",

@@ -22,7 +22,8 @@ def run(folder: Path, run_id: str, cases: Sequence[CaseResult], **values: Any) -
 
 
 def said(path: Path) -> list[str]:
-    return list(run_before.sentences(run_series.read(path)))
+    run = run_series.read(path)
+    return list(run_before.sentences(run.file, lambda: run))
 
 
 def test_moved_costs_are_told_with_the_case_that_moved_most(tmp_path: Path) -> None:
