@@ -26,17 +26,19 @@ class Optimized:
     """
 
     def __init__(self, network: nn.Module, example: Sequence[Tensor]) -> None:
-        import torch._inductor.config
+        from torch._inductor import config
 
         self._shapes = [(x.shape, x.dtype) for x in example]
         mine = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
         self._run = torch.compile(mine, dynamic=False)
-        # As an option of `torch.compile` it packs nothing (torch 2.15).
-        with torch._inductor.config.patch(freezing=True):
-            self(*example)
+        self._freezing = config.patch
+        self(*example)
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         """Return what the network returns; maps that are not channels-last yet are copied.
+
+        It compiles once more for the first tensors that are channels-last already and were not made
+        in inference mode (or the other way round), and for another number of threads.
 
         Raises:
             InputError: the inputs have not the shapes and dtypes of the example.
@@ -47,7 +49,9 @@ class Optimized:
                 f"inputs of {_said(given)}; this was optimized for {_said(self._shapes)}: "
                 "optimize once more for others"
             )
-        with torch.inference_mode():
+        # Of every call, since each may compile (45 us). As an option of `torch.compile` it packs
+        # nothing (torch 2.15).
+        with torch.inference_mode(), self._freezing(freezing=True):
             laid_out = [x.contiguous(memory_format=torch.channels_last) for x in inputs]
             outputs: tuple[Tensor, ...] = self._run(*laid_out)
             return outputs

@@ -161,7 +161,8 @@ def _died(exit_code: int, killed_for_memory: bool, log_tail: str) -> Failure:
     if "std::bad_alloc" in log_tail:  # thrown where nobody catches it
         return Failure(Status.OOM, f"out of memory: {log_tail}")
     how = _ended(exit_code) if exit_code else "it left by itself, without a result"
-    reason = f"the worker died ({how}); its last words: {log_tail or 'none'}"
+    said = f"; its last words: {log_tail}" if log_tail else " and said nothing"
+    reason = f"the worker died ({how}){said}"
     return Failure(Status.CRASHED, reason, from_outside=-exit_code in FROM_OUTSIDE)
 
 

@@ -71,8 +71,14 @@ def test_other_outputs_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_weights_are_packed() -> None:
     from torch._dynamo.utils import counters
 
+    def packed() -> int:
+        return counters["inductor"]["mkldnn_conv_weight_pack_matcher_count"]
+
     neck = build_neck((8, 16), out_channels=8)
     counters.clear()
-    optimize(neck, MAPS)
+    fast = optimize(neck, MAPS)
     convolutions = sum(isinstance(layer, nn.Conv2d) for layer in neck.modules())
-    assert counters["inductor"]["mkldnn_conv_weight_pack_matcher_count"] == convolutions
+    assert packed() == convolutions
+    # These are not copied: torch compiles once more, as they were not made in inference mode.
+    fast(*(x.contiguous(memory_format=torch.channels_last) for x in MAPS))
+    assert packed() == 2 * convolutions

@@ -147,7 +147,7 @@ def _unlike(request: Request, case: CaseAnswer, arm: str) -> Iterator[str]:
         )
     if (there.macs, there.params) == (here.macs, here.params):
         yield (
-            f"Both have {count(here.macs)} MACs and {count(here.params)} parameters: "
+            f"Both have {count(here.macs)} MACs and as many parameters ({count(here.params)}): "
             "is it another network?"
         )
 
