@@ -22,7 +22,7 @@ from bench.fleet.asked import Asked
 from bench.run import deploy, necks
 from bench.run.extra_arms import EXTRA_ARMS
 from bench.run.replay import REPLAY_CLOCK
-from bench.run.request import forecast, parse_request
+from bench.run.request import OPTIONS, forecast
 from bench.run.session import Session, keep_copy
 from bench.schema import files, journal, run_folders, text
 from bench.schema.case import AXES
@@ -80,27 +80,22 @@ def pytest_configure(config: pytest.Config) -> None:
     """Parse the options, and send the JSON of pytest-benchmark to the folder of the run."""
     if getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("-n: benchmarks beside each other disturb each other; leave it out")
-    names = [
-        *(axis.option for axis in AXES),
-        *("preset", "half_width", "budget", "timeout", "seed", "images", "run_dir", "only"),
-    ]
-    values = {name: config.getoption(name) for name in names}
+    asked = Asked(
+        {name: config.getoption(name) for name in OPTIONS},
+        traces=bool(config.getoption("traces")),
+        extra=tuple(extra.name for extra in EXTRA_ARMS if config.getoption(extra.name)),
+        neck_names=config.getoption(necks.NAME),
+    )
     try:
         if config.getoption("executor") is not None:
-            config.stash[ORDER] = order = _order(config, values)
+            config.stash[ORDER] = order = _order(config, asked)
             request = order.request
         elif config.getoption("hosts") is not None:
             how = ", ".join(executors.EXECUTORS)
             raise BenchError(f"--hosts: say how they are reached with --executor ({how})")
         else:
-            request = parse_request(
-                values,
-                config.getoption("resume"),
-                traces=bool(config.getoption("traces")),
-                extra_arms=tuple(extra for extra in EXTRA_ARMS if config.getoption(extra.name)),
-                neck_names=config.getoption(necks.NAME),
-                deploys=bool(config.getoption(deploy.NAME)),
-            )
+            deploys = bool(config.getoption(deploy.NAME))
+            request = asked.request(config.getoption("resume"), deploys=deploys)
     except BenchError as error:
         raise _usage_error(error) from error
     wanted = config.getoption("benchmark_json")
@@ -112,21 +107,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.benchmark_json = request.run_dir / files.RESULTS if here else None
 
 
-def _order(config: pytest.Config, values: dict[str, Any]) -> fleet.Order:
+def _order(config: pytest.Config, asked: Asked) -> fleet.Order:
     """Return what several machines are asked for; raise `BenchError` for what they cannot."""
     executor = config.getoption("executor")
     hosts = executors.check(executor, config.getoption("hosts"))
     if config.getoption(deploy.NAME):
         raise BenchError(f"--{deploy.NAME}: its ways take turns on one machine; no --executor then")
-    asked = Asked(
-        values | {"run_dir": None},
-        traces=bool(config.getoption("traces")),
-        extra=tuple(extra.name for extra in EXTRA_ARMS if config.getoption(extra.name)),
-        neck_names=config.getoption(necks.NAME),
-    )
-    runs_dir = Path(values["run_dir"]) if values["run_dir"] else run_folders.RUNS_DIR
+    wanted = asked.values["run_dir"]
+    runs_dir = Path(wanted) if wanted else run_folders.RUNS_DIR
     folder = fleet.folder_of(runs_dir, config.getoption("resume"))
-    return fleet.Order(replace(asked.request(), run_dir=folder), asked, executor, hosts)
+    there = replace(asked, values={**asked.values, "run_dir": None})
+    return fleet.Order(replace(there.request(), run_dir=folder), there, executor, hosts)
 
 
 def measures(config: pytest.Config) -> bool:

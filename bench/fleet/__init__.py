@@ -8,7 +8,8 @@ ratios alone.
 - `asked`: a command line on its way to another machine
 - `node`: what runs there
 - `copies`, `stored`: the journals' copies, and from them a result file per kind
-- `dealing`: who measures what next; pure, on anybody's clock
+- `queues`, `scheduling`: who measures what next; pure, on anybody's clock
 - `executors`: how to reach nodes: processes, ssh, SLURM, Ray
-- `driver`: the loop
+- `probes`, `running`: what nodes are, and what they say
+- `driver`, `progress`: the loop, and how far it is
 """

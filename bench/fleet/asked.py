@@ -30,18 +30,23 @@ class Asked(Stored):
     """Names of further arms."""
     neck_names: str | None = None
 
-    def request(self) -> Request:
+    def request(self, resume: str | None = None, *, deploys: bool = False) -> Request:
         """Return the request on this machine.
+
+        Args:
+            resume: id of a run to go on with.
+            deploys: whether the ways of running a case take turns as well; no fleet can.
 
         Raises:
             BenchError: as `parse_request`.
         """
         return parse_request(
             self.values,
-            None,
+            resume,
             traces=self.traces,
             extra_arms=tuple(extra for extra in EXTRA_ARMS if extra.name in self.extra),
             neck_names=self.neck_names,
+            deploys=deploys,
         )
 
     def pictures(self) -> str:

@@ -1,46 +1,35 @@
-"""The loop of a fleet: asks nodes what they are, starts what the dealer deals, keeps what they say.
+"""The loop of a fleet: asks nodes what they are, starts what is assigned, keeps what they say.
 
 All that was decided is in the log, and all that was measured in the copies of the journals: a
 driver that was killed begins where those end.
 """
 
-import hashlib
-import json
 import math
-import re
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bench.engine.plan import Watch
 from bench.fleet import copies, stored
 from bench.fleet.asked import Asked
-from bench.fleet.dealing import Deal, Dealer
 from bench.fleet.executors import Executor, Handle
 from bench.fleet.forecasts import forecasts
 from bench.fleet.kept import Kept, Machine
 from bench.fleet.node import RESULTS_THERE, Message
+from bench.fleet.probes import Probes, as_name, kind_name
+from bench.fleet.progress import Progress
+from bench.fleet.running import NotReached, Running
+from bench.fleet.scheduling import Assignment, Scheduler
 from bench.schema import journal, text
 from bench.schema.case import Case
 from bench.schema.errors import BenchError
-from bench.schema.records import Status, lasting
+from bench.schema.records import Status
 
 POLL_S = 1.0
 """Between two looks at what came: a node may be this machine."""
 
-TELL_S = 3.0
-"""At least, between two drawings of the progress."""
-
-LOOK_S = 10.0
-"""Between two looks for nodes that came later."""
-
 ALL_S = 300.0
-"""In which nodes are to say what they are; then the first shards are dealt without the others."""
-
-AGAIN_S, TRIES = 60.0, 5
-"""A node that cannot be reached is asked so much later, so often in all."""
+"""In which nodes are to say what they are; then the first shards begin without the others."""
 
 STOP_S = 30.0
 """For measurements to stop in order, which takes them a few seconds."""
@@ -48,25 +37,6 @@ STOP_S = 30.0
 OUT = "it takes no part any more"
 
 CRASHED = str(Status.CRASHED)
-
-
-@dataclass
-class Running:
-    """A request on a node."""
-
-    handle: Handle
-    since_s: float
-    copy: copies.Copy | None = None
-    """Of the shard; `None` for a probe."""
-    last: str = ""
-    """What went wrong, as far as the node could say."""
-    ended: Mapping[str, Any] | None = None
-    bad: bool = False
-    """Whether an answer was damaged: nothing more is taken."""
-    gone: bool = False
-    """Whether the journal is no longer on the node."""
-    other: bool = False
-    """Whether this is another machine than it said."""
 
 
 class Fleet:
@@ -104,26 +74,16 @@ class Fleet:
         self._kept = kept
         self._asked = asked
         self._executor = executor
-        self._code = code
         self._node_folder = node_folder
         self._say = say
-        self._watch = watch
+        self._progress = Progress(watch, clock())
         self._clock = clock
         self._wait = wait
-        self._pictures = asked.pictures()
-        self._apart = apart
-        self._names: dict[str, str] = {}
-        """Machine -> the node that it is."""
+        self._probes = Probes(asked, code=code, apart=apart, now_s=clock())
         self._machines: dict[str, Machine] = {}
-        self._dealer = Dealer(kept.next_shard)
+        self._scheduler = Scheduler(kept.next_shard)
         self._running: dict[str, Running] = {}
-        self._ask_s: dict[str, float] = {}
-        """Node -> when it is asked again what it is."""
-        self._tries: Counter[str] = Counter()
         self._all_asked = False
-        self._told: tuple[Any, ...] = ()
-        self._next_tell_s = clock()
-        self._next_look_s = clock()
         self._all_s = clock() + ALL_S
         self._end_s = clock() + budget_s
 
@@ -143,7 +103,7 @@ class Fleet:
     def kinds(self) -> Iterator[stored.Kind]:
         """Yield what there is to write of every kind of machine."""
         for name, machine in self._machines.items():
-            given_up = self._dealer.given_up[name].items()
+            given_up = self._scheduler.given_up[name].items()
             missing = {case_id: (machine.cases[case_id], why) for case_id, why in given_up}
             run_id = f"{self._kept.folder.name}-{name}"
             yield stored.Kind(name, run_id, self._kept.parts.get(name, []), missing)
@@ -153,43 +113,36 @@ class Fleet:
         for name, machine in self._kept.kinds.items():
             if name not in self._machines:
                 self._machines[name] = machine
-                self._dealer.add_kind(name, dict.fromkeys(machine.cases, 0.0))
-                self._dealer.settle(name, self._kept.earlier(machine))
-        self._dealer.give_up_where_nobody_is(
+                self._scheduler.add_kind(name, dict.fromkeys(machine.cases, 0.0))
+                self._scheduler.settle(name, self._kept.earlier(machine))
+        self._scheduler.give_up_where_nobody_is(
             "no node of its kind takes part now; --resume with one"
         )
         for name, machine in self._machines.items():
-            given_up = self._dealer.given_up[name]
+            given_up = self._scheduler.given_up[name]
             for case_id in self._kept.fall_back(machine, list(given_up)):
                 del given_up[case_id]
 
     def _step(self) -> bool:
         """Do what can be done now; return whether all is done."""
         now_s = self._clock()
-        if now_s >= self._next_look_s:
-            self._next_look_s = now_s + LOOK_S
-            self._look_for_nodes()
+        for name in self._probes.due(self._executor.nodes, now_s):
+            self._start(name, self._probes.request)
         for name, running in list(self._running.items()):
             self._hear(name, running, now_s)
         if not self._all_asked and not self._ready():
-            self._draw("asking the machines what they are", max(0.0, self._left_s), 0.0, {})
+            self._progress.asking(now_s, self._left_s)
             return False
         if now_s >= self._end_s:
             self._end()
-        for deal in self._dealer.deal(now_s):
-            self._begin(deal)
-        self._dealer.give_up_where_nobody_is("its kind has no node left")
+        for assignment in self._scheduler.assign(now_s):
+            self._begin(assignment)
+        self._scheduler.give_up_where_nobody_is("its kind has no node left")
         self._tell(now_s)
-        return self._dealer.finished and not self._running
-
-    def _look_for_nodes(self) -> None:
-        for name in self._executor.nodes():
-            if self._ask_s.get(name, 0.0) <= self._clock():
-                self._ask_s[name] = math.inf
-                self._start(name, {"do": "probe", "asked": self._asked.to_json()})
+        return self._scheduler.finished and not self._running
 
     def _ready(self) -> bool:
-        """Return whether all nodes have said what they are; the first deal waits for that."""
+        """Return whether all nodes have said what they are; the first shards wait for that."""
         asking = any(running.copy is None for running in self._running.values())
         if asking and not (self._machines and self._clock() >= self._all_s):
             return False
@@ -208,7 +161,7 @@ class Fleet:
                 del self._kept.open[name]
                 complete = self._kept.complete(self._machines[kind], shard)
                 self._kept.settled(name, self._machines[kind], shard, complete)
-                self._dealer.settle(kind, complete)
+                self._scheduler.settle(kind, complete)
 
     @property
     def _left_s(self) -> float:
@@ -220,49 +173,53 @@ class Fleet:
             handle = self._executor.start(name, request)
         except BenchError as error:
             handle = NotReached(str(error))
-        self._running[name] = Running(handle, self._clock(), copy)
+        kind = self._scheduler.nodes[name].kind if copy is not None else ""
+        self._running[name] = Running(handle, self._clock(), kind, copy)
 
-    def _begin(self, deal: Deal) -> None:
-        kind, shard = self._dealer.nodes[deal.node].kind, deal.shard
+    def _begin(self, assignment: Assignment) -> None:
+        name, shard = assignment.node, assignment.shard
+        kind = self._scheduler.nodes[name].kind
         copy = self._kept.copy(shard)
-        budget_s = self._dealer.budget_s(shard, kind, max(0.0, self._left_s))
-        self._kept.dealt(deal.node, kind, shard)
+        budget_s = self._scheduler.budget_s(shard, kind, max(0.0, self._left_s))
+        self._kept.dealt(name, kind, shard)
         request = {
             "do": "run",
             "arguments": self._asked.command_line(shard.cases, budget_s),
-            "folder": f"{self._node_folder}/{_slug(deal.node)}/{shard.name}",
+            "folder": f"{self._node_folder}/{as_name(name)}/{shard.name}",
             "have": copy.lines,
         }
-        self._start(deal.node, request, copy)
+        self._start(name, request, copy)
 
     def _hear(self, name: str, running: Running, now_s: float) -> None:
-        self._take_all(name, running)
+        running.hear()
+        if running.probe is not None:
+            self._join(name, running, running.probe)
         over = running.handle.over()
         patience_s = math.inf if running.copy is not None else self._executor.patience_s
         if over is None and not running.bad and now_s - running.since_s < patience_s:
             return
         del self._running[name]
         running.handle.stop()
-        ended = running.ended
         if running.copy is None:
-            if name not in self._dealer.nodes and not running.gone:
-                told = running.last or over or f"it said nothing for {patience_s:.0f} s"
-                then = "it takes no part"
-                self._tries[name] += 1
-                if not running.last and self._tries[name] < TRIES:  # it may come later
-                    self._ask_s[name], then = now_s + AGAIN_S, f"{then} yet"
-                self._say(self._kept.failed(name, told, then))
+            told = running.last or over or f"it said nothing for {patience_s:.0f} s"
+            self._probed(name, running, told, now_s)
             return
         running.copy.close()
+        ended = running.ended
         if ended is not None and self._readable(name, running):
             self._ended(name, ended["document"], now_s)
         else:
             said = str(ended.get("said")) if ended is not None else over
             self._broke(name, running, running.last or said or "it is gone", now_s)
 
+    def _probed(self, name: str, running: Running, told: str, now_s: float) -> None:
+        if name not in self._scheduler.nodes and not running.gone:
+            then = self._probes.failed(name, now_s, answered=bool(running.last))
+            self._say(self._kept.failed(name, told, then))
+
     def _readable(self, name: str, running: Running) -> bool:
         """Return whether a shard was measured, and what came of it can be read."""
-        node, ended = self._dealer.nodes[name], running.ended
+        node, ended = self._scheduler.nodes[name], running.ended
         if running.bad or ended is None or node.shard is None:
             return False
         try:
@@ -270,92 +227,52 @@ class Fleet:
                 return False
             self._kept.check(self._machines[node.kind], node.shard, ended["document"])
         except copies.BAD as error:
-            running.gone = True
-            running.last = f"a damaged answer ({type(error).__name__}: {error})"
+            running.damaged(error)
             return False
         return True
 
-    def _take_all(self, name: str, running: Running) -> None:
-        for message in running.handle.messages():
-            if running.bad:
-                return
-            try:
-                self._take(name, running, message)
-            except copies.BAD as error:
-                running.bad = running.gone = running.copy is not None
-                running.last = f"a damaged answer ({type(error).__name__}: {error})"
-                running.handle.stop()
-
-    def _take(self, name: str, running: Running, message: Message) -> None:
-        if "probe" in message:
-            self._join(name, running, message["probe"])
-        elif "ended" in message:
-            running.ended = message["ended"]
-        elif "gone" in message or "error" in message:
-            running.gone = "gone" in message
-            running.last = str(message.get("gone") or message.get("error"))
-        elif running.copy is not None and "line" in message:
-            self._add_line(name, running, running.copy, message["line"])
-        elif running.copy is not None and "file" in message:
-            running.copy.add_file(message["file"], message["data"])
-
-    def _add_line(self, name: str, running: Running, copy: copies.Copy, line: str) -> None:
-        """Keep a line; the first tells whether this is the machine that the node said it is."""
-        if running.other:
-            return
-        if not copy.lines:
-            header = json.loads(line)["header"]
-            kind = kind_name(header["environment"], header["code"])
-            if kind != self._dealer.nodes[name].kind:
-                running.other, running.last = True, f"this time it is another machine: {kind}"
-                running.handle.stop()
-                return
-        copy.add(line)
-
     def _join(self, name: str, running: Running, probe: Mapping[str, Any]) -> None:
         """Let a node take part, with what it has begun in an earlier sitting."""
-        if probe["code"] != self._code:
-            running.last = "it has other code than this machine; bring both to one commit"
-            return
-        if probe.get("pictures", "") != self._pictures:
-            running.last = "it has other pictures in --images than this machine; copy them there"
-            return
-        if self._apart:
-            first = self._names.setdefault(str(probe.get("machine", name)), name)
-            if first != name:
-                running.last = f"it is the machine that {first} is; give one name"
-                return
-        kind = kind_name(probe["environment"], probe["code"])
+        running.probe = None
+        try:
+            running.last = self._probes.refusal(name, probe)
+            if not running.last:
+                self._take_part(name, kind_name(probe["environment"], probe["code"]), probe)
+        except copies.BAD as error:
+            running.damaged(error)
+            running.handle.stop()
+
+    def _take_part(self, name: str, kind: str, probe: Mapping[str, Any]) -> None:
         if kind not in self._machines:
             cases = {case.case_id: case for case in map(Case.from_json, probe["cases"])}
             self._machines[kind] = machine = Machine(kind, cases)
-            self._dealer.add_kind(kind, forecasts(cases.values(), self._kept.folder.parent))
-            self._dealer.settle(kind, self._kept.earlier(machine))
+            self._scheduler.add_kind(kind, forecasts(cases.values(), self._kept.folder.parent))
+            self._scheduler.settle(kind, self._kept.earlier(machine))
             self._kept.joined(machine)
         shard = None
         if self._kept.open.get(name, ("", None))[0] == kind:
             shard = self._kept.open.pop(name)[1]
-        self._dealer.join(name, kind, shard, self._clock())
+        self._scheduler.join(name, kind, shard, self._clock())
         if self._all_asked:
             self._settle_open(kind)
 
     def _end(self) -> None:
         """Begin nothing more: what nobody has begun stays open."""
-        for name, node in self._dealer.nodes.items():
+        for name, node in self._scheduler.nodes.items():
             if node.waiting and node.shard is not None:
                 machine = self._machines[node.kind]
                 complete = self._kept.complete(machine, node.shard)
                 self._kept.settled(name, machine, node.shard, complete)
-                self._dealer.give_back(name, complete, stored.BUDGET_SPENT, gone=False)
-        self._dealer.end(stored.BUDGET_SPENT)
+                self._scheduler.give_back(name, complete, stored.BUDGET_SPENT, gone=False)
+        self._scheduler.end(stored.BUDGET_SPENT)
 
     def _ended(self, name: str, document: Mapping[str, Any], now_s: float) -> None:
         """Keep a shard that was measured; what crashes is for others, until they agree."""
-        node = self._dealer.nodes[name]
+        node = self._scheduler.nodes[name]
         assert node.shard is not None  # noqa: S101 - it ran
         shard, given = node.shard, document.get("outcomes", {})
         crashes = {c: given[c][1] for c in shard.cases if c in given and given[c][0] == CRASHED}
-        again = self._dealer.crashed(name, crashes)
+        again = self._scheduler.crashed(name, crashes)
         complete = [case_id for case_id in shard.cases if case_id not in again]
         self._kept.settled(name, self._machines[node.kind], shard, complete, document)
         out = len(shard.cases) > 1 and not complete
@@ -364,16 +281,16 @@ class Fleet:
             told = f"{why} ({crashes[min(again)]})"
             then = f"tried elsewhere{f'; {OUT}' if out else ''}"
             self._say(self._kept.failed(name, told, then))
-        self._dealer.ended(name, now_s, again, gone=out)
+        self._scheduler.ended(name, now_s, again, gone=out)
 
     def _broke(self, name: str, running: Running, told: str, now_s: float) -> None:
         """Let a shard that was not done go on where it was, or be begun anew."""
-        node = self._dealer.nodes[name]
+        node = self._scheduler.nodes[name]
         assert node.shard is not None  # noqa: S101 - it ran
         shard, machine = node.shard, self._machines[node.kind]
         counts = journal.GOING_ON not in told
         there = not running.other and name in self._executor.nodes()
-        if there and not running.gone and self._dealer.broke(name, now_s, counts=counts):
+        if there and not running.gone and self._scheduler.broke(name, now_s, counts=counts):
             then = f"shard {shard.name} goes on there in {node.since_s - now_s:.0f} s"
             self._say(self._kept.failed(name, told, then))
             return
@@ -383,32 +300,12 @@ class Fleet:
         then = f"{left} of shard {shard.name} begun anew" + ("" if stays else f" elsewhere; {OUT}")
         self._say(self._kept.failed(name, told, then))
         self._kept.settled(name, machine, shard, complete)
-        self._dealer.give_back(name, complete, f"{name}: {told}", gone=not stays)
+        self._scheduler.give_back(name, complete, f"{name}: {told}", gone=not stays)
 
     def _tell(self, now_s: float) -> None:
         total = sum(len(machine.cases) for machine in self._machines.values())
-        settled = (*self._dealer.done.values(), *self._dealer.given_up.values())
-        known = {
-            node.name: f"{text.counted(len(node.shard.cases), 'case')}, {self._lines(node.name)}"
-            for node in self._dealer.nodes.values()
-            if node.shard is not None
-        }
-        done = sum(map(len, settled))
-        left_s = min(max(0.0, self._left_s), self._dealer.left_s(now_s))
-        self._draw(f"{done} of {total} cases", left_s, done / max(1, total), known)
-
-    def _draw(self, now: str, left_s: float, share: float, known: Mapping[str, str]) -> None:
-        """Show how far it is, where that has changed: drawing disturbs what is measured here."""
-        told, now_s = (now, dict(known)), self._clock()
-        if told != self._told and (now_s >= self._next_tell_s or share >= 1.0):
-            self._told, self._next_tell_s = told, now_s + TELL_S
-            self._watch.update(now, left_s, share, known)
-
-    def _lines(self, name: str) -> str:
-        running = self._running.get(name)
-        if running is None or running.copy is None:
-            return "waits"
-        return f"{max(0, running.copy.lines - 1)} lines"
+        copying = {n: r.copy.lines for n, r in self._running.items() if r.copy is not None}
+        self._progress.measuring(now_s, self._left_s, self._scheduler, total, copying)
 
     def _stop(self) -> None:
         """Let nodes stop what they do, and keep what they still say."""
@@ -418,39 +315,9 @@ class Fleet:
         end_s = self._clock() + STOP_S
         while self._running and self._clock() < end_s:
             for name, running in list(self._running.items()):
-                self._take_all(name, running)
+                running.hear()
                 if running.handle.over() is not None:
                     del self._running[name]
             self._wait(POLL_S)
         for copy in copies_open:
             copy.close()
-
-
-class NotReached:
-    """A request that did not even begin."""
-
-    def __init__(self, why: str) -> None:
-        self._why = why
-
-    def messages(self) -> list[Message]:
-        """Return nothing."""
-        return []
-
-    def over(self) -> str:
-        """Return why."""
-        return self._why
-
-    def stop(self) -> None:
-        """There is nothing to stop."""
-
-
-def kind_name(environment: Mapping[str, Any], code: str) -> str:
-    """Return what nodes have in common whose times may be compared, as the name of a folder."""
-    equal = lasting(environment) | {"code": code}
-    digest = hashlib.sha256(json.dumps(equal, sort_keys=True, default=str).encode())
-    what = environment.get("accelerator") or f"{environment['cpu']} {environment['cores']} cores"
-    return f"{_slug(str(what).partition(';')[0])}-{digest.hexdigest()[:6]}"
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]

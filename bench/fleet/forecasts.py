@@ -1,4 +1,4 @@
-"""About how long a case takes: as in earlier runs, and otherwise by its work. For dealing alone."""
+"""About how long a case takes: as in earlier runs, and otherwise by its work. For scheduling."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.fleet import copies, stored
-from bench.fleet.dealing import Shard
+from bench.fleet.queues import Shard
 from bench.schema import text
 from bench.schema.case import Case
 from bench.schema.errors import BenchError

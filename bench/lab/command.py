@@ -127,9 +127,9 @@ def _add_faults(names: Commands) -> None:
 
 
 def _fleet(_request: argparse.Namespace) -> int:
-    from bench.lab import fleet_dealing
+    from bench.lab import fleet_scheduling
 
-    for line in fleet_dealing.table():
+    for line in fleet_scheduling.table():
         print(line)
     return FINE
 

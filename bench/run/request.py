@@ -19,6 +19,12 @@ TYPICAL_CASE_S, TYPICAL_COMPILE_S, TYPICAL_TRACE_S = 8.0, 30.0, 6.0
 """Check and first stage of an eager case of the default preset, what compiling adds, and profiles
 of both arms, on two cores; only the forecast rests on them."""
 
+OPTIONS = (
+    *(axis.option for axis in AXES),
+    *("preset", "half_width", "budget", "timeout", "seed", "images", "run_dir", "only"),
+)
+"""Whose texts make a request."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -45,7 +51,7 @@ def parse_request(
     neck_names: str | None = None,
     deploys: bool = False,
 ) -> Request:
-    """Build the request from option texts, `None` where not given.
+    """Build the request from the texts of `OPTIONS`, `None` where not given.
 
     Raises:
         BenchError: naming the option, what is wrong with it, and what would be right.

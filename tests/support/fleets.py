@@ -16,8 +16,9 @@ from bench.fleet.executors import Executor
 from bench.fleet.kept import Kept
 from bench.fleet.node import Message
 from bench.machine.environment import ROOT, code_digest, describe
+from bench.run.request import OPTIONS
 from bench.schema import files, journal
-from bench.schema.case import AXES, Case
+from bench.schema.case import Case
 from bench.schema.errors import BenchError
 from tests.support.factories import case
 from tests.support.journals import CODE, journal_lines
@@ -29,12 +30,7 @@ LINE_S = 2.0
 
 CASES = tuple(case(batch_size=batch) for batch in range(1, 7))
 
-VALUES = dict.fromkeys(
-    [
-        *(axis.option for axis in AXES),
-        *("preset", "half_width", "budget", "timeout", "seed", "images", "run_dir", "only"),
-    ]
-)
+VALUES = dict.fromkeys(OPTIONS)
 
 
 def environment(**values: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from bench.fleet import processes
-from bench.fleet.dealing import WAITS_S
+from bench.fleet.scheduling import WAITS_S
 from bench.machine.environment import ROOT
 from tests.support.fleets import counted, quick, sit_for_real
 
@@ -25,7 +25,7 @@ EVERY_CASE = dict.fromkeys(range(1, 7), 1)
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.fleet.dealing.WAITS_S", (0.1,) * len(WAITS_S))
+    monkeypatch.setattr("bench.fleet.scheduling.WAITS_S", (0.1,) * len(WAITS_S))
     monkeypatch.setattr("bench.fleet.node.POLL_S", 0.1)
 
 

@@ -10,10 +10,11 @@ from rich.console import Console
 from bench.fleet import stored
 from bench.fleet.asked import Asked
 from bench.fleet.copies import Log
-from bench.fleet.dealing import ATTEMPTS, NODES, WAITS_S
-from bench.fleet.driver import TELL_S, TRIES, kind_name
 from bench.fleet.node import LEAVE_S, SILENCE_S
+from bench.fleet.probes import TRIES, kind_name
+from bench.fleet.progress import TELL_S
 from bench.fleet.run import Order, lasting, measure
+from bench.fleet.scheduling import ATTEMPTS, NODES, WAITS_S
 from bench.machine.environment import code_digest
 from bench.schema import journal
 from bench.schema.errors import BenchError

@@ -1,8 +1,8 @@
-"""How near a fleet's makespan comes to what is possible: the dealer on a simulated clock.
+"""How near a fleet's makespan comes to what is possible: the scheduler on a simulated clock.
 
 Machines differ in speed, forecasts are wrong, shards take time to start, some nodes are late or
-die. Only the time is simulated; `bench.fleet.dealing` is the real one, and its CPU time and memory
-are measured.
+die. Only the time is simulated; `bench.fleet.scheduling` is the real one, and its CPU time and
+memory are measured.
 """
 
 import heapq
@@ -12,7 +12,8 @@ import tracemalloc
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bench.fleet.dealing import START_S, Dealer, Shard
+from bench.fleet.queues import Shard
+from bench.fleet.scheduling import START_S, Scheduler
 
 TYPICAL_S, SPREAD = 25.0, 0.8
 """Of a case: the median, and the standard deviation of the logarithm."""
@@ -42,7 +43,7 @@ class Simulated:
     measured: int
     """Ends of cases, of which a case that was begun anew has one."""
     cpu_s: float
-    """Of the dealer and of the simulation."""
+    """Of the scheduler and of the simulation."""
     peak_bytes: int | None
 
 
@@ -83,15 +84,15 @@ def simulate(
     peak = tracemalloc.get_traced_memory()[1] if memory else None
     if memory:
         tracemalloc.stop()
-    dealer = clock.dealer
+    scheduler = clock.scheduler
     return Simulated(
         nodes,
         cases,
         clock.now_s,
         max(whole_s, max(true_s.values()) / max(speeds.values())),
         clock.shards,
-        len(dealer.done[KIND]),
-        len(dealer.given_up[KIND]),
+        len(scheduler.done[KIND]),
+        len(scheduler.given_up[KIND]),
         clock.measured,
         cpu_s,
         peak,
@@ -122,36 +123,36 @@ class _Clock:
         self._true_s, self._speeds = true_s, speeds
         self._lives = dict(lives)
         self._events: list[tuple[float, str]] = []
-        self.dealer = Dealer()
-        self.dealer.add_kind(KIND, forecast_s)
+        self.scheduler = Scheduler()
+        self.scheduler.add_kind(KIND, forecast_s)
         for name in speeds:
-            self.dealer.join(name, KIND)
+            self.scheduler.join(name, KIND)
 
     def run(self) -> None:
         """Let it end."""
-        self._deal()
+        self._assign()
         while self._events:
             self.now_s, name = heapq.heappop(self._events)
-            node = self.dealer.nodes[name]
+            node = self.scheduler.nodes[name]
             if node.shard is not None and not node.waiting:
                 self._end(name, node.shard)
-            self._deal()
+            self._assign()
 
     def _end(self, name: str, shard: Shard) -> None:
         if self._lives.get(name) != 0:
             self._lives[name] = self._lives.get(name, -1) - 1
             self.shards += 1
             self.measured += len(shard.cases)
-            self.dealer.ended(name, self.now_s)
-        elif self.dealer.broke(name, self.now_s):
-            heapq.heappush(self._events, (self.dealer.nodes[name].since_s, name))
+            self.scheduler.ended(name, self.now_s)
+        elif self.scheduler.broke(name, self.now_s):
+            heapq.heappush(self._events, (self.scheduler.nodes[name].since_s, name))
         else:
-            self.dealer.give_back(name, (), "it died", gone=True)
+            self.scheduler.give_back(name, (), "it died", gone=True)
 
-    def _deal(self) -> None:
-        for deal in self.dealer.deal(self.now_s):
-            work_s = START_S + sum(self._true_s[case] for case in deal.shard.cases)
-            event = self.now_s + work_s / self._speeds[deal.node], deal.node
+    def _assign(self) -> None:
+        for given in self.scheduler.assign(self.now_s):
+            work_s = START_S + sum(self._true_s[case] for case in given.shard.cases)
+            event = self.now_s + work_s / self._speeds[given.node], given.node
             heapq.heappush(self._events, event)
 
 

@@ -1,8 +1,7 @@
 """Who measures what next: a pure function of forecasts, of what nodes do, and of the time.
 
-Cases wait in one queue per kind, the long ones first, and belong to no node before they begin: a
-late one is dealt fewer of them. Shards become smaller as the queue becomes shorter (guided
-self-scheduling: Polychronopoulos and Kuck, 1987), so that all nodes end at about the same time.
+Cases wait in one queue per kind, and belong to no node before they begin: a late one is given fewer
+of them.
 
 A shard that breaks goes on where it was, some times. Then its node is left alone, and what it has
 not finished is begun anew by others of the kind, every case in a shard of its own: whatever breaks
@@ -15,22 +14,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-MIN_SHARD_S = 60.0
-"""Of a forecast: several times what its process takes to start. Less where there is less to do."""
-
-MAX_SHARD_S = 600.0
-"""What at most is begun anew where a node is lost."""
+from bench.fleet.queues import Pace, Queue, Shard
 
 START_S = 12.0
 """Of a shard: pytest, torch, and a fork server; for the time that is left."""
-
-MAX_CASES = 400
-"""Of a shard: their ids are a single argument, and Linux has 128 KiB for that."""
-
-SHARE = 0.5
-"""Of what would be a node's part of the queue, by its pace; of its first shard half of that."""
-
-ROUNDING = 1 + 1e-9
 
 ATTEMPTS = 3
 """Of a shard on its node."""
@@ -41,19 +28,6 @@ NODES = 3
 WAITS_S = (90.0, 120.0)
 """Before a shard goes on where it broke: a measurement that hears nobody any more has ended then
 (`bench.fleet.node.SILENCE_S`, and `LEAVE_S` to stop)."""
-
-
-@dataclass
-class Shard:
-    """Some whole cases for one node."""
-
-    name: str
-    cases: tuple[str, ...]
-    """Their ids."""
-    forecast_s: float
-    attempts: int = 0
-    whole: bool = True
-    """Whether it is measured in one go: otherwise its seconds are not those of its forecast."""
 
 
 @dataclass
@@ -68,39 +42,19 @@ class Node:
     waiting: bool = False
     """Whether it is to begin."""
     gone: bool = False
-    done_s: float = 0.0
-    """Of forecasts, of what it has measured."""
-    busy_s: float = 0.0
-    """In which it has."""
-
-
-@dataclass
-class Queue:
-    """Of a kind: what nobody has begun."""
-
-    seconds: dict[str, float]
-    """Of every case of the kind."""
-    open: list[tuple[float, str]] = field(default_factory=list)
-    """By seconds; the long ones are at the end."""
-    alone: list[str] = field(default_factory=list)
-    """Of shards that broke."""
-    left_s: float = 0.0
-    total_s: float = 0.0
-    done_s: float = 0.0
-    busy_s: float = 0.0
-    """As of a node, over all of them."""
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass(frozen=True)
-class Deal:
+class Assignment:
     """A node is to begin a shard, or to go on with it."""
 
     node: str
     shard: Shard
 
 
-class Dealer:
-    """Deals the cases of all kinds.
+class Scheduler:
+    """Gives the cases of all kinds to nodes.
 
     Args:
         first: number of the first shard; those before it are of an earlier sitting.
@@ -123,9 +77,7 @@ class Dealer:
 
     def add_kind(self, kind: str, seconds: Mapping[str, float]) -> None:
         """Let a kind have cases: id -> forecast; what is known already is left out."""
-        left = sorted((s, case) for case, s in seconds.items())
-        total_s = sum(seconds.values())
-        self._queues[kind] = Queue(dict(seconds), left, [], total_s, total_s)
+        self._queues[kind] = Queue(seconds)
         self.done.setdefault(kind, set())
         self.given_up.setdefault(kind, {})
 
@@ -136,31 +88,31 @@ class Dealer:
         if shard is None:
             self._idle[name] = None
             return
-        self._take_out(kind, shard.cases)
+        self._queues[kind].take_out(shard.cases)
         node.shard, node.waiting, node.since_s = shard, True, now_s
         self._waiting[name] = None
 
     def settle(self, kind: str, cases: Iterable[str]) -> None:
         """Hear that cases need nothing more, as of an earlier sitting."""
         known = set(cases)
-        self._take_out(kind, known)
+        self._queues[kind].take_out(known)
         self.done[kind] |= known
 
-    def deal(self, now_s: float) -> Iterator[Deal]:
+    def assign(self, now_s: float) -> Iterator[Assignment]:
         """Yield what is to begin now."""
         for name in list(self._waiting):
             node = self.nodes[name]
             if node.since_s <= now_s and node.shard is not None:
                 node.waiting, node.since_s = False, now_s
                 del self._waiting[name]
-                yield Deal(name, node.shard)
+                yield Assignment(name, node.shard)
         for name in list(self._idle):
             node = self.nodes[name]
             shard = self._next(node)
             if shard is not None:
                 node.shard, node.since_s = shard, now_s
                 del self._idle[name]
-                yield Deal(name, shard)
+                yield Assignment(name, shard)
 
     def crashed(self, name: str, cases: Mapping[str, str]) -> set[str]:
         """Hear which cases crash on a node; return those that others of its kind are to try.
@@ -198,11 +150,10 @@ class Dealer:
         if shard is None:
             return
         self.done[node.kind].update(case for case in shard.cases if case not in again)
-        self._put_alone(queue, [case for case in shard.cases if case in again])
+        queue.put_alone(case for case in shard.cases if case in again)
         if shard.whole and not again:
-            for each in (node, queue):
-                each.done_s += shard.forecast_s
-                each.busy_s += now_s - node.since_s
+            for pace in (node.pace, queue.pace):
+                pace.add(shard.forecast_s, now_s - node.since_s)
 
     def broke(self, name: str, now_s: float, *, counts: bool = True) -> bool:
         """Hear that a shard ended before it was done; return whether it goes on where it was.
@@ -244,7 +195,7 @@ class Dealer:
             elif self._broke[key] >= NODES:
                 self.given_up[node.kind][case] = why
             else:
-                self._put_alone(queue, [case])
+                queue.put_alone([case])
 
     def give_up_where_nobody_is(self, why: str) -> None:
         """Give up what no node is left for, or only nodes on which it crashes."""
@@ -258,7 +209,7 @@ class Dealer:
             alive = {n.name for n in self.nodes.values() if n.kind == kind and not n.gone}
             for case, known in crashes.items():
                 if alive <= known.keys():
-                    self._take_out(kind, [case])
+                    queue.take_out([case])
                     self.given_up[kind][case] = "; ".join(f"{n}: {w}" for n, w in known.items())
 
     def end(self, why: str) -> None:
@@ -269,9 +220,8 @@ class Dealer:
     @property
     def finished(self) -> bool:
         """Whether nothing waits and nothing runs."""
-        return not any(node.shard for node in self.nodes.values()) and not any(
-            queue.open or queue.alone for queue in self._queues.values()
-        )
+        measuring = any(node.shard for node in self.nodes.values())
+        return not measuring and all(queue.empty for queue in self._queues.values())
 
     def left_s(self, now_s: float) -> float:
         """Return about how long it takes until all have ended."""
@@ -281,7 +231,7 @@ class Dealer:
         """Return a shard's part of the time that is left to all: it may take what others spare.
 
         Args:
-            shard: that was just dealt.
+            shard: that a node was just given.
             kind: of its node.
             left_s: of the whole run.
         """
@@ -291,7 +241,8 @@ class Dealer:
 
     def _left_s(self, kind: str, now_s: float) -> float:
         queue = self._queues[kind]
-        slower = queue.busy_s / queue.done_s if queue.done_s else 1.0  # than was forecast
+        pace = queue.pace
+        slower = pace.busy_s / pace.done_s if pace.done_s else 1.0  # than was forecast
         nodes = [node for node in self.nodes.values() if node.kind == kind and not node.gone]
         running_s = [
             max(0.0, node.since_s + START_S + slower * node.shard.forecast_s - now_s)
@@ -303,31 +254,16 @@ class Dealer:
 
     def _next(self, node: Node) -> Shard | None:
         queue = self._queues[node.kind]
-        if not queue.open:
-            for case in queue.alone:
-                if node.name not in self._crashed.get((node.kind, case), ()):
-                    queue.alone.remove(case)
-                    return self._shard(queue, [case])
+        if queue.empty:
             return None
-        nodes = max(1, self._alive[node.kind])
-        least_s = min(MIN_SHARD_S, queue.total_s / nodes)
-        share = SHARE * _pace(node, queue)
-        target_s = min(MAX_SHARD_S, max(least_s, share * queue.left_s / nodes))
-        taken: list[str] = []
-        taken_s = 0.0
-        while queue.open and len(taken) < MAX_CASES:
-            seconds, case = queue.open[-1]
-            if taken and taken_s + seconds > target_s * ROUNDING:
-                break
-            queue.open.pop()
-            taken.append(case)
-            taken_s += seconds
-        return self._shard(queue, taken)
 
-    def _shard(self, queue: Queue, cases: list[str]) -> Shard:
-        seconds = sum(queue.seconds[case] for case in cases)
-        queue.left_s = max(0.0, queue.left_s - seconds)
-        return Shard(f"{next(self._numbers):05d}", tuple(cases), seconds)
+        def may(case: str) -> bool:
+            return node.name not in self._crashed.get((node.kind, case), ())
+
+        cases = queue.take(node.pace, max(1, self._alive[node.kind]), may)
+        if not cases:
+            return None
+        return Shard(f"{next(self._numbers):05d}", cases, queue.forecast_s(cases))
 
     def _free(self, node: Node) -> None:
         node.shard, node.waiting = None, False
@@ -340,27 +276,7 @@ class Dealer:
             self._alive[node.kind] -= 1
         self._idle.pop(node.name, None)
 
-    def _put_alone(self, queue: Queue, cases: Iterable[str]) -> None:
-        for case in cases:
-            queue.alone.append(case)
-            queue.left_s += queue.seconds[case]
-
     def _give_up(self, kind: str, why: str) -> None:
-        queue = self._queues[kind]
-        left = [*queue.alone, *(case for _, case in queue.open)]
+        left = self._queues[kind].cases
+        self._queues[kind].take_out(left)
         self.given_up[kind].update(dict.fromkeys(left, why))
-        queue.open, queue.alone, queue.left_s = [], [], 0.0
-
-    def _take_out(self, kind: str, cases: Collection[str]) -> None:
-        queue, out = self._queues[kind], set(cases)
-        queue.open = [each for each in queue.open if each[1] not in out]
-        queue.alone = [case for case in queue.alone if case not in out]
-        left = [*queue.alone, *(case for _, case in queue.open)]
-        queue.left_s = sum(queue.seconds[case] for case in left)
-
-
-def _pace(node: Node, queue: Queue) -> float:
-    """Return how fast a node is beside the others of its kind; of an unknown one be careful."""
-    if not (node.done_s and node.busy_s):
-        return 0.5
-    return node.done_s / node.busy_s / (queue.done_s / queue.busy_s)
