@@ -16,6 +16,12 @@ from panet.errors import InputError
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2, torch.float16: 2e-2}
 """Largest difference that rounding may make, relative to the largest output."""
 
+FROZEN = {"freezing": True, "cpp_wrapper": True}
+"""How inductor compiles: weights are constants, and what calls the kernels is C++.
+
+Freezing is no option of `torch.compile`: there it is taken, and packs nothing (torch 2.15).
+"""
+
 
 class Optimized:
     """A network that is called as before, in inference, with inputs of one shape.
@@ -31,7 +37,7 @@ class Optimized:
         self._shapes = [(x.shape, x.dtype) for x in example]
         mine = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
         self._run = torch.compile(mine, dynamic=False)
-        self._freezing = config.patch
+        self._set = config.patch
         self(*example)
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -49,9 +55,8 @@ class Optimized:
                 f"inputs of {_said(given)}; this was optimized for {_said(self._shapes)}: "
                 "optimize once more for others"
             )
-        # Of every call, since each may compile (45 us). As an option of `torch.compile` it packs
-        # nothing (torch 2.15).
-        with torch.inference_mode(), self._freezing(freezing=True):
+        # Of every call, since each may compile; it takes 45 us.
+        with torch.inference_mode(), self._set(FROZEN):
             laid_out = [x.contiguous(memory_format=torch.channels_last) for x in inputs]
             outputs: tuple[Tensor, ...] = self._run(*laid_out)
             return outputs

@@ -13,6 +13,7 @@ from bench.schema.tasks import Task
 from bench.workload.arms import Arm
 from bench.workload.closeness import Closeness
 from bench.workload.compiler_cache import CompileError, compiler_cache, use_compiler_cache
+from panet import optimized
 
 PACKED = "mkldnn_conv_weight_pack_matcher_count"
 """Of inductor's counters."""
@@ -60,6 +61,7 @@ def _compiled(task: Task[Any], arms: Mapping[str, Arm]) -> dict[str, FirstCall]:
     use_compiler_cache(Path(task.scratch_dir) / "compiled" / "none")
     torch.compile(lambda x: x + 1)(torch.ones(8, device=task.case.device))
     read_s = synchronized(wall_s, synchronizer(torch.device(task.case.device)))
+    settings = optimized.FROZEN if task.case.compile_mode == FROZEN else {}
     calls = {}
     for name, arm in arms.items():
         arm.prepare()
@@ -67,8 +69,7 @@ def _compiled(task: Task[Any], arms: Mapping[str, Arm]) -> dict[str, FirstCall]:
         counters.clear()
         start_s = read_s()
         try:
-            # Given as an option of `torch.compile` it is taken, and packs nothing.
-            with torch._inductor.config.patch(freezing=task.case.compile_mode == FROZEN):
+            with torch._inductor.config.patch(settings):
                 arm.call()
         except torch.OutOfMemoryError:
             raise

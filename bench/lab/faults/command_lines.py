@@ -8,6 +8,7 @@ from random import Random
 from typing import NoReturn
 
 from bench.engine import server_client
+from bench.lab import other_tools
 from bench.lab.faults import mutations
 from bench.lab.faults.attempt import BAD_INPUT, Call, Place, Tried, problem_of
 from bench.schema.case import AXES
@@ -79,6 +80,7 @@ def _called(module: str, words: list[str]) -> Callable[[], int]:
     def work() -> int:
         if module == BENCH:
             server_client.Server.__init__ = refuse  # type: ignore[method-assign]
+            other_tools._call = refuse
         program = importlib.import_module(module)
         try:
             return int(program.run(words) if module == READING else program.main(words))

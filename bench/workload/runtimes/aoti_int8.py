@@ -12,7 +12,7 @@ from torch.nn import functional
 from bench.schema.case import Case
 from bench.workload.compiler_cache import use_compiler_cache
 from bench.workload.runtimes import integers
-from bench.workload.runtimes.aotinductor import AOTINDUCTOR
+from bench.workload.runtimes.aotinductor import AOTINDUCTOR, write_package
 from bench.workload.runtimes.runtime import Loaded, Maps
 
 NAME = "aotinductor-int8"
@@ -43,9 +43,7 @@ def _quantise(file: Path, samples: Sequence[Maps]) -> None:
         observed = prepare_pt2e(exported, quantiser)
         for maps in samples:
             observed(*maps)
-        program = torch.export.export(convert_pt2e(observed), tuple(samples[0]))
-        with torch._inductor.config.patch(freezing=True):  # integers are folded into weights so
-            torch._inductor.aoti_compile_and_package(program, package_path=str(file))
+        write_package(torch.export.export(convert_pt2e(observed), tuple(samples[0])), file)
 
 
 def _tell_calls_apart(exported: nn.Module) -> None:

@@ -26,7 +26,12 @@ THREADS = re.compile(r"#pragma omp parallel num_threads\((\d+)\)")
 def _build(network: nn.Module, maps: Maps, file: Path) -> None:
     use_compiler_cache(file.parent / "inductor")  # an empty one: building is timed
     with torch.no_grad():
-        program = torch.export.export(network, tuple(maps))
+        write_package(torch.export.export(network, tuple(maps)), file)
+
+
+def write_package(program: torch.export.ExportedProgram, file: Path) -> None:
+    """Compile an exported network, with its weights as constants that are packed now."""
+    with torch.no_grad(), torch._inductor.config.patch(freezing=True):
         torch._inductor.aoti_compile_and_package(program, package_path=str(file))
 
 

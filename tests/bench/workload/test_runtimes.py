@@ -320,3 +320,5 @@ def test_a_real_runtime_does_the_same_work(name: str, tmp_path: Path) -> None:
     assert says["threads"] == "1"
     convolutions = [n for n in says["executes"].split(", ") if "conv" in n.lower()]
     assert sum(int(n.split()[0]) for n in convolutions) >= 7
+    if name == "aotinductor":
+        assert any("mkldnn__convolution" in n for n in convolutions), "no weights are packed"
