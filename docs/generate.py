@@ -1,7 +1,7 @@
 """``python -m docs.generate``: the pages that are made of the code, options.md and columns.md.
 
-Options come from the parsers, columns from where the code describes them. A test fails where a page
-is not what is made here.
+Options come from the parsers, columns from where the code describes them, and licences from the
+packages. A test fails where a page is not what is made here.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from bench.run.results_json import EXTRA_INFO, PANET_KEY
 from bench.schema.case import AXES
 from bench.schema.records import FACTS
 from bench.schema.text import listed
+from docs import licences
 from panet import __main__ as panet_command
 from reports import command as reports_command
 
@@ -183,7 +184,12 @@ def _table(first: str, rows: Iterable[tuple[str, ...]], *between: str, last: str
     return "".join(f"| {' | '.join(line)} |\n" for line in cells)
 
 
-PAGES = {"options.md": options_page, "columns.md": columns_page, "measure.md": measure_page}
+PAGES = {
+    "options.md": options_page,
+    "columns.md": columns_page,
+    "measure.md": measure_page,
+    "dependencies.md": licences.page,
+}
 """File -> what makes its text."""
 
 
