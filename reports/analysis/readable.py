@@ -56,10 +56,16 @@ BRIEFLY = ("run_id", "threads", "case", "FPN ms", "+PANet ms", "adds ms", "ratio
 
 
 def brief(table: pd.DataFrame) -> pd.DataFrame:
-    """Return `side_by_side`, of one run without what only the files have."""
+    """Return `side_by_side`, of one run without what only the files have.
+
+    Skipped cases are left out, of which `reasons` says all there is, unless there are no others.
+    """
     text = side_by_side(table)
+    if "status" not in text:
+        return text
+    measured = text[text["status"] != Status.SKIPPED]
     shown = [name for name in BRIEFLY if name in text]
-    return text if "status" not in text else text[[*shown, "status"]]
+    return (text if measured.empty else measured)[[*shown, "status"]]
 
 
 BESIDE_EACH_OTHER = ("+PANet ms", "ratio", "status")
