@@ -19,7 +19,7 @@ from rich.console import Console
 from bench.fleet import executors
 from bench.fleet import run as fleet
 from bench.fleet.asked import Asked
-from bench.run import deploy, necks
+from bench.run import deploy, energy, necks
 from bench.run.extra_arms import EXTRA_ARMS
 from bench.run.replay import REPLAY_CLOCK
 from bench.run.request import OPTIONS, forecast
@@ -64,6 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(f"--{extra.name}", action="store_true", help=extra.help)
     group.addoption(f"--{necks.NAME}", metavar="LIST", help=necks.HELP)
     group.addoption(f"--{deploy.NAME}", action="store_true", help=deploy.HELP)
+    group.addoption(f"--{energy.NAME}", action="store_true", help=energy.HELP)
     group.addoption(
         "--run-dir", metavar="DIR", help=f"where runs are kept ({run_folders.RUNS_DIR})"
     )
@@ -96,6 +97,7 @@ def pytest_configure(config: pytest.Config) -> None:
         else:
             deploys = bool(config.getoption(deploy.NAME))
             request = asked.request(config.getoption("resume"), deploys=deploys)
+            request = replace(request, energy=bool(config.getoption(energy.NAME)))
     except BenchError as error:
         raise _usage_error(error) from error
     wanted = config.getoption("benchmark_json")
@@ -113,6 +115,8 @@ def _order(config: pytest.Config, asked: Asked) -> fleet.Order:
     hosts = executors.check(executor, config.getoption("hosts"))
     if config.getoption(deploy.NAME):
         raise BenchError(f"--{deploy.NAME}: its ways take turns on one machine; no --executor then")
+    if config.getoption(energy.NAME):
+        raise BenchError(f"--{energy.NAME}: measure each machine by itself; no --executor then")
     wanted = asked.values["run_dir"]
     runs_dir = Path(wanted) if wanted else run_folders.RUNS_DIR
     folder = fleet.folder_of(runs_dir, config.getoption("resume"))
@@ -202,6 +206,8 @@ def _run(
     with _outside_pytest(config):
         if bench_session.request.deploy:
             bench_session.measure_deploy(console)
+        if bench_session.request.energy:
+            bench_session.measure_energy(console)
         if bench_session.request.traces:
             bench_session.profile(console)
     bench_session.clean_up()

@@ -7,6 +7,7 @@ packages. A test fails where a page is not what is made here.
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from bench import __main__ as bench_command
 from bench import conftest
 from bench.run.results_json import EXTRA_INFO, PANET_KEY
 from bench.schema.case import AXES
+from bench.schema.energy import Block
 from bench.schema.records import FACTS
 from bench.schema.text import listed
 from docs import licences
@@ -167,6 +169,10 @@ def columns_page() -> str:
         RESULTS_HEAD,
         _table("key of `extra_info`", ((f"`{k}`", v) for k, v in (EXTRA_INFO | facts).items())),
         _table("key of `panet`", ((f"`{k}`", v) for k, v in PANET_KEY.items())),
+        _table(
+            "key of a block of `energy`",
+            ((f"`{f.name}`", f.metadata["says"]) for f in fields(Block)),
+        ),
     )
     return "\n".join([COLUMNS_HEAD, *sections])
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from bench.schema.errors import BenchError
+
 if TYPE_CHECKING:
     import torch  # this module is also read where nothing runs
 
@@ -79,6 +81,26 @@ def read(
         others=_others(nvml, handle, since_us),
         at_us=time.time_ns() // 1000,
     )
+
+
+def energy_j(device: "torch.device", library: ModuleType | None = None) -> float:
+    """Return the joules that a whole card has used since its driver was loaded.
+
+    Raises:
+        BenchError: it has no such counter, or is lost.
+    """
+    nvml: Any = library or _library()
+    if nvml is None:
+        raise BenchError(
+            "NVML cannot be read: pip install 'panet-bench[cuda]', and see whether nvidia-smi runs"
+        )
+    try:
+        return float(nvml.nvmlDeviceGetTotalEnergyConsumption(_handle(nvml, device)) * MILLI)
+    except (AttributeError, nvml.NVMLError) as error:
+        raise BenchError(
+            f"NVML tells no energy of this device ({error}): cards before Volta and slices of a "
+            "card (MIG) have no counter; measure on a whole newer card"
+        ) from error
 
 
 def _others(nvml: Any, handle: Any, since_us: int) -> frozenset[int] | None:  # noqa: ANN401

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench import stats
 from bench.engine.plan import Plan
-from bench.run import deploy, heads, necks
+from bench.run import deploy, energy, heads, necks
 from bench.run.extra_arms import ExtraArms
 from bench.schema import run_folders
 from bench.schema.case import AXES, Case
@@ -39,6 +39,8 @@ class Request:
     resume: bool
     deploy: bool = False
     """Whether the ways of running a case take turns as well."""
+    energy: bool = False
+    """Whether joules per image are measured as well."""
 
 
 @storage_faults("name another")
@@ -113,6 +115,9 @@ def forecast(request: Request, cases: int) -> str:
     ]
     if request.deploy:
         said.append(f"then --{deploy.NAME}, at most {most} min")
+    if request.energy:
+        most = f"{cases * energy.REPLICATES * energy.REPLICATE_S / 60:.1f}"
+        said.append(f"then --{energy.NAME}, about {most} min where joules are counted")
     if request.traces:
         said.append(f"then --traces, about {cases * TYPICAL_TRACE_S / 60:.1f} min")
     return f"{'; '.join(said)}; run {request.run_dir.name}"

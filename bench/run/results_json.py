@@ -53,6 +53,9 @@ PANET_KEY = {
     "hints": "what could have been calmer when the run began",
     "outcomes": "how every case ended: its axes, its id, status and reason",
     "loads": "case id -> what the machine did during each process, also those that do not count",
+    "energy": "of a run with `--energy`, a list: `case_id`, `status`, `reason`, `replicates`, "
+    "which are a process each: `method`, whose counter it was, `blocks` (idle, fpn, panet, "
+    "panet, fpn, idle)",
 }
 """Of the key ``panet``: key -> meaning."""
 

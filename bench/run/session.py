@@ -17,17 +17,19 @@ from bench.engine.progress import ProgressBar
 from bench.engine.stopping import HalfWidth
 from bench.machine import advice
 from bench.machine.environment import code_digest
-from bench.run import deploy, deploy_answer, extra_arms
+from bench.run import deploy, deploy_answer, energy, extra_arms
 from bench.run.extra_arms import ExtraArms
 from bench.run.header import MUST_MATCH, header
 from bench.run.request import Request
 from bench.run.results_json import panet_key
 from bench.run.tracing import Tracing
-from bench.schema import files, run_folders
+from bench.schema import files, journal, run_folders
 from bench.schema.case import Case, case_name
+from bench.schema.energy import CaseEnergy
 from bench.schema.errors import BenchError
 from bench.schema.recipe import TRACED_ARMS, texts
 from bench.schema.records import CaseResult
+from bench.stats.energy import reasons
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Session:
     """What went wrong behind the timing, a line each."""
     tables: list[str] = field(default_factory=list)
     """Of further arms."""
+    energy: list[CaseEnergy] = field(default_factory=list)
     _launcher: Launcher | None = None
     """Of `servers`; without, every stage has its own."""
 
@@ -172,6 +175,24 @@ class Session:
             launcher.close()
         self.tables += deploy_answer.tables(states, failed)
 
+    def measure_energy(self, console: Console) -> None:
+        """Measure joules per image of every case that was measured."""
+        cases = self._measured
+        with (
+            contextlib.closing(journal.Journal.reopen(self.request.run_dir)) as log,
+            launched(self._scratch_dir, cases) as launcher,
+            ProgressBar(console) as bar,
+        ):
+            start_s = time.monotonic()
+            for number, case in enumerate(cases):
+                left_s = (time.monotonic() - start_s) / max(1, number) * (len(cases) - number)
+                bar.update(f"energy of {case_name(vars(case))}", left_s, number / len(cases))
+                task = energy.EnergyTask(case=case, **self._task_fields(case))
+                timeout_s = self.request.plan.timeout_s
+                self.energy.append(energy.measure(task, log, launcher, timeout_s))
+        self.tables += energy.tables(self.energy)
+        self.notes += [f"--{energy.NAME}, {line}" for line in reasons(self.energy)]
+
     def clean_up(self) -> None:
         """Remove what only a resumed run would need."""
         shutil.rmtree(self._scratch_dir, ignore_errors=True)
@@ -200,7 +221,10 @@ class Session:
 
     def document(self) -> dict[str, Any]:
         """Return the key ``panet`` of the result file."""
-        return panet_key(self.run | {"hints": self.advice}, list(self.results.values()))
+        run = self.run | {"hints": self.advice}
+        if self.energy:
+            run["energy"] = [of.to_json() for of in self.energy]
+        return panet_key(run, list(self.results.values()))
 
     def _plan_of(self, case_ids: Sequence[str]) -> Plan:
         whole, wanted = self.request.plan, set(case_ids)

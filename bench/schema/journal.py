@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from bench.schema.energy import EnergyReplicate
 from bench.schema.errors import BenchError
 from bench.schema.files import JOURNAL
 from bench.schema.records import SCHEMA, SCHEMA_HISTORY, Finding, Replicate, Status
@@ -32,6 +33,7 @@ class Entries:
     header: dict[str, Any]
     findings: dict[str, Finding] = field(default_factory=dict)
     replicates: dict[str, list[Replicate]] = field(default_factory=dict)
+    energy: dict[str, list[EnergyReplicate]] = field(default_factory=dict)
     intact_bytes: int = 0
 
 
@@ -90,6 +92,10 @@ class Journal:
     def add_replicate(self, case_id: str, replicate: Replicate) -> None:
         """Store a replicate of a case."""
         self._write({"case_id": case_id, "replicate": replicate.to_json()})
+
+    def add_energy(self, case_id: str, replicate: EnergyReplicate) -> None:
+        """Store a replicate of ``--energy``."""
+        self._write({"case_id": case_id, "energy": replicate.to_json()})
 
     def close(self) -> None:
         """Close the file; everything in it is synced already."""
@@ -182,6 +188,9 @@ def _add(entries: Entries | None, entry: Mapping[str, Any]) -> Entries:
         check_types(finding)
         Status(finding.status)
         entries.findings[case_id] = finding
+    elif "energy" in entry:
+        known = entries.energy.setdefault(case_id, [])
+        known.append(EnergyReplicate.from_json(entry["energy"]))
     else:
         replicate = Replicate.from_json(entry["replicate"])
         check_types(replicate)

@@ -113,6 +113,7 @@ def _sections(
         deploy_section.section(files),
         neck_section.section(*of_necks, _keys(table)),
         *run_sections.further_arms(files),
+        *run_sections.energy(files),
         cost_sections.compiling(frame),
         cost_sections.others(),
         *fleet_section.sections(files, table),

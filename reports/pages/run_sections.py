@@ -9,10 +9,12 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from bench.schema.energy import CaseEnergy
 from bench.schema.files import TRACES
+from bench.stats.energy import HEADS, reasons, shown
 from reports.analysis import peers_and_caches
 from reports.data import profiles
-from reports.data.errors import ReportError
+from reports.data.errors import ReportError, damaged
 from reports.data.result_files import ResultFile
 from reports.data.rows import rows_of
 from reports.pages import cost_plots, drawing, profile_page
@@ -69,6 +71,22 @@ def further_arms(files: Sequence[ResultFile]) -> Iterator[Section]:
         if rows:
             block = Block("", comparison.note, tables=[Table(("case", "pair", "ratio"), rows)])
             yield Section(name, comparison.title, [], [], [block])
+
+
+def energy(files: Sequence[ResultFile]) -> Iterator[Section]:
+    """Yield joules per image of the runs with ``--energy``."""
+    for file in files:
+        run_id = str(file.run["run_id"])
+        own, name = f"energy-{run_id}", "Energy" + (f", run {run_id}" if len(files) > 1 else "")
+        try:
+            with damaged(file.path, "measure again"):
+                cases = [CaseEnergy.from_json(of) for of in file.run.get("energy", [])]
+                lines = [shown(of) for of in cases if of.used]
+        except ReportError as error:
+            yield Section(own, name, [], [str(error)], [])
+            continue
+        blocks = [Block("", line, tables=[Table(HEADS, rows)]) for line, rows in lines]
+        yield Section(own, name, [f"{line}." for line in reasons(cases)], [], blocks)
 
 
 def _ratio(row: Mapping[Any, Any]) -> str:

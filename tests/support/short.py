@@ -17,7 +17,7 @@ from bench.engine.launcher import ServerLauncher
 from bench.engine.plan import Design, Plan
 from bench.engine.preloading import Modules
 from bench.engine.server_client import Server
-from bench.run import extra_arms, request
+from bench.run import energy, extra_arms, request
 from bench.run.own import measuring
 from bench.schema.case import Case
 from bench.stats import intervals
@@ -49,6 +49,7 @@ def _changes() -> Iterator[tuple[object, str, Any]]:
         yield room, "FIRST_STAGE", stats.MIN_FOR_INTERVAL
     yield scheduler, "SPLIT_REPLICATE_S", SHORT.replicate_s
     yield extra_arms, "REPLICATES", REPLICATES
+    yield energy, "REPLICATES", REPLICATES
     yield opened, "needed_by", needed_by
     yield opened, "ServerLauncher", OneServer
 

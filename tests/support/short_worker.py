@@ -8,6 +8,7 @@ import functools
 
 from bench.machine import contention
 from bench.profiling import ceilings
+from bench.run import energy
 
 contention.contended = lambda *_: False
 contention.disturbed = lambda *_: []
@@ -16,3 +17,4 @@ ceilings.measure = functools.partial(ceilings.measure, seconds_each=0.02)
 ceilings.CONVOLUTIONS = ceilings.CONVOLUTIONS[:1]
 ceilings.GEMM_SIZES = ceilings.GEMM_SIZES[:1]
 ceilings.STREAM_BYTES //= 8
+energy.BLOCK_S = energy.SETTLE_S = energy.IDLE_S = 0.2

@@ -38,6 +38,7 @@ def test_local_fleet_measures_and_writes_what_a_run_would(
     two = [*TINY, "--batch-sizes", "1,2", "--run-dir", tmp_path / "none"]
     for line, sentence in (
         ((*arguments, "--executor", "local", "--deploy"), "its ways take turns on one machine"),
+        ((*arguments, "--executor", "local", "--energy"), "measure each machine by itself"),
         ((*two, "--executor", "local", "-k", "b1"), "choose cases with --only, which every"),
         ((*two, "--hosts", "a"), "--hosts: say how they are reached with --executor (local, "),
     ):

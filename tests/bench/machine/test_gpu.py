@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from bench.machine import gpu
+from bench.schema.errors import BenchError
 
 
 class NVMLError(Exception):
@@ -101,6 +102,16 @@ def test_older_drivers_call_the_reasons_otherwise() -> None:
     )
     assert found is not None
     assert found.throttles == ("hw_thermal_slowdown",)
+
+
+def test_joules_are_read_where_the_card_counts_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = torch.device("cuda:0")
+    assert gpu.energy_j(card, library(TotalEnergyConsumption=1_234_500)) == 1234.5
+    with pytest.raises(BenchError, match=r"NVML tells no energy of this device.*newer card"):
+        gpu.energy_j(card, library(TotalEnergyConsumption=NVMLError()))
+    monkeypatch.setattr(gpu, "_library", lambda: None)
+    with pytest.raises(BenchError, match=r"NVML cannot be read: pip install 'panet-bench\[cuda\]'"):
+        gpu.energy_j(card)
 
 
 def test_no_other_device_is_asked() -> None:

@@ -11,6 +11,7 @@ import pytest
 from bench.machine.environment import ROOT
 from bench.run import extra_arms
 from bench.schema import files, journal, run_folders
+from bench.schema.energy import CaseEnergy
 from bench.schema.recipe import ARMS
 from bench.schema.records import SCHEMA
 from tests.support.harness import TINY, bench
@@ -24,7 +25,13 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     folder = tmp_path_factory.mktemp("runs")
     wanted = folder / "wanted.json"
     axes = ["--passes", "inference,training", "--dtypes", "float32,tf32", "--batch-sizes", "1,2"]
-    files_of = ["--traces", "--parts", f"--benchmark-json={wanted}", f"--run-dir={folder}"]
+    files_of = [
+        "--traces",
+        "--parts",
+        "--energy",
+        f"--benchmark-json={wanted}",
+        f"--run-dir={folder}",
+    ]
     done = bench(*TINY, *axes, "-k", "b1", *files_of)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder, json.loads(wanted.read_text())
@@ -108,6 +115,16 @@ def test_parts_take_turns_as_arms(measured: tuple[Path, dict[str, Any]]) -> None
         for rounds_s in entry["replicates"]:
             assert set(rounds_s) == {"panet_alone", "fpn", "panet"}
             assert len({len(durations) for durations in rounds_s.values()}) == 1
+
+
+def test_energy_of_every_case_is_measured_or_has_its_reason(
+    measured: tuple[Path, dict[str, Any]],
+) -> None:
+    _, document = measured
+    found = [CaseEnergy.from_json(of) for of in document["panet"]["energy"]]
+    assert {of.case_id for of in found} == {e["group"] for e in document["benchmarks"]}
+    counted = any(Path("/sys/class/powercap").glob("intel-rapl:*"))
+    assert {of.status for of in found} <= ({"ok", "contended"} if counted else {"skipped"})
 
 
 def test_profile_of_the_run_is_a_page(measured: tuple[Path, dict[str, Any]]) -> None:
