@@ -15,7 +15,8 @@ from bench.fleet.driver import Fleet
 from bench.fleet.executors import Executor
 from bench.fleet.kept import Kept
 from bench.fleet.node import Message
-from bench.machine.environment import ROOT, code_digest, describe
+from bench.lab.faults import quick_nodes
+from bench.machine.environment import code_digest
 from bench.run.request import OPTIONS
 from bench.schema import files, journal
 from bench.schema.case import Case
@@ -234,27 +235,16 @@ class Dying(Fleet):
                 os.truncate(path, max(0, path.stat().st_size - 7))
 
 
-QUICK_SHARDS = ROOT / "tests" / "support" / "quick_shards"
-
-
-def quick(folder: Path, line_s: float = 0.02) -> dict[str, str]:
-    """Return the environment in which nodes behave as if they measured.
-
-    Args:
-        folder: for a file that says what this machine is, which takes them seconds.
-        line_s: for a line of a journal.
-    """
-    machine = {"of": describe(), "code": code_digest()}
-    (folder / "machine.json").write_text(json.dumps(machine))
-    return {
-        "PYTHONPATH": f"{QUICK_SHARDS}{os.pathsep}{ROOT}",
-        "QUICK_SHARDS": str(line_s),
-        "QUICK_MACHINE": str(folder / "machine.json"),
-    }
-
-
 SMALL = VALUES | {"batch_sizes": "1,2,3,4,5,6", "threads": "1", "devices": "cpu"}
 """Six cases, as any machine has them."""
+
+
+QUICK = Asked(SMALL)
+
+
+def quick(folder: Path, line_s: float = 0.02, *, probed: bool = True) -> dict[str, str]:
+    """Return the environment in which nodes behave as if they measured `QUICK`."""
+    return quick_nodes.environment(folder, QUICK, line_s, probed=probed)
 
 
 def sit_for_real(
@@ -274,7 +264,7 @@ def sit_for_real(
 
     fleet = Fleet(
         kept,
-        Asked(SMALL),
+        QUICK,
         executor,
         code=code_digest(),
         budget_s=300.0,
