@@ -83,6 +83,8 @@ class Kind:
     """That an attempt uses, imported once."""
     each: int = 1
     """Faults in an attempt, one after the other."""
+    package: str = ""
+    """That it needs and we do not."""
 
 
 @dataclass(frozen=True)

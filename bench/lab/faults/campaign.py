@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import importlib.util
 import json
 import math
 import os
@@ -60,7 +61,7 @@ def run(folder: Path, kinds: Sequence[Kind], seconds: float, console: Console) -
     code = code_of()
     done = read(folder)
     with (folder / RECORDS).open("a", encoding="utf-8") as stream:
-        for kind, number in _due(kinds, done, code):
+        for kind, number in _due(_possible(kinds, console), done, code):
             if time.monotonic() >= end_s:
                 break
             before_s = _cpu_s()
@@ -76,6 +77,15 @@ def run(folder: Path, kinds: Sequence[Kind], seconds: float, console: Console) -
                     markup=False, highlight=False, soft_wrap=True,
                 )  # fmt: skip
     return done
+
+
+def _possible(kinds: Sequence[Kind], console: Console) -> list[Kind]:
+    """Return the kinds of which all is installed."""
+    there = [k for k in kinds if not k.package or importlib.util.find_spec(k.package)]
+    for kind in kinds:
+        if kind not in there:
+            console.print(f"{kind.name}: left out, as it needs {kind.package}")
+    return there
 
 
 def attempt(kind: Kind, number: int, folder: Path, sample: Path) -> Tried:

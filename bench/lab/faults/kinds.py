@@ -7,6 +7,7 @@ from bench.lab.faults import (
     engine_kills,
     files,
     flat,
+    fleets,
     histories,
     loaders,
     memory,
@@ -20,6 +21,10 @@ from bench.lab.faults.attempt import Kind
 READS = (files.REPORTS, "reports.command")
 
 A_LINE = "one line and exit code 2, or the right answer; below 1 GiB and 10 s"
+
+WHOLE_SWEEP = (
+    "every case once, the same results, nothing measured twice; no measurement goes on meanwhile"
+)
 
 KINDS = (
     Kind(
@@ -99,6 +104,22 @@ KINDS = (
         "signals", "SIGINT, once and twice, SIGTERM; then `--resume`",
         "the same; a line says how to go on, exit code 128 + signal",
         52, runs.signals, each=runs.EACH,
+    ),
+    Kind(
+        "fleet drivers",
+        f"SIGKILL of the driver of a fleet: {fleets.CASES} cases, three nodes here; `--resume`",
+        WHOLE_SWEEP, 10, fleets.local_drivers, ("bench.fleet.run",), fleets.EACH,
+    ),
+    Kind(
+        "ray drivers", "the same with three nodes of a Ray cluster",
+        WHOLE_SWEEP, 10, fleets.ray_drivers, ("bench.fleet.run", "bench.fleet.ray_tasks"),
+        fleets.EACH, "ray",
+    ),
+    Kind(
+        "ray nodes", "SIGKILL of the raylet of one of three nodes of a Ray cluster",
+        "every case once, the same results, what was measured enough not again; no measurement "
+        "goes on there",
+        10, fleets.ray_nodes, ("bench.fleet.run", "bench.fleet.ray_tasks"), fleets.EACH, "ray",
     ),
     Kind(
         "disks",

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import io
 import json
 import os
 import sys
@@ -26,7 +27,10 @@ from tests.support.result_files import measured
 
 QUIET = Console(quiet=True)
 
-LONG = ("networks", "memory", "kills", "signals", "disks", "names", "loop")
+LONG = (
+    *("networks", "memory", "kills", "signals", "disks", "names", "loop"),
+    *("fleet drivers", "ray drivers", "ray nodes"),
+)
 """Kinds whose tries are real runs or a browser's: tests elsewhere have some of each."""
 
 
@@ -73,6 +77,14 @@ def test_campaign_goes_on_where_it_was_and_repeats_what_failed_with_other_code(
     again = campaign.run(folder, [one, two], 1000, QUIET)
     assert [(r.kind, r.number, r.problem) for r in again[4:]] == [("one", 1, "")]
     assert not any(record.problem for record in campaign.latest(again))
+
+
+def test_kind_whose_package_is_not_there_is_left_out_and_that_is_told(folder: Path) -> None:
+    said = io.StringIO()
+    without = replace(kind("one", {}), package="no_such_package")
+    done = campaign.run(folder, [without, kind("two", {}, count=1)], 1000, Console(file=said))
+    assert [record.kind for record in done] == ["two"]
+    assert said.getvalue() == "one: left out, as it needs no_such_package\n"
 
 
 def test_campaign_stops_when_its_time_is_up(folder: Path) -> None:
