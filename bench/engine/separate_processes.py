@@ -6,10 +6,11 @@ What a process brings along by chance is then in the ratio, so the set of proces
 replicate.
 """
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bench.engine.launcher import Launcher
 from bench.engine.turn_board import WAIT_S, Board, make_board
@@ -99,9 +100,7 @@ class ApartLauncher:
             outcome = future.result()
             if isinstance(outcome, Failure):
                 failure = self._named(outcome, futures[future], task, timeout_s)
-                self._end_processes()
-                while wait(futures, timeout=AGAIN_S).not_done:  # it had only begun to start
-                    self._end_processes()
+                end_until_back(futures, self._end_processes)
                 return failure
         return [part for each in futures if isinstance(part := each.result(), Replicate)]
 
@@ -119,6 +118,13 @@ class ApartLauncher:
         if arms and self._go_on_without(task, arms):
             return replace(failure, of=arms)
         return replace(failure, reason=f"{listed(arms or task.arms)}: {failure.reason}")
+
+
+def end_until_back(futures: Iterable[Future[Any]], end: Callable[[], object]) -> None:
+    """End processes until nobody waits for them any more: one may only have begun to start."""
+    end()
+    while wait(futures, timeout=AGAIN_S).not_done:
+        end()
 
 
 def _from_outside(part: Finding | Failure) -> bool:

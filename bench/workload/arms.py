@@ -181,6 +181,11 @@ def _tensors_of(run: Callable[..., Any]) -> Callable[..., Outputs]:
     return lambda *x: tensors_in(run(*x))
 
 
+def training_step(run: Callable[..., Any], inputs: Inputs, case: Case) -> Callable[[], Outputs]:
+    """Return forward and backward pass of a network, as the pass ``training`` times them."""
+    return _training_step(_forward(run, case, inputs))
+
+
 def _training_step(forward: Callable[[], Outputs]) -> Callable[[], Outputs]:
     def step() -> Outputs:
         outputs = forward()

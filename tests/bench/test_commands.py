@@ -15,6 +15,7 @@ from bench.__main__ import main
 from bench.compare import bisect, run
 from bench.lab.history_trials import GateTest
 from bench.run import max_batch
+from bench.run.ddp import run as ddp
 from bench.run.own import measuring
 from bench.selftest.session import SelfTest
 
@@ -31,6 +32,7 @@ def interrupted(*_: object, **__: object) -> NoReturn:
         (("selftest",), True),
         (("bisect", "HEAD~1", "HEAD"), True),
         (("fit", "--memory", "8GiB"), False),
+        (("ddp",), False),
         (("lab", "gatetest"), True),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
@@ -46,6 +48,7 @@ def test_interrupted_command_names_resume_only_where_it_has_it(
     monkeypatch.setattr(measuring, "measure", interrupted)
     monkeypatch.setattr(bisect, "run", interrupted)
     monkeypatch.setattr(max_batch, "find_all", interrupted)
+    monkeypatch.setattr(ddp, "measure_all", interrupted)
     monkeypatch.setattr(SelfTest, "run", interrupted)
     monkeypatch.setattr(GateTest, "run", interrupted)
     assert main([*arguments, "--run-dir", str(tmp_path)]) == 130
@@ -60,7 +63,7 @@ def test_every_command_is_in_the_one_help(capsys: pytest.CaptureFixture[str]) ->
         main(["--help"])
     lines = capsys.readouterr().out.splitlines()
     listed = [line.split()[0] for line in lines if re.match(r" {4}\S", line)]
-    assert listed == ["cost", "compare", "bisect", "selftest", "fit", "arms", "lab"]
+    assert listed == ["cost", "compare", "bisect", "selftest", "fit", "ddp", "arms", "lab"]
 
 
 def test_full_disk_is_one_line(

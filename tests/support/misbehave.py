@@ -1,6 +1,7 @@
 """Imported by a test's fork server: makes its workers fail in the way that the task names.
 
-Of replicates whose arms have processes of their own, that of the arm ``bad``.
+Of replicates whose arms have processes of their own, that of the arm ``bad``; of ranks the last
+one, when they have found each other.
 """
 
 import errno
@@ -15,6 +16,7 @@ from typing import Any, NoReturn
 import torch
 
 from bench.engine import replicate
+from bench.run.ddp import rank
 from bench.schema.errors import BenchError
 from bench.schema.tasks import ReplicateTask, Task
 from bench.workload import check
@@ -85,3 +87,14 @@ def _replicate(task: ReplicateTask) -> dict[str, Any]:
 
 
 replicate.replicate = _replicate
+
+HONEST_RANK = rank._measure
+
+
+def _rank(task: rank.RankTask) -> rank.RankResult:
+    if task.images_dir is not None and task.rank == task.world_size - 1:
+        HOW[task.images_dir]()
+    return HONEST_RANK(replace(task, images_dir=None))
+
+
+rank._measure = _rank
