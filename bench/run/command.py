@@ -93,7 +93,11 @@ def _ddp(request: argparse.Namespace) -> int:
     cases = axes.sweep(presets.GRID, {**arguments.given_axes(request), "passes": "training"})
     folder = run_folders.make(request.run_dir, "ddp")
     console = Console(stderr=True)
-    rows = run.measure_all(cases, asked, folder, lambda line: console.print(line, style="dim"))
-    print("\n\n".join(table.tables(rows)))
+    statuses = set()
+    for row in run.measure_all(
+        cases, asked, folder, lambda line: console.print(line, style="dim")
+    ):
+        print(f"{table.table(row)}\n", flush=True)
+        statuses.add(row.status)
     print(f"wrote {folder / run.FILE}")
-    return FINE if all(r.status in (Status.OK, Status.SKIPPED) for r in rows) else NOTHING_SAID
+    return FINE if statuses <= {Status.OK, Status.SKIPPED} else NOTHING_SAID

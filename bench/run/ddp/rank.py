@@ -11,7 +11,6 @@ import psutil
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from bench.engine.orders import orders
@@ -120,9 +119,7 @@ def _measure(task: RankTask) -> RankResult:
     arms = build_arms(task, inputs, compiled=False, index=task.index)
     arrivals, exact = {}, {}
     for name, arm in arms.items():
-        # Layers that normalise by their batch see a rank's own one, as they do in DDP.
-        apart = any(isinstance(layer, _BatchNorm) for layer in arm.network.modules())
-        arrivals[name] = in_one_process(arm.network, shares if apart else [joint], case)
+        arrivals[name] = in_one_process(arm.network, shares, case)
         exact[name] = _gradients(arm.network)
     del joint, shares
     limit_bytes = comparable_limit(arrivals["panet"], arrivals["fpn"], task.bucket_bytes)
@@ -150,13 +147,17 @@ def _measure(task: RankTask) -> RankResult:
 
 
 def in_one_process(
-    network: nn.Module, pieces: Sequence[tuple[Tensor, ...]], case: Case
+    network: nn.Module, shares: Sequence[tuple[Tensor, ...]], case: Case
 ) -> dict[str, int]:
     """Leave the gradients of the joint batch in a network; return their bytes as they arrive.
 
+    The batch goes through in the shares of the ranks: a convolution of another shape rounds
+    otherwise, and then max-pooling and ReLU choose otherwise, which is no matter of rounding. And
+    layers that normalise by their batch see that of a rank, as they do in DDP.
+
     Args:
         network: without DDP, and without gradients.
-        pieces: of the joint batch, over which the mean is taken.
+        shares: of the joint batch, over which the mean is taken.
         case: that is trained.
 
     Raises:
@@ -172,14 +173,14 @@ def in_one_process(
         x.register_post_accumulate_grad_hook(remembers(name))  # type: ignore[no-untyped-call]
         for name, x in parameters.items()
     ]
-    for piece in pieces:
-        training_step(network, piece, case)()
+    for share in shares:
+        training_step(network, share, case)()
     for hook in hooks:
         hook.remove()
     if idle := [name for name in parameters if name not in arrived]:
         raise BenchError(f"{len(idle)} parameters get no gradient, such as {idle[0]}")
     for gradient in _gradients(network).values():
-        gradient /= len(pieces)  # noqa: PLW2901 - in place
+        gradient /= len(shares)  # noqa: PLW2901 - in place
     return arrived
 
 

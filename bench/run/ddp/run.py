@@ -3,7 +3,7 @@
 import itertools
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -65,8 +65,8 @@ class Row:
 
 def measure_all(
     cases: Sequence[Case], asked: Asked, folder: Path, say: Callable[[str], object]
-) -> list[Row]:
-    """Return a row for every case and world size, stored after each.
+) -> Iterator[Row]:
+    """Yield a row for every case and world size, stored before it is told.
 
     Args:
         cases: of the pass ``training``.
@@ -93,7 +93,7 @@ def measure_all(
                 rows.append(_row(shared, size, asked, ranks, scratch))
                 found = {"environment": describe(), "rows": [row.to_json() for row in rows]}
                 (folder / FILE).write_text(json.dumps(found, indent=1))
-    return rows
+                yield rows[-1]
 
 
 def _row(case: Case, world_size: int, asked: Asked, ranks: Ranks, scratch: Path) -> Row:

@@ -1,11 +1,9 @@
 """What is printed of ranks: tables, and what they say in words."""
 
-from collections.abc import Iterator, Sequence
-
 from bench.run.ddp.run import Row
 from bench.run.own.numbers import ms, plus_minus, signed_milliseconds
 from bench.run.own.tables import Table
-from bench.schema.case import names_of
+from bench.schema.case import case_name
 from bench.schema.records import Status
 from bench.schema.text import percent
 from bench.stats.intervals import Estimate
@@ -20,18 +18,15 @@ REHEARSAL = (
 )
 
 
-def tables(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield what came of every row, as text."""
-    names = names_of({row.case: None for row in rows}, {"threads"})
-    for row in rows:
-        head = f"{names[row.case.case_id]}, world size {row.world_size}"
-        if row.status is not Status.OK:
-            yield f"{head}: {row.status}: {row.reason}"
-            continue
-        heads = HEADS if row.rehearsal else (*HEADS, *COST_HEADS)
-        checked = f"gradients are those of one process (within {row.difference:.0e})"
-        cells = tuple(_cells(row, arm) for arm in row.buckets)
-        yield "\n".join([f"{head}, {row.backend}: {checked}", str(Table(heads, cells)), said(row)])
+def table(row: Row) -> str:
+    """Return what came of a row, as text."""
+    head = f"{case_name(vars(row.case))}, world size {row.world_size}"
+    if row.status is not Status.OK:
+        return f"{head}: {row.status}: {row.reason}"
+    heads = HEADS if row.rehearsal else (*HEADS, *COST_HEADS)
+    checked = f"gradients are those of one process (within {row.difference:.0e})"
+    cells = tuple(_cells(row, arm) for arm in row.buckets)
+    return "\n".join([f"{head}, {row.backend}: {checked}", str(Table(heads, cells)), said(row)])
 
 
 def said(row: Row) -> str:

@@ -19,7 +19,7 @@ from bench.run.ddp.buckets import comparable_limit, filled
 from bench.run.ddp.rank import RankResult, RankTask, check_gradients, in_one_process
 from bench.run.ddp.ranks import Ranks, blamed
 from bench.run.ddp.run import Row, cannot_run
-from bench.run.ddp.table import REHEARSAL, said, tables
+from bench.run.ddp.table import REHEARSAL, said, table
 from bench.schema.errors import BenchError
 from bench.schema.recipe import ARMS
 from bench.schema.records import Status
@@ -110,7 +110,7 @@ def row(backend: str, **hidden: tuple[float, ...]) -> Row:
 
 
 def test_rehearsal_has_bytes_and_times_but_no_cost_and_no_verdict() -> None:
-    (text,) = tables([row("gloo", panet=(0.1, 0.1, 0.1))])
+    text = table(row("gloo", panet=(0.1, 0.1, 0.1)))
     assert text.endswith(REHEARSAL)
     assert "0.000292 MB" in text
     assert not any(word in text for word in ("exposed", "hidden", "longer"))
@@ -126,7 +126,7 @@ def test_rehearsal_has_bytes_and_times_but_no_cost_and_no_verdict() -> None:
 )
 def test_verdict_is_beside_the_noise(hidden: dict[str, Any], verdict: str) -> None:
     assert said(row("nccl", **hidden)).startswith(verdict)
-    assert "exposed" in next(tables([row("nccl", **hidden)]))
+    assert "exposed" in table(row("nccl", **hidden))
 
 
 def test_skipped_where_there_are_fewer_devices_than_ranks(
