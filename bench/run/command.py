@@ -94,9 +94,7 @@ def _ddp(request: argparse.Namespace) -> int:
     folder = run_folders.make(request.run_dir, "ddp")
     console = Console(stderr=True)
     statuses = set()
-    for row in run.measure_all(
-        cases, asked, folder, lambda line: console.print(line, style="dim")
-    ):
+    for row in run.measure_all(cases, asked, folder, lambda line: console.print(line, style="dim")):
         print(f"{table.table(row)}\n", flush=True)
         statuses.add(row.status)
     print(f"wrote {folder / run.FILE}")
