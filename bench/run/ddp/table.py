@@ -9,8 +9,11 @@ from bench.schema.text import percent
 from bench.stats.intervals import Estimate
 from bench.stats.overlap import more_exposed_s, overlap
 
-HEADS = ("arm", "gradients", "buckets, as sent", "step ms", "no sync ms", "all-reduce ms")
+HEADS = ("arm", "gradients", "MB of buckets, as sent", "step ms", "no sync ms", "all-reduce ms")
 COST_HEADS = ("exposed", "hidden")
+
+MOST_BUCKETS = 4
+"""In a line; the file has all of them."""
 
 REHEARSAL = (
     "a rehearsal: bytes, buckets, their order and the checks hold; the times do not, as gloo\n"
@@ -24,7 +27,7 @@ def table(row: Row) -> str:
     if row.status is not Status.OK:
         return f"{head}: {row.status}: {row.reason}"
     heads = HEADS if row.rehearsal else (*HEADS, *COST_HEADS)
-    checked = f"gradients are those of one process (within {row.difference:.0e})"
+    checked = f"gradients are those of one process (difference {row.difference:.1g})"
     cells = tuple(_cells(row, arm) for arm in row.buckets)
     return "\n".join([f"{head}, {row.backend}: {checked}", str(Table(heads, cells)), said(row)])
 
@@ -52,13 +55,15 @@ def _holds_zero(estimate: Estimate) -> bool:
 
 def _cells(row: Row, arm: str) -> tuple[str, ...]:
     found, buckets = overlap(row.replicates, arm), row.buckets[arm]
-    sent = ", ".join(f"{_megabytes(of['bytes'])} {'+'.join(of['of'])}" for of in buckets)
+    sent = [f"{_megabytes(of['bytes'])} {'+'.join(of['of'])}" for of in buckets]
+    if len(sent) > MOST_BUCKETS:
+        sent[MOST_BUCKETS - 2 : -1] = ["..."]
     times = (found.step_s, found.unsynced_s, found.exchange_s)
     shown = [f"{ms(time_s.value)} {plus_minus(time_s)}" for time_s in times]
     if not row.rehearsal:
         shown += [signed_milliseconds(found.exposed_s), percent(found.hidden.value)]
-    name = "fpn again (A/A)" if arm == "fpn_again" else arm
-    return (name, f"{_megabytes(sum(of['bytes'] for of in buckets))} MB", sent, *shown)
+    total = f"{_megabytes(sum(of['bytes'] for of in buckets))} MB in {len(buckets)}"
+    return (arm.replace("_", " "), total, ", ".join(sent), *shown)
 
 
 def _megabytes(number_bytes: int) -> str:

@@ -112,7 +112,7 @@ def row(backend: str, **hidden: tuple[float, ...]) -> Row:
 def test_rehearsal_has_bytes_and_times_but_no_cost_and_no_verdict() -> None:
     text = table(row("gloo", panet=(0.1, 0.1, 0.1)))
     assert text.endswith(REHEARSAL)
-    assert "0.000292 MB" in text
+    assert "0.000292 MB in 3" in text
     assert not any(word in text for word in ("exposed", "hidden", "longer"))
 
 
