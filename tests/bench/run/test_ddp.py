@@ -104,7 +104,7 @@ def row(backend: str, **hidden: tuple[float, ...]) -> Row:
         world_size=2,
         backend=backend,
         replicates=tuple({arm: turns(of[i]) for arm, of in shares.items()} for i in range(3)),
-        buckets={arm: filled(FPN, 99) for arm in shares},
+        buckets={arm: filled(FPN, 1) for arm in shares},
         difference=4e-7,
     )
 
@@ -112,7 +112,8 @@ def row(backend: str, **hidden: tuple[float, ...]) -> Row:
 def test_rehearsal_has_bytes_and_times_but_no_cost_and_no_verdict() -> None:
     text = table(row("gloo", panet=(0.1, 0.1, 0.1)))
     assert text.endswith(REHEARSAL)
-    assert "0.000292 MB in 3" in text
+    assert "0.000292 MB in 7" in text
+    assert " 9e-05 fpn, 1e-06 fpn, ..., 3e-05 fpn " in text
     assert not any(word in text for word in ("exposed", "hidden", "longer"))
 
 
