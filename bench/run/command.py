@@ -94,8 +94,9 @@ def _ddp(request: argparse.Namespace) -> int:
     folder = run_folders.make(request.run_dir, "ddp")
     console = Console(stderr=True)
     statuses = set()
-    for row in run.measure_all(cases, asked, folder, lambda line: console.print(line, style="dim")):
-        print(f"{table.table(row)}\n", flush=True)
-        statuses.add(row.status)
+    with run_folders.tidied(folder, None):
+        for row in run.measure_all(cases, asked, folder, lambda x: console.print(x, style="dim")):
+            print(f"{table.table(row)}\n", flush=True)
+            statuses.add(row.status)
     print(f"wrote {folder / run.FILE}")
     return FINE if statuses <= {Status.OK, Status.SKIPPED} else NOTHING_SAID

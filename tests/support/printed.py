@@ -20,6 +20,7 @@ from bench.lab import gpu_checklist, other_tools, tensorboard_check
 from bench.lab.history_trials import GateTest
 from bench.machine.environment import ROOT
 from bench.run import max_batch
+from bench.run.ddp import run as ddp
 from bench.run.own import measuring as own
 from bench.schema.files import COST, JOURNAL, RESULTS
 from bench.schema.run_folders import point_latest_at
@@ -50,7 +51,7 @@ OTHERS = {"cd", "cp", "git", "pip", "ray", "sed"}
 MEASURING = (
     *((run, "run"), (bisect, "run"), (SelfTest, "run"), (max_batch, "find_all")),
     *((GateTest, "run"), (other_tools, "run_all"), (gpu_checklist, "run")),
-    *((tensorboard_check, "check"), (own, "measure")),
+    *((tensorboard_check, "check"), (own, "measure"), (ddp, "measure_all")),
 )
 """Whatever a command of ``python -m bench`` does when all that was typed has been accepted."""
 

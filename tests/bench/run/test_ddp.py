@@ -159,6 +159,7 @@ def test_wrong_use_is_a_line(
     assert main(["ddp", *wrong, "--run-dir", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert wrong[0] in line
+    assert not list(tmp_path.iterdir())
 
 
 def test_gradients_are_the_mean_over_the_joint_batch_in_order_of_arrival() -> None:
