@@ -51,6 +51,7 @@ def add_to(commands: Commands) -> None:
     _add_inside(names)
     _add_ablations(names)
     _add_faults(names)
+    _add_executors(names)
     about = "a fleet's makespan over what is possible, on a simulated clock"
     fleet = names.add_parser("fleet", help=about, description=about)
     fleet.set_defaults(command=_fleet)
@@ -124,6 +125,25 @@ def _add_faults(names: Commands) -> None:
     parser.add_argument("--minutes", default="3", metavar="N", help="of this call (3)")
     parser.add_argument("--only", metavar="LIST", help="of the kinds of faults")
     parser.set_defaults(command=_faults, goes_on="a further call goes on")
+
+
+def _add_executors(names: Commands) -> None:
+    about = "the same shard by `local` and by `ray` in turns; a further call goes on"
+    parser = names.add_parser("executors", help=about, description=about)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="where everything goes")
+    parser.add_argument("--pairs", default="8", metavar="N", help="of runs, in the end (8)")
+    parser.add_argument("--budget", default="60s", metavar="TIME", help="of a run (60s)")
+    parser.set_defaults(command=_executors, goes_on="a further call goes on")
+
+
+def _executors(request: argparse.Namespace) -> int:
+    from bench.lab import executors
+
+    pairs = units.positive("--pairs")(request.pairs)
+    budget_s = units.parse_duration("--budget", request.budget)
+    print(executors.measure(request.folder, pairs, budget_s, Console(stderr=True)))
+    print(f"wrote {request.folder / executors.PAGE}")
+    return FINE
 
 
 def _fleet(_request: argparse.Namespace) -> int:
