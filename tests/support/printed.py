@@ -45,7 +45,7 @@ OWN_RESULTS = ("neck-monday.json", "neck-today.json")
 PLACEHOLDERS = {"s3://bucket/bench": "bucket"}
 """What stands for something of the reader's that no test can have -> what it is here."""
 
-OTHERS = {"cd", "cp", "git", "pip", "ray", "sed"}
+OTHERS = {"cd", "cp", "git", "pip", "ray", "sed", "uv", "../lowest/bin/pytest"}
 """Programs that are not ours, and whose options are not ours to check."""
 
 MEASURING = (
