@@ -10,6 +10,7 @@ import os
 import pickle
 import sys
 import sysconfig
+import warnings
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -111,7 +112,8 @@ def load_input(path: Path) -> Any:  # noqa: ANN401 - a tensor, or a nest of tens
         BenchError: it is no file of `torch.save`'s, or has other things than tensors in it.
     """
     try:
-        return torch.load(path, weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # what torch says of a file that it refuses
+            return torch.load(path, weights_only=True)
     except Exception as error:  # whatever is in the file
         reason = str(error).splitlines()[0].split(". ")[0] if str(error) else type(error).__name__
         raise BenchError(

@@ -1,14 +1,16 @@
 """Command lines of every program, with anything in the place of every option."""
 
 import argparse
+import functools
 import importlib
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import NoReturn
 
 from bench.engine import server_client
-from bench.lab import other_tools
 from bench.lab.faults import mutations
 from bench.lab.faults.attempt import BAD_INPUT, Call, Place, Tried, problem_of
 from bench.schema.case import AXES
@@ -80,7 +82,7 @@ def _called(module: str, words: list[str]) -> Callable[[], int]:
     def work() -> int:
         if module == BENCH:
             server_client.Server.__init__ = refuse  # type: ignore[method-assign]
-            other_tools._call = refuse
+            subprocess.run = functools.partial(_run_unless_python, subprocess.run)  # type: ignore[assignment]
         program = importlib.import_module(module)
         try:
             return int(program.run(words) if module == READING else program.main(words))
@@ -97,6 +99,15 @@ REFUSED = "a process would be started here"
 def refuse(*_: object, **__: object) -> NoReturn:
     """Stand in for the start of a process that measures."""
     raise BenchError(REFUSED)
+
+
+def _run_unless_python(
+    run: Callable[..., object], command: Sequence[str], **options: object
+) -> object:
+    """Stand in for `subprocess.run`: programs of the lab start Python for what they measure."""
+    if command and command[0] == sys.executable:
+        refuse()
+    return run(command, **options)
 
 
 def _words(parser: argparse.ArgumentParser, random: Random, folder: Path) -> Iterator[str]:

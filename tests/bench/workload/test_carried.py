@@ -110,3 +110,13 @@ def test_inputs_of_a_file_are_tensors_alone(tmp_path: Path) -> None:
     path.write_text("no tensors")
     with pytest.raises(BenchError, match="with tensors, lists and dicts alone"):
         carried.load_input(path)
+
+
+def test_other_pickles_are_refused_without_a_warning(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / f"it{carried.INPUT}"
+    path.write_bytes(pickle.dumps({"p": 1}, protocol=4))  # torch warns of its number
+    with pytest.raises(BenchError, match="with tensors, lists and dicts alone"):
+        carried.load_input(path)
+    assert not recwarn.list
