@@ -90,7 +90,7 @@ def digest(root: Path, *names: str) -> str:
         package = root / name
         files = sorted(package.rglob("*.py")) if package.is_dir() else [root / f"{name}.py"]
         for path in filter(Path.is_file, files):
-            code.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+            code.update(os.fsencode(path.relative_to(root)) + b"\0" + path.read_bytes())
     return code.hexdigest()[:16]
 
 

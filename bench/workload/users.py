@@ -8,6 +8,7 @@ class whose instances are made without any.
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -246,7 +247,7 @@ def _standing_module(name: str) -> object:
 
 def _standing_file(path: Path) -> object:
     """Return the module of a file, which may import what lies beside it."""
-    alias = f"{MODULE}_{zlib.crc32(str(path).encode()):x}"
+    alias = f"{MODULE}_{zlib.crc32(os.fsencode(path)):x}"
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
     return code_loader.from_file(alias, path, None, path.name)

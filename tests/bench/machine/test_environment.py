@@ -1,5 +1,6 @@
 """What makes two runs comparable."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,13 @@ def test_digest_changes_with_a_file_of_a_folder_below(tmp_path: Path) -> None:
     added = environment.code_digest(tmp_path)
     (room / "a.py").rename(tmp_path / "bench" / "a.py")
     assert len({before, added, environment.code_digest(tmp_path)}) == 3
+
+
+def test_digest_has_files_whose_names_are_no_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "bench").mkdir()
+    before = environment.code_digest(tmp_path)
+    (tmp_path / "bench" / os.fsdecode(b"\xe9.py")).write_text("x = 1\n")
+    assert environment.code_digest(tmp_path) != before
 
 
 def test_resume_is_refused_naming_what_differs() -> None:
