@@ -32,12 +32,9 @@ class Optimized:
     """
 
     def __init__(self, network: nn.Module, example: Sequence[Tensor]) -> None:
-        from torch._inductor import config
-
         self._shapes = [(x.shape, x.dtype) for x in example]
         mine = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
         self._run = torch.compile(mine, dynamic=False)
-        self._set = config.patch
         self(*example)
 
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -49,6 +46,8 @@ class Optimized:
         Raises:
             InputError: the inputs have not the shapes and dtypes of the example.
         """
+        from torch._inductor import config  # which takes long, the first time
+
         given = [(x.shape, x.dtype) for x in inputs]
         if given != self._shapes:
             raise InputError(
@@ -56,7 +55,7 @@ class Optimized:
                 "optimize once more for others"
             )
         # Of every call, since each may compile; it takes 45 us.
-        with torch.inference_mode(), self._set(FROZEN):
+        with torch.inference_mode(), config.patch(FROZEN):
             laid_out = [x.contiguous(memory_format=torch.channels_last) for x in inputs]
             outputs: tuple[Tensor, ...] = self._run(*laid_out)
             return outputs

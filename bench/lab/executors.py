@@ -28,7 +28,7 @@ from bench.lab.ray_cluster import MEASURES, cluster
 from bench.machine.environment import ROOT, describe
 from bench.schema import files, journal, run_folders, text
 from bench.schema.errors import BenchError
-from bench.schema.recipe import ARMS
+from bench.schema.recipe import TRACED_ARMS
 from bench.schema.records import Replicate, undisturbed
 from bench.stats.proportions import rate
 from bench.stats.readings import centre
@@ -78,7 +78,7 @@ def measure(folder: Path, pairs: int, budget_s: float, console: Console) -> str:
         with (folder / RECORDS).open("a", encoding="utf-8") as stream:
             stream.write(f"{json.dumps(asdict(run))}\n")
         done.append(run)
-    page = render(done, [compared(folder, *pair) for pair in neighbours(done)], describe())
+    page = render(done, [compared(folder, *pair) for pair in itertools.pairwise(done)], describe())
     (folder / PAGE).write_text(page, encoding="utf-8")
     return page
 
@@ -191,17 +191,9 @@ READINGS = (
         lambda log: text.percent(math.exp(log), 2),
     ),
     Reading("cost, inside", _inside, _ratio),
-    *(
-        Reading(f"ms of {arm}", _latency(arm), lambda log: f"{math.exp(log):.2f}")
-        for arm in ARMS[:2]
-    ),
+    *(Reading(f"ms of {arm}", _latency(arm), _ms) for arm in TRACED_ARMS),
     Reading("disturbed rounds", _disturbed, text.percent, ratio=False),
 )
-
-
-def neighbours(runs: Sequence[Measured]) -> list[tuple[Measured, Measured]]:
-    """Return the runs that follow each other: of two executors, or of one."""
-    return list(itertools.pairwise(runs))
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def _readings(found: Sequence[Replicate]) -> list[str]:
 
 
 def _ratio(found: Estimate) -> str:
-    return f"{found.value:.4f} ±{percent(found.half_width and found.half_width / found.value, 2)}"
+    return f"{found.value:.4f} ±{percent(found.half_width_ratio, 2)}"
 
 
 def _change(found: Estimate) -> str:

@@ -126,17 +126,13 @@ def costs(cases: Sequence[Sequence[Timed]], half_width: float) -> list[Cost | No
                 whole_ratio=whole,
                 residual=residuals_[i],
                 aa_ratio=aa,
-                half_width_ratio=_half_width_of(ratio),
+                half_width_ratio=ratio.half_width_ratio,
                 replicates_needed=replicates_needed(found.ratios, half_width, prior),
                 detectable_ratio=mde_between_runs(found.ratios, prior),
                 outliers=outliers(found.ratios),
             )
         )
     return costs
-
-
-def _half_width_of(ratio: Estimate) -> float | None:
-    return None if ratio.half_width is None else ratio.half_width / ratio.value
 
 
 def _read(replicates: Sequence[Timed]) -> _Readings:

@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from bench.schema.energy import CaseEnergy, EnergyReplicate
+from bench.schema.recipe import TRACED_ARMS
 from bench.schema.text import UNKNOWN, change, counted, figure, percent
 from bench.stats.intervals import Estimate, t_interval, t_ratio
 
@@ -45,7 +46,7 @@ def shown(case: CaseEnergy) -> tuple[str, list[list[str]]]:
         f"{case.case_id} by {used[0].method}: processes {len(used)} of {len(case.replicates)}; "
         f"idle {before} W before, {after} W after; power limit {limit} W"
     )
-    return line, [_row(used, arm, base="fpn") for arm in ("fpn", "panet")]
+    return line, [_row(used, arm, base="fpn") for arm in TRACED_ARMS]
 
 
 def _row(used: Sequence[EnergyReplicate], arm: str, base: str) -> list[str]:
@@ -63,7 +64,7 @@ def _row(used: Sequence[EnergyReplicate], arm: str, base: str) -> list[str]:
 
 
 def _half(found: Estimate) -> str:
-    return "" if found.half_width is None else f" ±{percent(found.half_width / found.value)}"
+    return "" if found.half_width is None else f" ±{percent(found.half_width_ratio)}"
 
 
 def _mean(values: Sequence[float | None], digits: int = 1) -> str:

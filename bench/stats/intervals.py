@@ -54,6 +54,11 @@ class Estimate:
         """Half of the interval; `None` where it is unknown."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
+    @property
+    def half_width_ratio(self) -> float | None:
+        """Half of the interval over the value; `None` where it is unknown."""
+        return None if self.half_width is None else self.half_width / self.value
+
 
 def t_interval(values: Sequence[float]) -> Estimate:
     """Return mean and 95 % interval (Student, 1908) of replicates whose number was fixed before."""

@@ -150,16 +150,16 @@ def _arm(name: str, network: nn.Module, inputs: Inputs, case: Case, *, compiled:
         if replays_graphs(case):  # they lie where the graph reads them, and need no copy
             for x in tensors_in(inputs):
                 torch._dynamo.mark_static_address(x)
-    forward = _forward(run, case, inputs)
     if case.pass_name == "inference":
-        return Arm(name, network, torch.inference_mode()(forward), _mark_step(case))
+        forward = torch.inference_mode()(_forward(run, case, inputs))
+        return Arm(name, network, forward, _mark_step(case))
 
     def prepare() -> None:
         network.zero_grad(set_to_none=True)
         for x in tensors_in(inputs):
             x.grad = None
 
-    return Arm(name, network, _training_step(forward), prepare)
+    return Arm(name, network, training_step(run, inputs, case), prepare)
 
 
 def _forward(run: Callable[..., Any], case: Case, inputs: Inputs) -> Callable[[], Outputs]:
@@ -183,10 +183,8 @@ def _tensors_of(run: Callable[..., Any]) -> Callable[..., Outputs]:
 
 def training_step(run: Callable[..., Any], inputs: Inputs, case: Case) -> Callable[[], Outputs]:
     """Return forward and backward pass of a network, as the pass ``training`` times them."""
-    return _training_step(_forward(run, case, inputs))
+    forward = _forward(run, case, inputs)
 
-
-def _training_step(forward: Callable[[], Outputs]) -> Callable[[], Outputs]:
     def step() -> Outputs:
         outputs = forward()
         torch.stack([output.float().mean() for output in outputs]).sum().backward()  # type: ignore[no-untyped-call]  # torch's

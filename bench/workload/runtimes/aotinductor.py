@@ -31,7 +31,7 @@ def _build(network: nn.Module, maps: Maps, file: Path) -> None:
 
 def write_package(program: torch.export.ExportedProgram, file: Path) -> None:
     """Compile an exported network, with its weights as constants that are packed now."""
-    with torch.no_grad(), torch._inductor.config.patch(freezing=True):
+    with torch._inductor.config.patch(freezing=True):
         torch._inductor.aoti_compile_and_package(program, package_path=str(file))
 
 
