@@ -8,7 +8,6 @@ machine, too, and so there is more of Ray beside the measurement than on any oth
 import contextlib
 import csv
 import itertools
-import json
 import math
 import os
 import subprocess
@@ -26,7 +25,7 @@ from bench import stats
 from bench.fleet import copies
 from bench.lab.ray_cluster import MEASURES, cluster
 from bench.machine.environment import ROOT, describe
-from bench.schema import files, journal, run_folders, text
+from bench.schema import files, journal, json_lines, run_folders, text
 from bench.schema.errors import BenchError
 from bench.schema.recipe import TRACED_ARMS
 from bench.schema.records import Replicate, undisturbed
@@ -75,8 +74,7 @@ def measure(folder: Path, pairs: int, budget_s: float, console: Console) -> str:
     for number, executor in list(enumerate(order(pairs)))[len(done) :]:
         console.print(f"run {number + 1} of {2 * pairs}: {executor}", highlight=False)
         run = _run(folder, executor, budget_s)
-        with (folder / RECORDS).open("a", encoding="utf-8") as stream:
-            stream.write(f"{json.dumps(asdict(run))}\n")
+        json_lines.add(folder / RECORDS, asdict(run))
         done.append(run)
     page = render(done, [compared(folder, *pair) for pair in itertools.pairwise(done)], describe())
     (folder / PAGE).write_text(page, encoding="utf-8")
@@ -85,10 +83,7 @@ def measure(folder: Path, pairs: int, budget_s: float, console: Console) -> str:
 
 def read(folder: Path) -> list[Measured]:
     """Return the runs so far."""
-    with contextlib.suppress(FileNotFoundError):
-        lines = (folder / RECORDS).read_text(encoding="utf-8").splitlines()
-        return [Measured(**json.loads(line)) for line in lines]
-    return []
+    return [Measured(**run) for run in json_lines.read(folder / RECORDS)]
 
 
 def _run(folder: Path, executor: str, budget_s: float) -> Measured:

@@ -19,6 +19,7 @@ from tabulate import tabulate
 
 from bench.lab.gpu_answers import ENVIRONMENT
 from bench.lab.gpu_checks import Check, Command
+from bench.schema import json_lines
 
 STATE, ARCHIVE, LOGS = "checks.jsonl", "gpu-check.tar.xz", "logs"
 
@@ -71,17 +72,14 @@ def run(folder: Path, end_s: float, checks: Sequence[Check], console: Console) -
             soft_wrap=True,
         )
         done = _run_check(check, folder.resolve(), min(left_s, check.limit_s))
-        with (folder / STATE).open("a") as stream:
-            stream.write(json.dumps(asdict(done)) + "\n")
+        json_lines.add(folder / STATE, asdict(done))
     ended = finished(folder)
     return all(_went_well(check, ended.get(check.name)) for check in checks)
 
 
 def finished(folder: Path) -> dict[str, Done]:
     """Return the checks that ran to their end; one whose time was up is begun again."""
-    path = folder / STATE
-    lines = path.read_text().splitlines() if path.exists() else []
-    ended = [Done(**json.loads(line)) for line in lines]
+    ended = [Done(**done) for done in json_lines.read(folder / STATE)]
     return {done.name: done for done in ended if done.exit_code is not None}
 
 

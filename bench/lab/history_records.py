@@ -1,8 +1,9 @@
 """How one history of the gate test ended, as it is stored: a line each."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from bench.schema import json_lines
 
 FILE = "histories.jsonl"
 
@@ -42,12 +43,9 @@ class HistoryTrial:
 
 def read(folder: Path) -> list[HistoryTrial]:
     """Return all trials of a folder so far."""
-    path = folder / FILE
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [HistoryTrial(**json.loads(line)) for line in lines]
+    return [HistoryTrial(**trial) for trial in json_lines.read(folder / FILE)]
 
 
 def add(trial: HistoryTrial, folder: Path) -> None:
     """Write a trial behind those before it."""
-    with (folder / FILE).open("a") as stream:
-        stream.write(json.dumps(asdict(trial)) + "\n")
+    json_lines.add(folder / FILE, asdict(trial))

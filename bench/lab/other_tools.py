@@ -23,6 +23,7 @@ from bench import stats
 from bench.engine.opened import opened
 from bench.engine.plan import REPLICATE_S, Design, Plan
 from bench.machine.environment import describe
+from bench.schema import json_lines
 from bench.schema.errors import BenchError
 
 GATE_RATIO = 1.05
@@ -63,8 +64,7 @@ def run_all(tools: Sequence[str], rounds: int, folder: Path, console: Console) -
     for number, tool in itertools.product(range(rounds), tools):
         console.print(f"round {number + 1} of {rounds}: {tool}", highlight=False)
         run = run_tool(tool, folder, console)
-        with (folder / RUNS).open("a") as stream:
-            stream.write(json.dumps(asdict(run)) + "\n")
+        json_lines.add(folder / RUNS, asdict(run))
 
 
 def write_page(folder: Path) -> str:
@@ -76,7 +76,7 @@ def write_page(folder: Path) -> str:
 
 def read(folder: Path) -> list[ToolRun]:
     """Return all runs so far."""
-    return [ToolRun(**json.loads(line)) for line in (folder / RUNS).read_text().splitlines()]
+    return [ToolRun(**run) for run in json_lines.read(folder / RUNS)]
 
 
 def _machine() -> str:

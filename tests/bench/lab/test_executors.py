@@ -61,6 +61,8 @@ def test_further_call_measures_what_is_missing(
     )
     monkeypatch.setattr(executors, "describe", lambda: MACHINE)
     executors.measure(tmp_path, 1, 1.0, Console(quiet=True))
+    with (tmp_path / executors.RECORDS).open("a") as records:
+        records.write('{"executor": "lo')  # a kill has cut it
     page = executors.measure(tmp_path, 2, 1.0, Console(quiet=True))
     assert begun == order(2)
     assert (tmp_path / executors.PAGE).read_text() == page
