@@ -55,6 +55,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     from bench.compare import command as compare
+    from bench.fleet import command as fleet
     from bench.run import command as run
     from bench.run.own import command as own
     from bench.selftest import command as selftest
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     own.add_to(commands)
     compare.add_to(commands)
     selftest.add_to(commands)
+    fleet.add_to(commands, "cost", "compare", "selftest")
     run.add_to(commands)
     if importlib.util.find_spec("bench.lab"):  # only in a checkout
         importlib.import_module("bench.lab.command").add_to(commands)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench.fleet import executors
+from bench.fleet import executors, sitting
 from bench.fleet import run as fleet
 from bench.fleet.asked import Asked
 from bench.run import deploy, energy, necks
@@ -92,8 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
             config.stash[ORDER] = order = _order(config, asked)
             request = order.request
         elif config.getoption("hosts") is not None:
-            how = ", ".join(executors.EXECUTORS)
-            raise BenchError(f"--hosts: say how they are reached with --executor ({how})")
+            raise executors.hosts_alone()
         else:
             deploys = bool(config.getoption(deploy.NAME))
             request = asked.request(config.getoption("resume"), deploys=deploys)
@@ -119,7 +118,7 @@ def _order(config: pytest.Config, asked: Asked) -> fleet.Order:
         raise BenchError(f"--{energy.NAME}: measure each machine by itself; no --executor then")
     wanted = asked.values["run_dir"]
     runs_dir = Path(wanted) if wanted else run_folders.RUNS_DIR
-    folder = fleet.folder_of(runs_dir, config.getoption("resume"))
+    folder = sitting.folder_of(runs_dir, fleet.KIND, config.getoption("resume"))
     there = replace(asked, values={**asked.values, "run_dir": None})
     return fleet.Order(replace(there.request(), run_dir=folder), there, executor, hosts)
 

@@ -42,7 +42,7 @@ def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     for side in SIDES:
         parser.add_argument(f"--{side}-python", metavar="EXE", help=f"interpreter of the {side}")
     parser.add_argument("--no-traces", action="store_true", help="do not profile what is slower")
-    parser.set_defaults(command=_compare)
+    parser.set_defaults(command=_compare, check=_request)
 
 
 def _add_bisect(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

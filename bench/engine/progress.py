@@ -18,6 +18,9 @@ LINES = 10
 AROUND_TABLE = 3
 """Lines of the terminal that are not the table's."""
 
+UNKNOWN = "--:--"
+"""How long it still takes, where nobody knows."""
+
 
 class ProgressBar:
     """A `bench.engine.plan.Watch` that draws on the terminal.
@@ -39,7 +42,7 @@ class ProgressBar:
             TextColumn("{task.description}", markup=False),
             auto_refresh=False,  # no thread that wakes up beside what is timed
         )
-        self._task = self._progress.add_task("starting", total=1.0, left="--:--")
+        self._task = self._progress.add_task("starting", total=1.0, left=UNKNOWN)
         self._live = Live(self._progress, console=console, auto_refresh=False, transient=True)
         self._lines = 0
 
@@ -62,7 +65,9 @@ class ProgressBar:
         self, now: str, left_s: float, share_done: float, known: Mapping[str, str] | None = None
     ) -> None:
         """Draw once; called between processes, never while one is timed."""
-        left = f"{int(left_s) // 60:02d}:{int(left_s) % 60:02d}"
+        left = UNKNOWN
+        if math.isfinite(left_s):
+            left = f"{int(left_s) // 60:02d}:{int(left_s) % 60:02d}"
         if not self._console.is_terminal:
             self._say(now, left, share_done, known or {})
             return
@@ -80,7 +85,8 @@ class ProgressBar:
         counted = f": {sure} of {len(known)} cases are sure" if known else ""
         if self._of != "case":
             counted = f": {now}"
-        said = f"{percent(share_done, 0)}, at most {left} left{counted}"
+        left = f", at most {left} left" if left != UNKNOWN else ""
+        said = f"{percent(share_done, 0)}{left}{counted}"
         self._console.print(said, highlight=False)
 
 

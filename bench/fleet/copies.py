@@ -1,4 +1,4 @@
-"""What the driver has of every shard: the journal's lines as they came, and the files behind them.
+"""What the driver has of every shard: the lines of its journals as they came, and further files.
 
 A fleet's folder: `fleet.jsonl` (what was dealt to whom), ``shards/NAME/`` with a copy of the
 journal each, and a folder per kind with its results. Nothing here is needed on a node.
@@ -8,11 +8,12 @@ import base64
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from bench.schema import files, journal
+from bench.fleet.programs import GROWS
+from bench.schema import files, journal, json_lines
 from bench.schema.errors import BenchError
 
 LOG = "fleet.jsonl"
@@ -35,28 +36,43 @@ class Copy:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        path = folder / files.JOURNAL
-        path.touch()
-        self.lines = path.read_bytes().count(b"\n")
-        self._stream = _behind_whole_lines(path)
+        self.have: dict[str, int] = {}
+        """File that grows -> its lines."""
+        self._streams: dict[str, BinaryIO] = {}
+        for path in folder.rglob(f"*{GROWS}"):
+            name = path.relative_to(folder).as_posix()
+            self._open(name)
+            self.have[name] = path.read_bytes().count(b"\n")
 
-    def add(self, line: str) -> None:
-        """Keep a line of the journal."""
-        self._stream.write(line.encode() + b"\n")
-        self._stream.flush()
-        self.lines += 1
+    @property
+    def lines(self) -> int:
+        """Of all files that grow."""
+        return sum(self.have.values())
+
+    def add(self, line: str, name: str = files.JOURNAL) -> None:
+        """Keep a line of a file that grows; raise `BenchError` for one that is not below it."""
+        if name not in self._streams:
+            _refuse(name, grows=True)
+            self._writing(name, Path.touch)
+            self._open(name)
+        self._streams[name].write(line.encode() + b"\n")
+        self._streams[name].flush()
+        self.have[name] = self.have.get(name, 0) + 1
 
     def add_file(self, name: str, data: str) -> None:
         """Keep a file of the run, in base64; raise `BenchError` for one that is not below it."""
-        parts = PurePosixPath(name).parts
-        own = parts == (files.JOURNAL,)
-        if own or not parts or PurePosixPath(name).is_absolute() or ".." in parts:
-            raise BenchError(f"a node sent a file {name!r}; it is not to be trusted")
-        path = self.folder.joinpath(*parts)
         content = base64.b64decode(data, validate=True)
+        _refuse(name, grows=False)
+        self._writing(name, lambda path: path.write_bytes(content))
+
+    def _open(self, name: str) -> None:
+        self._streams[name] = json_lines.behind_whole_lines(self.folder / name)
+
+    def _writing(self, name: str, write: Callable[[Path], object]) -> None:
+        path = self.folder / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
+            write(path)
         except OSError as error:
             if error.errno not in NO_NAME:
                 raise
@@ -64,11 +80,24 @@ class Copy:
 
     def entries(self) -> journal.Entries | None:
         """Return what the journal says so far; `None` before its first line."""
-        return journal.read(self.folder) if self.lines else None
+        return journal.read(self.folder) if self.have.get(files.JOURNAL) else None
 
     def close(self) -> None:
-        """Close the file."""
-        self._stream.close()
+        """Close the files."""
+        for stream in self._streams.values():
+            stream.close()
+
+
+def _refuse(name: str, *, grows: bool) -> None:
+    """Raise `BenchError` for a file that is not below its folder, or does not grow as it ends."""
+    path = PurePosixPath(name)
+    if (
+        not path.parts
+        or path.is_absolute()
+        or ".." in path.parts
+        or grows != (path.suffix == GROWS)
+    ):
+        raise BenchError(f"a node sent a file {name!r}; it is not to be trusted")
 
 
 class Log:
@@ -87,7 +116,7 @@ class Log:
     @classmethod
     def reopen(cls, folder: Path) -> "Log":
         """Go on behind the last whole line."""
-        return cls(_behind_whole_lines(folder / LOG))
+        return cls(json_lines.behind_whole_lines(folder / LOG))
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Keep an event."""
@@ -100,20 +129,10 @@ class Log:
         self._stream.close()
 
 
-def _behind_whole_lines(path: Path) -> BinaryIO:
-    """Open a file to go on behind its last whole line: what a kill has cut is dropped."""
-    stream = path.open("r+b")
-    stream.truncate(stream.read().rfind(b"\n") + 1)
-    stream.seek(0, os.SEEK_END)
-    return stream
-
-
 def events(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield what a log says; raise `BenchError` where it is damaged."""
     path = folder / LOG
     try:
-        data = path.read_bytes()
-        for line in data[: data.rfind(b"\n") + 1].splitlines():
-            yield dict(json.loads(line))
+        yield from map(dict, json_lines.read(path))
     except (OSError, ValueError, TypeError) as error:
         raise BenchError(f"{path}: no fleet to go on with ({error}); start a new one") from error

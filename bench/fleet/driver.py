@@ -6,22 +6,19 @@ driver that was killed begins where those end.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bench.engine.plan import Watch
-from bench.fleet import copies, stored
-from bench.fleet.asked import Asked
+from bench.fleet import copies
 from bench.fleet.executors import Executor, Handle
-from bench.fleet.forecasts import forecasts
 from bench.fleet.kept import Kept, Machine
-from bench.fleet.node import RESULTS_THERE, Message
+from bench.fleet.node import Message
 from bench.fleet.probes import Probes, as_name, kind_name
 from bench.fleet.progress import Progress
 from bench.fleet.running import NotReached, Running
-from bench.fleet.scheduling import Assignment, Scheduler
-from bench.schema import journal, text
-from bench.schema.case import Case
+from bench.fleet.scheduling import BUDGET_SPENT, Assignment, Scheduler
+from bench.schema import journal
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
 
@@ -43,11 +40,10 @@ class Fleet:
     """One sitting of a fleet.
 
     Args:
-        kept: what was found so far; the caller's to close.
-        asked: what every node is asked for.
+        kept: what is asked for, and was found so far; the caller's to close.
         executor: reaches the nodes.
         code: digest of the code, which every node has to have.
-        budget_s: for all of it.
+        budget_s: for all of it; of what has its own it is infinite.
         node_folder: where nodes keep their shards.
         say: takes a line for the user.
         watch: hears how far it is.
@@ -58,8 +54,7 @@ class Fleet:
 
     def __init__(
         self,
-        kept: Kept,
-        asked: Asked,
+        kept: Kept[Any],
         executor: Executor,
         *,
         code: str,
@@ -72,15 +67,16 @@ class Fleet:
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self._kept = kept
-        self._asked = asked
+        self._work = kept.work
         self._executor = executor
         self._node_folder = node_folder
         self._say = say
-        self._progress = Progress(watch, clock())
+        self._progress = Progress(watch, clock(), kept.work.unit)
         self._clock = clock
         self._wait = wait
-        self._probes = Probes(asked, code=code, apart=apart, now_s=clock())
-        self._machines: dict[str, Machine] = {}
+        self._probes = Probes(kept.work, code=code, apart=apart, now_s=clock())
+        self.machines: dict[str, Machine] = {}
+        """Kind -> its cases."""
         self._scheduler = Scheduler(kept.next_shard)
         self._running: dict[str, Running] = {}
         self._all_asked = False
@@ -100,25 +96,21 @@ class Fleet:
         finally:
             self._stop()
 
-    def kinds(self) -> Iterator[stored.Kind]:
-        """Yield what there is to write of every kind of machine."""
-        for name, machine in self._machines.items():
-            given_up = self._scheduler.given_up[name].items()
-            missing = {case_id: (machine.cases[case_id], why) for case_id, why in given_up}
-            run_id = f"{self._kept.folder.name}-{name}"
-            yield stored.Kind(name, run_id, self._kept.parts.get(name, []), missing)
+    def given_up(self, kind: str) -> dict[str, str]:
+        """Return the cases of a kind that nobody measures, and why."""
+        return self._scheduler.given_up[kind]
 
     def _add_earlier(self) -> None:
         """Take in what only earlier sittings have: kinds without a node now, cases without time."""
         for name, machine in self._kept.kinds.items():
-            if name not in self._machines:
-                self._machines[name] = machine
+            if name not in self.machines:
+                self.machines[name] = machine
                 self._scheduler.add_kind(name, dict.fromkeys(machine.cases, 0.0))
                 self._scheduler.settle(name, self._kept.earlier(machine))
         self._scheduler.give_up_where_nobody_is(
             "no node of its kind takes part now; --resume with one"
         )
-        for name, machine in self._machines.items():
+        for name, machine in self.machines.items():
             given_up = self._scheduler.given_up[name]
             for case_id in self._kept.fall_back(machine, list(given_up)):
                 del given_up[case_id]
@@ -144,12 +136,12 @@ class Fleet:
     def _ready(self) -> bool:
         """Return whether all nodes have said what they are; the first shards wait for that."""
         asking = any(running.copy is None for running in self._running.values())
-        if asking and not (self._machines and self._clock() >= self._all_s):
+        if asking and not (self.machines and self._clock() >= self._all_s):
             return False
-        if not self._machines:
+        if not self.machines:
             why = "; ".join(f"{name}: {said[-1]}" for name, said in self._kept.failures.items())
             raise BenchError(f"no node can measure: {why or 'there is none'}")
-        for kind in self._machines:
+        for kind in self.machines:
             self._settle_open(kind)
         self._all_asked = True
         return True
@@ -159,8 +151,8 @@ class Fleet:
         for name, (of, shard) in list(self._kept.open.items()):
             if of == kind:
                 del self._kept.open[name]
-                complete = self._kept.complete(self._machines[kind], shard)
-                self._kept.settled(name, self._machines[kind], shard, complete)
+                complete = self._kept.complete(self.machines[kind], shard)
+                self._kept.settled(name, self.machines[kind], shard, complete)
                 self._scheduler.settle(kind, complete)
 
     @property
@@ -184,9 +176,10 @@ class Fleet:
         self._kept.dealt(name, kind, shard)
         request = {
             "do": "run",
-            "arguments": self._asked.command_line(shard.cases, budget_s),
+            "program": self._work.program,
+            "arguments": self._work.arguments(shard.cases, budget_s),
             "folder": f"{self._node_folder}/{as_name(name)}/{shard.name}",
-            "have": copy.lines,
+            "have": copy.have,
         }
         self._start(name, request, copy)
 
@@ -223,9 +216,9 @@ class Fleet:
         if running.bad or ended is None or node.shard is None:
             return False
         try:
-            if ended["code"] not in RESULTS_THERE or ended["document"] is None:
+            if ended["document"] is None:
                 return False
-            self._kept.check(self._machines[node.kind], node.shard, ended["document"])
+            self._kept.check(self.machines[node.kind], node.shard, ended["document"])
         except copies.BAD as error:
             running.damaged(error)
             return False
@@ -243,10 +236,11 @@ class Fleet:
             running.handle.stop()
 
     def _take_part(self, name: str, kind: str, probe: Mapping[str, Any]) -> None:
-        if kind not in self._machines:
-            cases = {case.case_id: case for case in map(Case.from_json, probe["cases"])}
-            self._machines[kind] = machine = Machine(kind, cases)
-            self._scheduler.add_kind(kind, forecasts(cases.values(), self._kept.folder.parent))
+        if kind not in self.machines:
+            cases = self._work.cases(probe["cases"])
+            self.machines[kind] = machine = Machine(kind, cases)
+            forecasts = self._work.forecasts(cases, self._kept.folder.parent)
+            self._scheduler.add_kind(kind, forecasts)
             self._scheduler.settle(kind, self._kept.earlier(machine))
             self._kept.joined(machine)
         shard = None
@@ -260,11 +254,11 @@ class Fleet:
         """Begin nothing more: what nobody has begun stays open."""
         for name, node in self._scheduler.nodes.items():
             if node.waiting and node.shard is not None:
-                machine = self._machines[node.kind]
+                machine = self.machines[node.kind]
                 complete = self._kept.complete(machine, node.shard)
                 self._kept.settled(name, machine, node.shard, complete)
-                self._scheduler.give_back(name, complete, stored.BUDGET_SPENT, gone=False)
-        self._scheduler.end(stored.BUDGET_SPENT)
+                self._scheduler.give_back(name, complete, BUDGET_SPENT, gone=False)
+        self._scheduler.end(BUDGET_SPENT)
 
     def _ended(self, name: str, document: Mapping[str, Any], now_s: float) -> None:
         """Keep a shard that was measured; what crashes is for others, until they agree."""
@@ -274,11 +268,10 @@ class Fleet:
         crashes = {c: given[c][1] for c in shard.cases if c in given and given[c][0] == CRASHED}
         again = self._scheduler.crashed(name, crashes)
         complete = [case_id for case_id in shard.cases if case_id not in again]
-        self._kept.settled(name, self._machines[node.kind], shard, complete, document)
+        self._kept.settled(name, self.machines[node.kind], shard, complete, document)
         out = len(shard.cases) > 1 and not complete
         if again:
-            why = f"{text.counted(len(again), 'case')} of shard {shard.name} crashed"
-            told = f"{why} ({crashes[min(again)]})"
+            told = f"{self._work.told(shard.name, len(again))} crashed ({crashes[min(again)]})"
             then = f"tried elsewhere{f'; {OUT}' if out else ''}"
             self._say(self._kept.failed(name, told, then))
         self._scheduler.ended(name, now_s, again, gone=out)
@@ -287,23 +280,24 @@ class Fleet:
         """Let a shard that was not done go on where it was, or be begun anew."""
         node = self._scheduler.nodes[name]
         assert node.shard is not None  # noqa: S101 - it ran
-        shard, machine = node.shard, self._machines[node.kind]
+        shard, machine = node.shard, self.machines[node.kind]
         counts = journal.GOING_ON not in told
         there = not running.other and name in self._executor.nodes()
         if there and not running.gone and self._scheduler.broke(name, now_s, counts=counts):
-            then = f"shard {shard.name} goes on there in {node.since_s - now_s:.0f} s"
+            what = self._work.told(shard.name)
+            then = f"{what} goes on there in {node.since_s - now_s:.0f} s"
             self._say(self._kept.failed(name, told, then))
             return
         stays = there and running.gone
         complete = self._kept.complete(machine, shard)
-        left = text.counted(len(shard.cases) - len(complete), "case")
-        then = f"{left} of shard {shard.name} begun anew" + ("" if stays else f" elsewhere; {OUT}")
+        left = self._work.told(shard.name, len(shard.cases) - len(complete))
+        then = f"{left} begun anew" + ("" if stays else f" elsewhere; {OUT}")
         self._say(self._kept.failed(name, told, then))
         self._kept.settled(name, machine, shard, complete)
         self._scheduler.give_back(name, complete, f"{name}: {told}", gone=not stays)
 
     def _tell(self, now_s: float) -> None:
-        total = sum(len(machine.cases) for machine in self._machines.values())
+        total = sum(len(machine.cases) for machine in self.machines.values())
         copying = {n: r.copy.lines for n, r in self._running.items() if r.copy is not None}
         self._progress.measuring(now_s, self._left_s, self._scheduler, total, copying)
 

@@ -81,6 +81,11 @@ HELP = f"measure on several machines: {', '.join(EXECUTORS)}"
 HOSTS_HELP = "; ".join(f"{name}: {entry.hosts}" for name, entry in EXECUTORS.items())
 
 
+def hosts_alone() -> BenchError:
+    """Return what is wrong with hosts that nothing reaches."""
+    return BenchError(f"--hosts: say how they are reached with --executor ({', '.join(EXECUTORS)})")
+
+
 def check(name: str, hosts: str | None) -> tuple[str, ...]:
     """Return the hosts of a list; raise `BenchError` for an executor that cannot be."""
     if name not in EXECUTORS:

@@ -1,18 +1,18 @@
 """What a fleet has found: on disk as it comes, and again in the hands of the next driver."""
 
-import json
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from bench.fleet import copies, stored
+from bench.fleet import copies
 from bench.fleet.queues import Shard
+from bench.fleet.work import Stored, Work
 from bench.schema import text
-from bench.schema.case import Case
-from bench.schema.errors import BenchError
-from bench.schema.records import Status
+
+Part = TypeVar("Part")
+"""What a shard gave to its kind."""
 
 
 @dataclass(frozen=True)
@@ -20,22 +20,22 @@ class Machine:
     """A kind of node: equal machines with equal code, and the cases as they are there."""
 
     name: str
-    cases: dict[str, Case]
+    cases: dict[str, Stored]
     """By their ids."""
 
 
-class Kept:
+class Kept(Generic[Part]):
     """The log of a fleet and what counts of its shards.
 
     Args:
         folder: of the fleet, whose log was begun.
-        beside_timing: whether shards do more than their journals can tell.
+        work: what it is asked for.
     """
 
-    def __init__(self, folder: Path, *, beside_timing: bool) -> None:
+    def __init__(self, folder: Path, work: Work[Part]) -> None:
         self.folder = folder
-        self._beside_timing = beside_timing
-        self.parts: dict[str, list[stored.Part]] = {}
+        self.work = work
+        self.parts: dict[str, list[Part]] = {}
         """Kind -> what its shards gave."""
         self.failures: dict[str, list[str]] = {}
         """Node -> what went wrong there, in order."""
@@ -55,8 +55,7 @@ class Kept:
 
     def _take_in(self, event: Mapping[str, Any]) -> None:
         if "joined" in event:
-            cases = map(Case.from_json, event["cases"])
-            machine = Machine(str(event["joined"]), {case.case_id: case for case in cases})
+            machine = Machine(str(event["joined"]), self.work.cases(event["cases"]))
             self.kinds[machine.name] = machine
         elif "failed" in event:
             self.failures.setdefault(event["failed"], []).append(event["said"])
@@ -80,13 +79,14 @@ class Kept:
     def earlier(self, machine: Machine) -> list[str]:
         """Take in what earlier sittings measured on a kind; return the cases.
 
-        Those that only lacked time are open again; so are those of a copy that is damaged.
+        Those that are to be measured once more are open again, as are those of a damaged copy.
         """
         known: list[str] = []
         for event in self._settled.pop(machine.name, []):
             outcomes = (event["document"] or {}).get("outcomes", {})
-            lacking = {c for c in event["complete"] if _lacks_time(outcomes.get(c))}
-            if lacking and self._beside_timing:  # its files are of the whole shard
+            ended = {c: outcomes[c] for c in event["complete"] if c in outcomes}
+            lacking = {c for c, outcome in ended.items() if self.work.open_again(outcome)}
+            if lacking and self.work.whole:  # its files are of the whole shard
                 lacking = set(event["complete"])
             self._lacking |= {(machine.name, case_id): event for case_id in lacking}
             complete = [case_id for case_id in event["complete"] if case_id not in lacking]
@@ -111,8 +111,7 @@ class Kept:
         """Keep that there is such a kind, and its cases."""
         if machine.name not in self.kinds:
             self.kinds[machine.name] = machine
-            cases = [case.to_json() for case in machine.cases.values()]
-            self._log.add({"joined": machine.name, "cases": cases})
+            self._log.add({"joined": machine.name, "cases": list(machine.cases.values())})
 
     def dealt(self, node: str, kind: str, shard: Shard) -> None:
         """Keep that a node begins a shard, or goes on with it."""
@@ -155,13 +154,12 @@ class Kept:
 
     def complete(self, machine: Machine, shard: Shard) -> tuple[str, ...]:
         """Return the cases of a shard that broke which need nothing more."""
-        if self._beside_timing:
+        if self.work.whole:
             return ()
         copy = self.copy(shard)
         copy.close()
-        cases = [machine.cases[case_id] for case_id in shard.cases]
         try:
-            complete = stored.complete(copy.entries(), cases)
+            complete = self.work.complete(copy, [machine.cases[c] for c in shard.cases])
         except copies.BAD:
             return ()
         return tuple(case_id for case_id in shard.cases if case_id in complete)
@@ -170,7 +168,7 @@ class Kept:
         """Raise one of `copies.BAD` where a shard that was measured cannot be read."""
         copy = self.copy(shard)
         copy.close()
-        _part(copy, machine, shard.cases, document)
+        self.work.part(copy, [machine.cases[c] for c in shard.cases], document)
 
     def _count(self, machine: Machine, event: Mapping[str, Any]) -> bool:
         """Let cases of a shard count; return whether they can be read."""
@@ -179,32 +177,10 @@ class Kept:
         copy = copies.Copy(self.folder / copies.SHARDS / event["shard"])
         copy.close()
         try:
-            part = _part(copy, machine, event["complete"], event["document"])
+            cases = [machine.cases[c] for c in event["complete"]]
+            part = self.work.part(copy, cases, event["document"])
         except copies.BAD:
             return False
         self.parts.setdefault(machine.name, []).append(part)
-        self.measured[machine.name, event["node"]] += len(part.cases)
+        self.measured[machine.name, event["node"]] += len(cases)
         return True
-
-
-def _part(
-    copy: copies.Copy,
-    machine: Machine,
-    complete: Collection[str],
-    document: Mapping[str, Any] | None,
-) -> stored.Part:
-    """Return what a shard gives; raise one of `copies.BAD` where that cannot be read."""
-    entries = copy.entries()
-    if entries is None:
-        raise BenchError("nothing of its journal is there")
-    cases = tuple(machine.cases[case_id] for case_id in complete)
-    part = stored.Part(copy.folder, entries, cases, document)
-    stored.results(part)
-    for name in stored.LISTED:
-        if (copy.folder / name).exists():
-            list(json.loads((copy.folder / name).read_text())["cases"])
-    return part
-
-
-def _lacks_time(outcome: Sequence[str] | None) -> bool:
-    return outcome is not None and outcome[0] == Status.TOO_WIDE and "raise --budget" in outcome[1]

@@ -1,30 +1,31 @@
 """What runs on a node: it says what the machine is, or measures a shard and tells its journal.
 
-The shard is measured by `pytest bench` in a process of its own, and its journal lies here: whoever
+A shard is measured by one of `PROGRAMS` in a process of its own, and its journal lies here: whoever
 asked can be gone, come back, and be told what he lacks. Every message is a mapping with one of the
 keys of `MESSAGES`. Nothing here imports torch but a probe.
 """
 
 import base64
-import json
+import contextlib
 import os
 import platform
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.fleet.programs import GROWS, PROGRAMS, Ended
 from bench.schema import files
 
 MESSAGES = {
-    "probe": "what the machine is: `environment`, `code` and `cases`",
+    "probe": "what the machine is: `environment`, `code`, `files` and `cases`",
     "gone": "that the journal that was begun is not here; nothing is measured",
-    "line": "a line of the journal",
+    "line": "a line of the journal, or of the file `of`",
     "file": "of the run: its path, with `data` in base64",
-    "ended": "`code` of the process, what it `said` last, and the `document` around its results",
+    "ended": "`code` of the process, what it `said` last, and the `document` with its results",
     "error": "in a line, why nothing could be done",
 }
 
@@ -45,11 +46,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 """Lets a process have PR_SET_PDEATHSIG: a measurement that nobody hears of would only disturb."""
 
-RESULTS_THERE = frozenset({0, 1, 5})
-"""pytest's codes behind which there are results: fine, a case failed, nothing could be measured."""
-
-NOT_SHIPPED = frozenset({files.RESULTS, files.JOURNAL})
-"""What the journal's copy has already."""
+SAID, PRINTED = "said.txt", "printed.txt"
 
 Message = dict[str, Any]
 GoOn = Callable[[float], bool]
@@ -77,18 +74,15 @@ def serve(
 
 def probe(request: Mapping[str, Any]) -> Message:
     """Return what this machine is, and what its cases are."""
-    from bench.fleet.asked import Asked
     from bench.machine.environment import code_digest, describe
     from bench.schema.errors import BenchError
 
-    asked = Asked.from_json(request["asked"])
     try:
-        cases = asked.request().plan.cases
+        looked = PROGRAMS[request["program"]].looks(request)
     except BenchError as error:
         return {"error": str(error)}
-    known = {"environment": describe(), "code": code_digest(), "pictures": asked.pictures()}
-    known["machine"] = f"{platform.node()} {_boot_id()}"
-    return {"probe": known | {"cases": [case.to_json() for case in cases]}}
+    known = {"environment": describe(), "code": code_digest()}
+    return {"probe": known | looked | {"machine": f"{platform.node()} {_boot_id()}"}}
 
 
 def _boot_id() -> str:
@@ -103,78 +97,89 @@ def run(request: Mapping[str, Any], go_on: GoOn, environ: Mapping[str, str]) -> 
     """Measure a shard, or what is left of it.
 
     Args:
-        request: ``arguments`` of ``pytest bench``; ``folder`` of the shard; ``have``, how many
-            lines of its journal are known already.
+        request: ``program``, of `PROGRAMS`, and its ``arguments``; ``folder`` of the shard;
+            ``have``, of its files that grow, how many lines are known already.
         go_on: between two looks.
         environ: of the measurement.
     """
     # Several machines may share a disk: a series is of one of them.
     folder = Path(request["folder"]).resolve() / platform.node()
-    begun = _begun(folder)
+    program, words = PROGRAMS[request["program"]], request["arguments"]
+    begun = _begun(folder, program.grows)
     if begun is None and request["have"]:
         yield {"gone": f"{platform.node()} has no journal of it"}
         return
     folder.mkdir(parents=True, exist_ok=True)
     resume = [f"--resume={begun.name}"] if begun is not None else []
-    said = folder / "said.txt"
-    with said.open("w") as out:
+    with contextlib.ExitStack() as opened:
+        said = opened.enter_context((folder / SAID).open("w"))
+        printed = opened.enter_context((folder / PRINTED).open("w"))
+        called = [*program.command, *words, f"--run-dir={folder}", *resume]
         process = subprocess.Popen(  # noqa: S603 - ourselves
-            [*_pytest(), *request["arguments"], f"--run-dir={folder}", *resume],
+            [sys.executable, "-c", LAUNCH, *called],
             stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
+            stdout=printed if program.prints else said,
+            stderr=said,
             env=with_this_code(environ),
             start_new_session=True,
         )
-    tail, stopped = Tail(files.JOURNAL, skip=int(request["have"])), False
+    tail, stopped = Tail(program.grows, request["have"]), False
     try:
         while process.poll() is None and not stopped:
             stopped = not go_on(POLL_S)
-            yield from tail.fresh(_begun(folder))
+            yield from tail.fresh(_begun(folder, program.grows))
     finally:
         _stop(process)
-    run_dir = _begun(folder)
+    run_dir = _begun(folder, program.grows)
     yield from tail.fresh(run_dir)
-    document = None
-    if run_dir is not None and not stopped and process.returncode in RESULTS_THERE:
+    code, last, document = process.returncode, _last_words(folder / SAID), None
+    if not stopped:
+        told = (folder / PRINTED).read_text(errors="replace")
+        document = program.document(Ended(run_dir, words, code, told, last))
+    if document is not None and run_dir is not None:
+        yield from tail.fresh(run_dir, [f"**/*{GROWS}"])
         yield from _further_files(run_dir)
-        document = _around_results(run_dir)
-    ended = {"code": process.returncode, "said": _last_words(said), "document": document}
-    yield {"ended": ended}
+    yield {"ended": {"code": code, "said": last, "document": document}}
 
 
 class Tail:
-    """The lines of a file that grows.
+    """The lines of files that grow.
 
     Args:
-        name: of the file, in a folder.
-        skip: lines that are known already.
+        patterns: of the files, in a folder.
+        have: file -> lines that are known already.
     """
 
-    def __init__(self, name: str, skip: int = 0) -> None:
-        self._name = name
-        self._skip = skip
-        self._offset = 0
+    def __init__(self, patterns: Sequence[str], have: Mapping[str, int]) -> None:
+        self._patterns = patterns
+        self._skip = dict(have)
+        self._offsets: dict[str, int] = {}
 
-    def fresh(self, folder: Path | None) -> Iterator[Message]:
-        """Yield the whole lines that came since the last call; a cut one comes once it is whole."""
+    def fresh(self, folder: Path | None, patterns: Sequence[str] = ()) -> Iterator[Message]:
+        """Yield the whole lines that came since the last call; a cut one comes once it is whole.
+
+        Args:
+            folder: of the files; `None`: there is none yet.
+            patterns: of files in the place of the usual ones.
+        """
         if folder is None:
             return
-        with (folder / self._name).open("rb") as stream:
-            stream.seek(self._offset)
+        of = patterns or self._patterns
+        for path in (path for pattern in of for path in sorted(folder.glob(pattern))):
+            name = path.relative_to(folder).as_posix()
+            own = {} if name == files.JOURNAL else {"of": name}
+            for line in self._of(name, path):
+                yield {"line": line, **own}
+
+    def _of(self, name: str, path: Path) -> list[str]:
+        offset, skip = self._offsets.get(name, 0), self._skip.get(name, 0)
+        with path.open("rb") as stream:
+            stream.seek(offset)
             fresh = stream.read()
         whole = fresh[: fresh.rfind(b"\n") + 1]
-        self._offset += len(whole)
-        lines = whole.decode().splitlines()
-        self._skip, skipped = max(0, self._skip - len(lines)), self._skip
-        for line in lines[skipped:]:
-            yield {"line": line}
-
-
-def _pytest() -> list[str]:
-    package = Path(__file__).resolve().parents[1]
-    quiet = ("--quiet", "-p", "no:cacheprovider")
-    return [sys.executable, "-c", LAUNCH, "-m", "pytest", str(package), *quiet]
+        lines = whole.decode().split("\n")[:-1]
+        self._offsets[name], self._skip[name] = offset + len(whole), max(0, skip - len(lines))
+        return lines[skip:]
 
 
 def with_this_code(environ: Mapping[str, str]) -> dict[str, str]:
@@ -194,35 +199,22 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _begun(folder: Path) -> Path | None:
-    """Return the folder of the run that was begun here; one whose journal has no line is none."""
-    for journal in folder.glob(f"*/{files.JOURNAL}"):
-        with journal.open("rb") as stream:
+def _begun(folder: Path, grows: Sequence[str]) -> Path | None:
+    """Return the folder of the run that was begun here; one whose journals have no line is none."""
+    for path in (path for pattern in grows for path in folder.glob(f"*/{pattern}")):
+        with path.open("rb") as stream:
             if stream.readline().endswith(b"\n"):
-                return journal.parent
+                return folder / path.relative_to(folder).parts[0]
     return None
 
 
 def _further_files(run_dir: Path) -> Iterator[Message]:
-    """Yield what the journal does not say."""
+    """Yield what does not grow by lines."""
     shutil.rmtree(run_dir / "scratch", ignore_errors=True)
     for path in sorted(run_dir.rglob("*")):
-        if path.is_file() and path.name not in NOT_SHIPPED:
+        if path.is_file() and path.suffix != GROWS:
             data = base64.b64encode(path.read_bytes()).decode()
             yield {"file": path.relative_to(run_dir).as_posix(), "data": data}
-
-
-def _around_results(run_dir: Path) -> dict[str, Any] | None:
-    """Return what stands around the results, and remove these: nobody is to count them twice."""
-    results = run_dir / files.RESULTS
-    if not results.exists():
-        return None
-    document = json.loads(results.read_bytes())
-    results.unlink()
-    around = {name: what for name, what in document.items() if name not in ("benchmarks", "panet")}
-    told = document["panet"]
-    outcomes = {each["case_id"]: (each["status"], each["reason"]) for each in told["outcomes"]}
-    return around | {"hints": told.get("hints", []), "outcomes": outcomes}
 
 
 def _last_words(said: Path) -> str:

@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from bench.fleet.asked import Asked
 from bench.fleet.node import Message
+from bench.fleet.work import Work
 from bench.schema.records import lasting
 
 LOOK_S = 10.0
@@ -23,16 +23,18 @@ class Probes:
     """Which nodes are to be asked, and which of them may take part.
 
     Args:
-        asked: what every node is asked for.
+        work: what every node is asked for.
         code: digest of the code, which every node has to have.
         apart: whether two nodes on one machine would measure beside each other.
         now_s: the time.
     """
 
-    def __init__(self, asked: Asked, *, code: str, apart: bool, now_s: float) -> None:
-        self.request: Message = {"do": "probe", "asked": asked.to_json()}
+    def __init__(self, work: Work[Any], *, code: str, apart: bool, now_s: float) -> None:
+        about = {"program": work.program, "asked": work.to_json()}
+        self.request: Message = {"do": "probe", **about}
+        self._work = work
         self._code = code
-        self._pictures = asked.pictures()
+        self._files = work.files()
         self._apart = apart
         self._names: dict[str, str] = {}
         """Machine -> the node that it is."""
@@ -59,8 +61,8 @@ class Probes:
         """Return why a node may not take part; empty where it may."""
         if probe["code"] != self._code:
             return "it has other code than this machine; bring both to one commit"
-        if probe.get("pictures", "") != self._pictures:
-            return "it has other pictures in --images than this machine; copy them there"
+        if probe.get("files", "") != self._files:
+            return self._work.other_files()
         if self._apart:
             first = self._names.setdefault(str(probe.get("machine", name)), name)
             if first != name:
@@ -82,6 +84,15 @@ def kind_name(environment: Mapping[str, Any], code: str) -> str:
     digest = hashlib.sha256(json.dumps(equal, sort_keys=True, default=str).encode())
     what = environment.get("accelerator") or f"{environment['cpu']} {environment['cores']} cores"
     return f"{as_name(str(what).partition(';')[0])}-{digest.hexdigest()[:6]}"
+
+
+def kind_of(first: Mapping[str, Any]) -> str | None:
+    """Return the kind that the first line of a file that grows tells, if it does."""
+    told = first.get("header", first)
+    environments = told.get("environments") or [told.get("environment")]
+    if environments[0] is None or "code" not in told:
+        return None
+    return kind_name(environments[0], told["code"])
 
 
 def as_name(text: str) -> str:

@@ -1,5 +1,6 @@
 """How far a fleet is, for whoever watches."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,10 +18,12 @@ class Progress:
     Args:
         watch: hears of it.
         now_s: the time.
+        unit: what a case is called.
     """
 
-    def __init__(self, watch: Watch, now_s: float) -> None:
+    def __init__(self, watch: Watch, now_s: float, unit: str) -> None:
         self._watch = watch
+        self._unit = unit
         self._told: tuple[Any, ...] = ()
         self._next_s = now_s
 
@@ -47,12 +50,15 @@ class Progress:
         """
         done = sum(map(len, (*scheduler.done.values(), *scheduler.given_up.values())))
         known = {
-            node.name: f"{text.counted(len(node.shard.cases), 'case')}, {_told(lines, node.name)}"
+            node.name: f"{text.counted(len(node.shard.cases), self._unit)}, "
+            f"{_told(lines, node.name)}"
             for node in scheduler.nodes.values()
             if node.shard is not None
         }
-        left_s = min(max(0.0, left_s), scheduler.left_s(now_s))
-        self._draw(now_s, f"{done} of {total} cases", left_s, done / max(1, total), known)
+        if math.isfinite(left_s):  # otherwise its end is nobody's to know
+            left_s = min(max(0.0, left_s), scheduler.left_s(now_s))
+        now = f"{done} of {total} {self._unit}s"
+        self._draw(now_s, now, left_s, done / max(1, total), known)
 
     def _draw(
         self, now_s: float, now: str, left_s: float, share: float, known: Mapping[str, str]

@@ -1,6 +1,5 @@
 """``pytest bench --executor``: from a request to the results of every kind of machine."""
 
-import contextlib
 import json
 import shutil
 from collections import Counter
@@ -11,13 +10,9 @@ from typing import Any
 
 from rich.console import Console
 
-from bench.engine.progress import ProgressBar
-from bench.fleet import copies, stored
+from bench.fleet import sitting, stored, sweeps
 from bench.fleet.asked import Asked
-from bench.fleet.driver import Fleet
-from bench.fleet.executors import EXECUTORS, open_executor
 from bench.fleet.kept import Kept
-from bench.machine.environment import code_digest
 from bench.run.request import Request
 from bench.schema import files, run_folders
 from bench.schema.records import MEASURED, NOT_POSSIBLE, CaseResult
@@ -25,9 +20,6 @@ from bench.schema.text import counted
 
 KIND = "fleet"
 """What the names of fleets' folders begin with."""
-
-MUST_MATCH = {"asked": "the options", "code": "the code of panet/ or bench/"}
-"""What a fleet that is gone on with shares with its first sitting; its nodes may be others."""
 
 TIMES = frozenset({"budget", "timeout"})
 
@@ -94,17 +86,6 @@ class Outcome:
             shutil.copyfile(path, wanted.with_name(named))
 
 
-def folder_of(runs_dir: Path, resume: str | None) -> Path:
-    """Return the folder of a fleet that is gone on with, or one for a new fleet, not made yet.
-
-    Raises:
-        BenchError: there is no such fleet.
-    """
-    if resume is not None:
-        return run_folders.find(runs_dir, KIND, resume)
-    return runs_dir / f"{KIND}-{run_folders.new_run_dir(runs_dir).name}"
-
-
 def lasting(head: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a fleet that is gone on with must share; more time it may have."""
     asked = dict(head.get("asked", {}))
@@ -118,36 +99,16 @@ def measure(order: Order, console: Console) -> Outcome:
     Raises:
         BenchError: no node can measure, or another fleet was begun in the folder.
     """
-    folder = order.request.run_dir
-    head: dict[str, Any] = {"asked": order.asked.to_json(), "code": code_digest()}
-    if (folder / copies.LOG).exists():
-        began, now = next(copies.events(folder), {}), json.loads(json.dumps(head))
-        run_folders.refuse_other(folder.name, lasting(began), lasting(now), MUST_MATCH)
-    else:
-        copies.Log.create(folder, head).close()
-    beside = bool(order.request.extra_arms or order.request.traces)
-    with contextlib.ExitStack() as stack:
-        executor = open_executor(order.executor, order.hosts, folder)
-        stack.callback(executor.close)
-        kept = Kept(folder, beside_timing=beside)
-        stack.callback(kept.close)
-        fleet = Fleet(
-            kept,
-            order.asked,
-            executor,
-            code=head["code"],
-            budget_s=order.request.plan.budget_s,
-            apart=EXECUTORS[order.executor].apart,
-            node_folder=str(folder / "nodes"),
-            say=lambda line: console.print(line, markup=False, highlight=False),
-            watch=stack.enter_context(ProgressBar(console, "does", of="node")),
-        )
-        fleet.run()
+    folder, request = order.request.run_dir, order.request
+    work = sweeps.Sweep(order.asked, whole=bool(request.extra_arms or request.traces))
+    budget_s = request.plan.budget_s
+    nodes = sitting.Nodes(order.executor, order.hosts)
+    kept, fleet = sitting.sit(work, folder, nodes, budget_s, console, lasting)
     run_folders.point_latest_at(folder)
-    return _write(kept, list(fleet.kinds()), order)
+    return _write(kept, list(sweeps.kinds(kept, fleet)), order)
 
 
-def _write(kept: Kept, kinds: Sequence[stored.Kind], order: Order) -> Outcome:
+def _write(kept: Kept[stored.Part], kinds: Sequence[stored.Kind], order: Order) -> Outcome:
     folder = kept.folder
     results = {kind.name: stored.write(kind, folder / kind.name) for kind in kinds}
     nodes = [

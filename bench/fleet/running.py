@@ -8,7 +8,8 @@ from typing import Any
 from bench.fleet import copies
 from bench.fleet.executors import Handle
 from bench.fleet.node import Message
-from bench.fleet.probes import kind_name
+from bench.fleet.probes import kind_of
+from bench.schema import files
 
 
 @dataclass
@@ -58,22 +59,21 @@ class Running:
             self.gone = "gone" in message
             self.last = str(message.get("gone") or message.get("error"))
         elif self.copy is not None and "line" in message:
-            self._add_line(self.copy, message["line"])
+            self._add_line(self.copy, message["line"], str(message.get("of", files.JOURNAL)))
         elif self.copy is not None and "file" in message:
             self.copy.add_file(message["file"], message["data"])
 
-    def _add_line(self, copy: copies.Copy, line: str) -> None:
-        """Keep a line; the first tells whether this is the machine that the node said it is."""
+    def _add_line(self, copy: copies.Copy, line: str, name: str) -> None:
+        """Keep a line; a first one tells whether this is the machine that the node said it is."""
         if self.other:
             return
-        if not copy.lines:
-            header = json.loads(line)["header"]
-            kind = kind_name(header["environment"], header["code"])
-            if kind != self.kind:
+        if not copy.have.get(name):
+            kind = kind_of(json.loads(line))
+            if kind not in (None, self.kind):
                 self.other, self.last = True, f"this time it is another machine: {kind}"
                 self.handle.stop()
                 return
-        copy.add(line)
+        copy.add(line, name)
 
 
 class NotReached:

@@ -29,6 +29,9 @@ WAITS_S = (90.0, 120.0)
 """Before a shard goes on where it broke: a measurement that hears nobody any more has ended then
 (`bench.fleet.node.SILENCE_S`, and `LEAVE_S` to stop)."""
 
+BUDGET_SPENT = "the budget was spent before this case; raise --budget"
+"""Why nobody has begun a case; as in a run on one machine."""
+
 
 @dataclass
 class Node:

@@ -15,6 +15,7 @@ from pytest_benchmark.stats import Stats
 
 from bench.engine.plan import CaseState
 from bench.engine.stopping import HalfWidth
+from bench.fleet.scheduling import BUDGET_SPENT
 from bench.run.extra_arms import EXTRA_ARMS
 from bench.run.results_json import extra_info, panet_key, rounds_s
 from bench.schema import files
@@ -25,9 +26,6 @@ from bench.schema.records import MEASURED, CaseResult, Status
 
 LISTED = (*(extra.file for extra in EXTRA_ARMS), files.NECKS, files.HEADS)
 """Files of further arms: what their ``cases`` list is joined."""
-
-BUDGET_SPENT = "the budget was spent before this case; raise --budget"
-"""Why a case is too wide that nobody has begun; as in a run on one machine."""
 
 
 @dataclass

@@ -48,6 +48,8 @@ IN_EXTRA_INFO = "costs"
 """Of pytest-benchmark's ``extra_info``: a list of what `COST` has, of every call of the fixture
 ``cost`` in a test."""
 
+SELFTEST = "selftest.json"
+
 FLEET = "fleet.json"
 FLEET_SCHEMA = 1
 """Of ``pytest bench --executor``: ``run_id``, ``executor``, ``kinds`` (of machines: names of

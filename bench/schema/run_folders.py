@@ -32,6 +32,11 @@ def make(runs_dir: Path, kind: str) -> Path:
     return folder
 
 
+def fleets_of(kind: str) -> str:
+    """Return what the folders of runs of a kind on several machines begin with."""
+    return f"{kind}-fleet"
+
+
 def find(runs_dir: Path, kind: str, run_id: str) -> Path:
     """Return the folder of an earlier run of a kind; raise `BenchError` naming those that exist.
 
@@ -40,7 +45,9 @@ def find(runs_dir: Path, kind: str, run_id: str) -> Path:
         kind: what the names of their folders begin with.
         run_id: a name, or `LATEST`.
     """
-    known = sorted(path for path in runs_dir.glob(f"{kind}-*") if path.is_dir())
+    fleets = fleets_of(kind)  # whose runs are other nodes'
+    found = (path for path in runs_dir.glob(f"{kind}-*") if not path.name.startswith(f"{fleets}-"))
+    known = sorted(path for path in found if path.is_dir())
     for folder in reversed(known):
         if run_id in (folder.name, LATEST):
             return folder

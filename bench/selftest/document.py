@@ -1,18 +1,18 @@
 """What a self-test shows: its sessions, and a summary of all their trials. Written as JSON."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from bench.schema import files, json_lines
 from bench.selftest import rates, trials
 from bench.selftest.core_speed import Spreads
 from bench.selftest.loads import BesideLoad, beside_loads
 from bench.selftest.rates import SetupSummary
 from bench.selftest.trials import MeasuredTrial
 
-SESSIONS, JSON = "sessions.jsonl", "selftest.json"
+SESSIONS, JSON = "sessions.jsonl", files.SELFTEST
 
 
 @dataclass(frozen=True)
@@ -53,16 +53,13 @@ class Document:
 
 def read_sessions(folder: Path) -> tuple[Session, ...]:
     """Return the sessions of a self-test so far."""
-    path = folder / SESSIONS
-    lines = path.read_text().splitlines() if path.exists() else []
-    return tuple(Session.from_json(json.loads(line)) for line in lines)
+    return tuple(Session.from_json(session) for session in json_lines.read(folder / SESSIONS))
 
 
 def add_session(session: Session, folder: Path) -> None:
     """Write a session behind those before it; raise `OSError` where that is not possible."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / SESSIONS).open("a") as stream:
-        stream.write(json.dumps(asdict(session)) + "\n")
+    json_lines.add(folder / SESSIONS, asdict(session))
 
 
 def read(folder: Path) -> Document:

@@ -25,6 +25,8 @@ class SelfTestRequest:
     """Of `bench.selftest.background_load.LOADS`."""
     quick: bool
     folder: Path
+    in_all: bool = False
+    """Whether the trials that are there count."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """``python -m bench selftest``: how far can its numbers be trusted, on this machine?"""
 
 import json
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 
@@ -11,7 +13,7 @@ from bench.engine.opened import opened
 from bench.engine.plan import CaseState, Design, Plan
 from bench.engine.scheduler import BLOCK_ROUNDS
 from bench.machine.environment import code_digest, describe, git_commit, usable_cores
-from bench.schema import journal
+from bench.schema import files, journal
 from bench.schema.errors import BenchError
 from bench.schema.recipe import Arms, texts
 from bench.schema.records import Finding, Status, differences
@@ -65,14 +67,16 @@ class SelfTest:
         for setup in chosen:
             self._finish_interrupted(setup, calibrated[setup.threads])
         start_s = time.monotonic()
-        for number in range(self._request.trials):
-            for setup in chosen:
-                trial = self._draw(setup, calibrated[setup.threads])
-                self._run_trial(trial, setup, calibrated[setup.threads])
-                self.write_page()
-            share_done = (number + 1) / self._request.trials
+        due = self._due(chosen)
+        for done, setup in enumerate(due, start=1):
+            trial = self._draw(setup, calibrated[setup.threads])
+            self._run_trial(trial, setup, calibrated[setup.threads])
+            self.write_page()
+            share_done = done / len(due)
             left_s = (time.monotonic() - start_s) * (1 / share_done - 1)
             self._say(f"{percent(share_done, 0)} done, about {left_s / 60:.0f} min left")
+        if not due:  # a kill came between the last trial and its page
+            self.write_page()
 
     def write_page(self) -> None:
         """Write what the complete trials show, as JSON and as a page."""
@@ -142,12 +146,23 @@ class SelfTest:
 
     def _finish_interrupted(self, setup: Setup, calibrated: Calibrated) -> None:
         for folder in sorted(self._folder.glob(f"trial-{setup.name}-*")):
-            if not (folder / trials.END).exists():
+            if not _begun(folder):
+                shutil.rmtree(folder)
+            elif not (folder / trials.END).exists():
                 header = journal.read(folder).header
                 self._run_trial(Trial.from_json(header[trials.HEADER]), setup, calibrated)
 
+    def _due(self, chosen: Sequence[Setup]) -> list[Setup]:
+        """Return the setups whose trials are to be run, in turns."""
+        there = {setup: self._count(setup) if self._request.in_all else 0 for setup in chosen}
+        numbers = range(self._request.trials)
+        return [setup for number in numbers for setup in chosen if number >= there[setup]]
+
+    def _count(self, setup: Setup) -> int:
+        return len(list(self._folder.glob(f"trial-{setup.name}-*")))
+
     def _draw(self, setup: Setup, calibrated: Calibrated) -> Trial:
-        number = len(list(self._folder.glob(f"trial-{setup.name}-*")))
+        number = self._count(setup)
         wanted = {
             case_id: [s for s in slowings if s.fits and s.requested in self._request.sizes]
             for case_id, slowings in calibrated.slowings.items()
@@ -216,6 +231,12 @@ class SelfTest:
             extra_arms=extra_arms,
             min_rounds=BLOCK_ROUNDS,
         )
+
+
+def _begun(folder: Path) -> bool:
+    """Return whether the journal of a trial has its first line; a kill may have come before."""
+    path = folder / files.JOURNAL
+    return path.exists() and b"\n" in path.read_bytes()
 
 
 def _ending(measured: MeasuredTrial) -> str:

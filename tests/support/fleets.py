@@ -2,21 +2,20 @@
 
 import json
 import os
-import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.fleet import copies
+from bench.fleet import copies, stored, sweeps
 from bench.fleet.asked import Asked
 from bench.fleet.driver import Fleet
-from bench.fleet.executors import Executor
+from bench.fleet.executors import Handle
 from bench.fleet.kept import Kept
 from bench.fleet.node import Message
-from bench.lab.faults import quick_nodes
-from bench.machine.environment import code_digest
+from bench.fleet.sweeps import Sweep
+from bench.fleet.work import Work
 from bench.run.request import OPTIONS
 from bench.schema import files, journal
 from bench.schema.case import Case
@@ -63,7 +62,7 @@ class Place:
         away: whether it cannot be reached at all.
         crashes: ids of cases that crash here.
         machine: which it is.
-        pictures: digest of them.
+        files: digest of the user's.
         back_s: until when it cannot be reached.
         lacks_time: ids of cases that are too wide for want of a budget.
         damaged: answers that are given before those of a measurement, in turn.
@@ -75,7 +74,7 @@ class Place:
     away: bool = False
     crashes: frozenset[str] = frozenset()
     machine: str = ""
-    pictures: str = ""
+    files: str = ""
     back_s: float = 0.0
     lacks_time: frozenset[str] = frozenset()
     damaged: list[Message] = field(default_factory=list)
@@ -91,6 +90,10 @@ class Place:
     written: Counter[str] = field(default_factory=Counter)
     """Case -> how many replicates were measured here."""
 
+    def asked(self, clock: Clock, request: Message) -> Handle:
+        """Return a request that was begun here."""
+        return Request(self, clock, request)
+
 
 class Request:
     """A request on a node: a `Handle`."""
@@ -105,11 +108,11 @@ class Request:
         self._written = 0
         if request["do"] == "probe":
             known = {"environment": place.environment, "code": place.code}
-            known |= {"machine": place.machine, "pictures": place.pictures}
+            known |= {"machine": place.machine, "files": place.files}
             self._out.append({"probe": known | {"cases": [c.to_json() for c in place.cases]}})
             self._over = "exit 0"
             return
-        folder, have = request["folder"], request["have"]
+        folder, have = request["folder"], sum(request["have"].values())
         if place.busy and have:
             place.busy -= 1
             said = f"ERROR: run x {journal.GOING_ON}"
@@ -183,11 +186,11 @@ class Places:
     def nodes(self) -> list[str]:
         return list(self.places)
 
-    def start(self, node: str, request: Message) -> Request:
+    def start(self, node: str, request: Message) -> Handle:
         self.started.append((node, request))
         if self.places[node].away or self.clock() < self.places[node].back_s:
             raise BenchError("no route to host")
-        return Request(self.places[node], self.clock, request)
+        return self.places[node].asked(self.clock, request)
 
     def close(self) -> None: ...
 
@@ -231,60 +234,8 @@ class Dying(Fleet):
             running.handle.messages()
             if running.copy is not None:
                 running.copy.close()
-                path = running.copy.folder / files.JOURNAL
-                os.truncate(path, max(0, path.stat().st_size - 7))
-
-
-SMALL = VALUES | {"batch_sizes": "1,2,3,4,5,6", "threads": "1", "devices": "cpu"}
-"""Six cases, as any machine has them."""
-
-
-QUICK = Asked(SMALL)
-
-
-def quick(folder: Path, line_s: float = 0.02, *, probed: bool = True) -> dict[str, str]:
-    """Return the environment in which nodes behave as if they measured `QUICK`."""
-    return quick_nodes.environment(folder, QUICK, line_s, probed=probed)
-
-
-def sit_for_real(
-    folder: Path,
-    executor: Executor,
-    heard: Callable[[], None] = lambda: None,
-    said: list[str] | None = None,
-) -> Kept:
-    """Let a driver run on real nodes; ``heard`` is called whenever it looks at them."""
-    folder.mkdir(parents=True)
-    copies.Log.create(folder, {"asked": {}}).close()
-    kept = Kept(folder, beside_timing=False)
-
-    def wait(_seconds: float) -> None:
-        heard()
-        threading.Event().wait(0.1)
-
-    fleet = Fleet(
-        kept,
-        QUICK,
-        executor,
-        code=code_digest(),
-        budget_s=300.0,
-        node_folder=str(folder / "nodes"),
-        say=(said if said is not None else []).append,
-        watch=Watching(),
-        wait=wait,
-    )
-    try:
-        fleet.run()
-    finally:
-        kept.close()
-        executor.close()
-    return kept
-
-
-def counted(kept: Kept) -> Counter[int]:
-    """Return batch size -> how many shards it counts in, of `SMALL`."""
-    parts = [part for of_kind in kept.parts.values() for part in of_kind]
-    return Counter(each.batch_size for part in parts for each in part.cases)
+                for path in running.copy.folder.rglob(files.JOURNAL):
+                    os.truncate(path, max(0, path.stat().st_size - 7))
 
 
 @dataclass
@@ -292,11 +243,15 @@ class Sitting:
     """A fleet that has run."""
 
     fleet: Fleet
-    kept: Kept
+    kept: Kept[Any]
     executor: Places
     said: list[str]
     seen: list[str]
     """What was drawn."""
+
+    def kinds(self) -> list[stored.Kind]:
+        """Return what there is to write of every kind of machine."""
+        return list(sweeps.kinds(self.kept, self.fleet))
 
     @property
     def counted(self) -> Counter[str]:
@@ -313,6 +268,7 @@ def sit(
     beside_timing: bool = False,
     budget_s: float = 1e6,
     apart: bool = False,
+    work: Work[Any] | None = None,
 ) -> Sitting:
     """Let a driver run on a fleet's folder until all is done; raise `Killed` where it is killed."""
     clock, folder = (
@@ -324,10 +280,9 @@ def sit(
         copies.Log.create(folder, {"asked": {}}).close()
     executor, said = Places(clock, places), list[str]()
     watching = Watching()
-    kept = Kept(folder, beside_timing=beside_timing)
+    kept = Kept(folder, work or Sweep(Asked(VALUES), whole=beside_timing))
     fleet = Dying(
         kept,
-        Asked(VALUES),
         executor,
         code=CODE,
         budget_s=budget_s,

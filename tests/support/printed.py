@@ -14,6 +14,7 @@ import pytest
 
 from bench import __main__ as bench_command
 from bench.compare import bisect, run
+from bench.fleet import sitting
 from bench.fleet.executors import EXECUTORS
 from bench.lab import command as lab
 from bench.lab import gpu_checklist, other_tools, tensorboard_check
@@ -52,6 +53,7 @@ MEASURING = (
     *((run, "run"), (bisect, "run"), (SelfTest, "run"), (max_batch, "find_all")),
     *((GateTest, "run"), (other_tools, "run_all"), (gpu_checklist, "run")),
     *((tensorboard_check, "check"), (own, "measure"), (ddp, "measure_all")),
+    (sitting, "sit"),
 )
 """Whatever a command of ``python -m bench`` does when all that was typed has been accepted."""
 
@@ -119,9 +121,13 @@ def try_out(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _pytest(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, entry in EXECUTORS.items():  # their extras need not be there
-        monkeypatch.setitem(EXECUTORS, name, replace(entry, package=""))
+    _without_extras(monkeypatch)
     assert pytest.main(["bench", *words, "--collect-only", "-q"]) == pytest.ExitCode.OK
+
+
+def _without_extras(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, entry in EXECUTORS.items():
+        monkeypatch.setitem(EXECUTORS, name, replace(entry, package=""))
 
 
 def _make(words: Sequence[str]) -> None:
@@ -141,6 +147,7 @@ def _bench(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> None:
     for place, name in MEASURING:
         monkeypatch.setattr(place, name, would_measure)
     monkeypatch.setattr(lab, "_require_gpu", lambda: None)
+    _without_extras(monkeypatch)
     with pytest.raises(WouldMeasure):
         bench_command.main(words)
 

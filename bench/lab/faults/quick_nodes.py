@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench.fleet import node
 from bench.fleet.asked import Asked
+from bench.fleet.programs import SWEEP
 from bench.machine.environment import ROOT
 
 SUPPORT = ROOT / "tests" / "support"
@@ -27,7 +28,7 @@ def environment(
         probed: whether they know already what they are, which takes them seconds of torch.
     """
     machine = folder / "machine.json"
-    machine.write_text(json.dumps(node.probe({"asked": asked.to_json()})))
+    machine.write_text(json.dumps(node.probe({"program": SWEEP, "asked": asked.to_json()})))
     names = ("quick_shards", "quick_probes") if probed else ("quick_shards",)
     return {
         "PYTHONPATH": os.pathsep.join(map(str, (*(SUPPORT / name for name in names), ROOT))),

@@ -59,7 +59,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     add("--timeout", default=arguments.DEFAULT_TIMEOUT, help="of one worker (%(default)s)")
     arguments.add_run_dir(parser)
     arguments.add_resume(parser, "go on with one that was killed")
-    parser.set_defaults(command=_cost)
+    parser.set_defaults(command=_cost, check=asked)
 
 
 def _cost(options: argparse.Namespace) -> int:

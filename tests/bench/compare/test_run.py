@@ -16,6 +16,7 @@ from bench.compare.request import AGAIN, BASE, HEAD, ONE_PROCESS, own_cases
 from bench.compare.result import ComparisonResult, Measured, Sides
 from bench.compare.revisions import Code
 from bench.compare.run import CONTRAST, CONTROL, measure
+from bench.fleet import side_by_side
 from bench.lab.git_history import make
 from bench.profiling.profile_diff import Explanation, StageChange
 from bench.schema import journal
@@ -56,6 +57,9 @@ def test_slower_code_is_found_in_all_cases_together(monkeypatch: pytest.MonkeyPa
     assert together.ratio is not None
     assert together.ratio.value == pytest.approx(1.05, abs=0.01)
     assert str(found) == found._repr_markdown_() == comment.render(found)
+    beside = side_by_side.verdicts(json.loads(json.dumps(found.to_json())))
+    assert beside["all together"].startswith("regressed, +")
+    assert beside["verdict"] == "regressed"
 
 
 def test_equal_code_is_within_noise(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -10,47 +9,19 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 
 from bench.fleet import processes
-from bench.fleet.scheduling import WAITS_S
 from bench.machine.environment import ROOT
-from tests.support.fleets import counted, quick, sit_for_real
+from tests.support.real_fleets import Breaker, counted, quick, sit_for_real
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("no_waiting")]
 
 EVERY_CASE = dict.fromkeys(range(1, 7), 1)
 
 
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bench.fleet.scheduling.WAITS_S", (0.1,) * len(WAITS_S))
-    monkeypatch.setattr("bench.fleet.node.POLL_S", 0.1)
-
-
 def journals(folder: Path) -> list[list[str]]:
     return [path.read_text().splitlines() for path in folder.rglob("journal.jsonl")]
-
-
-class Breaker:
-    """Kills the first measurement that it finds, once."""
-
-    def __init__(self) -> None:
-        self.killed: list[int] = []
-
-    def __call__(self) -> None:
-        if self.killed:
-            return
-        for process in psutil.Process().children(recursive=True):
-            try:
-                measures = any("--only=" in word for word in process.cmdline())
-                if measures and process.status() != psutil.STATUS_ZOMBIE:
-                    process.send_signal(signal.SIGKILL)
-                    self.killed.append(process.pid)
-                    return
-            except psutil.Error:
-                continue
 
 
 def test_killed_measurement_of_a_process_goes_on(
@@ -138,20 +109,6 @@ def test_partitions_are_said_with_their_jobs(tmp_path: Path) -> None:
     for wrong in ("gpu:none", "gpu:0", ":3"):
         with pytest.raises(BenchError, match="--hosts"):
             slurm_jobs.slurm([wrong], tmp_path)
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A head that measures nothing, and three nodes that do."""
-    pytest.importorskip("ray", reason="an extra: pip install 'panet-bench[ray]'")
-    from ray.cluster_utils import Cluster
-
-    for name, value in quick(tmp_path, 0.05, probed=False).items():  # by the code that is sent
-        monkeypatch.setenv(name, value)
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    made.measuring = [made.add_node(num_cpus=1, resources={"bench": 1}) for _ in range(3)]
-    yield made
-    made.shutdown()
 
 
 @pytest.mark.filterwarnings("ignore")  # of Ray, whose own they are

@@ -14,7 +14,7 @@ from bench.fleet.node import LEAVE_S, SILENCE_S
 from bench.fleet.probes import TRIES, kind_name
 from bench.fleet.progress import TELL_S
 from bench.fleet.run import Order, lasting, measure
-from bench.fleet.scheduling import ATTEMPTS, NODES, WAITS_S
+from bench.fleet.scheduling import ATTEMPTS, BUDGET_SPENT, NODES, WAITS_S
 from bench.machine.environment import code_digest
 from bench.schema import journal
 from bench.schema.errors import BenchError
@@ -43,7 +43,7 @@ def test_cases_are_shared_and_each_is_measured_once(tmp_path: Path) -> None:
     assert sitting.executor.written == dict.fromkeys(IDS, REPLICATES)
     assert len({node for node, _ in sitting.executor.runs}) == 2
     assert sitting.said == []
-    (kind,) = sitting.fleet.kinds()
+    (kind,) = sitting.kinds()
     assert kind.missing == {}
     results = [found for part in kind.parts for found in stored.results(part)]
     assert {found.status for found in results} == {"ok"}
@@ -110,9 +110,9 @@ def test_after_the_budget_nothing_is_begun_and_the_rest_is_open(tmp_path: Path) 
     assert len(sitting.executor.runs) == 1  # of the shard that was begun before
     begun = len(sitting.counted)
     assert 0 < begun < len(many)
-    (kind,) = sitting.fleet.kinds()
+    (kind,) = sitting.kinds()
     assert len(kind.missing) == len(many) - begun
-    assert {why for _, why in kind.missing.values()} == {stored.BUDGET_SPENT}
+    assert {why for _, why in kind.missing.values()} == {BUDGET_SPENT}
     again = sit(tmp_path, places)
     assert again.counted == dict.fromkeys((each.case_id for each in many), 1)
 
@@ -121,8 +121,8 @@ def test_shard_that_waits_when_the_budget_ends_is_not_begun_again(tmp_path: Path
     places = {"a": Place(breaks=[9])}
     sitting = sit(tmp_path, places, budget_s=60.0)
     assert len(sitting.executor.runs) == 1
-    (kind,) = sitting.fleet.kinds()
-    assert {why for _, why in kind.missing.values()} == {stored.BUDGET_SPENT}
+    (kind,) = sitting.kinds()
+    assert {why for _, why in kind.missing.values()} == {BUDGET_SPENT}
     assert every_case_once(sit(tmp_path, places))
 
 
@@ -145,7 +145,7 @@ def test_node_that_never_works_ends_with_its_cases_given_up(tmp_path: Path) -> N
     sitting = sit(tmp_path, {"a": Place(breaks=[0] * 100)})
     assert len(sitting.executor.runs) == ATTEMPTS
     assert len(sitting.said) == ATTEMPTS
-    (kind,) = sitting.fleet.kinds()
+    (kind,) = sitting.kinds()
     assert kind.missing.keys() == IDS
     assert {why for _, why in kind.missing.values()} == {"its kind has no node left"}
 
@@ -154,7 +154,7 @@ def test_broken_node_is_the_fastest_and_its_crashes_are_tried_elsewhere(tmp_path
     broken = Place(line_s=0.1, crashes=frozenset(IDS))
     sitting = sit(tmp_path, {"a": broken, "b": Place(), "c": Place()})
     assert every_case_once(sitting)
-    (kind,) = sitting.fleet.kinds()
+    (kind,) = sitting.kinds()
     results = [found for part in kind.parts for found in stored.results(part)]
     assert {found.status for found in results} == {"ok"}
     assert any(said.startswith("a: ") and "tried elsewhere" in said for said in sitting.said)
@@ -165,7 +165,7 @@ def test_case_that_crashes_everywhere_is_tried_by_some_and_crashed(tmp_path: Pat
     places = {name: Place(crashes=frozenset({case_id})) for name in "abcde"}
     sitting = sit(tmp_path, places)
     assert every_case_once(sitting)
-    (kind,) = sitting.fleet.kinds()
+    (kind,) = sitting.kinds()
     found = {r.case.case_id: r for part in kind.parts for r in stored.results(part)}
     assert (found[case_id].status, found[case_id].reason) == ("crashed", "no such device")
     assert {r.status for i, r in found.items() if i != case_id} == {"ok"}
@@ -177,7 +177,7 @@ def test_nothing_works_anywhere(tmp_path: Path) -> None:
     places = {name: Place(breaks=[0] * 100) for name in map(str, range(20))}
     sitting = sit(tmp_path, places)
     assert len(sitting.executor.runs) <= ATTEMPTS * len(places)
-    (kind,) = sitting.fleet.kinds()
+    (kind,) = sitting.kinds()
     assert kind.missing.keys() == IDS
     assert any(why.endswith("connection lost") for _, why in kind.missing.values())
     assert len(places) > NODES
@@ -257,7 +257,7 @@ def test_every_kind_of_machine_measures_every_case_of_its_own(tmp_path: Path) ->
     of_four = tuple(replace(each, threads=4) for each in CASES)
     places = {"a": Place(), "b": Place(environment=other, cases=of_four)}
     sitting = sit(tmp_path, places)
-    kinds = {kind.name: kind for kind in sitting.fleet.kinds()}
+    kinds = {kind.name: kind for kind in sitting.kinds()}
     assert set(kinds) == {kind_name(environment(), "the code"), kind_name(other, "the code")}
     assert sum(sitting.counted.values()) == 2 * len(CASES)
     assert [kind for kind in kinds if kind.startswith("another-cpu-4-cores-")]
@@ -280,7 +280,7 @@ def test_kind_whose_nodes_are_away_keeps_what_it_has(tmp_path: Path) -> None:
     sitting = sit(tmp_path, places)
     assert sitting.executor.runs == []
     assert sitting.counted == first.counted == dict.fromkeys(IDS, 2)
-    assert {kind.name for kind in sitting.fleet.kinds()} == set(first.kept.parts)
+    assert {kind.name for kind in sitting.kinds()} == set(first.kept.parts)
 
 
 def test_what_a_kind_that_is_away_has_not_measured_is_missing(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_what_a_kind_that_is_away_has_not_measured_is_missing(tmp_path: Path) ->
         sit(tmp_path, places, killed_s=20.0)
     places["b"].away = True
     sitting = sit(tmp_path, places)
-    missing = [kind.missing.keys() for kind in sitting.fleet.kinds()]
+    missing = [kind.missing.keys() for kind in sitting.kinds()]
     assert missing == [set(), IDS]
     places["b"].away = False
     assert sit(tmp_path, places).counted == dict.fromkeys(IDS, 2)
@@ -304,7 +304,7 @@ def test_case_that_lacked_time_is_open_again_and_not_lost(tmp_path: Path) -> Non
     none = sit(tmp_path, places, budget_s=0.0)
     assert none.executor.runs == []
     assert every_case_once(none)
-    (kind,) = none.fleet.kinds()
+    (kind,) = none.kinds()
     assert kind.missing == {}
     again = sit(tmp_path, places)
     assert every_case_once(again)
@@ -375,7 +375,7 @@ def test_second_name_of_a_machine_takes_no_part_but_in_a_rehearsal(tmp_path: Pat
 
 
 def test_node_with_other_pictures_takes_no_part(tmp_path: Path) -> None:
-    sitting = sit(tmp_path, {"a": Place(), "b": Place(pictures="others")})
+    sitting = sit(tmp_path, {"a": Place(), "b": Place(files="others")})
     assert {node for node, _ in sitting.executor.runs} == {"a"}
     assert "b: it has other pictures in --images than this machine" in sitting.said[0]
     (tmp_path / "one.png").write_bytes(b"1")

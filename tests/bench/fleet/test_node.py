@@ -1,9 +1,9 @@
 """What a node does: it measures in a process, tells lines as they come, and stops when told."""
 
 import json
-import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from bench.fleet import node
 from bench.fleet.asked import Asked
+from bench.fleet.programs import PROGRAMS, SWEEP
 from bench.schema import files
 from tests.support.fleets import VALUES
 
@@ -42,19 +43,22 @@ sys.exit(int(options["code"]))
 def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
     script = tmp_path / "fake.py"
     script.write_text(FAKE)
-    monkeypatch.setattr(node, "_pytest", lambda: [sys.executable, str(script)])
+    program = replace(PROGRAMS[SWEEP], command=(str(script),))
+    monkeypatch.setitem(PROGRAMS, SWEEP, program)
     monkeypatch.setattr(node, "POLL_S", 0.02)
 
     def go(lines: int, *more: str, code: int = 0, have: int = 0, stop: bool = False) -> list[Any]:
         told: list[node.Message] = []
         arguments = [f"--lines={lines}", f"--code={code}", *more]
-        request = {"do": "run", "arguments": arguments, "folder": str(tmp_path / "shard")}
+        request: node.Message = {"do": "run", "program": SWEEP, "arguments": arguments}
+        request["folder"] = str(tmp_path / "shard")
 
         def go_on(seconds: float) -> bool:
             threading.Event().wait(seconds)
             return not (stop and any("line" in message for message in told))
 
-        for message in node.serve(request | {"have": have}, go_on):
+        known = {files.JOURNAL: have} if have else {}
+        for message in node.serve(request | {"have": known}, go_on):
             told.append(message)  # noqa: PERF402 - `go_on` looks at it
         return told
 
@@ -115,20 +119,24 @@ def test_failure_is_told_in_a_line() -> None:
 
 def test_probe_says_what_the_machine_is_and_its_cases() -> None:
     values = VALUES | {"batch_sizes": "1,2", "threads": "auto"}
-    (told,) = node.serve({"do": "probe", "asked": Asked(values).to_json()}, lambda _: True)
+    about = {"do": "probe", "program": SWEEP}
+    (told,) = node.serve(about | {"asked": Asked(values).to_json()}, lambda _: True)
     probe = json.loads(json.dumps(told))["probe"]
     assert len(probe["cases"]) == 2
     assert probe["cases"][0]["threads"] == probe["environment"]["cores"]
     wrong = Asked(VALUES | {"batch_sizes": "none"}).to_json()
-    (told,) = node.serve({"do": "probe", "asked": wrong}, lambda _: True)
+    (told,) = node.serve(about | {"asked": wrong}, lambda _: True)
     assert "--batch-sizes 'none'" in told["error"]
 
 
 def test_tail_waits_for_the_end_of_a_line(tmp_path: Path) -> None:
-    tail = node.Tail("x", skip=1)
+    tail = node.Tail(["x", "*/y"], {"x": 1})
     assert list(tail.fresh(None)) == []
     (tmp_path / "x").write_bytes(b"known\nfresh\ncu")
-    assert list(tail.fresh(tmp_path)) == [{"line": "fresh"}]
-    (tmp_path / "x").write_bytes("known\nfresh\ncut \u00fc\n".encode())
-    assert list(tail.fresh(tmp_path)) == [{"line": "cut \u00fc"}]
+    assert list(tail.fresh(tmp_path)) == [{"line": "fresh", "of": "x"}]
+    (tmp_path / "x").write_bytes("known\nfresh\ncut \u00fc\u2028\n".encode())
+    (tmp_path / "z").mkdir()
+    (tmp_path / "z" / "y").write_bytes(b"1\n2\n")
+    came = [{"line": "cut \u00fc\u2028", "of": "x"}]
+    assert list(tail.fresh(tmp_path)) == [*came, *({"line": n, "of": "z/y"} for n in "12")]
     assert list(tail.fresh(tmp_path)) == []

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 import reports
-from bench.fleet.stored import BUDGET_SPENT, Kind, Part, complete, results, write
+from bench.fleet.scheduling import BUDGET_SPENT
+from bench.fleet.stored import Kind, Part, complete, results, write
 from bench.schema import files
 from bench.schema.case import Case
 from bench.schema.journal import Entries

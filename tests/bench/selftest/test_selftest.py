@@ -17,6 +17,7 @@ from rich.console import Console
 from bench import __main__ as command
 from bench.engine import opened
 from bench.engine.plan import CaseState
+from bench.fleet import side_by_side
 from bench.machine.environment import describe
 from bench.schema.errors import BenchError
 from bench.schema.records import Status
@@ -220,6 +221,30 @@ def test_interrupted_trial_is_finished_first_and_nothing_measured_twice(
     assert (cut / "journal.jsonl").read_text().startswith(kept)
     assert summary_of(tmp_path).trials == 3
     assert trials.read(cut).elapsed_s is None
+
+
+def test_in_all_counts_the_trials_that_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    SelfTest(request(tmp_path, trials=1), QUIET).run()
+    monkeypatch.setattr(Simulated, "killed_at", 4)
+    wanted = request(tmp_path, trials=3, in_all=True)
+    with pytest.raises(KeyboardInterrupt):
+        SelfTest(wanted, QUIET).run()
+    monkeypatch.setattr(Simulated, "killed_at", None)
+    # A kill may also have cut the first line of a trial's journal, or that of a session.
+    cut = tmp_path / "selftest-1" / "trial-none-t2-002"
+    cut.mkdir()
+    (cut / "journal.jsonl").write_text('{"header": {"sch')
+    with (tmp_path / "selftest-1" / document.SESSIONS).open("a") as sessions:
+        sessions.write('{"started": "20')
+    SelfTest(wanted, QUIET).run()
+    assert summary_of(tmp_path).trials == 3
+    (tmp_path / "selftest-1" / document.JSON).unlink()
+    SelfTest(wanted, QUIET).run()
+    assert summary_of(tmp_path).trials == 3
+    beside = side_by_side.false_alarms(json.loads(json.dumps(shown(tmp_path).to_json())))
+    assert beside["none-t2"].startswith("0 of 3 (95 %: at most ")
 
 
 def test_another_machine_does_not_add_its_trials(

@@ -3,10 +3,12 @@
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.fleet import node
+from bench.fleet.programs import COMMAND, PROGRAMS
 
 
 def probe(request: Mapping[str, Any]) -> node.Message:  # noqa: ARG001 - as it is called
@@ -16,3 +18,4 @@ def probe(request: Mapping[str, Any]) -> node.Message:  # noqa: ARG001 - as it i
 
 
 node.probe = probe
+PROGRAMS[COMMAND] = replace(PROGRAMS[COMMAND], command=("-m", "tests.support.quick_command"))
