@@ -41,7 +41,7 @@ SPELLINGS = {
 }
 """How packages without an expression of SPDX name a licence -> SPDX's name, or BSD alone."""
 
-IN_ITS_FILE = {"torchao": "BSD-3-Clause"}
+IN_ITS_FILE = {"tensorrt": "NVIDIA's own", "torchao": "BSD-3-Clause"}
 """Read in the licence of a package whose metadata name none."""
 
 

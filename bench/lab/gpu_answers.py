@@ -14,6 +14,7 @@ from typing import Any
 from bench import stats
 from bench.lab import tensorboard_check
 from bench.run import max_batch
+from bench.schema import files
 from bench.schema.case import Case
 from bench.schema.files import CACHES, PEERS
 from bench.schema.recipe import TRACED_ARMS
@@ -86,6 +87,16 @@ def _ratios(
         ratio = stats.mean_ratio([stats.log_ratios(rounds, contrast) for rounds in measured])
         if ratio is not None:
             yield f"{pair}: {ratio.value:.3f} in {_many(measured)}"
+
+
+def fastest(folder: Path) -> str:
+    """Say which way of running every case is fastest, and how much longer the others take."""
+    said = []
+    for case in _json(folder / LATEST / files.DEPLOY)["cases"]:
+        if answer := case["answer"]:
+            others = (f"{way} {r['value']:.3f}" for way, r in answer["over_fastest"].items())
+            said.append(f"{case['case_id']}: {answer['arm']}; over it {', '.join(others)}")
+    return " | ".join(said)
 
 
 def traces(folder: Path) -> str:

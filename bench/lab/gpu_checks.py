@@ -56,6 +56,8 @@ class Target:
     """Options behind those of every run."""
     fit: Command
     selftest: Command
+    ways: Command
+    """Axes of what takes turns with ``--deploy``; the last of equal options counts."""
     quick: bool
 
     def run(self, *options: str, results: str = RESULTS) -> Command:
@@ -77,7 +79,14 @@ class Target:
         return (f"--devices={self.device}", "--dtypes=bfloat16", "--channels-last=on")
 
 
-CARD = Target("cuda", (), ("--memory=8GiB",), ("--trials=1", "--inject=1,2,5"), quick=False)
+CARD = Target(
+    "cuda",
+    (),
+    ("--memory=8GiB",),
+    ("--trials=1", "--inject=1,2,5"),
+    ("--runtimes=torch,tensorrt", "--compile=off,max-autotune", "--channels-last=off,on"),
+    quick=False,
+)
 
 REHEARSAL = Target(
     "cpu",
@@ -87,6 +96,7 @@ REHEARSAL = Target(
     ),
     ("--memory=1GiB", "--resolutions=64"),
     ("--quick",),
+    ("--channels-last=off,on",),
     quick=True,
 )
 
@@ -98,6 +108,7 @@ def checks(target: Target) -> tuple[Check, ...]:
         _noise(target),
         _sweep(target),
         _others(target),
+        _ways(target),
         _traces(target),
         _largest_batch(target),
         _out_of_memory(target),
@@ -140,6 +151,19 @@ def _others(target: Target) -> Check:
         (target.run(*target.bfloat16, "--peers", "--caches", "--budget=45s"), COST),
         240.0,
         gpu_answers.others,
+        least_s=target.least_s(200.0),
+    )
+
+
+def _ways(target: Target) -> Check:
+    axes = (f"--devices={target.device}", "--dtypes=bfloat16", "--resolutions=640")
+    turns = ("--deploy", "--budget=60s")
+    return Check(
+        "ways",
+        "eager, compiled and TensorRT: which is fastest?",
+        ((*target.run(*axes, *turns), *target.ways), COST),
+        300.0,
+        gpu_answers.fastest,
         least_s=target.least_s(200.0),
     )
 

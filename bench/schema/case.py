@@ -30,6 +30,7 @@ RUNTIMES = (
     "onnxruntime",
     "onnxruntime-int8",
     "openvino",
+    "tensorrt",
 )
 """Of `bench.workload.runtimes`, where each has its entry."""
 

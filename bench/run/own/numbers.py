@@ -3,7 +3,7 @@
 from bench.schema import text
 from bench.stats.intervals import Estimate
 
-KIB, MIB = 2**10, 2**20
+UNITS = ((2**10, "KiB"), (2**20, "MiB"), (2**30, "GiB"))
 
 STEPS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -53,11 +53,11 @@ def count(number: int) -> str:
 
 
 def size(number_bytes: int | None) -> str:
-    """Return ``12.3 MiB``, or ``0.5 KiB`` of little."""
+    """Return ``12.3 MiB``, or ``0.5 KiB`` of little; three digits always say it."""
     if number_bytes is None:
         return text.UNKNOWN
-    unit, letter = (MIB, "M") if number_bytes >= MIB or not number_bytes else (KIB, "K")
-    return f"{number_bytes / unit:.3g} {letter}iB"
+    unit, name = next((u for u in UNITS if abs(number_bytes) < 999.5 * u[0]), UNITS[-1])
+    return f"{number_bytes / unit:.3g} {name}"
 
 
 def ms(seconds: float) -> str:

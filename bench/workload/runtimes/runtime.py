@@ -37,8 +37,10 @@ class Runtime:
     """Of ours, which installs these packages."""
     file: str
     """The name of what it reads."""
+    device_type: str = "cpu"
+    """As torch calls it: that it is measured on."""
     dtypes: tuple[str, ...]
-    """Values of ``--dtypes`` that it computes in on the CPU."""
+    """Values of ``--dtypes`` that it computes in there."""
     own_layout: bool
     """Whether it orders the memory of maps by itself, whatever comes in."""
     build: Callable[[nn.Module, Maps, Path], None]

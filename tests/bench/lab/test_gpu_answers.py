@@ -1,7 +1,7 @@
 """Answers are read from the files that the commands write."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +10,13 @@ from bench.lab import gpu_answers, gpu_checklist, tensorboard_check
 from bench.run import max_batch
 from bench.run.extra_arms import EXTRA_ARMS, ExtraArms
 from bench.run.max_batch import Fit
-from bench.schema.files import CACHES, PEERS
+from bench.schema.files import CACHES, DEPLOY, PEERS
 from bench.schema.records import CaseResult, Status
 from bench.selftest.document import JSON, Document
 from bench.selftest.noise_components import Components
 from bench.selftest.rates import Detections, GateSummary, SetupSummary
+from bench.stats.fastest import Fastest
+from bench.stats.intervals import Estimate
 from bench.stats.proportions import rate
 from bench.stats.sequential import GATE
 from reports import __main__ as reports
@@ -97,6 +99,16 @@ def test_compared_arms_are_those_that_are_measured(extra: ExtraArms) -> None:
     known = {arm for arms in extra.by_scope.values() for arm in arms}
     for contrast in gpu_answers.PAIRS[extra.file].values():
         assert {*contrast.arms, *contrast.baselines} <= known
+
+
+def test_fastest_way_is_that_of_the_run(tmp_path: Path) -> None:
+    over = {"eager": Estimate(1.9, 1.8, 2.0), "max-autotune": Estimate(1.2, 1.1, 1.3)}
+    answer = asdict(Fastest("tensorrt", (), over, {}))
+    cases = [{"case_id": "a", "answer": answer}, {"case_id": "b", "answer": None}]
+    (tmp_path / "latest").mkdir()
+    (tmp_path / "latest" / DEPLOY).write_text(json.dumps({"cases": cases}))
+    said = "a: tensorrt; over it eager 1.900, max-autotune 1.200"
+    assert gpu_answers.fastest(tmp_path) == said
 
 
 def test_tensorboard_s_answer_is_that_of_its_check(tmp_path: Path) -> None:

@@ -83,11 +83,12 @@ def test_every_runtime_of_the_axis_is_in_the_table() -> None:
             {"channels_last": True},
             "onnxruntime has a memory layout of its own: leave --channels-last off",
         ),
-        ({"dtype": "bfloat16"}, "onnxruntime computes in float32 on a CPU, not in bfloat16"),
+        ({"dtype": "bfloat16"}, "onnxruntime computes in float32 on the CPU, not in bfloat16"),
+        ({"runtime": "tensorrt"}, "tensorrt is measured on NVIDIA GPUs alone"),
     ],
 )
 def test_what_a_runtime_cannot_do_is_said(axes: dict[str, Any], reason: str) -> None:
-    assert runtimes.cannot_run(case(runtime="onnxruntime", **axes)) == reason
+    assert runtimes.cannot_run(case(**{"runtime": "onnxruntime", **axes})) == reason
 
 
 def test_a_runtime_that_is_not_installed_is_skipped_naming_its_extra(
@@ -305,6 +306,8 @@ def test_openvino_s_converter_tells_nobody(monkeypatch: pytest.MonkeyPatch) -> N
 def real(name: str) -> Any:
     missing = [p for p in RUNTIMES[name].packages if importlib.util.find_spec(p) is None]
     marks = [pytest.mark.skipif(bool(missing), reason=f"{missing} not installed")]
+    if RUNTIMES[name].device_type == "cuda":
+        marks.append(pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))
     if name.startswith("aotinductor"):
         marks.append(pytest.mark.process)  # the compiler
     return pytest.param(name, marks=marks)
@@ -314,10 +317,11 @@ def real(name: str) -> Any:
 @pytest.mark.parametrize("name", [real(name) for name in RUNTIMES])
 def test_a_real_runtime_does_the_same_work(name: str, tmp_path: Path) -> None:
     torch.set_num_threads(1)
-    found = check(check_task(tmp_path, case(**SMALL, runtime=name), arms=FPN))
+    device = RUNTIMES[name].device_type
+    found = check(check_task(tmp_path, case(**SMALL, runtime=name, device=device), arms=FPN))
     assert found.status == Status.OK, found.reason
     says = found.facts["fpn"].read_back
-    assert says["threads"] == "1"
+    assert device != "cpu" or says["threads"] == "1"
     convolutions = [n for n in says["executes"].split(", ") if "conv" in n.lower()]
     assert sum(int(n.split()[0]) for n in convolutions) >= 7
     if name == "aotinductor":
