@@ -31,9 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(typed: Sequence[str], listener: stopped.Listener) -> int:
+    from bench.workload import arguments
+
     try:
         request = _parser().parse_args(typed)
-        request.typed = shlex.join(["python", "-m", "bench", *typed])
+        request.words = arguments.asked_for(typed) if hasattr(request, "resume") else [*typed]
+        request.typed = shlex.join(["python", "-m", "bench", *request.words])
         listener.advice = getattr(request, "goes_on", STARTS_AGAIN)
         with storage_faults("mend that and try again"):
             return int(request.command(request))

@@ -4,9 +4,7 @@ What measures is imported when it is to measure: it brings torch, and no help is
 """
 
 import argparse
-import shlex
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -14,12 +12,10 @@ from rich.console import Console
 from bench.fleet import executors
 from bench.schema import journal, run_folders, text
 from bench.schema.errors import BenchError
+from bench.workload import arguments
 
 if TYPE_CHECKING:
     from bench.fleet.whole_commands import OfKind, WholeCommand
-
-TYPED_BEFORE = ("python", "-m", "bench", "NAME")
-"""Words in front of what is typed behind a command."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", *names: str) -> None:
@@ -31,13 +27,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", *nam
     """
     for name in names:
         parser = commands.choices[name]
-        _add_options(parser)
+        arguments.add_nodes(parser, executors.HELP, executors.HOSTS_HELP)
         parser.set_defaults(here=parser.get_default("command"), command=_run, name=name)
-
-
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--executor", metavar="NAME", help=executors.HELP)
-    parser.add_argument("--hosts", metavar="LIST", help=executors.HOSTS_HELP)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -53,7 +44,7 @@ def _run(options: argparse.Namespace) -> int:
         if getattr(options, option) is not None:
             raise BenchError(f"--{option}: measure each machine by itself; no --executor then")
     options.check(options)
-    work = WholeCommand(options.name, tuple(_words(options.typed)))
+    work = WholeCommand(options.name, tuple(options.words[1:]))
     kind = run_folders.fleets_of(options.name)
     folder = sitting.folder_of(options.run_dir, kind, options.resume)
     with journal.locked(folder):
@@ -63,15 +54,6 @@ def _run(options: argparse.Namespace) -> int:
     for line in _told(work, found):
         print(line)
     return worst(of.code for of in found)
-
-
-def _words(typed: str) -> list[str]:
-    """Return what is typed behind a command, without what says where it is measured and kept."""
-    parser = argparse.ArgumentParser(add_help=False)
-    _add_options(parser)
-    parser.add_argument("--run-dir", type=Path)
-    parser.add_argument("--resume", nargs="?")
-    return parser.parse_known_args(shlex.split(typed)[len(TYPED_BEFORE) :])[1]
 
 
 def _told(work: "WholeCommand", found: "Sequence[OfKind]") -> Iterator[str]:

@@ -133,6 +133,8 @@ def run(request: Mapping[str, Any], go_on: GoOn, environ: Mapping[str, str]) -> 
     run_dir = _begun(folder, program.grows)
     yield from tail.fresh(run_dir)
     code, last, document = process.returncode, _last_words(folder / SAID), None
+    if code < 0:
+        last = f"killed by signal {-code}; its last words: {last}"
     if not stopped:
         told = (folder / PRINTED).read_text(errors="replace")
         document = program.document(Ended(run_dir, words, code, told, last))

@@ -95,8 +95,13 @@ def _command(request: Mapping[str, Any]) -> dict[str, Any]:
 
 def digest(words: Sequence[str]) -> str:
     """Return a digest of the user's files that a command line names; empty without."""
-    named = {name: Path(name).read_bytes() for name in users_files(words)}
+    named = {name: _digest(Path(name)) for name in users_files(words)}
     return hashlib.sha256(repr(named).encode()).hexdigest()[:16] if named else ""
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def users_files(words: Sequence[str]) -> Iterator[str]:

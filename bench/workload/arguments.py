@@ -71,6 +71,27 @@ def add_resume(parser: argparse.ArgumentParser, about: str) -> None:
     parser.set_defaults(goes_on="add --resume to go on")
 
 
+def add_nodes(parser: argparse.ArgumentParser, executors: str = "", hosts: str = "") -> None:
+    """Add the options that say which machines measure.
+
+    Args:
+        parser: of a command.
+        executors: help of the first.
+        hosts: help of the second.
+    """
+    parser.add_argument("--executor", metavar="NAME", help=executors)
+    parser.add_argument("--hosts", metavar="LIST", help=hosts)
+
+
+def asked_for(typed: Sequence[str]) -> list[str]:
+    """Return what was typed without what says where it is measured and kept, or gone on with."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_nodes(parser)
+    add_run_dir(parser)
+    add_resume(parser, "")
+    return parser.parse_known_args(typed)[1]
+
+
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 

@@ -34,7 +34,7 @@ def test_killed_measurement_of_a_process_goes_on(
     kept = sit_for_real(tmp_path / "fleet", processes.local(["a"], tmp_path), breaker, said)
     assert counted(kept) == EVERY_CASE
     assert breaker.killed
-    assert [line.split(";")[0] for line in said] == ["a: nothing"]
+    assert [line.split(";")[0] for line in said] == ["a: killed by signal 9"]
     copied = journals(tmp_path / "fleet" / "shards")
     assert journals(tmp_path / "fleet" / "nodes") == copied
     assert len(set(copied[0])) == len(copied[0])
