@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     own.add_to(commands)
     compare.add_to(commands)
     selftest.add_to(commands)
-    fleet.add_to(commands, "cost", "compare", "selftest")
+    fleet.add_to(commands)
     run.add_to(commands)
     if importlib.util.find_spec("bench.lab"):  # only in a checkout
         importlib.import_module("bench.lab.command").add_to(commands)

@@ -5,7 +5,8 @@ there. A **node** is what measures one shard at a time, a **kind** all nodes who
 compared: equal machines with equal code. Every kind measures every case; machines are compared by
 ratios alone. Of a command such as ``python -m bench cost`` the only case is the command itself.
 
-- `work`: what a fleet is asked for, of which there are two: `sweeps` and `whole_commands`
+- `work`: what a fleet is asked for, of which there are two: `sweeps` and `whole_commands`, those of
+  the table in `commands`
 - `asked`: a command line on its way to another machine
 - `programs`, `node`: what runs there
 - `copies`, `kept`, `stored`: the journals' copies, and from them a result file per kind

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from bench.fleet import executors
+from bench.fleet.commands import COMMANDS
 from bench.schema import journal, run_folders, text
 from bench.schema.errors import BenchError
 from bench.workload import arguments
@@ -18,14 +19,9 @@ if TYPE_CHECKING:
     from bench.fleet.whole_commands import OfKind, WholeCommand
 
 
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", *names: str) -> None:
-    """Let commands that are there run on several machines.
-
-    Args:
-        commands: all of them.
-        names: of those.
-    """
-    for name in names:
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Let commands that are there run on several machines as well."""
+    for name in COMMANDS:
         parser = commands.choices[name]
         arguments.add_nodes(parser, executors.HELP, executors.HOSTS_HELP)
         parser.set_defaults(here=parser.get_default("command"), command=_run, name=name)
@@ -37,7 +33,7 @@ def _run(options: argparse.Namespace) -> int:
             raise executors.hosts_alone()
         return int(options.here(options))
     from bench.fleet import sitting
-    from bench.fleet.whole_commands import COMMANDS, WholeCommand, outcome, worst
+    from bench.fleet.whole_commands import WholeCommand, outcome, worst
 
     hosts = executors.check(options.executor, options.hosts)
     for option in COMMANDS[options.name].alone:

@@ -6,41 +6,20 @@ the end, as if it had been measured here.
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.fleet import programs, side_by_side
+from bench.fleet import programs
+from bench.fleet.commands import COMMANDS
 from bench.fleet.copies import Copy
 from bench.fleet.driver import Fleet
 from bench.fleet.kept import Kept
 from bench.fleet.work import Stored
-from bench.schema import files
 from bench.schema.errors import BenchError
 from bench.schema.text import listed
 from bench.stats.verdict import NOTHING_SAID, REGRESSED
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A command that several machines can run, each by itself."""
-
-    file: str
-    """Of its folder: what it answers."""
-    beside: Callable[[Mapping[str, Any]], Mapping[str, str]]
-    """Of what is in that file: name -> what the machine says of it, for a table side by side."""
-    always: tuple[str, ...] = ()
-    """Options by which it goes on where it was."""
-    alone: tuple[str, ...] = ()
-    """Options that ask for something that only one machine can answer."""
-
-
-COMMANDS = {
-    "cost": Entry(files.COST, side_by_side.costs),
-    "compare": Entry(files.COMPARE, side_by_side.verdicts, alone=("junit",)),
-    "selftest": Entry(files.SELFTEST, side_by_side.false_alarms, always=("--in-all",)),
-}
 
 FORECAST_S = 60.0
 """Of the only case of a queue: it changes nothing."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.fleet.commands import COMMANDS
 from bench.fleet.executors import Handle
 from bench.fleet.node import Message
-from bench.fleet.whole_commands import COMMANDS, OfKind, WholeCommand, outcome
+from bench.fleet.whole_commands import OfKind, WholeCommand, outcome
 from bench.schema import files
 from tests.support.fleets import Clock, Place, Sitting, sit
 

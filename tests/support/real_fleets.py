@@ -1,13 +1,15 @@
 """Fleets of real processes on nodes that only behave as if they measured."""
 
+import contextlib
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from bench.fleet import copies, stored
 from bench.fleet.asked import Asked
@@ -64,6 +66,20 @@ def sit_for_real(
         kept.close()
         executor.close()
     return kept
+
+
+@contextlib.contextmanager
+def ray_nodes(count: int) -> Iterator[Any]:
+    """Provide a head that measures nothing, and nodes that do."""
+    pytest.importorskip("ray", reason="an extra: pip install 'panet-bench[ray]'")
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    made.measuring = [made.add_node(num_cpus=1, resources={"bench": 1}) for _ in range(count)]
+    try:
+        yield made
+    finally:
+        made.shutdown()
 
 
 def counted(kept: Kept[stored.Part]) -> Counter[int]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.fleet.scheduling import WAITS_S
-from tests.support.real_fleets import quick
+from tests.support.real_fleets import quick, ray_nodes
 
 
 @pytest.fixture
@@ -18,13 +18,8 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A head that measures nothing, and three nodes that do."""
-    pytest.importorskip("ray", reason="an extra: pip install 'panet-bench[ray]'")
-    from ray.cluster_utils import Cluster
-
-    for name, value in quick(tmp_path, 0.05, probed=False).items():  # by the code that is sent
+    """Three nodes of Ray, which say what they are by the code that is sent to them."""
+    for name, value in quick(tmp_path, 0.05, probed=False).items():
         monkeypatch.setenv(name, value)
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    made.measuring = [made.add_node(num_cpus=1, resources={"bench": 1}) for _ in range(3)]
-    yield made
-    made.shutdown()
+    with ray_nodes(3) as made:
+        yield made

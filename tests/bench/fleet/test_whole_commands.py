@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from bench.fleet import programs
+from bench.fleet.commands import COMMANDS
 from bench.fleet.scheduling import ATTEMPTS, NODES, WAITS_S
-from bench.fleet.whole_commands import COMMANDS, WholeCommand, worst
+from bench.fleet.whole_commands import WholeCommand, worst
 from bench.stats.verdict import EXIT_CODES
 from tests.support.command_fleets import COMPARE, LINES, SAID, CommandPlace, command_of, compared
 from tests.support.fleets import Killed, environment
