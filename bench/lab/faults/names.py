@@ -115,11 +115,16 @@ def _ran(out: Path) -> Iterator[str]:
 @functools.cache
 def _browser() -> "Browser":
     """Return a browser for all tries: it takes longer to start than to show their pages."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import Error, sync_playwright
 
     playwright = sync_playwright().start()
     path = os.environ.get(CHROMIUM, "/usr/bin/chromium")
-    browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    try:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    except Error as error:
+        playwright.stop()
+        why = str(error).partition("\n")[0]
+        raise BenchError(f"{path} does not start ({why}); name another in {CHROMIUM}") from error
     atexit.register(playwright.stop)
     atexit.register(browser.close)  # first
     return browser

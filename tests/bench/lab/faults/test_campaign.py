@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from bench.lab.choosing import choose
-from bench.lab.faults import attempt, campaign, flat, mutations, page
+from bench.lab.faults import attempt, campaign, flat, mutations, names, page
 from bench.lab.faults.attempt import Call, Kind, Place, Tried
 from bench.lab.faults.campaign import Record
 from bench.lab.faults.kinds import KINDS
@@ -180,3 +180,10 @@ def test_in_small_everything_holds(one: Kind, folder: Path) -> None:
         assert not tried.problem, f"{one.name} {number}: {tried.fault}"
     with contextlib.suppress(FileNotFoundError):
         assert list((folder / campaign.TRIES).iterdir()) == []
+
+
+@pytest.mark.process
+def test_browser_that_does_not_start_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(names.CHROMIUM, "/not/there")
+    with pytest.raises(BenchError, match=r"/not/there does not start .* name another in CHROM"):
+        names._browser()
