@@ -34,11 +34,11 @@ def _run(typed: Sequence[str], listener: stopped.Listener) -> int:
     from bench.workload import arguments
 
     try:
-        request = _parser().parse_args(typed)
-        request.words = arguments.asked_for(typed) if hasattr(request, "resume") else [*typed]
-        request.typed = shlex.join(["python", "-m", "bench", *request.words])
-        listener.advice = getattr(request, "goes_on", STARTS_AGAIN)
-        with storage_faults("mend that and try again"):
+        with storage_faults("mend that and try again"):  # importing may want memory, too
+            request = _parser().parse_args(typed)
+            request.words = arguments.asked_for(typed) if hasattr(request, "resume") else [*typed]
+            request.typed = shlex.join(["python", "-m", "bench", *request.words])
+            listener.advice = getattr(request, "goes_on", STARTS_AGAIN)
             return int(request.command(request))
     except BenchError as error:
         print(f"python -m bench: {text.in_a_line(str(error))}", file=sys.stderr)

@@ -71,7 +71,7 @@ def warnings(stages: pd.DataFrame, summary: pd.DataFrame, parts: pd.DataFrame) -
                 "stage (kernels that a compiler fused over several, a loss)"
             )
     if len(parts):
-        disagreeing = parts[parts["disagrees"].fillna(value=False).astype(bool)]
+        disagreeing = parts[parts["disagrees"].isin([True])]
         texts += [
             f"{NAMES[row['part']]}: the profile gives it {row['profile_s'] * 1e3:.2f} ms, the "
             f"timed rounds {row['adds_s'] * 1e3:.2f} ms; believe the rounds"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bench.schema.case import FIELDS
@@ -112,9 +113,8 @@ def _draw_costs(table: pd.DataFrame) -> bytes:
         value = rows[column].astype(float)
         low = rows[f"{column}_low"].astype(float).fillna(value)
         high = rows[f"{column}_high"].astype(float).fillna(value)
-        axes.errorbar(
-            value, places, xerr=[value - low, high - value], fmt="o", color=color, label=name
-        )
+        ends = np.array([value - low, high - value])
+        axes.errorbar(value.to_numpy(), places, xerr=ends, fmt="o", color=color, label=name)
     axes.axvline(1.0, color="#999999", linewidth=0.8)
     axes.set_yticks(places, case_names(rows))
     axes.set_xlabel("ratio, 95 % interval")

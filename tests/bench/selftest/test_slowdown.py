@@ -42,7 +42,7 @@ def test_work_is_done_on_as_many_channels_as_asked(kind: str) -> None:
     x = torch.randn(1, 8, 4, 4)
     allocated = []
     for channels in (4, 8, 20):
-        with torch.profiler.profile(profile_memory=True) as profiler:
+        with torch.profiler.profile(profile_memory=True, acc_events=True) as profiler:
             Work(kind, channels, FUSE)(x)
         bytes_ = sum(max(0, event.self_cpu_memory_usage) for event in profiler.key_averages())
         allocated.append(bytes_)
