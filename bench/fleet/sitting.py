@@ -1,6 +1,7 @@
 """A sitting of a fleet: its log begun or gone on with, its nodes reached, its driver run."""
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ def sit(
             budget_s=budget_s,
             apart=EXECUTORS[nodes.executor].apart,
             node_folder=str(folder / "nodes"),
-            say=lambda line: console.print(line, markup=False, highlight=False),
+            say=functools.partial(console.print, markup=False, highlight=False, soft_wrap=True),
             watch=stack.enter_context(ProgressBar(console, "does", of="node")),
         )
         fleet.run()
