@@ -103,10 +103,16 @@ def test_killed_driver_goes_on_with_resume(
     assert "the options (words) differ from those of that run" in capsys.readouterr().err
 
 
-def selftest(folder: Path, executor: Any) -> list[str]:
-    """Let nodes run a self-test of which the first try is killed; return what was said."""
+def selftest(folder: Path, executor: Any, killed: str = "quick_command") -> list[str]:
+    """Let nodes run a self-test of which the first try is killed; return what was said.
+
+    Args:
+        folder: of the fleet.
+        executor: reaches the nodes.
+        killed: a part of the command line of the process that is.
+    """
     said: list[str] = []
-    breaker = Breaker("quick_command")
+    breaker = Breaker(killed)
 
     def heard() -> None:
         if [*folder.glob("shards/*/trial-0/*")]:
@@ -121,9 +127,18 @@ def selftest(folder: Path, executor: Any) -> list[str]:
 
 
 @pytest.mark.usefixtures("slow")
-def test_killed_command_goes_on(tmp_path: Path) -> None:
-    (line,) = selftest(tmp_path / "fleet", processes.local(["a"], tmp_path))
-    assert line.startswith("a: killed by signal 9; its last words: nothing; the command goes on")
+@pytest.mark.parametrize(
+    ("killed", "told"),
+    [
+        ("quick_command", "a: killed by signal 9; its last words: nothing; the command goes on"),
+        ("bench.fleet", "a: exit -9; the command goes on there in 0 s"),
+    ],
+)
+def test_killed_command_or_node_goes_on(killed: str, told: str, tmp_path: Path) -> None:
+    said = selftest(tmp_path / "fleet", processes.local(["a"], tmp_path), killed)
+    assert said[0].startswith(told)
+    # Behind a node that is gone the command may still be about to stop: that is no attempt.
+    assert all("is still going on" in line for line in said[1:])
     assert COMMANDS["selftest"].always == ("--in-all",)
 
 
