@@ -21,6 +21,7 @@ from bench.schema.records import MEASURED, Status, differences
 from bench.stats.multiplicity import holm
 from bench.stats.verdict import Verdict
 from reports.analysis.metrics import METRICS, Metric, Thresholds
+from reports.data import run_series
 from reports.data.errors import ReportError
 from reports.data.rows import rows_of
 from reports.data.series import CaseSeries, RunSeries, Series, is_control
@@ -69,7 +70,13 @@ def compare(
     names = {
         case_id: ", ".join([*unequal, *_versions_differ(sides, case_id)]) for case_id in chosen
     }
-    return _judged(table, names)
+    return _judged(table, names, same_code=_same_code(sides))
+
+
+def _same_code(sides: Sequence[RunSeries]) -> bool:
+    """Return whether both runs are of the same code, which nobody knows of users' networks."""
+    base, head = (side.file.run.get("code") for side in sides)
+    return base is not None and base == head and sides[0].command == run_series.COMMAND
 
 
 def _versions_differ(sides: Sequence[RunSeries], case_id: str) -> list[str]:
@@ -170,12 +177,13 @@ def _counted(
             yield arm, {"base": float(before), "head": float(after), "ratio": ratio}
 
 
-def _judged(table: pd.DataFrame, unequal: Mapping[str, str]) -> pd.DataFrame:
+def _judged(table: pd.DataFrame, unequal: Mapping[str, str], *, same_code: bool) -> pd.DataFrame:
     """Fill in the verdicts.
 
     Args:
         table: a row per case, metric and arm.
         unequal: case -> what differs between the sides that must not; empty where all is equal.
+        same_code: whether nothing but the machine can have moved.
     """
     p_values: dict[str, float] = {}
     for index, row in table.iterrows():
@@ -188,6 +196,8 @@ def _judged(table: pd.DataFrame, unequal: Mapping[str, str]) -> pd.DataFrame:
     equal = table[[not unequal[case_id] for case_id in table["case_id"]]]
     moved = _moved_together(equal)
     verdicts = [_verdict(row, unequal[row["case_id"]], moved) for row in rows_of(table)]
+    if same_code:
+        verdicts = [_of_the_machine(each, why) for each, why in verdicts]
     table["verdict"] = [each for each, _ in verdicts]
     table["reason"] = [reason for _, reason in verdicts]
     return table.drop(columns=["base_values", "head_values", "apart"])
@@ -214,6 +224,15 @@ def _verdict(row: Mapping[Any, Any], unequal: str, moved: str | None) -> tuple[V
         return Verdict.WITHIN_NOISE, ""
     return (Verdict.REGRESSED if row["head"] > row["base"] else Verdict.IMPROVED), ""
 
+
+def _of_the_machine(verdict: Verdict, reason: str) -> tuple[Verdict, str]:
+    """Return a verdict on runs of the same code."""
+    if verdict in (Verdict.REGRESSED, Verdict.IMPROVED):
+        return Verdict.UNDECIDED, SAME_CODE
+    return verdict, reason
+
+
+SAME_CODE = "both runs are of the same code: what moved is the machine"
 
 ALARM_P = 0.01
 """Of a change beyond the threshold, corrected for the number of cases and metrics."""

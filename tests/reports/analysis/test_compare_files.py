@@ -273,3 +273,19 @@ def test_disturbed_rounds_are_no_calm_ones(tmp_path: Path) -> None:
     latency = table[table["metric"] == "latency"]
     assert set(latency["verdict"]) == {Verdict.UNDECIDED}
     assert (latency["head"] / latency["base"]).tolist() == pytest.approx([3.0, 3.0])
+
+
+def test_what_moved_between_runs_of_the_same_code_is_the_machine(tmp_path: Path) -> None:
+    def of(code: str, name: str, slower: dict[int, float]) -> Path:
+        path = run(tmp_path, name, suite(slower, seed=len(name)))
+        made = json.loads(path.read_text())
+        made["panet"]["code"] = code
+        path.write_text(json.dumps(made))
+        return path
+
+    base, later, other = of("a", "base", {}), of("a", "later", {8: 1.5}), of("b", "other", {8: 1.5})
+    table = compared(base, later)
+    assert verdicts(table, "latency")[8] == Verdict.UNDECIDED
+    assert set(table["reason"]) == {"", compare_files.SAME_CODE}
+    assert overall(table["verdict"]) == Verdict.UNDECIDED
+    assert verdicts(compared(base, other), "latency")[8] == Verdict.REGRESSED
