@@ -249,7 +249,7 @@ def render(
     )
     headers = ["reading", "case", LOCAL, RAY, f"{RAY} against {LOCAL}"]
     table = tabulate(rows, headers, tablefmt="github", disable_numparse=True)
-    return "\n".join([HEAD, where, "", table, "", *_false_alarms(gates)])
+    return "\n".join([HEAD, where, "", table, "", *_told_apart(gates)])
 
 
 def _row(
@@ -266,22 +266,18 @@ def _row(
     yield f"{text.percent(change, 2, signed=True)} ±{text.percent(found.half_width, 2)}"
 
 
-def _false_alarms(gates: Sequence[Compared]) -> Iterator[str]:
+def _told_apart(gates: Sequence[Compared]) -> Iterator[str]:
     """Yield how often runs of equal code were told apart."""
     yield (
         "`python -m reports compare`, with the thresholds that it has, of runs that follow each "
-        "other:"
+        "other; their code is the same, so what it tells apart is the machine:"
     )
     yield ""
     for of_one, which in ((False, "one by `local`, one by `ray`"), (True, "both by the same")):
         own = [gate for gate in gates if gate.of_one is of_one]
-        alarms = rate(sum(not gate.verdicts.isdisjoint(ALARMS) for gate in own), len(own))
-        interval = f" (95 %: {alarms.low:.0%} to {alarms.high:.0%})" if own else ""
-        unsaid = sum(Verdict.UNDECIDED in gate.verdicts for gate in own)
-        yield (
-            f"- {which}: {alarms.count} of {alarms.total} with a false alarm{interval}; "
-            f"{unsaid} with something undecided"
-        )
+        apart = rate(sum(not gate.verdicts <= EQUAL for gate in own), len(own))
+        interval = f" (95 %: {apart.low:.0%} to {apart.high:.0%})" if own else ""
+        yield f"- {which}: {apart.count} of {apart.total} told apart{interval}"
 
 
-ALARMS = frozenset({Verdict.REGRESSED, Verdict.IMPROVED, Verdict.MISSING})
+EQUAL = frozenset({Verdict.WITHIN_NOISE, Verdict.INCOMPARABLE})
