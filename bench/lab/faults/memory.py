@@ -79,7 +79,8 @@ def _of_the_command(folder: Path, random: Random) -> Tried:
     _write_network(folder, "Python's", random)
     most = int(2 ** random.uniform(29, 33))  # below it OpenBLAS tries to import itself for ever
     limit = functools.partial(resource.setrlimit, resource.RLIMIT_AS, (most, most))
-    return Tried(f"all of it, {most >> 20} MiB", measured(folder, *ONE, beforehand=limit))
+    problem = measured(folder, *ONE, beforehand=limit)
+    return Tried(f"all of it, {most >> 20} MiB", _unless_by_the_loader(problem))
 
 
 def _of_the_parent(folder: Path, random: Random) -> Tried:
@@ -95,7 +96,15 @@ def _of_the_parent(folder: Path, random: Random) -> Tried:
             resource.prlimit(pid, resource.RLIMIT_AS, (most, most))
 
     told = f"the command's, {more >> 10} KiB more after {delay_s:.1f} s"
-    return Tried(told, measured(folder, *ONE, meanwhile=limit))
+    return Tried(told, _unless_by_the_loader(measured(folder, *ONE, meanwhile=limit)))
+
+
+def _unless_by_the_loader(problem: str) -> str:
+    """Return a problem; none where glibc has ended the process, which it says in a line."""
+    return "" if problem == f"exit code 127: {BY_THE_LOADER}" else problem
+
+
+BY_THE_LOADER = "cannot allocate memory for thread-local data: ABORT"
 
 
 HOWS: tuple[Callable[[Path, Random], Tried], ...] = (
