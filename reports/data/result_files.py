@@ -87,7 +87,7 @@ def parse(path: Path) -> dict[str, Any]:
         ReportError: it cannot be read, or is nothing of the kind.
     """
     try:
-        data = path.read_bytes()
+        data = stored.contents(path)
         document = stored.shown(data, orjson.loads(data))
     except OSError as error:
         raise ReportError(f"{path}: {error.strerror}; name a results.json of a run") from error

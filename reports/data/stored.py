@@ -1,5 +1,6 @@
 """JSON files that lie beside the results of a run, and what every file of anyone's is read with."""
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -45,6 +46,13 @@ def read(path: Path, schema: int) -> dict[str, Any]:
     return content
 
 
+def contents(path: Path) -> bytes:
+    """Return what is in a file; raise `OSError` where it cannot be read, or would never end."""
+    if path.is_char_device():
+        raise OSError(errno.ENODEV, "a device, and no file", str(path))
+    return path.read_bytes()
+
+
 def read_mapping(path: Path) -> dict[str, Any]:
     """Return a file that has no schema.
 
@@ -52,7 +60,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         ReportError: it cannot be read, or is no mapping.
     """
     try:
-        data = path.read_bytes()
+        data = contents(path)
         content = shown(data, json.loads(data))
     except OSError as error:
         raise ReportError(f"{path}: {error.strerror}; measure again") from error

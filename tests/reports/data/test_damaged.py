@@ -275,3 +275,12 @@ def test_no_text_of_a_store_controls_the_terminal(tmp_path: Path) -> None:
     history.add(table.assign(message=ESCAPE), str(tmp_path / "store"))
     (message,) = set(history.read(str(tmp_path / "store"))["message"])
     assert message == r"\x1b]0;title\x07\x9b2J"
+
+
+@pytest.mark.skipif(not Path("/dev/zero").is_char_device(), reason="no such device")
+@pytest.mark.parametrize("command", ["history", "cost", "profile"])
+def test_device_without_end_is_no_file(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "/dev/zero", "--out", str(tmp_path)]) == 2
+    assert "a device, and no file" in capsys.readouterr().err
