@@ -1,4 +1,4 @@
-"""Files that grow by a line of JSON each: read and gone on with, whatever a kill has cut."""
+"""Files of one writer that grow by a line of JSON each: gone on with, whatever a kill has cut."""
 
 import json
 import os

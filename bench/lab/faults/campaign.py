@@ -1,7 +1,9 @@
 """Works through the kinds of faults, seeded; a further call goes on, and first repeats failures."""
 
+import contextlib
 import importlib
 import importlib.util
+import json
 import math
 import os
 import shutil
@@ -17,7 +19,6 @@ from rich.console import Console
 from bench.lab.faults import runs
 from bench.lab.faults.attempt import Kind, Place, Tried
 from bench.machine.environment import ROOT, digest
-from bench.schema import json_lines
 
 RECORDS = "faults.jsonl"
 
@@ -59,20 +60,23 @@ def run(folder: Path, kinds: Sequence[Kind], seconds: float, console: Console) -
     end_s = time.monotonic() + seconds
     code = code_of()
     done = read(folder)
-    for kind, number in _due(_possible(kinds, console), done, code):
-        if time.monotonic() >= end_s:
-            break
-        before_s = _cpu_s()
-        tried = attempt(kind, number, folder, place)
-        took_s = round(_cpu_s() - before_s, 3)
-        record = Record(kind.name, number, tried.fault, tried.problem, code, took_s)
-        json_lines.add(folder / RECORDS, asdict(record))
-        done.append(record)
-        if tried.problem:
-            console.print(
-                f"{kind.name} {number}: {tried.fault[:200]}\n  {tried.problem}",
-                markup=False, highlight=False, soft_wrap=True,
-            )  # fmt: skip
+    # Two calls may share the file: each only appends, and nobody mends what another is writing.
+    with (folder / RECORDS).open("a", encoding="utf-8") as stream:
+        for kind, number in _due(_possible(kinds, console), done, code):
+            if time.monotonic() >= end_s:
+                break
+            before_s = _cpu_s()
+            tried = attempt(kind, number, folder, place)
+            took_s = round(_cpu_s() - before_s, 3)
+            record = Record(kind.name, number, tried.fault, tried.problem, code, took_s)
+            stream.write(f"{json.dumps(asdict(record))}\n")
+            stream.flush()
+            done.append(record)
+            if tried.problem:
+                console.print(
+                    f"{kind.name} {number}: {tried.fault[:200]}\n  {tried.problem}",
+                    markup=False, highlight=False, soft_wrap=True,
+                )  # fmt: skip
     return done
 
 
@@ -107,8 +111,13 @@ def _cpu_s() -> float:
 
 
 def read(folder: Path) -> list[Record]:
-    """Return what was tried."""
-    return [Record(**record) for record in json_lines.read(folder / RECORDS)]
+    """Return what was tried; a line that was cut is left out."""
+    records = []
+    with contextlib.suppress(FileNotFoundError):
+        for line in (folder / RECORDS).read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError, TypeError):
+                records.append(Record(**json.loads(line)))
+    return records
 
 
 def latest(records: Sequence[Record]) -> list[Record]:

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
 
@@ -187,3 +187,9 @@ def test_browser_that_does_not_start_is_a_line(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv(names.CHROMIUM, "/not/there")
     with pytest.raises(BenchError, match=r"/not/there does not start .* name another in CHROM"):
         names._browser()
+
+
+def test_line_that_was_cut_before_another_was_written_is_left_out(folder: Path) -> None:
+    whole = json.dumps(asdict(Record("a", 1, "a fault", "", "code")))
+    (folder / campaign.RECORDS).write_text(f"{whole}\n{whole[:9]}{whole}\n{whole}\n{whole[:9]}")
+    assert len(campaign.read(folder)) == 2
