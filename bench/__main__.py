@@ -31,10 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(typed: Sequence[str], listener: stopped.Listener) -> int:
-    from bench.workload import arguments
-
     try:
         with storage_faults("mend that and try again"):  # importing may want memory, too
+            from bench.workload import arguments
+
             request = _parser().parse_args(typed)
             request.words = arguments.asked_for(typed) if hasattr(request, "resume") else [*typed]
             request.typed = shlex.join(["python", "-m", "bench", *request.words])

@@ -111,7 +111,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def _order(config: pytest.Config, asked: Asked) -> fleet.Order:
     """Return what several machines are asked for; raise `BenchError` for what they cannot."""
     executor = config.getoption("executor")
-    hosts = executors.check(executor, config.getoption("hosts"))
+    nodes = sitting.Nodes(executor, executors.check(executor, config.getoption("hosts")))
     if config.getoption(deploy.NAME):
         raise BenchError(f"--{deploy.NAME}: its ways take turns on one machine; no --executor then")
     if config.getoption(energy.NAME):
@@ -120,7 +120,7 @@ def _order(config: pytest.Config, asked: Asked) -> fleet.Order:
     runs_dir = Path(wanted) if wanted else run_folders.RUNS_DIR
     folder = sitting.folder_of(runs_dir, fleet.KIND, config.getoption("resume"))
     there = replace(asked, values={**asked.values, "run_dir": None})
-    return fleet.Order(replace(there.request(), run_dir=folder), there, executor, hosts)
+    return fleet.Order(replace(there.request(), run_dir=folder), there, nodes)
 
 
 def measures(config: pytest.Config) -> bool:

@@ -31,8 +31,7 @@ class Order:
     request: Request
     """Parsed on this machine; its folder is the fleet's."""
     asked: Asked
-    executor: str
-    hosts: tuple[str, ...]
+    nodes: sitting.Nodes
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,7 @@ def measure(order: Order, console: Console) -> Outcome:
     folder, request = order.request.run_dir, order.request
     work = sweeps.Sweep(order.asked, whole=bool(request.extra_arms or request.traces))
     budget_s = request.plan.budget_s
-    nodes = sitting.Nodes(order.executor, order.hosts)
-    kept, fleet = sitting.sit(work, folder, nodes, budget_s, console, lasting)
+    kept, fleet = sitting.sit(work, folder, order.nodes, budget_s, console, lasting)
     run_folders.point_latest_at(folder)
     return _write(kept, list(sweeps.kinds(kept, fleet)), order)
 
@@ -123,18 +121,13 @@ def _write(kept: Kept[stored.Part], kinds: Sequence[stored.Kind], order: Order) 
     document = {
         "schema": files.FLEET_SCHEMA,
         "run_id": folder.name,
-        "executor": order.executor,
+        "executor": order.nodes.executor,
         "kinds": [kind.name for kind in kinds],
         "nodes": nodes,
     }
     (folder / files.FLEET).write_text(json.dumps(document, indent=1))
     missing = {kind.name: len(kind.missing) for kind in kinds}
-    return Outcome(
-        results,
-        missing,
-        folder,
-        tuple(map(_told, nodes)),
-    )
+    return Outcome(results, missing, folder, tuple(map(_told, nodes)))
 
 
 def _told(node: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from tabulate import tabulate
 
 from bench.schema import text
+from bench.stats.intervals import Estimate
 
 Row = Mapping[str, Any]
 
@@ -33,13 +34,10 @@ def _cost(row: Row) -> Iterator[str]:
     if row.get("ratio") is not None:
         yield text.change(row["ratio"], row["ratio_low"], row["ratio_high"])
     if row.get("time_s") is not None:
-        of = row["time_s"]
-        ends = (
-            None if row[end] is None else row[end] / of for end in ("time_s_low", "time_s_high")
-        )
-        low, high = ends
-        within = "" if low is None or high is None else f" ±{text.percent((high - low) / 2)}"
-        yield f"{text.figure(of * 1e3)} ms{within}"
+        time_s = Estimate(row["time_s"], row["time_s_low"], row["time_s_high"])
+        half = time_s.half_width_ratio
+        within = "" if half is None else f" ±{text.percent(half)}"
+        yield f"{text.figure(time_s.value * 1e3)} ms{within}"
 
 
 def verdicts(document: Row) -> dict[str, str]:

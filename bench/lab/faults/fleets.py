@@ -21,7 +21,7 @@ from random import Random
 import psutil
 from rich.console import Console
 
-from bench.fleet import copies, scheduling
+from bench.fleet import copies, scheduling, sitting
 from bench.fleet import run as fleet
 from bench.fleet.asked import Asked
 from bench.lab.faults import quick_nodes
@@ -150,9 +150,8 @@ def _sit(folder: Path, sweep: _Sweep) -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (hard, hard))  # Ray maps more than it uses
     scheduling.WAITS_S = WAITS_S
-    order = fleet.Order(
-        replace(ASKED.request(), run_dir=folder), ASKED, sweep.executor, tuple(sweep.hosts)
-    )
+    nodes = sitting.Nodes(sweep.executor, tuple(sweep.hosts))
+    order = fleet.Order(replace(ASKED.request(), run_dir=folder), ASKED, nodes)
     console = Console()
     with journal.locked(folder):
         outcome = fleet.measure(order, console)

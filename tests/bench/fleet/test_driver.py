@@ -15,6 +15,7 @@ from bench.fleet.probes import TRIES, kind_name
 from bench.fleet.progress import TELL_S
 from bench.fleet.run import Order, lasting, measure
 from bench.fleet.scheduling import ATTEMPTS, BUDGET_SPENT, NODES, WAITS_S
+from bench.fleet.sitting import Nodes
 from bench.machine.environment import code_digest
 from bench.schema import journal
 from bench.schema.errors import BenchError
@@ -324,7 +325,7 @@ def test_fleet_goes_on_with_more_time_but_with_no_other_seed() -> None:
 def test_fleet_of_other_options_is_refused(tmp_path: Path) -> None:
     Log.create(tmp_path, {"asked": Asked(VALUES).to_json(), "code": code_digest()}).close()
     asked = Asked(VALUES | {"seed": "9"})
-    order = Order(replace(asked.request(), run_dir=tmp_path), asked, "local", ())
+    order = Order(replace(asked.request(), run_dir=tmp_path), asked, Nodes("local", ()))
     with pytest.raises(BenchError, match="the options"):
         measure(order, Console())
 
